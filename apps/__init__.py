@@ -1,0 +1,1 @@
+"""The Django apps of the platform. None of them imports Celery."""

@@ -1,0 +1,1 @@
+"""Circuit breakers that every process shares."""

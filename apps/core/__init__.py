@@ -1,0 +1,1 @@
+"""What every app may lean on: clock, errors, ids, logging context."""

@@ -1,0 +1,1 @@
+"""Email: messages that must be sent once."""

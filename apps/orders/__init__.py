@@ -1,0 +1,1 @@
+"""Orders: what a customer buys, pays and is told about."""

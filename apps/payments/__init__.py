@@ -1,0 +1,1 @@
+"""Money: operations that must happen once at a gateway."""

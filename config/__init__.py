@@ -1,0 +1,1 @@
+"""How this deployment is wired."""

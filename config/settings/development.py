@@ -1,0 +1,8 @@
+"""A laptop."""
+
+from config.settings.base import *  # noqa: F403 a settings module is the base and its changes
+from config.settings.base import env
+
+DEBUG = env.bool("DEBUG", default=True)
+SECRET_KEY = env.str("SECRET_KEY", default="development-only-not-a-secret-0123456789-abcdefghijkl")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])

@@ -1,0 +1,26 @@
+"""PostgreSQL holds the ledger; the cache is Redis or Valkey."""
+
+from typing import Any
+
+import environ
+
+env = environ.Env()
+
+DATABASE_URL = env.str("DATABASE_URL", default="postgres://localhost/celeriac")
+DATABASES: dict[str, dict[str, Any]] = {"default": environ.Env.db_url_config(DATABASE_URL)}
+DATABASES["default"] |= {
+    "ENGINE": "django.db.backends.postgresql",
+    "CONN_MAX_AGE": 600,
+    "CONN_HEALTH_CHECKS": True,
+}
+DATABASES["default"].setdefault("OPTIONS", {})
+DATABASES["default"]["OPTIONS"] |= {"connect_timeout": 5, "application_name": "celeriac"}
+
+CACHE_URL = env.str("CACHE_URL", default="redis://localhost:6379/1")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": CACHE_URL,
+        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+    }
+}

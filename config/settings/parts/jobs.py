@@ -1,0 +1,31 @@
+"""The ledger: queues, limits, leases, and what is wired into it."""
+
+from typing import Any
+
+import environ
+
+env = environ.Env()
+
+#: Every queue that a job may name. Values are options of the queue's row.
+JOBS_QUEUES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "payments": {},
+    "notifications": {},
+    "maintenance": {},
+}
+#: Modules whose import declares kinds; every process loads them in the app's ready().
+JOBS_MODULES = ["tasks.payments", "tasks.notifications", "tasks.orders", "tasks.maintenance"]
+#: What the dispatcher rings with.
+JOBS_PUBLISHER = "tasks.publisher.CeleryPublisher"
+#: Where nudges go.
+JOBS_NUDGE_URL = env.str("BROKER_URL", default="redis://localhost:6379/0")
+
+JOBS_MAX_ARGS_BYTES = 256 * 1024
+JOBS_MAX_RESULT_BYTES = 1024 * 1024
+#: Seconds.
+JOBS_HEARTBEAT_SECONDS = env.float("JOBS_HEARTBEAT_SECONDS", default=5.0)
+JOBS_WORKER_LEASE_SECONDS = env.float("JOBS_WORKER_LEASE_SECONDS", default=20.0)
+JOBS_QUEUE_LEASE_SECONDS = env.float("JOBS_QUEUE_LEASE_SECONDS", default=10.0)
+JOBS_SHUTDOWN_GRACE_SECONDS = env.float("JOBS_SHUTDOWN_GRACE_SECONDS", default=30.0)
+JOBS_LOCK_TIMEOUT_SECONDS = env.float("JOBS_LOCK_TIMEOUT_SECONDS", default=2.0)
+JOBS_RETENTION_DAYS = 14

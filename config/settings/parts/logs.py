@@ -1,0 +1,28 @@
+"""Logs are one line each on standard error."""
+
+from typing import Any
+
+import environ
+
+env = environ.Env()
+
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"context": {"()": "apps.core.context.ContextFilter"}},
+    "formatters": {
+        "line": {
+            "format": "{asctime} {levelname} {name} {message} {context}",
+            "style": "{",
+        }
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["context"],
+        }
+    },
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+}

@@ -1,0 +1,1 @@
+"""Stand-ins for a laptop. Never imported by production code."""

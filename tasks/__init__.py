@@ -1,0 +1,1 @@
+"""What Celery runs: the task class, the worker, the publisher and the declared jobs."""
