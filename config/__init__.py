@@ -1,1 +1,5 @@
 """How this deployment is wired."""
+
+from config.celery import app as celery_app
+
+__all__ = ["celery_app"]

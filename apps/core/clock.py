@@ -1,0 +1,52 @@
+"""The one clock of the ledger: the database's.
+
+All SQL that decides something takes the time from `NOW`. It is the statement's
+start (`now()` would stand still in a transactional handler) plus an offset that
+only tests set, as the session or database setting `celeriac.clock_offset`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.db.models import DateTimeField, Func
+
+NOW = (
+    "(statement_timestamp()"
+    " + coalesce(nullif(current_setting('celeriac.clock_offset', true), ''), '0')::interval)"
+)
+
+
+class Now(Func):
+    """`NOW` for the ORM."""
+
+    template = NOW
+    output_field = DateTimeField()
+
+
+def read() -> datetime:
+    """Return the ledger's time, from the database."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {NOW}")
+        row = cursor.fetchone()
+    moment: datetime = row[0]
+    return moment
+
+
+@contextmanager
+def offset(delta: timedelta) -> Iterator[None]:
+    """Shift the clock of this connection by `delta`: for tests only."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('celeriac.clock_offset', true)")
+        before = cursor.fetchone()[0] or ""
+        _set(f"{delta.total_seconds()} seconds")
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(value: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('celeriac.clock_offset', %s, false)", [value])

@@ -1,0 +1,42 @@
+"""The audit trail: what people did."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+
+from apps.core.clock import Now
+
+
+class Audit(models.Model):
+    """One thing that somebody did, to what, to how many, and why."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    at = models.DateTimeField(db_default=Now())
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="audits",
+    )
+    actor_name = models.CharField(max_length=254, blank=True)
+    verb = models.CharField(max_length=64)
+    target_type = models.CharField(max_length=64)
+    target_id = models.CharField(max_length=128, blank=True)
+    filter = models.JSONField(default=dict, blank=True)
+    count = models.PositiveIntegerField(default=1)
+    reason = models.TextField(blank=True)
+    details = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["-at"]
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit trail"
+        indexes = [
+            models.Index(fields=["-at"], name="audit_at"),
+            models.Index(fields=["target_type", "target_id", "-at"], name="audit_target"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.target_type} {self.target_id}".strip()

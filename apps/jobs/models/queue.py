@@ -1,0 +1,24 @@
+"""A queue: where jobs wait, and who may ring them."""
+
+from django.db import models
+
+
+class Queue(models.Model):
+    """A declared queue (JOBS_QUEUES): its pause, and the dispatcher that holds it."""
+
+    name = models.TextField(primary_key=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_until = models.DateTimeField(null=True, blank=True)
+    paused_by = models.TextField(db_default="", blank=True)
+    pause_reason = models.TextField(db_default="", blank=True)
+    #: Seconds of work to keep in the broker.
+    window = models.FloatField(db_default=1.5)
+    holder = models.UUIDField(null=True, blank=True)
+    holder_name = models.TextField(db_default="", blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,172 @@
+"""How a run ended, and what that makes of the job. Pure: deciding is not writing.
+
+A handler returns, or raises one of `Snooze`, `GiveUp`, `Cancelled`, or an error;
+`observe` turns that into an `Outcome`, and `decide` an outcome into a
+`Settlement`, which settle.py writes as it stands.
+"""
+
+import traceback as tracebacks
+from dataclasses import dataclass
+from typing import Any
+
+from apps.jobs.backoff import Backoff
+from apps.jobs.states import Verb
+
+MAX_TRACEBACK = 16_000
+MAX_MESSAGE = 2_000
+
+
+class Snooze(Exception):  # noqa: N818 a handler's word, not an error
+    """Run me again in `seconds`; nothing failed."""
+
+    def __init__(self, seconds: float, reason: str = "snoozed by its handler") -> None:
+        super().__init__(reason)
+        self.seconds = max(0.0, float(seconds))
+        self.reason = reason
+
+
+class GiveUp(Exception):  # noqa: N818 a handler's word, not an error
+    """This can't succeed, however often it runs."""
+
+    def __init__(self, reason: str = "given up by its handler") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Cancelled(Exception):  # noqa: N818 a handler's word, not an error
+    """The handler stopped because it was asked to."""
+
+
+class TimeLimitExceeded(Exception):  # noqa: N818 says what happened
+    """The handler ran past its soft limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one run ended: a verb of states.py and its facts."""
+
+    verb: Verb
+    result: Any = None
+    delay: float = 0.0
+    reason: str = ""
+    error_class: str = ""
+    message: str = ""
+    traceback: str = ""
+    retryable: bool = True
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a job may still do when its run ends."""
+
+    failures: int
+    losses: int
+    max_attempts: int
+    max_losses: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What settle.py writes; a requested cancel is applied by the statement itself."""
+
+    verb: Verb
+    delay: float = 0.0
+    failures: int = 0  # added
+    losses: int = 0  # added
+    result: Any = None
+    error: str = ""
+    wait_reason: str = ""
+    writes_attempt: bool = False
+
+
+def succeeded(result: object) -> Outcome:
+    """The handler returned `result`, a JSON value."""
+    return Outcome(Verb.COMPLETE, result=result)
+
+
+def released(reason: str) -> Outcome:
+    """The job was claimed but not started."""
+    return Outcome(Verb.RELEASE, reason=reason)
+
+
+def lost(reason: str) -> Outcome:
+    """The run ended with its process."""
+    return Outcome(Verb.RESCUE, error_class="WorkerLost", message=reason, reason=reason)
+
+
+def observe(error: BaseException, retry: Backoff) -> Outcome:
+    """Return the outcome of a handler that raised `error`."""
+    if isinstance(error, Snooze):
+        return Outcome(Verb.SNOOZE, delay=error.seconds, reason=error.reason)
+    if isinstance(error, Cancelled):
+        return Outcome(Verb.STOP, message=str(error) or "stopped on request")
+    gave_up = isinstance(error, GiveUp)
+    return Outcome(
+        Verb.GIVE_UP if gave_up else Verb.RETRY,
+        error_class=_name(error),
+        message=_clip(str(error), MAX_MESSAGE),
+        traceback=_clip(_render(error), MAX_TRACEBACK),
+        retryable=not gave_up and retry.retries(error),
+        retry_after=retry_after(error),
+    )
+
+
+def retry_after(error: BaseException) -> float | None:
+    """Return the seconds that the error asks to wait, where it says."""
+    value = getattr(error, "retry_after", None)
+    try:
+        seconds = None if value is None else float(value)
+    except (TypeError, ValueError):
+        return None
+    return seconds if seconds is None or 0 <= seconds < float("inf") else None
+
+
+def decide(outcome: Outcome, limits: Limits, retry: Backoff, *, attempt: int) -> Settlement:
+    """Return what the outcome makes of a job that stands at `limits`."""
+    match outcome.verb:
+        case Verb.COMPLETE:
+            return Settlement(Verb.COMPLETE, result=outcome.result, writes_attempt=attempt > 1)
+        case Verb.SNOOZE | Verb.RELEASE:
+            return Settlement(outcome.verb, delay=outcome.delay, wait_reason=outcome.reason)
+        case Verb.STOP:
+            return Settlement(Verb.STOP, error=outcome.message, writes_attempt=True)
+        case Verb.RESCUE:
+            return _after_loss(outcome, limits)
+        case _:
+            return _after_failure(outcome, limits, retry)
+
+
+def error_line(outcome: Outcome) -> str:
+    """Return the error as one line: `ValueError: no such customer`."""
+    text = f"{outcome.error_class}: {outcome.message}".strip(": ")
+    return _clip(" ".join(text.split()), 500)
+
+
+def _after_failure(outcome: Outcome, limits: Limits, retry: Backoff) -> Settlement:
+    failures = limits.failures + 1
+    line = error_line(outcome)
+    if not outcome.retryable or failures >= limits.max_attempts:
+        return Settlement(Verb.GIVE_UP, failures=1, error=line, writes_attempt=True)
+    delay = retry.delay(failures, retry_after=outcome.retry_after)
+    return Settlement(Verb.RETRY, delay=delay, failures=1, error=line, writes_attempt=True)
+
+
+def _after_loss(outcome: Outcome, limits: Limits) -> Settlement:
+    verb = Verb.GIVE_UP if limits.losses + 1 >= limits.max_losses else Verb.RESCUE
+    return Settlement(verb, losses=1, error=error_line(outcome), writes_attempt=True)
+
+
+def _name(error: BaseException) -> str:
+    kind = type(error)
+    module = "" if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}."
+    return f"{module}{kind.__qualname__}"
+
+
+def _render(error: BaseException) -> str:
+    return "".join(tracebacks.format_exception(error))
+
+
+def _clip(text: str, limit: int) -> str:
+    text = text.replace("\x00", "�")
+    return text if len(text) <= limit else text[: limit - 1] + "…"

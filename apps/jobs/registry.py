@@ -1,0 +1,99 @@
+"""The declared kinds. Pure: no Django.
+
+A kind is a handler with its policy. Its signature is the schema of its
+arguments: see schema.py.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from apps.jobs.backoff import Backoff
+from apps.jobs.errors import UnknownKind
+from apps.jobs.schema import Schema
+
+Handler = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A declared job: its name, handler and policy (times in seconds)."""
+
+    name: str
+    handler: Handler
+    schema: Schema
+    queue: str = "default"
+    priority: int = 0
+    retry: Backoff = field(default_factory=Backoff)
+    timeout: float | None = 30.0
+    hard_timeout: float = 600.0
+    lock: str | None = None
+    unique: str | None = None
+    breaker: str | None = None
+    batch: int | None = None
+    transactional: bool = False
+    max_losses: int = 5
+    aliases: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    redact: tuple[str, ...] = ()
+    retention: float | None = None  # days; None is JOBS_RETENTION_DAYS; 0 keeps only failures
+    on_dead: str | None = None
+    schedule: object | None = None
+    celery_result: bool = False
+
+    @property
+    def rings_alone(self) -> bool:
+        """Whether a doorbell carries one such job only."""
+        return bool(self.lock or self.breaker or self.batch == 1)
+
+
+_kinds: dict[str, Kind] = {}
+_aliases: dict[str, str] = {}
+
+
+def declare(kind: Kind) -> Kind:
+    """Add `kind`; a name that another handler holds is an error."""
+    for name in (kind.name, *kind.aliases):
+        holder = _kinds.get(_aliases.get(name, name))
+        if holder is not None and _origin(holder) != _origin(kind):
+            raise ValueError(f"The kind {name!r} is declared twice: {_origin(holder)} has it.")
+    _kinds[kind.name] = kind
+    _aliases.update(dict.fromkeys(kind.aliases, kind.name))
+    return kind
+
+
+def find(name: str) -> Kind:
+    """Return the kind of that name or alias; UnknownKind says what was probably meant."""
+    kind = get(name)
+    if kind is None:
+        near = get_close_matches(name, names(), n=1, cutoff=0.6)
+        hint = f" Did you mean {near[0]!r}?" if near else " Is its module in JOBS_MODULES?"
+        raise UnknownKind(f"No job of kind {name!r} is declared.{hint}")
+    return kind
+
+
+def get(name: str) -> Kind | None:
+    """Return the kind of that name or alias, or None."""
+    return _kinds.get(_aliases.get(name, name))
+
+
+def names() -> list[str]:
+    """Return every name a job's row may bear, aliases too."""
+    return sorted([*_kinds, *_aliases])
+
+
+def kinds() -> Iterator[Kind]:
+    """Iterate over the declared kinds by name."""
+    return iter([_kinds[name] for name in sorted(_kinds)])
+
+
+def forget(name: str) -> None:
+    """Take a declaration back: for tests."""
+    kind = _kinds.pop(name, None)
+    for alias in kind.aliases if kind else ():
+        _aliases.pop(alias, None)
+
+
+def _origin(kind: Kind) -> str:
+    return f"{kind.handler.__module__}.{kind.handler.__qualname__}"
