@@ -16,7 +16,7 @@ MAX_TRACEBACK = 16_000
 MAX_MESSAGE = 2_000
 
 
-class Snooze(Exception):  # noqa: N818 a handler's word, not an error
+class Snooze(Exception):
     """Run me again in `seconds`; nothing failed."""
 
     def __init__(self, seconds: float, reason: str = "snoozed by its handler") -> None:
@@ -25,7 +25,7 @@ class Snooze(Exception):  # noqa: N818 a handler's word, not an error
         self.reason = reason
 
 
-class GiveUp(Exception):  # noqa: N818 a handler's word, not an error
+class GiveUp(Exception):
     """This can't succeed, however often it runs."""
 
     def __init__(self, reason: str = "given up by its handler") -> None:
@@ -33,11 +33,11 @@ class GiveUp(Exception):  # noqa: N818 a handler's word, not an error
         self.reason = reason
 
 
-class Cancelled(Exception):  # noqa: N818 a handler's word, not an error
+class Cancelled(Exception):
     """The handler stopped because it was asked to."""
 
 
-class TimeLimitExceeded(Exception):  # noqa: N818 says what happened
+class TimeLimitExceeded(Exception):
     """The handler ran past its soft limit."""
 
 
