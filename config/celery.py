@@ -8,3 +8,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
 
 app = Celery("celeriac")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+
+
+@app.on_after_finalize.connect
+def make_ledger_worker(sender: Celery, **_: object) -> None:
+    """Let workers of this app answer doorbells, once Django is set up."""
+    from tasks import worker  # imports models
+
+    worker.install(sender)

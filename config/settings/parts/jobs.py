@@ -28,4 +28,6 @@ JOBS_WORKER_LEASE_SECONDS = env.float("JOBS_WORKER_LEASE_SECONDS", default=20.0)
 JOBS_QUEUE_LEASE_SECONDS = env.float("JOBS_QUEUE_LEASE_SECONDS", default=10.0)
 JOBS_SHUTDOWN_GRACE_SECONDS = env.float("JOBS_SHUTDOWN_GRACE_SECONDS", default=30.0)
 JOBS_LOCK_TIMEOUT_SECONDS = env.float("JOBS_LOCK_TIMEOUT_SECONDS", default=2.0)
+#: Seconds of work after which a doorbell releases what it has not started.
+JOBS_DOORBELL_BUDGET_SECONDS = 1.0
 JOBS_RETENTION_DAYS = 14

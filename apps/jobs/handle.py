@@ -1,0 +1,50 @@
+"""A handle: what a caller keeps of the job it enqueued."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from apps.jobs.errors import JobCancelled, JobFailed, JobNotFound
+from apps.jobs.models import Job
+from apps.jobs.states import State
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class JobHandle:
+    """A job by its id; each question asks the ledger."""
+
+    id: UUID
+
+    @property
+    def state(self) -> State:
+        """The job's state now; JobNotFound once it is pruned or was never committed."""
+        return State(self._row("state")[0])
+
+    def get(self, timeout: float | None = None) -> Any:  # noqa: ANN401 the handler's JSON value
+        """Wait for the end and return the result.
+
+        Raises JobFailed, JobCancelled, or TimeoutError after `timeout` seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause = _FIRST_PAUSE
+        while True:
+            state, result, error = self._row("state", "result", "error")
+            if state == State.SUCCEEDED:
+                return result
+            if state == State.DEAD:
+                raise JobFailed(error or f"Job {self.id} ended dead.")
+            if state == State.CANCELLED:
+                raise JobCancelled(error or f"Job {self.id} ended cancelled.")
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"Job {self.id} is still {state} after {timeout:g} s.")
+            time.sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 1.5)
+
+    def _row(self, *fields: str) -> tuple[Any, ...]:
+        row = Job.objects.filter(pk=self.id).values_list(*fields).first()
+        if row is None:
+            raise JobNotFound(f"There is no job {self.id}: it was pruned, or never committed.")
+        return row

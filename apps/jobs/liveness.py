@@ -1,0 +1,64 @@
+"""A worker's word that it lives, and which claims its children hold.
+
+The dispatcher believes the row: a worker that has not beaten for its lease is
+lost, and so is a claim that a living worker no longer lists.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from psycopg.types.json import Jsonb
+
+from apps.core.clock import NOW
+
+_BEAT = f"""
+INSERT INTO jobs_worker (id, name, host, pid, queues, kinds, slots, claims, run_times,
+                         started_at, beat_at, previous_beat_at)
+VALUES (%(id)s, %(name)s, %(host)s, %(pid)s, %(queues)s, %(kinds)s, %(slots)s, %(claims)s,
+        %(run_times)s, {NOW}, {NOW}, {NOW})
+ON CONFLICT (id) DO UPDATE
+SET previous_beat_at = jobs_worker.beat_at, beat_at = excluded.beat_at,
+    claims = excluded.claims, run_times = excluded.run_times, queues = excluded.queues,
+    kinds = excluded.kinds, slots = excluded.slots, stopped_at = NULL
+"""
+
+_STOP = f"UPDATE jobs_worker SET stopped_at = {NOW}, claims = '{{}}' WHERE id = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Who a worker is: one boot of it."""
+
+    id: UUID
+    name: str
+    host: str
+    pid: int
+    queues: tuple[str, ...]
+    kinds: tuple[str, ...]
+    slots: int
+
+
+def beat(card: Card, *, claims: Sequence[UUID] = (), run_times: dict[str, float]) -> None:
+    """Write that the worker lives and holds `claims`; the first beat makes its row."""
+    parameters: dict[str, Any] = {
+        "id": card.id,
+        "name": card.name,
+        "host": card.host,
+        "pid": card.pid,
+        "queues": list(card.queues),
+        "kinds": list(card.kinds),
+        "slots": card.slots,
+        "claims": list(claims),
+        "run_times": Jsonb(run_times),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_BEAT, parameters)
+
+
+def stop(worker: UUID) -> None:
+    """Write that the worker has stopped and holds nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STOP, [worker])

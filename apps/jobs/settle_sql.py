@@ -1,0 +1,97 @@
+"""The two statements that end a run. Rows are taken in id order."""
+
+from apps.core.clock import NOW
+
+_STARTED = (
+    "CASE WHEN o.started IS NULL THEN j.started_at"
+    " ELSE j.started_at + make_interval(secs => o.started) END"
+)
+_FINISHED = (
+    "CASE WHEN o.seconds IS NULL THEN (SELECT " + NOW + ")"
+    " ELSE j.started_at + make_interval(secs => coalesce(o.started, 0) + o.seconds) END"
+)
+
+#: The same for a RETURNING list, where j.started_at has been set already.
+_ENDED = (
+    "CASE WHEN o.seconds IS NULL THEN (SELECT " + NOW + ")"
+    " ELSE j.started_at + make_interval(secs => o.seconds) END"
+)
+
+#: The hot path: every run that simply succeeded.
+COMPLETE = f"""
+WITH settled AS (
+    UPDATE jobs_job j
+    SET state = 'succeeded', claim_id = NULL, result = o.result::jsonb, error = o.error,
+        started_at = {_STARTED}, finished_at = {_FINISHED}
+    FROM (
+        SELECT * FROM unnest(
+            %(ids)s::uuid[], %(claims)s::uuid[], %(results)s::text[], %(errors)s::text[],
+            %(started)s::float8[], %(seconds)s::float8[]
+        ) AS o(id, claim_id, result, error, started, seconds)
+        ORDER BY o.id OFFSET 0
+    ) o
+    WHERE j.id = o.id AND j.state = 'running' AND j.claim_id = o.claim_id
+    RETURNING j.id, j.state, j.kind, j.lock_key, j.attempt, j.worker, j.started_at, j.finished_at
+), recorded AS (
+    INSERT INTO jobs_attempt (job_id, number, outcome, worker, started_at, finished_at)
+    SELECT id, attempt, 'succeeded', worker, started_at, finished_at FROM settled WHERE attempt > 1
+)
+SELECT id, state, kind, lock_key FROM settled
+"""  # noqa: S608 only constants are joined in
+
+#: Queued anew under its unique key, by another row, while this one ran.
+_TWIN = """(
+    SELECT t.id FROM jobs_job t
+    WHERE o.state = 'queued' AND t.state = 'queued'
+      AND t.kind = j.kind AND t.unique_key = j.unique_key
+)"""
+_STATE = f"""
+    CASE
+        WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled'
+        WHEN {_TWIN} IS NOT NULL THEN 'cancelled'
+        ELSE o.state
+    END"""  # noqa: S608 only constants are joined in
+
+#: Every other ending: failures, losses, snoozes, releases, stops.
+END = f"""
+WITH settled AS (
+    UPDATE jobs_job j
+    SET state = {_STATE},
+        superseded_by = CASE WHEN j.cancel_requested_at IS NULL THEN {_TWIN} END,
+        claim_id = NULL,
+        attempt = j.attempt - (o.verb = 'release')::int,
+        failures = j.failures + o.failures,
+        losses = j.losses + o.losses,
+        error = CASE WHEN o.error = '' THEN j.error ELSE o.error END,
+        wait_reason = CASE WHEN {_STATE} = 'queued' THEN o.reason ELSE '' END,
+        run_at = CASE
+            WHEN o.verb IN ('release', 'rescue') OR o.state <> 'queued' THEN j.run_at
+            ELSE (SELECT {NOW}) + make_interval(secs => o.delay) END,
+        started_at = CASE
+            WHEN o.verb = 'release' AND j.attempt = 1 THEN NULL ELSE {_STARTED} END,
+        finished_at = CASE WHEN {_STATE} = 'queued' THEN NULL ELSE {_FINISHED} END
+    FROM (
+        SELECT * FROM unnest(
+            %(ids)s::uuid[], %(claims)s::uuid[], %(verbs)s::text[], %(states)s::text[],
+            %(delays)s::float8[], %(failures)s::int[], %(losses)s::int[], %(errors)s::text[],
+            %(reasons)s::text[], %(recorded)s::text[], %(classes)s::text[], %(messages)s::text[],
+            %(tracebacks)s::text[], %(started)s::float8[], %(seconds)s::float8[]
+        ) AS o(id, claim_id, verb, state, delay, failures, losses, error, reason, recorded,
+               error_class, message, traceback, started, seconds)
+        ORDER BY o.id OFFSET 0
+    ) o
+    WHERE j.id = o.id AND j.state = 'running' AND j.claim_id = o.claim_id
+    RETURNING j.id, j.state, j.kind, j.lock_key, j.attempt, j.worker, j.superseded_by,
+              j.started_at, {_ENDED} AS ended_at,
+              o.recorded, o.error_class, o.message, o.traceback
+), recorded AS (
+    INSERT INTO jobs_attempt (job_id, number, outcome, worker, started_at, finished_at,
+                              error_class, message, traceback)
+    SELECT id, attempt,
+           CASE WHEN state <> 'cancelled' THEN recorded
+                WHEN superseded_by IS NOT NULL THEN 'superseded' ELSE 'cancelled' END,
+           worker, started_at, ended_at, error_class, message, traceback
+    FROM settled WHERE recorded <> ''
+)
+SELECT id, state, kind, lock_key FROM settled
+"""  # noqa: S608 only constants are joined in

@@ -1,0 +1,210 @@
+"""The Celery worker as a worker of the ledger: its boot, its children, its watch."""
+
+import logging
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from celery import Celery, signals
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, InterfaceError, connection
+
+from apps.jobs import liveness, nudge, registry, runtimes, watch
+from apps.jobs.execute import Desk, knowledge
+from apps.jobs.liveness import Card
+from apps.jobs.slots import FileSlot, Trace
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at the children.
+LOOK_EVERY = 0.25
+#: A pool whose tasks run in a process of their own, or in the worker itself.
+_POOLS = ("prefork", "solo")
+
+
+@dataclass(slots=True)
+class Boot:
+    """One boot of this worker: shared with its children by the fork."""
+
+    id: UUID = field(default_factory=uuid4)
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="celeriac-")))
+    stopping_since: float | None = None
+
+    @property
+    def stop_sign(self) -> Path:
+        """The file whose presence tells the children to start nothing more."""
+        return self.folder / "stopping"
+
+
+_boot: Boot | None = None
+_desk: Desk | None = None
+_watch: "Watch | None" = None
+
+
+def install(app: Celery) -> None:
+    """Make workers of `app` workers of the ledger."""
+
+    def ours(sender: Any) -> bool:  # noqa: ANN401 Celery sends a worker or its consumer
+        return getattr(sender, "app", None) is app
+
+    @signals.worker_init.connect(weak=False)
+    def start_boot(sender: Any, **_: object) -> None:  # noqa: ANN401 a WorkController
+        global _boot
+        if ours(sender):
+            _check_pool(sender)
+            _boot = Boot()
+
+    @signals.worker_process_init.connect(weak=False)
+    def start_child(**_: object) -> None:
+        if _boot is not None:
+            # A signal to the whole group must not kill a child in the middle of a job.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            desk()
+
+    @signals.worker_ready.connect(weak=False)
+    def start_watch(sender: Any, **_: object) -> None:  # noqa: ANN401 a Consumer
+        global _watch
+        if ours(sender) and _watch is None and _boot is not None:
+            _watch = Watch(_boot, _card(sender, _boot))
+            _watch.start()
+
+    @signals.worker_shutting_down.connect(weak=False)
+    def announce_stop(**_: object) -> None:
+        if _boot is not None:
+            _boot.stop_sign.touch()
+            _boot.stopping_since = time.monotonic()
+
+    @signals.worker_shutdown.connect(weak=False)
+    def end_boot(sender: Any, **_: object) -> None:  # noqa: ANN401 a WorkController
+        if ours(sender) and _boot is not None:
+            if _watch is not None:
+                _watch.stop()
+            shutil.rmtree(_boot.folder, ignore_errors=True)
+
+
+def desk() -> Desk:
+    """Return this process's desk: a child's, a solo worker's, or one without a watch."""
+    global _desk
+    if _desk is None and _boot is None:
+        _desk = Desk(worker=uuid4(), known=knowledge())
+    elif _desk is None and _boot is not None:
+        _desk = Desk(
+            worker=_boot.id,
+            known=knowledge(),
+            slot=FileSlot(_boot.folder),
+            stopping=_boot.stop_sign.exists,
+        )
+    assert _desk is not None  # noqa: S101 one of the branches above has set it
+    return _desk
+
+
+class Watch(threading.Thread):
+    """A thread of the worker's parent: beats, and looks after the children.
+
+    It has a database connection of its own and survives the loss of it; it does
+    not depend on the broker, so a worker that reconnects goes on beating.
+    """
+
+    def __init__(self, boot: Boot, card: Card) -> None:
+        super().__init__(name="celeriac-watch", daemon=True)
+        self._boot = boot
+        self._card = card
+        self._stop_asked = threading.Event()
+        self._beaten = float("-inf")
+        self._killed: dict[UUID, str] = {}
+
+    def run(self) -> None:
+        """Look every quarter of a second until told to stop."""
+        while not self._stop_asked.is_set():
+            self._survive(self._look)
+            self._stop_asked.wait(LOOK_EVERY)
+        self._survive(self._look)
+        self._survive(self._say_goodbye)
+        connection.close()
+
+    def stop(self) -> None:
+        """End the watch: settle what dead children left, and sign off."""
+        self._stop_asked.set()
+        self.join(timeout=10)
+
+    def _look(self) -> None:
+        children = watch.traces(self._boot.folder)
+        for job_id in watch.kill_overdue(children):
+            self._killed[job_id] = "ran past its hard limit and was killed"
+        self._end_grace(children)
+        for trace in children:
+            if not trace.alive:
+                self._bury(trace)
+        if time.monotonic() - self._beaten >= settings.JOBS_HEARTBEAT_SECONDS:
+            self._beat(children)
+
+    def _beat(self, children: list[Trace]) -> None:
+        claims = [trace.claim_id for trace in children if trace.claim_id is not None]
+        means = runtimes.merge([trace.means for trace in children])
+        first = self._beaten == float("-inf")
+        liveness.beat(self._card, claims=claims, run_times=means)
+        self._beaten = time.monotonic()
+        if first:
+            nudge.worker_came()
+
+    def _bury(self, trace: Trace) -> None:
+        stopped = self._boot.stopping_since is not None
+        reason = "its worker's process died"
+        if trace.running is not None:
+            reason = self._killed.pop(trace.running, reason)
+        if stopped and trace.running in self._killed:
+            reason = "its worker was stopped"
+        watch.bury(self._boot.folder, trace, reason=reason, blameless=stopped)
+
+    def _end_grace(self, children: list[Trace]) -> None:
+        """Kill who still runs when the grace after a stop is over."""
+        since = self._boot.stopping_since
+        if since is None or time.monotonic() - since < settings.JOBS_SHUTDOWN_GRACE_SECONDS:
+            return
+        for trace in children:
+            if trace.alive and trace.running and trace.pid != os.getpid():
+                logger.error("job %s outlasted the grace of the stop", trace.running)
+                os.kill(trace.pid, signal.SIGKILL)
+
+    def _say_goodbye(self) -> None:
+        liveness.stop(self._boot.id)
+
+    def _survive(self, step: Any) -> None:  # noqa: ANN401 a bound method
+        try:
+            step()
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("the watch lost its database, trying again: %s", error)
+            connection.close()
+        except Exception:
+            logger.exception("the watch stumbled")
+            connection.close()
+
+
+def _check_pool(worker: Any) -> None:  # noqa: ANN401 a WorkController
+    pool = worker.pool_cls
+    name = pool if isinstance(pool, str) else pool.__module__
+    if not any(each in name for each in _POOLS):
+        raise ImproperlyConfigured(
+            f"The pool {name!r} can't hold a job to its limits: use --pool=prefork (or solo)."
+        )
+
+
+def _card(consumer: Any, boot: Boot) -> Card:  # noqa: ANN401 a Consumer
+    return Card(
+        id=boot.id,
+        name=consumer.hostname,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        queues=tuple(sorted(consumer.app.amqp.queues.consume_from)),
+        kinds=tuple(registry.names()),
+        slots=consumer.controller.concurrency or 1,
+    )
