@@ -1,0 +1,75 @@
+"""Fixtures for every test. The servers themselves come from the plugin in tests/support."""
+
+import os
+from urllib.parse import quote
+
+import pytest
+import redis
+
+from tests.support.processes import Processes
+from tests.support.servers import Running
+
+
+@pytest.fixture(scope="session")
+def run_directory():
+    """Where this test process may leave data and logs; removed at the end of the run."""
+    return Running.directory
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """Return the PostgreSQL server of this test process, to be restarted, killed or frozen."""
+    if Running.postgres is None:
+        pytest.skip("DATABASE_URL names a server that is not ours to stop.")
+    return Running.postgres
+
+
+@pytest.fixture(scope="session")
+def valkey_server():
+    """Return the Valkey server of this test process, to be restarted, killed or frozen."""
+    if Running.valkey is None:
+        pytest.skip("BROKER_URL names a server that is not ours to stop.")
+    return Running.valkey
+
+
+@pytest.fixture(scope="session")
+def database_url(django_db_setup):
+    """Return the test database's URL, for processes of their own."""
+    from django.db import connection
+
+    values = connection.settings_dict
+    user, password = quote(values["USER"]), quote(values["PASSWORD"])
+    return f"postgres://{user}:{password}@{values['HOST']}:{values['PORT']}/{values['NAME']}"
+
+
+@pytest.fixture(scope="session")
+def process_env(database_url):
+    """Return what a process needs in its environment to share this test's database and broker."""
+    return {
+        "DJANGO_SETTINGS_MODULE": "config.settings.test",
+        "DATABASE_URL": database_url,
+        "BROKER_URL": os.environ["BROKER_URL"],
+        "CACHE_URL": os.environ["CACHE_URL"],
+    }
+
+
+@pytest.fixture
+def broker():
+    """Yield a client of the broker, emptied before and after the test."""
+    with redis.Redis.from_url(os.environ["BROKER_URL"], socket_timeout=5) as client:
+        client.flushall()
+        yield client
+        client.flushall()
+
+
+@pytest.fixture
+def processes(transactional_db, process_env, broker, run_directory, request):
+    """Yield a starter of real processes (tests/support/processes.py) that end with the test.
+
+    They see only committed rows, hence `transactional_db`.
+    """
+    directory = run_directory / "logs" / f"{abs(hash(request.node.nodeid)):x}"
+    directory.mkdir(parents=True, exist_ok=True)
+    started = Processes(env=process_env, directory=directory)
+    yield started
+    started.stop_all()

@@ -1,0 +1,68 @@
+"""A pytest plugin: real PostgreSQL and Valkey for each test process, xdist workers included.
+
+It is named in `addopts`, because the servers' addresses must be in the environment before
+pytest-django reads the settings. Addresses that the environment already holds are respected.
+"""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox import keeper
+from sandbox.servers import PostgresServer, ValkeyServer
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Running:
+    """The servers of this test process; None where the environment named one."""
+
+    postgres = None
+    valkey = None
+    #: Where this process keeps data and logs; removed at the end.
+    directory = ROOT / ".local" / "tests" / f"{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def needs_servers(config):
+    """Say whether this process will run tests."""
+    options = config.known_args_namespace
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return True
+    shows_only = {"--co", "--collect-only", "--fixtures", "--markers", "-h", "--help", "--version"}
+    is_controller = bool(getattr(options, "numprocesses", None))
+    return not is_controller and not shows_only & set(sys.argv)
+
+
+def start():
+    """Start what the environment does not name, and name it there."""
+    keeper.current().remove_at_end(Running.directory)
+    Running.directory.mkdir(parents=True)
+    if not os.environ.get("DATABASE_URL"):
+        Running.postgres = PostgresServer(Running.directory / "postgres")
+        Running.postgres.start()
+        os.environ["DATABASE_URL"] = Running.postgres.url("celeriac")
+    if not os.environ.get("BROKER_URL"):
+        Running.valkey = ValkeyServer(Running.directory / "valkey")
+        Running.valkey.start()
+        os.environ["BROKER_URL"] = Running.valkey.url(0)
+        os.environ.setdefault("CACHE_URL", Running.valkey.url(1))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config):
+    """Start the servers before anybody reads the settings."""
+    if needs_servers(early_config):
+        start()
+    return (yield)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """Stop the servers and whatever else this process started."""
+    for server in (Running.postgres, Running.valkey):
+        if server is not None:
+            server.stop()
+    keeper.close()
