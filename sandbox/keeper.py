@@ -16,6 +16,8 @@ from pathlib import Path
 
 #: The environment variable that marks the processes of a run.
 TOKEN = "CELERIAC_RUN"  # noqa: S105 the name of a mark, not a secret
+#: What the owner says when it has stopped its programs itself.
+END = "end"
 ROOT = Path(__file__).resolve().parent.parent
 #: Seconds in which a run's processes must have ended, servers included.
 DEADLINE = 40
@@ -50,6 +52,8 @@ class Keeper:
         """Stop what still runs, remove what was named, and wait for both."""
         if os.getpid() != self._owner:
             return
+        # A forked child may hold the pipe open, hence a word and not only the end of file.
+        self._pipe.write(f"{END}\n".encode())
         self._pipe.close()
         self._process.wait(DEADLINE)
         if os.environ.get(TOKEN) == self.token:

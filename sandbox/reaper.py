@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import psutil
 
-from sandbox.keeper import TOKEN
+from sandbox.keeper import END, TOKEN
 
 #: Seconds between looks at the owner's ancestors.
 TICK = 0.5
@@ -34,12 +34,12 @@ def wait_for_owner(owner: psutil.Process) -> list[str]:
         if select.select([0], [], [], TICK)[0]:
             data = os.read(0, 65536)
             received += data
-            if not data:
+            if not data or END in received.decode().splitlines():
                 break
         if not all(is_alive(launcher) for launcher in launchers):
             launchers = []
             owner.terminate()
-    return received.decode().splitlines()
+    return [line for line in received.decode().splitlines() if line != END]
 
 
 def make_above(owner: psutil.Process) -> list[psutil.Process]:

@@ -130,7 +130,8 @@ class PostgresServer(Server):
     def _can_enter(self) -> bool:
         """Say whether the unprivileged user reaches the directory and can run the binaries."""
         script = 'cd "$1" && "$2" --version'
-        command = ["/bin/sh", "-c", script, "sh", self.directory, self._binaries / "bin/postgres"]
+        server = str(self._binaries / "bin" / "postgres")
+        command = ["/bin/sh", "-c", script, "sh", str(self.directory), server]
         options = self.spawn_options() | {"cwd": "/"}
         return subprocess.run(command, capture_output=True, **options).returncode == 0
 

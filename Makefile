@@ -1,0 +1,78 @@
+# `make help` lists the commands. A file target makes the virtual environment: instant when it is there.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint fmt up migrate server worker dispatcher beat flower shell bench chaos model clean
+
+PYTHON := .venv/bin/python
+RUN := $(PYTHON) -m sandbox.run
+SETUP := .venv/.installed
+# A pyenv shim may exist and fail: take the first Python that runs.
+ANY_PYTHON = $$(for candidate in python3.13 python3 python3.14 python3.12 python /usr/bin/python3; do \
+	$$candidate -c 'import sys; assert sys.version_info[0] == 3' >/dev/null 2>&1 && echo $$candidate && break; done)
+# Test processes at a time; 0 runs the suite in one.
+PROCESSES ?= 2
+ARGS ?=
+
+help:  ## List the commands
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+
+$(SETUP): requirements/dev.txt requirements/uv.txt .python-version sandbox/bootstrap.py
+	@python=$(ANY_PYTHON); test -n "$$python" || { echo "No Python 3 runs here." >&2; exit 1; }; \
+		$$python sandbox/bootstrap.py
+
+setup: $(SETUP)  ## Make .venv with the pinned packages
+
+demo: $(SETUP)  ## Run the main job on the whole platform with faults injected, and audit the books
+	@$(PYTHON) -m sandbox.demo
+
+test: $(SETUP)  ## Run the whole suite with coverage: what CI runs
+	@mkdir -p .local
+	@$(PYTHON) -m coverage erase
+	@$(PYTHON) -m pytest -n $(PROCESSES) --cov --cov-report= $(ARGS)
+	@$(PYTHON) -m coverage report --include='apps/jobs/*,tasks/*' --fail-under=90
+
+lint: $(SETUP)  ## Check style, types, import contracts, migrations and production settings
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check --quiet .
+	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports
+	@$(PYTHON) -m sandbox.lint
+
+fmt: $(SETUP)  ## Format the code and fix what can be fixed
+	@$(PYTHON) -m ruff check --fix --quiet .
+	@$(PYTHON) -m ruff format .
+
+up: $(SETUP)  ## Run the platform in the foreground; prints addresses and the admin password
+	@$(PYTHON) -m sandbox.up
+
+migrate: $(SETUP)  ## Bring the database up to date
+	@$(RUN) python manage.py migrate
+
+server: $(SETUP)  ## Run a web server alone
+	@$(RUN) web
+
+worker: $(SETUP)  ## Run a worker for the ledger's queues
+	@$(RUN) worker
+
+dispatcher: $(SETUP)  ## Run a dispatcher
+	@$(RUN) dispatcher
+
+beat: $(SETUP)  ## Run a beat
+	@$(RUN) beat
+
+flower: $(SETUP)  ## Run Flower on loopback, behind a password
+	@$(RUN) flower
+
+shell: $(SETUP)  ## Open a Django shell
+	@$(RUN) python manage.py shell
+
+bench: $(SETUP)  ## Measure, print the table, write bench/results/latest.json
+	@$(PYTHON) -m bench
+
+chaos: $(SETUP)  ## Run the fault suite, write tests/chaos/results/latest.json
+	@$(PYTHON) -m tests.chaos
+
+model: $(SETUP)  ## Explore the protocol's model and its mutants
+	@$(PYTHON) -m tests.model
+
+clean:  ## Remove the virtual environment and everything under .local
+	@rm -rf .venv .local
