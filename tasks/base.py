@@ -30,7 +30,7 @@ __all__ = ["Backoff", "CanvasRefused", "JobTask", "job"]
 _GIVEN = ("name", "handler", "schema")
 
 
-class JobTask(Task):
+class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
     """A kind as Celery sees it. A message to it is a doorbell: a list of job ids."""
 
     abstract = True
@@ -54,7 +54,7 @@ class JobTask(Task):
         """Write a job with the handler's arguments; return its handle."""
         return self._enqueue(args, kwargs, {})
 
-    def delay(self, *args: Any, **kwargs: Any) -> JobHandle:  # noqa: ANN401 the handler's own
+    def delay(self, *args: Any, **kwargs: Any) -> JobHandle:  # type: ignore[override]  # noqa: ANN401 Celery's returns an AsyncResult; the handler's own arguments
         """Write a job with the handler's arguments; return its handle."""
         return self._enqueue(args, kwargs, {})
 
@@ -66,7 +66,7 @@ class JobTask(Task):
         countdown: float | None = None,
         eta: datetime | None = None,
         expires: float | datetime | None = None,
-        **options: Any,
+        **options: Any,  # noqa: ANN401 Celery's options
     ) -> JobHandle:
         """Write a job; what the ledger can't honour is refused with the alternative."""
         chosen = celery_options.translate(

@@ -25,7 +25,7 @@ class ClaimedJob:
 
     id: UUID
     kind: str
-    args: dict[str, Any]
+    args: str  # JSON, as Django's connections hand it over
     attempt: int
     failures: int
     losses: int
@@ -62,7 +62,7 @@ WHERE j.id = may_start.id
   AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
 RETURNING j.id, j.kind, j.args, j.attempt, j.failures, j.losses, j.max_attempts, j.lock_key,
           j.correlation_id, j.tenant
-"""  # noqa: S608 only constants are joined in
+"""
 
 _VERIFY = """
 SELECT id FROM jobs_job WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
@@ -111,7 +111,7 @@ def _claim_singly(
 
 
 def _claim(ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Known) -> list[ClaimedJob]:
-    parameters = {
+    parameters: dict[str, Any] = {
         "ids": list(ids),
         "claim_id": claim_id,
         "worker": worker,

@@ -1,5 +1,6 @@
 """What a handler can ask about the job it runs."""
 
+import json
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -7,9 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from psycopg.types.json import Jsonb
 
-from apps.core.clock import NOW
 from apps.jobs.claim import ClaimedJob
 from apps.jobs.enqueue import enqueue
 from apps.jobs.errors import LostClaim, NoCurrentJob
@@ -19,7 +18,7 @@ from apps.jobs.models import Job
 LOOK_EVERY = 0.5
 
 _PROGRESS = """
-UPDATE jobs_job SET progress = %s
+UPDATE jobs_job SET progress = %s::jsonb
 WHERE id = %s AND state = 'running' AND claim_id = %s
   AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
 """
@@ -60,7 +59,7 @@ class CurrentJob:
             return
         self._reported = now
         with connection.cursor() as cursor:
-            value = Jsonb({"done": done, "total": total})
+            value = json.dumps({"done": done, "total": total})
             cursor.execute(_PROGRESS, [value, self.id, self._claim_id])
             if not cursor.rowcount:
                 raise LostClaim(f"Job {self.id} is no longer this run's; its progress is refused.")
@@ -81,9 +80,7 @@ class CurrentJob:
 
     def enqueue(self, step: str, kind: str, args: Mapping[str, Any], **options: Any) -> Job:  # noqa: ANN401 enqueue()'s options
         """Enqueue a child job, once per `step` however often this job runs."""
-        return enqueue(
-            kind, args, idempotency_key=step, scope=f"job:{self.id}", **options
-        )
+        return enqueue(kind, args, idempotency_key=step, scope=f"job:{self.id}", **options)
 
 
 def current_job() -> CurrentJob:

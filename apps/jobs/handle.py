@@ -44,6 +44,7 @@ class JobHandle:
             pause = min(_LONGEST_PAUSE, pause * 1.5)
 
     def _row(self, *fields: str) -> tuple[Any, ...]:
+        row: tuple[Any, ...] | None
         row = Job.objects.filter(pk=self.id).values_list(*fields).first()
         if row is None:
             raise JobNotFound(f"There is no job {self.id}: it was pruned, or never committed.")

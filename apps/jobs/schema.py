@@ -40,9 +40,9 @@ class Schema:
         dumped: dict[str, Any] = json.loads(text)
         return dumped
 
-    def load(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the keyword arguments of the handler, types restored."""
-        value = self.model.model_validate_json(json.dumps(args))
+    def load(self, args: str | Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keyword arguments of the handler, types restored from JSON."""
+        value = self.model.model_validate_json(args if isinstance(args, str) else json.dumps(args))
         return {name: getattr(value, name) for name in value.model_fields_set}
 
     def json_schema(self) -> dict[str, Any]:

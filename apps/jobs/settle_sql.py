@@ -37,7 +37,7 @@ WITH settled AS (
     SELECT id, attempt, 'succeeded', worker, started_at, finished_at FROM settled WHERE attempt > 1
 )
 SELECT id, state, kind, lock_key FROM settled
-"""  # noqa: S608 only constants are joined in
+"""
 
 #: Queued anew under its unique key, by another row, while this one ran.
 _TWIN = """(
@@ -50,7 +50,7 @@ _STATE = f"""
         WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled'
         WHEN {_TWIN} IS NOT NULL THEN 'cancelled'
         ELSE o.state
-    END"""  # noqa: S608 only constants are joined in
+    END"""
 
 #: Every other ending: failures, losses, snoozes, releases, stops.
 END = f"""
@@ -94,4 +94,4 @@ WITH settled AS (
     FROM settled WHERE recorded <> ''
 )
 SELECT id, state, kind, lock_key FROM settled
-"""  # noqa: S608 only constants are joined in
+"""

@@ -30,7 +30,7 @@ TIMES_AT = SIZE - (1 << 16)
 _HEADER = struct.Struct("<II")
 
 
-class SlotFull(Exception):  # noqa: N818 a state of the slot, and its owner settles at once
+class SlotFull(Exception):
     """The record does not fit."""
 
 

@@ -1,10 +1,12 @@
 """The test suite: real PostgreSQL and Valkey, named by the environment that conftest sets."""
 
 from config.settings.base import *  # noqa: F403 a settings module is the base and its changes
-from config.settings.base import MIDDLEWARE, env
+from config.settings.base import INSTALLED_APPS, JOBS_MODULES, MIDDLEWARE, env
 
 SECRET_KEY = "test-only-not-a-secret-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 tests only
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MIDDLEWARE = [name for name in MIDDLEWARE if "whitenoise" not in name]
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="sk_test_sandbox")
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.app"]
+JOBS_MODULES = [*JOBS_MODULES, "tests.kinds"]

@@ -1,0 +1,42 @@
+"""What tests with real processes share."""
+
+import pytest
+
+from apps.jobs import registry
+from apps.jobs.models import Job, Queue
+from config.celery import app
+
+
+@pytest.fixture(autouse=True)
+def queues(transactional_db, settings):
+    """Make the queues' rows anew: a transactional test's end has emptied the table."""
+    for name in settings.JOBS_QUEUES:
+        Queue.objects.get_or_create(name=name)
+
+
+@pytest.fixture
+def write():
+    """Return a function that writes queued jobs of a kind, straight into the table."""
+
+    def jobs(kind, arguments, **fields):
+        declared = registry.find(kind)
+        fields = {
+            "queue": declared.queue,
+            "max_attempts": declared.retry.max_attempts,
+            "kind": declared.name,
+            **fields,
+        }
+        return Job.objects.bulk_create([Job(args=args, **fields) for args in arguments])
+
+    return jobs
+
+
+@pytest.fixture
+def ring():
+    """Return a function that puts a doorbell for the jobs into the broker, without a dispatcher."""
+
+    def doorbell(jobs, queue=None):
+        ids = [str(job.id) for job in jobs]
+        app.send_task(jobs[0].kind, [ids], queue=queue or jobs[0].queue, ignore_result=True)
+
+    return doorbell

@@ -1,0 +1,1 @@
+"""A Django app that only tests install: a table for the effects of their handlers."""

@@ -1,0 +1,38 @@
+"""What the ledger's tests share."""
+
+from uuid import uuid4
+
+import pytest
+
+from apps.jobs import execute, registry
+from apps.jobs.execute import Desk, knowledge
+from apps.jobs.models import Job
+
+
+@pytest.fixture
+def desk():
+    """Return a desk that nobody watches."""
+    return Desk(worker=uuid4(), known=knowledge())
+
+
+@pytest.fixture
+def make_job():
+    """Return a function that writes a queued job."""
+
+    def make(kind, args=None, **fields):
+        declared = registry.find(kind)
+        fields.setdefault("queue", declared.queue)
+        fields.setdefault("max_attempts", declared.retry.max_attempts)
+        return Job.objects.create(kind=declared.name, args=args or {}, **fields)
+
+    return make
+
+
+@pytest.fixture
+def answer(desk):
+    """Return a function that rings jobs at the desk, in this process."""
+
+    def ring(*jobs):
+        return execute.answer([job.id for job in jobs], desk=desk)
+
+    return ring

@@ -1,0 +1,169 @@
+"""Kinds that only tests declare. Worker processes load them through JOBS_MODULES."""
+
+import contextlib
+import os
+import time
+from uuid import UUID
+
+from apps.jobs.api import Backoff, Cancelled, GiveUp, Snooze, current_job
+from tasks.base import job
+from tests.app.models import Effect
+
+SOON = Backoff(max_attempts=3, base=0.01, cap=0.05)
+
+
+def effect(name, value=""):
+    """Write a row that says the handler was here."""
+    Effect.objects.create(name=name, value=value)
+
+
+@job("test.note", retry=SOON)
+def note(name: str, value: str = "") -> str:
+    """Leave an effect."""
+    effect(name, value)
+    return name
+
+
+@job("test.noop", retry=SOON)
+def noop(number: int = 0) -> None:
+    """Do nothing."""
+
+
+@job("test.note_once", transactional=True, retry=SOON)
+def note_once(name: str, seconds: float = 0.0) -> str:
+    """Leave an effect in the transaction that completes the job."""
+    effect(name)
+    time.sleep(seconds)
+    return name
+
+
+@job("test.fail", retry=SOON)
+def fail(message: str = "no luck") -> None:
+    """Fail."""
+    raise ValueError(message)
+
+
+@job("test.fail_once_each", retry=SOON)
+def fail_first(name: str) -> int:
+    """Fail at the first run, succeed at the second."""
+    attempt = current_job().attempt
+    if attempt == 1:
+        raise RuntimeError("first run")
+    effect(name)
+    return attempt
+
+
+@job("test.give_up", retry=SOON)
+def give_up() -> None:
+    """Give up."""
+    raise GiveUp("no such customer")
+
+
+@job("test.snooze", retry=SOON)
+def snooze(seconds: float = 60.0) -> None:
+    """Snooze at the first run, end at the second."""
+    if current_job().attempt == 1:
+        raise Snooze(seconds, "not yet")
+
+
+@job("test.sleep", retry=SOON, timeout=60)
+def sleep(seconds: float, name: str = "") -> None:
+    """Take a while."""
+    time.sleep(seconds)
+    if name:
+        effect(name)
+
+
+@job("test.short", retry=SOON, timeout=0.2)
+def short(seconds: float) -> None:
+    """Sleep past or within a short soft limit."""
+    time.sleep(seconds)
+
+
+@job("test.stubborn", retry=SOON, timeout=0.2, hard_timeout=1.0)
+def stubborn(seconds: float = 30.0) -> None:
+    """Ignore the soft limit."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(Exception):
+            time.sleep(deadline - time.monotonic())
+
+
+@job("test.die", retry=SOON, max_losses=3)
+def die(name: str = "") -> None:
+    """Take the process down."""
+    if name:
+        effect(name)
+    os._exit(9)
+
+
+@job("test.cancellable", retry=SOON, timeout=60)
+def cancellable(fails: bool = False) -> None:
+    """Run until told to stop."""
+    deadline = time.monotonic() + 50
+    while time.monotonic() < deadline:
+        if current_job().should_stop():
+            if fails:
+                raise ValueError("failed while stopping")
+            raise Cancelled
+        time.sleep(0.05)
+
+
+@job("test.locked", lock="account:{account}", retry=SOON)
+def locked(account: str, seconds: float = 0.05) -> None:
+    """Hold a lock for a while, leaving its beginning and its end."""
+    effect(f"{account}:in", str(time.monotonic()))
+    time.sleep(seconds)
+    effect(f"{account}:out", str(time.monotonic()))
+
+
+@job("test.parent", retry=SOON)
+def parent(name: str) -> str:
+    """Enqueue a child, then fail at the first run."""
+    child = current_job().enqueue("child", "test.note", {"name": name})
+    if current_job().attempt == 1:
+        raise RuntimeError("after enqueueing the child")
+    return str(child.id)
+
+
+@job("test.mourned", retry=Backoff(max_attempts=1), on_dead="test.mourn")
+def mourned() -> None:
+    """Die and be mourned."""
+    raise ValueError("so it goes")
+
+
+@job("test.mourn", retry=SOON)
+def mourn(job_id: UUID, error: str) -> None:
+    """Note a death."""
+    effect(f"mourned:{job_id}", error)
+
+
+@job("test.guarded", breaker="payments", retry=SOON)
+def guarded(name: str) -> None:
+    """Leave an effect, behind a breaker."""
+    effect(name)
+
+
+@job("test.renamed", aliases=("test.old_name",), retry=SOON)
+def renamed(name: str) -> None:
+    """Leave an effect under a new name."""
+    effect(name)
+
+
+@job("test.report", retry=SOON)
+def report(total: int = 10) -> None:
+    """Say how far it is."""
+    for done in range(total + 1):
+        current_job().progress(done, total)
+
+
+@job("test.unjson", retry=SOON)
+def unjson() -> object:
+    """Return what JSON can't hold."""
+    return object()
+
+
+@job("test.large", retry=SOON)
+def large(size: int = 100_000) -> str:
+    """Return a large result."""
+    return "x" * size
