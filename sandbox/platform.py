@@ -19,7 +19,8 @@ from sandbox import keeper, ports
 from sandbox.servers import PostgresServer, ValkeyServer
 
 ROOT = Path(__file__).resolve().parent.parent
-HOME = ROOT / ".local" / "platform"
+#: Tests give their platforms homes of their own.
+HOME = Path(os.environ.get("CELERIAC_HOME") or ROOT / ".local" / "platform")
 DATABASE = "celeriac"
 #: Seconds to wait for the first command to finish starting its servers.
 PATIENCE = 60

@@ -57,11 +57,11 @@ def stop_all(token: str, *, grace: float) -> None:
     programs = [process for process in carriers(token) if not is_server(process)]
     signal_all(programs, signal.SIGTERM)
     signal_all(programs, signal.SIGCONT)
-    psutil.wait_procs(programs, timeout=grace)
+    wait_gone(programs, timeout=grace)
     deadline = time.monotonic() + grace
     while rest := [process for process in carriers(token) if not is_server(process)]:
         signal_all(rest, signal.SIGKILL)
-        psutil.wait_procs(rest, timeout=0.2)
+        wait_gone(rest, timeout=0.2)
         if time.monotonic() > deadline:
             break
     stop_servers(list(carriers(token)))
@@ -72,7 +72,18 @@ def stop_servers(servers: list[psutil.Process]) -> None:
     signal_all(servers, signal.SIGCONT)
     for number, patience in ((signal.SIGINT, 10), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
         signal_all(servers, number)
-        _, servers = psutil.wait_procs(servers, timeout=patience)
+        servers = wait_gone(servers, timeout=patience)
+
+
+def wait_gone(processes: list[psutil.Process], *, timeout: float) -> list[psutil.Process]:
+    """Wait until the processes have ended; return those that have not after `timeout` seconds.
+
+    They are not our children: a zombie whose parent is busy has ended as far as we care.
+    """
+    deadline = time.monotonic() + timeout
+    while (rest := [p for p in processes if is_alive(p)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return rest
 
 
 def carriers(token: str) -> Iterator[psutil.Process]:

@@ -1,0 +1,56 @@
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source import ROOT, functions, imports, python_files
+
+
+def test_no_function_is_longer_than_forty_lines():
+    """Long functions hide steps."""
+    sizes = [(p, *found) for p in python_files() for found in functions(p)]
+    long = [f"{p.relative_to(ROOT)}:{name} has {n}" for p, name, n in sizes if n > 40]
+    assert not long
+
+
+def test_the_median_function_is_short():
+    """The listing of a module should read as the flow."""
+    ours = [p for p in python_files() if "tests" not in p.parts]
+    assert statistics.median(n for p in ours for _, n in functions(p)) <= 12
+
+
+def test_no_file_is_longer_than_three_hundred_lines():
+    """One file, one verb; tests may be longer."""
+    ours = [p for p in python_files() if "tests" not in p.relative_to(ROOT).parts]
+    lengths = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in ours}
+    assert {name: n for name, n in lengths.items() if n > 300} == {}
+
+
+def test_only_config_and_tasks_import_celery():
+    """Apps know jobs, never the engine that runs them."""
+    engines = {"celery", "kombu", "billiard", "tasks"}
+    guilty = [
+        f"{p.relative_to(ROOT)} imports {name}"
+        for p in python_files()
+        if p.relative_to(ROOT).parts[0] == "apps"
+        for name in imports(p)
+        if name.split(".")[0] in engines
+    ]
+    assert not guilty
+
+
+def test_the_import_contracts_hold():
+    """The layers of the design, judged by import-linter as `make lint` does."""
+    program = Path(sys.executable).with_name("lint-imports")
+    command = [program, "--no-cache", "--no-logo"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("pure", ["states", "backoff", "outcomes", "registry"])
+def test_the_rules_of_a_job_import_no_django(pure):
+    """They can be read, tested and trusted alone."""
+    named = {name.split(".")[0] for name in imports(ROOT / "apps" / "jobs" / f"{pure}.py")}
+    assert not named & {"django", "psycopg", "redis", "celery"}
