@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from sandbox.kit.client import ControlClient
+from sandbox.kit.control import Control, Down
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +48,6 @@ class InFlight(TypedDict):
     peak: int
 
 
-class Window(TypedDict):
-    """One outage, and when calls came in it."""
-
-    mode: str
-    started: float
-    ends: float
-    calls: list[float]
-    in_flight_peak: int
-
-
-class Down(TypedDict):
-    """The outages so far."""
-
-    active: bool
-    calls: int
-    windows: list[Window]
-
-
 class ChargeStats(TypedDict):
     """Charges that captured money (`authorised` counts those that have not yet)."""
 
@@ -95,22 +77,8 @@ class GatewayStats(TypedDict):
     refunds: RefundStats
 
 
-class GatewayControl:
+class GatewayControl(Control):
     """Steers and reads one gateway; every method raises ControlError and OSError."""
-
-    def __init__(self, url: str, timeout: float = 10.0) -> None:
-        self._client = ControlClient(url, timeout)
-
-    def healthy(self) -> bool:
-        """Return whether the gateway answers."""
-        try:
-            return bool(self._client.get("/health")["ok"])
-        except OSError:
-            return False
-
-    def faults(self, **changes: float | str | bool) -> dict[str, Any]:
-        """Change fault settings by name (see FaultSettings) and return them all."""
-        return dict(self._client.call("PATCH", "/faults", changes))
 
     def script(
         self,
@@ -138,14 +106,6 @@ class GatewayControl:
     def scripted(self) -> list[dict[str, Any]]:
         """Return the scripted faults that have not struck yet."""
         return list(self._client.get("/script"))
-
-    def down(self, seconds: float = 3600.0, mode: str = "reset") -> None:
-        """Go down: "reset" cuts each connection, "unavailable" answers 503."""
-        self._client.call("POST", "/down", {"seconds": seconds, "mode": mode})
-
-    def up(self) -> None:
-        """Come back at once."""
-        self._client.call("DELETE", "/down")
 
     def now(self) -> float:
         """Return the gateway's time."""
@@ -187,7 +147,3 @@ class GatewayControl:
     def redeliver(self, event_id: str) -> None:
         """Deliver an event once more."""
         self._client.call("POST", "/webhooks/redeliver", {"event": event_id})
-
-    def reset(self) -> None:
-        """Forget everything and return to the settings of the start."""
-        self._client.call("POST", "/reset", {})

@@ -1,7 +1,5 @@
 """The gateway's control API, under /_control/: JSON, for demos, tests and chaos."""
 
-from collections.abc import Callable
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -9,75 +7,63 @@ from sandbox.gateway.bank import reference_of
 from sandbox.gateway.stats import charge_report, refund_report
 from sandbox.gateway.tables import Json
 from sandbox.gateway.webhooks import ORDERS
-from sandbox.kit.http import Request, Response
+from sandbox.kit.control import ControlApi, common_verbs
+from sandbox.kit.http import Request
 from sandbox.kit.options import InvalidOption, check_choice
 
 if TYPE_CHECKING:
     from sandbox.gateway.gateway import Gateway
 
-DOWN_MODES = ("reset", "unavailable")
+
+def control_api(gateway: "Gateway") -> ControlApi:
+    """Return the control API of a gateway."""
+    desk, hooks = GatewayDesk(gateway), gateway.webhooks
+    return ControlApi(
+        {
+            **common_verbs(gateway.faults, gateway.outage),
+            "GET /script": lambda request: gateway.faults.scripted(),
+            "POST /script": desk.script,
+            "DELETE /script": lambda request: gateway.faults.unscript(),
+            "GET /clock": lambda request: desk.clock(),
+            "PATCH /clock": desk.set_clock,
+            "GET /stats": lambda request: desk.stats(),
+            "GET /charges": lambda request: desk.charges(),
+            "GET /refunds": lambda request: desk.refunds(),
+            "GET /requests": desk.requests,
+            "GET /webhooks": lambda request: hooks.report(),
+            "PATCH /webhooks": desk.configure_webhooks,
+            "POST /webhooks/release": desk.release,
+            "POST /webhooks/redeliver": desk.redeliver,
+            "POST /reset": lambda request: gateway.reset(),
+        }
+    )
 
 
-class ControlApi:
-    """Answers requests under /_control/."""
+class GatewayDesk:
+    """What the verbs do that are the gateway's own."""
 
     def __init__(self, gateway: "Gateway") -> None:
         self._gateway = gateway
-        self._verbs: dict[str, Callable[[Request], Any]] = {
-            "GET /health": lambda request: {"ok": True},
-            "GET /faults": lambda request: asdict(gateway.faults.settings),
-            "PATCH /faults": lambda request: asdict(gateway.faults.change(request.json())),
-            "GET /script": lambda request: gateway.faults.scripted(),
-            "POST /script": self._script,
-            "DELETE /script": lambda request: gateway.faults.unscript(),
-            "GET /down": lambda request: gateway.outage.report(),
-            "POST /down": self._go_down,
-            "DELETE /down": lambda request: gateway.outage.end(),
-            "GET /clock": lambda request: self._clock(),
-            "PATCH /clock": self._set_clock,
-            "GET /stats": lambda request: self._stats(),
-            "GET /charges": lambda request: self._charges(),
-            "GET /refunds": lambda request: self._refunds(),
-            "GET /requests": self._requests,
-            "GET /webhooks": lambda request: gateway.webhooks.report(),
-            "PATCH /webhooks": self._configure_webhooks,
-            "POST /webhooks/release": self._release,
-            "POST /webhooks/redeliver": self._redeliver,
-            "POST /reset": lambda request: gateway.reset(),
-        }
 
-    def answer(self, request: Request) -> Response:
-        """Answer one request: 404 for an unknown verb, 400 for a body that makes no sense."""
-        verb = self._verbs.get(f"{request.method} {request.path.removeprefix('/_control')}")
-        if verb is None:
-            known = ", ".join(self._verbs)
-            return Response.of_json({"error": f"The control API knows: {known}."}, 404)
-        try:
-            return Response.of_json(verb(request))
-        except (ValueError, TypeError, KeyError) as error:
-            return Response.of_json({"error": str(error)}, 400)
-
-    def _script(self, request: Request) -> list[dict[str, Any]]:
+    def script(self, request: Request) -> list[dict[str, Any]]:
+        """Add a scripted fault."""
         self._gateway.faults.script(request.json())
         return self._gateway.faults.scripted()
 
-    def _go_down(self, request: Request) -> dict[str, Any]:
-        wanted = {"seconds": 3600.0, "mode": "reset", **request.json()}
-        check_choice("mode", wanted["mode"], DOWN_MODES)
-        self._gateway.outage.begin(seconds=float(wanted["seconds"]), mode=wanted["mode"])
-        return self._gateway.outage.report()
-
-    def _clock(self) -> dict[str, float]:
+    def clock(self) -> dict[str, float]:
+        """Return the gateway's time."""
         return {"now": self._gateway.clock.now()}
 
-    def _set_clock(self, request: Request) -> dict[str, float]:
+    def set_clock(self, request: Request) -> dict[str, float]:
+        """Set the clock to `now`, then move it by `advance`."""
         wanted = request.json()
         if "now" in wanted:
             self._gateway.clock.set(float(wanted["now"]))
         self._gateway.clock.advance(float(wanted.get("advance", 0)))
-        return self._clock()
+        return self.clock()
 
-    def _stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, Any]:
+        """Return all counts."""
         gateway = self._gateway
         with gateway.bank.lock:
             charges = charge_report(gateway.bank.real_charges(), gateway.reference_key)
@@ -89,33 +75,26 @@ class ControlApi:
             "refunds": refunds,
         }
 
-    def _charges(self) -> list[Json]:
+    def charges(self) -> list[Json]:
+        """Return the real charges, oldest first."""
         with self._gateway.bank.lock:
-            return [self._charge(charge) for charge in self._gateway.bank.real_charges()]
+            return [
+                _charge(charge, self._gateway.reference_key)
+                for charge in self._gateway.bank.real_charges()
+            ]
 
-    def _charge(self, charge: Json) -> Json:
-        amount = charge["amount_captured"] if charge["captured"] else charge["amount"]
-        return {
-            "id": charge["id"],
-            "payment_intent": charge["payment_intent"],
-            "amount": amount,
-            "amount_refunded": charge["amount_refunded"],
-            "currency": charge["currency"],
-            "captured": charge["captured"],
-            "reference": reference_of(charge, self._gateway.reference_key),
-            "metadata": charge["metadata"],
-            "at": charge["created"],
-        }
-
-    def _refunds(self) -> list[Json]:
+    def refunds(self) -> list[Json]:
+        """Return the refunds, oldest first."""
         with self._gateway.bank.lock:
             return list(self._gateway.bank.refunds.oldest_first())
 
-    def _requests(self, request: Request) -> list[dict[str, Any]]:
+    def requests(self, request: Request) -> list[dict[str, Any]]:
+        """Return the log of requests, those after `after`."""
         query = dict(parse_qsl(request.query))
         return self._gateway.stats.log(int(query.get("after", 0)), int(query.get("limit", 20_000)))
 
-    def _configure_webhooks(self, request: Request) -> dict[str, Any]:
+    def configure_webhooks(self, request: Request) -> dict[str, Any]:
+        """Change url, secret or hold."""
         hooks = self._gateway.webhooks
         current = {"url": hooks.url, "secret": hooks.secret, "hold": hooks.hold}
         wanted = {**current, **request.json()}
@@ -124,12 +103,14 @@ class ControlApi:
         hooks.configure(url=wanted["url"], secret=wanted["secret"], hold=bool(wanted["hold"]))
         return hooks.report()
 
-    def _release(self, request: Request) -> dict[str, int]:
+    def release(self, request: Request) -> dict[str, int]:
+        """Deliver what was held back."""
         order = request.json().get("order", "as_is")
         check_choice("order", order, ORDERS)
         return {"released": self._gateway.webhooks.release(order)}
 
-    def _redeliver(self, request: Request) -> dict[str, str]:
+    def redeliver(self, request: Request) -> dict[str, str]:
+        """Deliver an event once more."""
         wanted = request.json()["event"]
         with self._gateway.bank.lock:
             if wanted not in self._gateway.bank.events:
@@ -137,3 +118,18 @@ class ControlApi:
             event = self._gateway.bank.events.get(wanted)
         self._gateway.webhooks.redeliver(event)
         return {"event": wanted}
+
+
+def _charge(charge: Json, reference_key: str) -> Json:
+    amount = charge["amount_captured"] if charge["captured"] else charge["amount"]
+    return {
+        "id": charge["id"],
+        "payment_intent": charge["payment_intent"],
+        "amount": amount,
+        "amount_refunded": charge["amount_refunded"],
+        "currency": charge["currency"],
+        "captured": charge["captured"],
+        "reference": reference_of(charge, reference_key),
+        "metadata": charge["metadata"],
+        "at": charge["created"],
+    }

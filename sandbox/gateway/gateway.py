@@ -9,7 +9,7 @@ from sandbox.gateway.api import Api
 from sandbox.gateway.bank import Bank
 from sandbox.gateway.clock import Clock
 from sandbox.gateway.control import GatewayControl
-from sandbox.gateway.control_api import ControlApi
+from sandbox.gateway.control_api import control_api
 from sandbox.gateway.faults import FaultDesk, FaultSettings
 from sandbox.gateway.idempotency import IdempotencyStore
 from sandbox.gateway.stats import Stats
@@ -56,7 +56,7 @@ class Gateway:
             api_key=options.api_key,
             reference_key=options.reference_key,
         )
-        self._control = ControlApi(self)
+        self._control = control_api(self)
         self._restore()
         self._server = LoopbackServer(self._answer, options.port)
 

@@ -9,7 +9,7 @@ from sandbox.kit.down import Outage
 from sandbox.kit.http import LOOPBACK, LoopbackServer
 from sandbox.kit.journal import Journal
 from sandbox.mailsink.control import MailsinkControl
-from sandbox.mailsink.control_api import ControlApi
+from sandbox.mailsink.control_api import control_api
 from sandbox.mailsink.faults import FaultDesk, FaultSettings
 from sandbox.mailsink.smtp import SinkController
 from sandbox.mailsink.store import MessageStore
@@ -32,7 +32,7 @@ class Mailsink:
         self._journal = Journal(options.journal)
         self.store = MessageStore(self._journal)
         self._smtp = SinkController(self.store, self.faults, self.outage, options.port)
-        control = ControlApi(self.store, self.faults, self.outage)
+        control = control_api(self.store, self.faults, self.outage)
         self._server = LoopbackServer(control.answer, options.control_port)
 
     @property

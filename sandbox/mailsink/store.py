@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import Any, cast
+from typing import Any
 
 from sandbox.kit.journal import Journal
 
@@ -32,7 +32,7 @@ class Message:
 
 def parse(raw: bytes) -> EmailMessage:
     """Return the message with its headers decoded."""
-    return cast(EmailMessage, message_from_bytes(raw, policy=policy.default))
+    return message_from_bytes(raw, policy=policy.default)
 
 
 class MessageStore:
