@@ -1,20 +1,18 @@
 """What goes wrong, when: rates that repeat themselves by seed, and faults scripted one by one."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sandbox.gateway.errors import DECLINES
 from sandbox.kit import options
-from sandbox.kit.chance import roll
+from sandbox.kit.chance import Turns, roll
 
 KINDS = ("drop", "error", "decline", "delay", "rate_limit")
 #: When an error strikes: before execution (not saved), instead of it, or after it (both saved).
 ERROR_WHEN = ("before", "during", "after")
 DELAY_WHEN = ("before", "after")
-MAX_KEYS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ class FaultDesk:
         self._initial = settings
         self._lock = threading.Lock()
         self._script: list[Scripted] = []
-        self._turns: OrderedDict[str, int] = OrderedDict()
+        self._turns = Turns()
         self.settings = settings
 
     def change(self, changes: Mapping[str, Any]) -> FaultSettings:
@@ -165,7 +163,7 @@ class FaultDesk:
                 return self._filled(early if scripted.fault == "error" else scripted)
             if not occasion.executes:
                 return Fault()
-            turn = self._turn(occasion.key)
+            turn = self._turns.next(occasion.key)
         return self._rolled(roll(self.settings.seed, "fault", occasion.key, turn), occasion)
 
     def doubles(self, key: str) -> bool:
@@ -182,13 +180,6 @@ class FaultDesk:
                 self._script[place : place + 1] = rest
                 return fault
         return None
-
-    def _turn(self, key: str) -> int:
-        turn = self._turns.pop(key, 0)
-        self._turns[key] = turn + 1
-        if len(self._turns) > MAX_KEYS:
-            self._turns.popitem(last=False)
-        return turn
 
     def _rolled(self, number: float, occasion: Occasion) -> Fault:
         for kind in KINDS:

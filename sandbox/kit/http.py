@@ -70,7 +70,6 @@ type Handler = Callable[[Request], Answer]
 class _Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    timeout = 60
     server: "LoopbackServer"
 
     def _serve(self) -> None:

@@ -68,7 +68,7 @@ class Journal:
         line = json.dumps(records, separators=(",", ":")) + "\n"
         with self._lock:
             if self._file is None:
-                self._file = self._path.open("a", encoding="utf-8")
+                self._file = _opened(self._path)
             self._file.write(line)
             self._file.flush()
 
@@ -76,3 +76,17 @@ class Journal:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _opened(path: Path) -> TextIO:
+    """Open a journal to append to; a torn last line is ended, lest it swallow the next one."""
+    file = path.open("a", encoding="utf-8")
+    if file.tell() > 0 and not _ends_with_newline(path):
+        file.write("\n")
+    return file
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as data:
+        data.seek(-1, os.SEEK_END)
+        return data.read() == b"\n"

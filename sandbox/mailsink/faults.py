@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.kit import options
-from sandbox.kit.chance import roll
+from sandbox.kit.chance import Turns, roll
 
 STAGES = ("rcpt", "data")
 CODES = {
@@ -58,7 +58,7 @@ class FaultDesk:
     def __init__(self, settings: FaultSettings) -> None:
         self._initial = settings
         self._lock = threading.Lock()
-        self._tries: dict[tuple[str, str], int] = {}
+        self._turns = Turns()
         self.settings = settings
 
     def change(self, changes: Mapping[str, Any]) -> FaultSettings:
@@ -71,7 +71,7 @@ class FaultDesk:
         """Return to the settings of the start."""
         with self._lock:
             self.settings = self._initial
-            self._tries.clear()
+            self._turns.clear()
 
     def refusal_of_recipient(self, address: str) -> str | None:
         """Return the reply that refuses a recipient at RCPT, or None."""
@@ -101,10 +101,8 @@ class FaultDesk:
     def _strikes(self, fault: str, key: str, rate: float) -> bool:
         if rate == 0:
             return False
-        with self._lock:
-            number = self._tries.get((fault, key), 0)
-            self._tries[fault, key] = number + 1
-        return roll(self.settings.seed, fault, key, number) < rate
+        turn = self._turns.next(f"{fault} {key}")
+        return roll(self.settings.seed, fault, key, turn) < rate
 
 
 def _matches(address: str, patterns: str) -> bool:
