@@ -1,0 +1,32 @@
+"""The sink's control API, under /_control/: JSON, for demos, tests and chaos."""
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from sandbox.kit.control import ControlApi, common_verbs
+from sandbox.kit.down import Outage
+from sandbox.kit.http import Request
+from sandbox.mailsink.faults import FaultDesk
+from sandbox.mailsink.store import MessageStore
+
+
+def control_api(store: MessageStore, faults: FaultDesk, outage: Outage) -> ControlApi:
+    """Return the control API of a sink."""
+
+    def messages(request: Request) -> list[dict[str, Any]]:
+        after = int(dict(parse_qsl(request.query)).get("after", 0))
+        return list(store.messages(after))
+
+    def reset(request: Request) -> None:
+        store.clear()
+        faults.reset()
+        outage.clear()
+
+    return ControlApi(
+        {
+            **common_verbs(faults, outage),
+            "GET /messages": messages,
+            "GET /stats": lambda request: {**store.report(), "down": outage.report()},
+            "POST /reset": reset,
+        }
+    )
