@@ -1,0 +1,36 @@
+-- ARGV: options, version, token, probe (1 or 0), finding, slow (1 or 0), asked (ms), and
+-- successes of this process not yet counted.
+if not st then return {'empty'} end
+local version, token, probe = tonumber(ARGV[2]), ARGV[3], ARGV[4] == '1'
+local finding, slow, asked = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+local pending = tonumber(ARGV[8])
+
+if probe then
+  if st.state ~= 'half_open' or st.token ~= token then return reply('done', 0) end
+  if finding == 'fault' or slow == 1 then
+    seen = {calls = 1, failures = finding == 'fault' and 1 or 0, slow = slow}
+    open(asked)
+  else
+    st.token, st.permit = '', 0
+    if finding == 'ok' then st.passed = st.passed + 1 end
+    if st.passed >= opt.probes then
+      seen = {calls = st.passed, failures = 0, slow = 0}
+      st.till = 0
+      move('closed')
+    else
+      save()
+    end
+  end
+elseif finding ~= 'nothing' and st.state == 'closed' and st.version == version then
+  count(1 + pending, finding == 'fault' and 1 or 0, slow)
+  judge()
+  if asked > 0 then
+    if st.state == 'closed' then
+      open(asked)
+    else
+      st.till = math.max(st.till, now + math.min(asked, opt.max_retry_after))
+      save()
+    end
+  end
+end
+return reply('done', st.state == 'open' and st.till - now or 0)

@@ -1,0 +1,143 @@
+"""Reading breakers."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from apps.breakers import options as options_module
+from apps.breakers import sql
+from apps.breakers.errors import BreakerError
+from apps.breakers.models import Breaker
+from apps.breakers.registry import get
+from apps.breakers.replies import State
+from apps.core import clock
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What jobs of one breaker may do, by the database's clock.
+
+    `blocked`: none may go, until `blocked_until` (None: until an operator says so).
+    `probe_only`: one may go, and until it has ended no other. `ramp_per_second`:
+    so many may go each second (None: any number); the ramp counts from `closed_at`.
+    """
+
+    blocked: bool = False
+    blocked_until: datetime | None = None
+    probe_only: bool = False
+    ramp_per_second: float | None = None
+    closed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerStatus:
+    """One breaker as an operator sees it. `state` is what holds now, forces included."""
+
+    name: str
+    state: str
+    until: datetime | None
+    forced: str
+    forced_by: str
+    forced_reason: str
+    calls: int
+    failures: int
+    slow: int
+    failure_rate: float
+    opened_count: int
+    last_error: str
+    changed_at: datetime | None
+    options: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON-ready values."""
+        data = asdict(self)
+        return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in data.items()}
+
+
+def admission(names: Iterable[str]) -> dict[str, Admission]:
+    """Return what jobs of each breaker may do, in one query; an unheard-of one lets all pass."""
+    wanted = list(names)
+    found = dict.fromkeys(wanted, Admission())
+    with connection.cursor() as cursor:
+        cursor.execute(sql.ADMISSION, [wanted])
+        for name, *facts in cursor.fetchall():
+            found[name] = _admission(name, *facts)
+    return found
+
+
+def status(names: Iterable[str] | None = None) -> list[BreakerStatus]:
+    """Return every declared breaker, and every other that was ever heard of, by name."""
+    rows = {row.name: row for row in Breaker.objects.all()}
+    wanted = sorted(set(options_module.declared()) | set(rows) if names is None else set(names))
+    now = clock.read()
+    return [_status(name, rows.get(name), now) for name in wanted]
+
+
+def effective_options(breaker: Breaker) -> options_module.Options | None:
+    """Return the options in force, None for a breaker that settings no longer declare."""
+    return _options(breaker.name, breaker.overrides)
+
+
+def _admission(
+    name: str,
+    forced: str,
+    forced_until: datetime | None,
+    state: str,
+    open_until: datetime | None,
+    overrides: Any,  # noqa: ANN401 JSON
+    released_at: datetime | None,
+    now: datetime,
+) -> Admission:
+    if forced == State.OPEN:
+        return Admission(blocked=True, blocked_until=forced_until, closed_at=released_at)
+    if forced == State.CLOSED:
+        return Admission(closed_at=released_at)
+    if state == State.OPEN and open_until and open_until > now:
+        return Admission(blocked=True, blocked_until=open_until, closed_at=released_at)
+    if state != State.CLOSED:
+        return Admission(probe_only=True, closed_at=released_at)
+    options = _options(name, overrides)
+    rate = None
+    if options is not None and released_at is not None:
+        rate = options.ramp_rate((now - released_at).total_seconds())
+    return Admission(ramp_per_second=rate, closed_at=released_at)
+
+
+def _options(name: str, overrides: Any) -> options_module.Options | None:  # noqa: ANN401 JSON
+    try:
+        return options_module.of(name).using(overrides)
+    except (BreakerError, TypeError):
+        return None
+
+
+def _status(name: str, row: Breaker | None, now: datetime) -> BreakerStatus:
+    row = row or Breaker(name=name, state="closed", opened_count=0, forced="", last_error="")
+    options = _options(name, row.overrides)
+    seen = get(name).storage.peek() if options else None
+    state, until = (str(seen.state) if seen else row.state), row.open_until
+    if seen and seen.state is State.OPEN:
+        until = now + timedelta(seconds=seen.open_for)
+    forced = row.forced if row.forced_until is None or row.forced_until > now else ""
+    return BreakerStatus(
+        name=name,
+        state=f"forced {forced}" if forced else state,
+        until=row.forced_until if forced else until,
+        forced=forced,
+        forced_by=row.forced_by if forced else "",
+        forced_reason=row.forced_reason if forced else "",
+        calls=seen.calls if seen else 0,
+        failures=seen.failures if seen else 0,
+        slow=seen.slow if seen else 0,
+        failure_rate=seen.failures / seen.calls if seen and seen.calls else 0.0,
+        opened_count=seen.opened if seen else row.opened_count,
+        last_error=row.last_error,
+        changed_at=row.changed_at if isinstance(row.changed_at, datetime) else None,
+        options={} if options is None else {k: getattr(options, k) for k in _shown()},
+    )
+
+
+def _shown() -> list[str]:
+    return sorted(options_module.TUNABLE)
