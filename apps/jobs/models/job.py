@@ -77,6 +77,11 @@ class Job(models.Model):
 
     objects = JobQuerySet.as_manager()
 
+    #: Facts of one call of enqueue, not of the row: its idempotency key was used before; a
+    #: queued job of its unique key took it in.
+    replayed: bool = False
+    absorbed: bool = False
+
     attempts: ClassVar["models.Manager[Attempt]"]
 
     class Meta:

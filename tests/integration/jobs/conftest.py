@@ -7,6 +7,22 @@ import pytest
 from apps.jobs import execute, registry
 from apps.jobs.execute import Desk, knowledge
 from apps.jobs.models import Job
+from apps.jobs.schema import Schema
+
+
+@pytest.fixture
+def declare():
+    """Return a function that declares a kind for this test; it is taken back afterwards."""
+    names = []
+
+    def declare(handler, name="test.kind", **policy):
+        kind = registry.Kind(name=name, handler=handler, schema=Schema.of(handler), **policy)
+        names.append(name)
+        return registry.declare(kind)
+
+    yield declare
+    for name in names:
+        registry.forget(name)
 
 
 @pytest.fixture

@@ -1,0 +1,54 @@
+"""The only door to the ledger for other apps."""
+
+from apps.jobs.backoff import Backoff
+from apps.jobs.draft import Draft, Options
+from apps.jobs.enqueue import enqueue, enqueue_drafts, enqueue_many, prepare_many
+from apps.jobs.errors import (
+    EnqueueBusy,
+    IdempotencyConflict,
+    InvalidArgs,
+    InvalidOption,
+    JobCancelled,
+    JobError,
+    JobFailed,
+    JobNotFound,
+    LostClaim,
+    NoCurrentJob,
+    Superseded,
+    TransitionRefused,
+    UnknownKind,
+    UnknownQueue,
+    WrongTransaction,
+)
+from apps.jobs.models import Job
+from apps.jobs.outcomes import Cancelled, GiveUp, Snooze, TimeLimitExceeded
+
+__all__ = [
+    "Backoff",
+    "Cancelled",
+    "Draft",
+    "EnqueueBusy",
+    "GiveUp",
+    "IdempotencyConflict",
+    "InvalidArgs",
+    "InvalidOption",
+    "Job",
+    "JobCancelled",
+    "JobError",
+    "JobFailed",
+    "JobNotFound",
+    "LostClaim",
+    "NoCurrentJob",
+    "Options",
+    "Snooze",
+    "Superseded",
+    "TimeLimitExceeded",
+    "TransitionRefused",
+    "UnknownKind",
+    "UnknownQueue",
+    "WrongTransaction",
+    "enqueue",
+    "enqueue_drafts",
+    "enqueue_many",
+    "prepare_many",
+]
