@@ -1,6 +1,7 @@
 """The only door to the ledger for other apps."""
 
 from apps.jobs.backoff import Backoff
+from apps.jobs.current import CurrentJob, current_job
 from apps.jobs.draft import Draft, Options
 from apps.jobs.enqueue import enqueue, enqueue_drafts, enqueue_many, prepare_many
 from apps.jobs.errors import (
@@ -20,12 +21,14 @@ from apps.jobs.errors import (
     UnknownQueue,
     WrongTransaction,
 )
+from apps.jobs.handle import JobHandle
 from apps.jobs.models import Job
 from apps.jobs.outcomes import Cancelled, GiveUp, Snooze, TimeLimitExceeded
 
 __all__ = [
     "Backoff",
     "Cancelled",
+    "CurrentJob",
     "Draft",
     "EnqueueBusy",
     "GiveUp",
@@ -36,6 +39,7 @@ __all__ = [
     "JobCancelled",
     "JobError",
     "JobFailed",
+    "JobHandle",
     "JobNotFound",
     "LostClaim",
     "NoCurrentJob",
@@ -47,6 +51,7 @@ __all__ = [
     "UnknownKind",
     "UnknownQueue",
     "WrongTransaction",
+    "current_job",
     "enqueue",
     "enqueue_drafts",
     "enqueue_many",

@@ -1,6 +1,9 @@
 """App configuration."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class JobsConfig(AppConfig):
@@ -9,3 +12,8 @@ class JobsConfig(AppConfig):
     name = "apps.jobs"
     label = "jobs"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Load the declarations: every process validates arguments, the web's too."""
+        for name in settings.JOBS_MODULES:
+            import_module(name)

@@ -44,8 +44,6 @@ class JobHandle:
             pause = min(_LONGEST_PAUSE, pause * 1.5)
 
     def _row(self, *fields: str) -> tuple[Any, ...]:
-        row: tuple[Any, ...] | None
-        row = Job.objects.filter(pk=self.id).values_list(*fields).first()
-        if row is None:
-            raise JobNotFound(f"There is no job {self.id}: it was pruned, or never committed.")
-        return row
+        for row in Job.objects.filter(pk=self.id).values_list(*fields):
+            return tuple(row)
+        raise JobNotFound(f"There is no job {self.id}: it was pruned, or never committed.")

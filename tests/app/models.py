@@ -15,5 +15,5 @@ class Effect(models.Model):
     class Meta:
         db_table = "test_effect"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
