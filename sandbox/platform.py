@@ -93,6 +93,7 @@ def settings() -> dict[str, str]:
     chosen = {name: str(ports.port_from_env(name)) for name in names}
     return chosen | {
         "DJANGO_SETTINGS_MODULE": "config.settings.development",
+        "JOBS_SLOT_DIRECTORY": str(HOME / "slots"),
         "STRIPE_API_BASE": f"http://{ports.LOOPBACK}:{chosen['GATEWAY_PORT']}",
         "STRIPE_API_KEY": "sk_test_sandbox",
         "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(16)}",

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, connection
 
-from apps.jobs import liveness, nudge, registry, runtimes, watch
+from apps.jobs import liveness, nudge, registry, runtimes, slots, watch
 from apps.jobs.execute import Desk, knowledge
 from apps.jobs.liveness import Card
 from apps.jobs.slots import FileSlot, Trace
@@ -35,8 +34,8 @@ _POOLS = ("prefork", "solo")
 class Boot:
     """One boot of this worker: shared with its children by the fork."""
 
+    folder: Path
     id: UUID = field(default_factory=uuid4)
-    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="celeriac-")))
     stopping_since: float | None = None
 
     @property
@@ -61,7 +60,7 @@ def install(app: Celery) -> None:
         global _boot
         if ours(sender):
             _check_pool(sender)
-            _boot = Boot()
+            _boot = Boot(slots.make_folder(Path(settings.JOBS_SLOT_DIRECTORY)))
 
     @signals.worker_process_init.connect(weak=False)
     def start_child(**_: object) -> None:
@@ -157,12 +156,9 @@ class Watch(threading.Thread):
             nudge.worker_came()
 
     def _bury(self, trace: Trace) -> None:
-        stopped = self._boot.stopping_since is not None
-        reason = "its worker's process died"
-        if trace.running is not None:
-            reason = self._killed.pop(trace.running, reason)
-        if stopped and trace.running in self._killed:
-            reason = "its worker was stopped"
+        killed = trace.running and self._killed.pop(trace.running, "")
+        stopped = self._boot.stopping_since is not None and not killed
+        reason = "its worker was stopped" if stopped else killed or "its worker's process died"
         watch.bury(self._boot.folder, trace, reason=reason, blameless=stopped)
 
     def _end_grace(self, children: list[Trace]) -> None:

@@ -42,7 +42,7 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
     coalesce(%s::timestamptz, {NOW} + make_interval(secs => %s)),
     coalesce(%s::timestamptz, {NOW} + make_interval(secs => %s)))
 RETURNING run_at, expires_at, created_at
-"""  # noqa: S608 constants of ours only
+"""
 
 #: A hit comes forward to the sooner run_at, and is not let expire before the new one would:
 #: the caller's wish is now its own.
@@ -73,7 +73,7 @@ WITH bound AS MATERIALIZED (
 )
 SELECT written.*, set_config('lock_timeout', bound.before, true)
 FROM (SELECT * FROM written ORDER BY id OFFSET 0) AS written, bound
-"""  # noqa: S608 constants of ours only
+"""
 
 
 def plain(draft: Draft) -> Job:

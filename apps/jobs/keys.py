@@ -28,7 +28,7 @@ WITH bound AS MATERIALIZED (
 )
 SELECT taken.*, set_config('lock_timeout', bound.before, true)
 FROM (SELECT * FROM taken ORDER BY scope, key OFFSET 0) AS taken, bound
-"""  # noqa: S608 constants of ours only
+"""
 
 _HELD = """
 SELECT held.scope, held.key, held.job_id, held.hash

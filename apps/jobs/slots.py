@@ -11,13 +11,15 @@ import fcntl
 import json
 import mmap
 import os
+import shutil
 import struct
+import tempfile
 import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 from uuid import UUID
 
 from apps.jobs.outcomes import Outcome, Settlement
@@ -28,6 +30,22 @@ SIZE = 1 << 20
 #: Room at the end of the file for the run times by kind.
 TIMES_AT = SIZE - (1 << 16)
 _HEADER = struct.Struct("<II")
+
+_owners: list[BinaryIO] = []
+
+
+def make_folder(parent: Path) -> Path:
+    """Make a folder for one worker's slots; remove those that dead workers left."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob("celeriac-*/owner"):
+        with left.open("r+b") as file:
+            if _lock_is_free(file.fileno()):
+                shutil.rmtree(left.parent, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix="celeriac-", dir=parent))
+    owner = (folder / "owner").open("w+b")
+    fcntl.flock(owner, fcntl.LOCK_EX)
+    _owners.append(owner)  # held until the process ends
+    return folder
 
 
 class SlotFull(Exception):

@@ -1,5 +1,6 @@
 """The ledger: queues, limits, leases, and what is wired into it."""
 
+from tempfile import gettempdir
 from typing import Any
 
 import environ
@@ -22,6 +23,8 @@ JOBS_NUDGE_URL = env.str("BROKER_URL", default="redis://localhost:6379/0")
 
 JOBS_MAX_ARGS_BYTES = 256 * 1024
 JOBS_MAX_RESULT_BYTES = 1024 * 1024
+#: Where workers keep the memory that they share with their children.
+JOBS_SLOT_DIRECTORY = env.str("JOBS_SLOT_DIRECTORY", default=gettempdir())
 #: Seconds.
 JOBS_HEARTBEAT_SECONDS = env.float("JOBS_HEARTBEAT_SECONDS", default=5.0)
 JOBS_WORKER_LEASE_SECONDS = env.float("JOBS_WORKER_LEASE_SECONDS", default=20.0)
