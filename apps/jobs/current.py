@@ -81,9 +81,7 @@ class CurrentJob:
 
     def enqueue(self, step: str, kind: str, args: Mapping[str, Any], **options: Any) -> Job:  # noqa: ANN401 enqueue()'s options
         """Enqueue a child job, once per `step` however often this job runs."""
-        return enqueue(
-            kind, args, idempotency_key=step, scope=f"job:{self.id}", **options
-        )
+        return enqueue(kind, args, idempotency_key=step, scope=f"job:{self.id}", **options)
 
 
 def current_job() -> CurrentJob:
