@@ -27,13 +27,24 @@ def main() -> None:
     """Make the virtual environment and install exactly what is pinned."""
     uv = find_uv() or make_uv()
     make_venv(uv)
-    subprocess.run(
-        [uv, "pip", "sync", "--quiet", "--require-hashes", str(REQUIREMENTS)],
-        check=True,
-        cwd=str(ROOT),
-        env={**ENVIRONMENT, "VIRTUAL_ENV": str(VENV)},
-    )
+    if not (install(uv) or install_with_pip()):
+        sys.exit("The pinned packages could not be installed; the reason stands above.")
     (VENV / ".installed").touch()
+
+
+def install(uv: str) -> bool:
+    """Make the packages exactly those that are pinned; say whether that worked."""
+    command = [uv, "pip", "sync", "--quiet", "--require-hashes", str(REQUIREMENTS)]
+    env = {**ENVIRONMENT, "VIRTUAL_ENV": str(VENV)}
+    return subprocess.run(command, cwd=str(ROOT), env=env).returncode == 0
+
+
+def install_with_pip() -> bool:
+    """Install with pip, which may know a way to the packages that uv was not told of."""
+    print("uv could not fetch the packages: trying pip", flush=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(VENV / "bin" / "python"), "install"]
+    options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "-r"]
+    return subprocess.run([*pip, *options, str(REQUIREMENTS)], cwd=str(ROOT)).returncode == 0
 
 
 def works(command: list[str]) -> bool:

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ def environment() -> Iterator[dict[str, str]]:
             with owned(lock) as env:
                 yield env
         else:
-            yield {**read_environment(), **os.environ}
+            yield {**read_environment(), **os.environ, "TMPDIR": str(HOME / "tmp")}
 
 
 @contextmanager
@@ -62,12 +63,20 @@ def owned(lock: "HomeLock") -> Iterator[dict[str, str]]:
     try:
         chosen = addresses(servers) | settings()
         lock.publish({name: value for name, value in chosen.items() if name not in os.environ})
-        yield {**chosen, **os.environ}
+        yield {**chosen, **os.environ, "TMPDIR": str(scratch())}
     finally:
         lock.unpublish()
         for server in reversed(servers):
             server.stop()
         keeper.close()
+
+
+def scratch() -> Path:
+    """Return an empty directory for temporary files: a killed program leaves them in the clone."""
+    directory = HOME / "tmp"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    return directory
 
 
 def addresses(servers: list[PostgresServer | ValkeyServer], *, home: Path = HOME) -> dict[str, str]:

@@ -93,17 +93,17 @@ class Process:
     def stop(self, timeout=GRACE):
         """Ask it to end and return its exit code; kill it after `timeout` seconds."""
         self.send(signal.SIGTERM)
-        return self._wait(timeout)
+        return self.wait(timeout)
 
     def kill(self):
         """Kill the process alone; what it started may go on."""
         self.send(signal.SIGKILL)
-        return self._wait(GRACE)
+        return self.wait(GRACE)
 
     def kill_group(self):
         """Kill the process and everything in its group."""
         self.send_group(signal.SIGKILL)
-        return self._wait(GRACE)
+        return self.wait(GRACE)
 
     def sigstop(self):
         """Freeze the process and its children, as a stalled machine would."""
@@ -113,7 +113,8 @@ class Process:
         """Let a frozen process and its children go on."""
         self.send_group(signal.SIGCONT)
 
-    def _wait(self, timeout):
+    def wait(self, timeout=GRACE):
+        """Wait for its end and return its exit code; kill it after `timeout` seconds."""
         try:
             return self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -175,7 +176,8 @@ class Processes:
             process.sigcont()
             process.send(signal.SIGTERM)
         for process in self.started:
-            process.stop()
+            # Asked once only: a second SIGTERM may meet the first one's handler half-way.
+            process.wait()
             process.send_group(signal.SIGKILL)
 
 
