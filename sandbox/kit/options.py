@@ -14,7 +14,7 @@ TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
 
 
-class InvalidOption(ValueError):  # noqa: N818 reads as what it is
+class InvalidOption(ValueError):
     """An option has an unknown name or a value out of range."""
 
 
