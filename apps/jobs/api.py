@@ -23,6 +23,9 @@ from apps.jobs.errors import (
 )
 from apps.jobs.handle import JobHandle
 from apps.jobs.models import Job
+from apps.jobs.operate import cancel, change, retry
+from apps.jobs.operate_many import cancel_many, change_many, retry_many
+from apps.jobs.operate_queues import pause_queue, resume_queue
 from apps.jobs.outcomes import Cancelled, GiveUp, Snooze, TimeLimitExceeded
 
 __all__ = [
@@ -51,9 +54,17 @@ __all__ = [
     "UnknownKind",
     "UnknownQueue",
     "WrongTransaction",
+    "cancel",
+    "cancel_many",
+    "change",
+    "change_many",
     "current_job",
     "enqueue",
     "enqueue_drafts",
     "enqueue_many",
+    "pause_queue",
     "prepare_many",
+    "resume_queue",
+    "retry",
+    "retry_many",
 ]

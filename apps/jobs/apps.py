@@ -4,6 +4,7 @@ from importlib import import_module
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.db.models.signals import post_migrate
 
 
 class JobsConfig(AppConfig):
@@ -14,6 +15,9 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Load the declarations: every process validates arguments, the web's too."""
-        for name in settings.JOBS_MODULES:
-            import_module(name)
+        """Load the declared kinds; make the queues' rows whenever tables were made."""
+        from apps.jobs import queues  # models are loaded by now, not before
+
+        post_migrate.connect(queues.after_migrate, sender=self, dispatch_uid="jobs.queues")
+        for module in settings.JOBS_MODULES:
+            import_module(module)

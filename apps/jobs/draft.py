@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import Any, TypedDict
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -14,8 +13,8 @@ from django.conf import settings
 
 from apps.core import context
 from apps.core.ids import uuid7
-from apps.jobs import registry, templates
-from apps.jobs.errors import InvalidArgs, InvalidOption, UnknownQueue
+from apps.jobs import queues, registry, templates
+from apps.jobs.errors import InvalidArgs, InvalidOption
 from apps.jobs.models.job import MAX_PRIORITY, MIN_PRIORITY
 
 MAX_DELAY = 10 * 366 * 86_400.0  # seconds
@@ -87,7 +86,7 @@ def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
     draft = Draft(
         id=job_id,
         kind=declared.name,
-        queue=_queue(options.get("queue") or declared.queue),
+        queue=queues.check(options.get("queue") or declared.queue),
         priority=declared.priority,
         values=dumped.values,
         text=dumped.text,
@@ -108,7 +107,7 @@ def _apply(draft: Draft, options: Options) -> None:
     for name in _LENGTHS.keys() & options.keys():
         _check_text(name, options.get(name))
     if (priority := options.get("priority")) is not None:
-        draft.priority = _priority(priority)
+        draft.priority = checked_priority(priority)
     _apply_times(draft, options)
     draft.unique_key = options.get("unique_key")
     draft.lock_key = options.get("lock_key")
@@ -127,27 +126,19 @@ def _apply_times(draft: Draft, options: Options) -> None:
     if run_at is not None and delay is not None:
         raise InvalidOption("Give run_at (a moment) or delay (seconds from now), not both.")
     if run_at is not None:
-        draft.run_at = _moment("run_at", run_at)
+        draft.run_at = moment("run_at", run_at)
     if delay is not None:
         draft.delay = _seconds("delay", delay)
     if isinstance(expires, timedelta):
         draft.expires_in = _seconds("expires_at", expires)
     elif expires is not None:
-        draft.expires_at = _moment("expires_at", expires)
+        draft.expires_at = moment("expires_at", expires)
         if draft.run_at is not None and draft.expires_at <= draft.run_at:
             raise InvalidOption("expires_at is not after run_at: the job could never start.")
 
 
-def _queue(name: str) -> str:
-    if name in settings.JOBS_QUEUES:
-        return name
-    declared = sorted(settings.JOBS_QUEUES)
-    near = get_close_matches(str(name), declared, n=1, cutoff=0.6)
-    hint = f"Did you mean {near[0]!r}?" if near else f"JOBS_QUEUES has {', '.join(declared)}."
-    raise UnknownQueue(f"No queue {name!r} is declared. {hint}")
-
-
-def _priority(value: object) -> int:
+def checked_priority(value: object) -> int:
+    """Return a priority in range, or refuse it."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidOption(f"priority is a whole number, not {value!r}.")
     if not MIN_PRIORITY <= value <= MAX_PRIORITY:
@@ -157,7 +148,8 @@ def _priority(value: object) -> int:
     return value
 
 
-def _moment(name: str, value: object) -> datetime:
+def moment(name: str, value: object) -> datetime:
+    """Return an aware datetime, or refuse the option `name`."""
     if not isinstance(value, datetime):
         raise InvalidOption(f"{name} is a datetime, not {type(value).__name__}.")
     if value.utcoffset() is None:

@@ -7,21 +7,19 @@ wait for locks and puts `lock_timeout` back as it was.
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import copy
 from typing import Any
 
-from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 
 from apps.core.clock import NOW
+from apps.jobs import locks
 from apps.jobs.draft import Draft
-from apps.jobs.errors import EnqueueBusy
 from apps.jobs.models import Job
 from apps.jobs.states import State
 
 ROWS, BYTES = 1000, 8_000_000  # of one statement
-_LOCK_NOT_AVAILABLE, _DEADLOCK = "55P03", "40P01"
 
 _NAMES = [field.attname for field in Job._meta.concrete_fields]
 _JSON = [_NAMES.index(name) for name in ("args", "result", "progress")]
@@ -125,24 +123,11 @@ def bounded(drafts: Sequence[Draft]) -> Iterator[None]:
 
     A single statement outside of a transaction is such a unit already.
     """
-    keyed = any(draft.idempotency_key is not None for draft in drafts)
+    several = len(drafts) > 1 or any(draft.idempotency_key is not None for draft in drafts)
     unique = any(draft.unique_key is not None for draft in drafts)
-    alone = len(drafts) == 1 and not keyed and not connection.in_atomic_block
-    try:
-        if alone or not (keyed or unique or len(drafts) > 1):
-            yield
-        else:
-            with transaction.atomic():
-                yield
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) not in (_LOCK_NOT_AVAILABLE, _DEADLOCK):
-            raise
-        raise EnqueueBusy(_busy(drafts)) from error
-
-
-def limit() -> str:
-    """Return how long a key is waited for, as PostgreSQL reads it."""
-    return f"{max(1, round(settings.JOBS_LOCK_TIMEOUT_SECONDS * 1000))}ms"
+    needs_unit = several or (unique and connection.in_atomic_block)
+    with locks.busy(_named(drafts)), transaction.atomic() if needs_unit else nullcontext():
+        yield
 
 
 def _apart(drafts: Sequence[Draft]) -> tuple[list[Draft], list[Draft], dict[Any, Any]]:
@@ -196,14 +181,14 @@ def _write(drafts: Sequence[Draft]) -> dict[Any, Job]:
         cursor.execute(
             _MANY,
             {
-                "limit": limit(),
+                "limit": locks.timeout(),
                 "rows": json.dumps([_row(draft) for draft in drafts], default=str),
                 "replacing": [draft.id for draft in drafts if draft.replace],
             },
         )
         found = [_read(row[:-1]) for row in cursor.fetchall()]
     by_id = {job.id: job for job in found}
-    by_key = {(job.kind, job.unique_key): job for job in found if job.unique_key is not None}
+    by_key = {(job.kind, job.unique_key): job for job in found}
     jobs: dict[Any, Job] = {}
     for draft in drafts:
         job = by_id.get(draft.id) or by_key[draft.kind, draft.unique_key]
@@ -255,10 +240,7 @@ def _read(row: Sequence[Any]) -> Job:
     return Job.from_db(connection.alias, _NAMES, values)
 
 
-def _busy(drafts: Sequence[Draft]) -> str:
-    names = sorted({d.unique_key or d.idempotency_key or "" for d in drafts} - {""})
-    shown = ", ".join(repr(name) for name in names[:3])
-    return (
-        f"Another transaction has held {shown}{' …' if len(names) > 3 else ''} for longer than "
-        f"{settings.JOBS_LOCK_TIMEOUT_SECONDS:g} s; yours is still usable. Try again shortly."
-    )
+def _named(drafts: Sequence[Draft]) -> str:
+    keys = sorted({d.unique_key or d.idempotency_key or "" for d in drafts} - {""})
+    shown = ", ".join(repr(key) for key in keys[:3])
+    return f"the key {shown}" if len(keys) < 4 else f"one of {len(keys)} keys ({shown}, …)"

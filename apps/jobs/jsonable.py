@@ -19,32 +19,9 @@ TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels"
 _LONG_NUMBER = re.compile(r"\d{19}")
 #: Core schema types whose values JSON carries faithfully, and those that only hold others.
 _FAITHFUL = frozenset(
-    [
-        "typed-dict",
-        "typed-dict-field",
-        "definitions",
-        "definition-ref",
-        "uuid",
-        "str",
-        "int",
-        "float",
-        "bool",
-        "none",
-        "date",
-        "datetime",
-        "time",
-        "decimal",
-        "enum",
-        "literal",
-        "list",
-        "set",
-        "frozenset",
-        "dict",
-        "nullable",
-        "union",
-        "tagged-union",
-        "json-or-python",
-    ]
+    {"typed-dict", "typed-dict-field", "definitions", "definition-ref", "nullable", "union"}
+    | {"tagged-union", "json-or-python", "list", "set", "frozenset", "dict", "literal", "enum"}
+    | {"str", "int", "float", "bool", "none", "date", "datetime", "time", "decimal", "uuid"}
 )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from apps.core.clock import NOW
-from apps.jobs import insert
+from apps.jobs import locks
 from apps.jobs.draft import Draft
 from apps.jobs.errors import EnqueueBusy, IdempotencyConflict
 from apps.jobs.models import Job
@@ -130,7 +130,7 @@ def _insert(drafts: Sequence[Draft]) -> set[tuple[str, str]]:
         for d in drafts
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"limit": insert.limit(), "rows": json.dumps(rows)})
+        cursor.execute(_TAKE, {"limit": locks.timeout(), "rows": json.dumps(rows)})
         return {(scope, key) for scope, key, _ in cursor.fetchall()}
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, NoReturn, NotRequired, TypedDict, get_type_hints
+from typing import Any, NoReturn, NotRequired, TypedDict, cast, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -43,7 +43,7 @@ class Schema:
             field: NotRequired[hint] if field in defaults else hint for field, hint in hints.items()
         })  # fmt: skip
         typed.__pydantic_config__ = _CONFIG  # type: ignore[attr-defined]  # pydantic's own hook
-        self._adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(typed)
+        self._adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(cast(Any, typed))
         self._exact = jsonable.survives_json(self._adapter.core_schema)
 
     @classmethod
