@@ -1,0 +1,93 @@
+"""One call to the mail server. What it answers is a value; what it fails at is a MailFault."""
+
+import smtplib
+from dataclasses import dataclass
+
+from anymail.exceptions import AnymailAPIError, AnymailRecipientsRefused
+from django.core.mail import EmailMultiAlternatives
+
+from apps.breakers.api import guard
+from apps.core.effects import require_no_transaction
+from apps.notifications.errors import MailFault, MailNotSent, MailOutcomeUnknown
+from apps.notifications.smtp import LostAfterData
+
+BREAKER = "email"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The mail server took it."""
+
+    provider_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The mail server refused it, for good or for now; nothing was delivered."""
+
+    reason: str
+    for_good: bool
+
+
+def deliver(message: EmailMultiAlternatives) -> Accepted | Refused:
+    """Hand a message to the mail server once, guarded by the email circuit.
+
+    Raises CircuitOpen and MailNotSent (it did not leave), MailOutcomeUnknown (it may have),
+    CallInTransaction.
+    """
+    require_no_transaction("A mail server was called")
+    with guard(BREAKER):
+        try:
+            message.send()
+        except Exception as error:
+            return _classify(error)
+    status = getattr(message, "anymail_status", None)
+    return Accepted(str(getattr(status, "message_id", "") or ""))
+
+
+def _classify(error: Exception) -> Refused:
+    """Return the refusal that the error is, or raise the fault."""
+    match error:
+        case LostAfterData():
+            raise MailOutcomeUnknown(f"No reply after DATA: {error}") from error
+        case smtplib.SMTPRecipientsRefused():
+            return _by_code(max(code for code, _ in error.recipients.values()), error)
+        case smtplib.SMTPSenderRefused() | smtplib.SMTPDataError():
+            return _by_code(error.smtp_code, error)
+        case smtplib.SMTPException() | ConnectionError() | TimeoutError():
+            raise MailNotSent(_line(error)) from error
+        case AnymailRecipientsRefused() | ValueError() if not isinstance(error, AnymailAPIError):
+            return Refused(_line(error), for_good=True)
+        case AnymailAPIError():
+            return _by_status(error)
+        case OSError():
+            raise MailNotSent(_line(error)) from error
+        case _:
+            raise error
+
+
+def _by_code(code: int, error: Exception) -> Refused:
+    if code == 421:
+        raise MailNotSent(_line(error)) from error
+    return Refused(_line(error), for_good=code >= 500)
+
+
+def _by_status(error: AnymailAPIError) -> Refused:
+    status = error.status_code
+    if status is None or status >= 500:
+        raise MailOutcomeUnknown(_line(error)) from error
+    if status == 429:
+        raise _too_many(error) from error
+    return Refused(_line(error), for_good=True)
+
+
+def _too_many(error: AnymailAPIError) -> MailFault:
+    fault = MailNotSent(_line(error))
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    after = str(headers.get("Retry-After", ""))
+    fault.retry_after = float(after) if after.isdigit() else None
+    return fault
+
+
+def _line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]

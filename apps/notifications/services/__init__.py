@@ -1,0 +1,7 @@
+"""What may be done with mail."""
+
+from apps.notifications.services.create import email_create
+from apps.notifications.services.send import email_send
+from apps.notifications.services.suppress import suppress, unsuppress
+
+__all__ = ["email_create", "email_send", "suppress", "unsuppress"]

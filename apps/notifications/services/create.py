@@ -1,0 +1,52 @@
+"""An email comes into being, with the job that sends it."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.core.ids import uuid7
+from apps.jobs.api import enqueue
+from apps.notifications.models import Email
+from apps.notifications.render import require_template
+from apps.notifications.states import MessageClass
+
+
+def email_create(
+    *,
+    template: str,
+    recipient: str,
+    context: Mapping[str, object],
+    reference: str = "",
+    message_class: MessageClass = MessageClass.TRANSACTIONAL,
+) -> Email:
+    """Write an email and enqueue its sending, in one transaction; return the email.
+
+    A second one of the same template and reference is not written: the first is returned.
+    Raises UnknownTemplate.
+    """
+    require_template(template)
+    email_id = uuid7()
+    fields = {
+        "id": email_id,
+        "recipient": recipient,
+        "context": dict(context),
+        "message_class": message_class,
+        "message_id": message_id(email_id),
+    }
+    with transaction.atomic():
+        if reference:
+            email, is_new = Email.objects.get_or_create(
+                template=template, reference=reference, defaults=fields
+            )
+        else:
+            email, is_new = Email.objects.create(template=template, **fields), True
+        if is_new:
+            enqueue("notifications.send", {"email_id": email.id})
+    return email
+
+
+def message_id(email_id: UUID) -> str:
+    """Return the one Message-ID that an email ever has."""
+    return f"<{email_id}@{settings.EMAIL_MESSAGE_ID_DOMAIN}>"

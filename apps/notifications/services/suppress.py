@@ -1,0 +1,43 @@
+"""Addresses that get no mail."""
+
+from django.db import transaction
+
+from apps.core import audit
+from apps.notifications.models import Suppression
+
+
+def suppress(*, address: str, reason: str, note: str = "", actor: object = None) -> Suppression:
+    """Put an address on the suppression list, once a reason; return the row."""
+    with transaction.atomic():
+        found = Suppression.objects.filter(address__iexact=address, reason=reason).first()
+        if found is not None:
+            return found
+        row = Suppression.objects.create(
+            address=address.lower(),
+            reason=reason,
+            note=note,
+            created_by_id=getattr(actor, "pk", None),
+        )
+        audit.record(
+            verb="suppress",
+            target_type="address",
+            target_id=address[:128],
+            actor=actor,
+            reason=reason,
+        )
+    return row
+
+
+def unsuppress(*, address: str, actor: object, note: str = "") -> int:
+    """Take an address off the suppression list; return how many rows that were."""
+    with transaction.atomic():
+        removed, _ = Suppression.objects.filter(address__iexact=address).delete()
+        audit.record(
+            verb="unsuppress",
+            target_type="address",
+            target_id=address[:128],
+            actor=actor,
+            reason=note,
+            count=removed,
+        )
+    return removed

@@ -1,0 +1,61 @@
+"""What to do next about an operation without an answer. Pure.
+
+The rungs, in order: ask again under the same key while the provider still honours it; look for
+the operation by our reference; ask a human. A new key is never minted: money may have moved.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Step(StrEnum):
+    """A rung of the ladder."""
+
+    ASK = "ask"
+    LOOK_UP = "look_up"
+    REVIEW = "review"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How far each rung reaches. `key_life` stays below the provider's own 24 hours.
+
+    A look-up may lag behind: only after `max_lookups` of them, the last one `lookup_settle`
+    after the last call, does "not found" mean that a human must look.
+    """
+
+    key_life: timedelta = timedelta(hours=23)
+    max_lookups: int = 4
+    lookup_settle: timedelta = timedelta(minutes=2)
+    base: float = 2.0
+    cap: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an operation stands: what the ladder looks at."""
+
+    submitted_at: datetime
+    called_at: datetime
+    attempts: int
+    lookups: int
+    key_spent: bool
+    provider_knows: bool
+
+
+def next_step(standing: Standing, now: datetime, rules: Rules) -> Step:
+    """Return the rung to stand on now."""
+    honoured = now - standing.submitted_at < rules.key_life
+    if honoured and not standing.key_spent and not standing.provider_knows:
+        return Step.ASK
+    settled = now - standing.called_at >= rules.lookup_settle
+    if standing.lookups >= rules.max_lookups and settled:
+        return Step.REVIEW
+    return Step.LOOK_UP
+
+
+def wait(standing: Standing, rules: Rules) -> float:
+    """Return the seconds until the next step is worth its call."""
+    tries = max(1, standing.attempts + standing.lookups)
+    return min(rules.cap, rules.base * 2.0 ** min(tries - 1, 30))

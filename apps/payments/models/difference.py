@@ -1,0 +1,60 @@
+"""Where the provider's books and ours disagree."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from apps.core.clock import Now
+from apps.core.ids import uuid7
+from apps.payments.models.payment import Payment
+
+
+class DifferenceKind(models.TextChoices):
+    """How the books disagree."""
+
+    MISSING_HERE = "missing_here", "the provider has it, we do not"
+    MISSING_THERE = "missing_there", "we have it, the provider does not"
+    AMOUNT = "amount", "amounts differ"
+    STATE = "state", "states differ"
+    REFUNDED = "refunded", "refunds differ"
+    CHARGED_TWICE = "charged_twice", "charged more than once"
+
+
+class Difference(models.Model):
+    """One disagreement, filed once while it is open, until an operator closes it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=32, choices=DifferenceKind.choices)
+    provider = models.CharField(max_length=32)
+    provider_id = models.CharField(max_length=255, blank=True)
+    reference = models.CharField(max_length=128, blank=True)
+    payment = models.ForeignKey(
+        Payment, null=True, blank=True, on_delete=models.PROTECT, related_name="differences"
+    )
+    ours = models.JSONField(default=dict, blank=True)
+    theirs = models.JSONField(default=dict, blank=True)
+    found_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="closed_differences",
+    )
+    close_reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        permissions = [("close_difference", "Can close differences")]
+        constraints = [
+            models.UniqueConstraint(
+                name="difference_open_once",
+                fields=["kind", "provider", "provider_id", "reference"],
+                condition=Q(closed_at__isnull=True),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.reference or self.provider_id}"

@@ -1,0 +1,52 @@
+"""A payment comes into being, with its capture and the job that makes it."""
+
+from apps.core.ids import uuid7
+from apps.jobs.api import enqueue
+from apps.payments.errors import InvalidAmount
+from apps.payments.models import Operation, Payment
+from apps.payments.services.operations import operation_create
+from apps.payments.states import OperationKind
+
+MAX_AMOUNT = 99_999_999  # Stripe's: eight digits of minor units
+
+
+def payment_create(
+    *,
+    reference: str,
+    amount: int,
+    currency: str,
+    payment_method: str,
+    description: str = "",
+    provider: str = "stripe",
+) -> Payment:
+    """Create a payment of `amount` minor units and enqueue its capture; return the payment.
+
+    Joins the caller's transaction, which must be open: payment and job commit together.
+    Raises InvalidAmount.
+    """
+    if not 0 < amount <= MAX_AMOUNT:
+        raise InvalidAmount(f"{amount} is not between 1 and {MAX_AMOUNT} minor units.")
+    payment = Payment.objects.create(
+        id=uuid7(),
+        provider=provider,
+        reference=reference,
+        amount=amount,
+        currency=currency.lower(),
+        payment_method=payment_method,
+        description=description,
+    )
+    _capture_of(payment)
+    enqueue("payments.capture", {"payment_id": payment.id})
+    return payment
+
+
+def _capture_of(payment: Payment) -> Operation:
+    params = {
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "payment_method": payment.payment_method,
+        "description": payment.description,
+    }
+    return operation_create(
+        payment=payment, kind=OperationKind.CAPTURE, amount=payment.amount, params=params
+    )

@@ -1,0 +1,28 @@
+"""The append-only story of a payment."""
+
+from typing import Any
+
+from apps.core import context
+from apps.payments.models import Operation, PaymentEvent
+
+
+def event(
+    operation: Operation,
+    name: str,
+    *,
+    source: str,
+    before: str = "",
+    after: str = "",
+    **details: Any,  # noqa: ANN401 JSON
+) -> PaymentEvent:
+    """Write and return one line of the payment's story, in the caller's transaction."""
+    return PaymentEvent.objects.create(
+        payment_id=operation.payment_id,
+        operation=operation,
+        name=f"{operation.kind}.{name}",
+        source=source,
+        before=before,
+        after=after,
+        details={key: value for key, value in details.items() if value not in ("", None)},
+        correlation_id=context.correlation_id()[:128],
+    )

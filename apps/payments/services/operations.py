@@ -1,0 +1,122 @@
+"""The three movements of every operation: commit it, ask the provider, record the answer."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core.clock import Now
+from apps.core.clock import read as read_clock
+from apps.core.ids import uuid7
+from apps.payments import keys, ladder
+from apps.payments.errors import OutcomeUnknown, ParametersChanged
+from apps.payments.gateways import gateway
+from apps.payments.gateways.base import Lost, Recorded, Sought
+from apps.payments.gateways.calls import call
+from apps.payments.ladder import Step
+from apps.payments.models import Operation, Payment
+from apps.payments.services.events import event
+from apps.payments.services.locking import lock_operation
+from apps.payments.services.record import record, review
+from apps.payments.services.rules import rules, standing
+from apps.payments.services.settle import move
+from apps.payments.states import OperationKind, State
+
+
+def operation_create(
+    *, payment: Payment, kind: OperationKind, amount: int, params: dict[str, Any]
+) -> Operation:
+    """Write the operation with its key, its parameters and their hash; return it."""
+    operation_id = uuid7()
+    full = {**params, "reference": payment.reference, "operation": str(operation_id)}
+    operation = Operation.objects.create(
+        id=operation_id,
+        payment=payment,
+        kind=kind,
+        amount=amount,
+        idempotency_key=keys.idempotency_key(operation_id),
+        params=full,
+        params_hash=keys.params_hash(kind, full),
+    )
+    event(operation, "created", source="service", after=State.PENDING)
+    return operation
+
+
+def operation_run(*, operation_id: UUID, source: str) -> Operation:
+    """Bring an operation one step on and return it; running it again is harmless.
+
+    Raises CircuitOpen and the GatewayFaults after which it stands where it stood; an unknown
+    outcome is no error but a state.
+    """
+    operation, step = _submit(operation_id)
+    if step is None:
+        return operation
+    if step is Step.REVIEW:
+        return review(operation_id, reason=_ladder_ended(operation), source=source)
+    return record(operation_id, _answer(operation, step), source=source)
+
+
+def _submit(operation_id: UUID) -> tuple[Operation, Step | None]:
+    """Commit that a call is about to be made, before it is made: hence durable."""
+    with transaction.atomic(durable=True):
+        operation = lock_operation(operation_id)
+        if operation.is_final or operation.waits_for_a_human:
+            return operation, None
+        _verify(operation)
+        if operation.state == State.PENDING:
+            Operation.objects.filter(id=operation_id).update(submitted_at=Now(), called_at=Now())
+            operation.refresh_from_db(fields=["submitted_at", "called_at"])
+            move(operation, State.SUBMITTED, "submitted", source="service")
+        step = ladder.next_step(standing(operation), read_clock(), rules())
+        _count(operation, step)
+        return operation, step
+
+
+def _verify(operation: Operation) -> None:
+    if keys.params_hash(operation.kind, operation.params) != operation.params_hash:
+        raise ParametersChanged(
+            f"The parameters of {operation} are not those of {operation.idempotency_key}: "
+            "restore them, or let a human decide."
+        )
+
+
+def _count(operation: Operation, step: Step) -> None:
+    row = Operation.objects.filter(id=operation.id)
+    if step is Step.ASK:
+        operation.attempts += 1
+        row.update(attempts=operation.attempts, called_at=Now())
+    elif step is Step.LOOK_UP:
+        operation.lookups += 1
+        row.update(lookups=operation.lookups)
+
+
+def _answer(operation: Operation, step: Step) -> Recorded:
+    try:
+        return _ask(operation) if step is Step.ASK else _look_up(operation)
+    except OutcomeUnknown as error:
+        # A look-up that failed to answer leaves the operation as unknown as it was.
+        return Lost(error.message, replayed=error.replayed and step is Step.ASK)
+
+
+def _ask(operation: Operation) -> Recorded:
+    provider = gateway(operation.payment.provider)
+    kind = OperationKind(operation.kind)
+    return call(lambda: provider.perform(kind, operation.params, operation.idempotency_key))
+
+
+def _look_up(operation: Operation) -> Recorded:
+    provider = gateway(operation.payment.provider)
+    sought = Sought(
+        kind=OperationKind(operation.kind),
+        operation_id=str(operation.id),
+        provider_id=operation.provider_id,
+        payment_provider_id=operation.payment.provider_id,
+    )
+    return call(lambda: provider.find(sought))
+
+
+def _ladder_ended(operation: Operation) -> str:
+    return (
+        f"{operation.attempts} calls and {operation.lookups} look-ups brought no answer: "
+        "compare with the provider's dashboard, then decide."
+    )

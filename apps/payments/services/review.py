@@ -1,0 +1,81 @@
+"""What a human decides about an operation that the ladder could not resolve."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core import audit
+from apps.jobs.api import enqueue
+from apps.payments.errors import WrongState
+from apps.payments.gateways.base import Cancelled, Declined, Succeeded
+from apps.payments.models import Operation
+from apps.payments.services.events import event
+from apps.payments.services.locking import lock_operation
+from apps.payments.services.settle import Final, settle
+from apps.payments.states import State
+
+
+def operation_decide(
+    *, operation_id: UUID, state: State, provider_id: str = "", actor: object, reason: str
+) -> Operation:
+    """Give the operation the final state that a human found at the provider; return it.
+
+    Raises WrongState unless it waits for a human, and for a state that is not final.
+    """
+    with transaction.atomic():
+        operation = _waiting(operation_id)
+        settle(operation, state, _answer(operation, state, provider_id, reason), source="human")
+        audit.record(
+            verb=f"decide {state}",
+            target_type="operation",
+            target_id=operation.id,
+            actor=actor,
+            reason=reason,
+            details={"provider_id": provider_id},
+        )
+        return operation
+
+
+def operation_retry(*, operation_id: UUID, actor: object, reason: str = "") -> Operation:
+    """Send the operation up the ladder once more, under the same key; return it.
+
+    Raises WrongState unless it waits for a human.
+    """
+    with transaction.atomic():
+        operation = _waiting(operation_id)
+        row = Operation.objects.filter(id=operation.id)
+        row.update(review_at=None, review_reason="", lookups=0)
+        operation.refresh_from_db(fields=["review_at", "review_reason", "lookups"])
+        event(operation, "retried", source="human", reason=reason)
+        enqueue(
+            "payments.resolve",
+            {"payment_id": operation.payment_id, "operation_id": operation.id},
+            unique_key=f"operation:{operation.id}",
+        )
+        audit.record(
+            verb="retry",
+            target_type="operation",
+            target_id=operation.id,
+            actor=actor,
+            reason=reason,
+        )
+        return operation
+
+
+def _waiting(operation_id: UUID) -> Operation:
+    operation = lock_operation(operation_id)
+    if not operation.waits_for_a_human:
+        raise WrongState(f"{operation} is {operation.state} and does not wait for a human.")
+    return operation
+
+
+def _answer(operation: Operation, state: State, provider_id: str, reason: str) -> Final:
+    match state:
+        case State.SUCCEEDED:
+            return Succeeded(provider_id, operation.amount)
+        case State.DECLINED:
+            return Declined("decided", reason, provider_id)
+        case State.CANCELLED:
+            return Cancelled(provider_id)
+        case _:
+            raise WrongState(f"{state} is not a final state.")
