@@ -64,14 +64,14 @@ class Scan(NamedTuple):
 
 _UNLOCKED = """(j.lock_key IS NULL OR NOT EXISTS (
     SELECT FROM jobs_job r WHERE r.state = 'running' AND r.lock_key = j.lock_key))"""
-_FRESH = f"(j.expires_at IS NULL OR j.attempt > 0 OR j.expires_at > {NOW})"
+_FRESH = f"(j.expires_at IS NULL OR j.attempt > 0 OR j.expires_at > (SELECT {NOW}))"
 
 WEATHER = f"""
 SELECT q.name, q."window",
-       q.holder = %(me)s AND q.lease_until > {NOW},
-       q.paused_at IS NOT NULL AND (q.paused_until IS NULL OR q.paused_until > {NOW}),
+       q.holder = %(me)s AND q.lease_until > (SELECT {NOW}),
+       q.paused_at IS NOT NULL AND (q.paused_until IS NULL OR q.paused_until > (SELECT {NOW})),
        ARRAY({BLOCKED})::text[],
-       extract(epoch FROM {NOW})::float8
+       extract(epoch FROM (SELECT {NOW}))::float8
 FROM jobs_queue q
 """  # noqa: S608 only constants are joined in
 
@@ -87,7 +87,7 @@ FROM (
         SELECT id, kind, run_at, losses, lock_key, expires_at, attempt, xmin::text AS version
         FROM jobs_job
         WHERE state = 'queued' AND queue = %(queue)s AND priority = %(priority)s
-          AND run_at <= {NOW}
+          AND run_at <= (SELECT {NOW})
           AND (run_at, id) > (%(after_run_at)s, %(after_id)s)
           AND (run_at, id) <= (%(until_run_at)s, %(until_id)s)
         ORDER BY run_at, id
@@ -102,12 +102,12 @@ BY_ID = f"""
 SELECT j.id, j.kind, j.run_at, j.losses, j.lock_key, j.xmin::text
 FROM jobs_job j
 WHERE j.id = ANY(%(ids)s) AND j.state = 'queued' AND j.queue = %(queue)s
-  AND j.run_at <= {NOW} AND j.kind = ANY(%(kinds)s) AND {_FRESH} AND {_UNLOCKED}
+  AND j.run_at <= (SELECT {NOW}) AND j.kind = ANY(%(kinds)s) AND {_FRESH} AND {_UNLOCKED}
 ORDER BY j.priority DESC, j.run_at, j.id
 """  # noqa: S608 only constants are joined in
 
 PROBE = f"""
-SELECT id, xmin::text, run_at <= {NOW} FROM jobs_job
+SELECT id, xmin::text, run_at <= (SELECT {NOW}) FROM jobs_job
 WHERE id = ANY(%(ids)s) AND state = 'queued'
 """  # noqa: S608 only constants are joined in
 
@@ -136,7 +136,7 @@ SELECT j.id, j.queue
 FROM unnest(%(locks)s::text[]) AS l(key)
 CROSS JOIN LATERAL (
     SELECT id, queue FROM jobs_job
-    WHERE state = 'queued' AND lock_key = l.key AND run_at <= {NOW} AND queue = ANY(%(queues)s)
+    WHERE state = 'queued' AND lock_key = l.key AND run_at <= (SELECT {NOW}) AND queue = ANY(%(queues)s)
     ORDER BY priority DESC, run_at, id
     LIMIT 1
 ) j

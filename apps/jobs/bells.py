@@ -95,6 +95,10 @@ class Bells:
         """Return whether a bell for a job of that lock waits."""
         return lock in self._locks
 
+    def overlook(self, job_id: UUID) -> None:
+        """Forget that the job was rung, so that it may be rung again at once."""
+        self._rows.pop(job_id, None)
+
     def free(self, locks: Iterable[str]) -> None:
         """Forget who was rung for these locks."""
         for lock in locks:

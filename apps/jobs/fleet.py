@@ -1,7 +1,9 @@
 """The living workers: who can run what, on how many slots, and how long it takes."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -102,7 +104,7 @@ def read() -> Fleet:
         cursor.execute(LIVING, {"lease": settings.JOBS_WORKER_LEASE_SECONDS})
         for worker, queues, kinds, slots, run_times in cursor.fetchall():
             _enlist(fleet, worker, queues, kinds, slots)
-            for kind, seconds in _as_dict(run_times).items():
+            for kind, seconds in _loaded(run_times).items():
                 samples.setdefault(kind, []).append(float(seconds))
     fleet.run_times = {kind: sum(values) / len(values) for kind, values in samples.items()}
     return fleet
@@ -137,5 +139,6 @@ def _enlist(fleet: Fleet, worker: UUID, queues: list[str], kinds: list[str], slo
         fleet.neighbours.setdefault(queue, set()).update(queues)
 
 
-def _as_dict(value: object) -> dict[str, float]:
-    return value if isinstance(value, dict) else {}
+def _loaded(value: Any) -> dict[str, float]:  # noqa: ANN401 a raw cursor gives JSON as text
+    loaded: dict[str, float] = json.loads(value) if isinstance(value, str) else value
+    return loaded
