@@ -124,6 +124,19 @@ class Job(models.Model):
                 name="job_due",
                 condition=Q(state=State.QUEUED),
             ),
+            models.Index(
+                "expires_at",
+                name="job_expiring",
+                condition=Q(state=State.QUEUED, attempt=0, expires_at__isnull=False),
+            ),
+            models.Index(
+                "lock_key",
+                models.F("priority").desc(),
+                "run_at",
+                "id",
+                name="job_lock_queue",
+                condition=Q(state=State.QUEUED, lock_key__isnull=False),
+            ),
             models.Index("worker", name="job_running", condition=Q(state=State.RUNNING)),
             models.Index(
                 "kind",

@@ -1,0 +1,144 @@
+"""The living workers: who can run what, on how many slots, and how long it takes."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from apps.core.clock import NOW
+from apps.jobs import registry
+
+LIVING = f"""
+SELECT id, queues, kinds, slots, run_times FROM jobs_worker
+WHERE stopped_at IS NULL AND beat_at > {NOW} - make_interval(secs => %(lease)s)
+"""
+
+#: One claim is one slot, however many jobs it took.
+BUSY = """
+SELECT worker, count(DISTINCT claim_id) FROM jobs_job
+WHERE state = 'running' AND worker = ANY(%(workers)s) GROUP BY worker
+"""
+
+RECENT = """
+SELECT k.kind, avg(extract(epoch FROM r.finished_at - r.started_at))::float8
+FROM unnest(%(kinds)s::text[]) AS k(kind)
+CROSS JOIN LATERAL (
+    SELECT started_at, finished_at FROM jobs_job
+    WHERE kind = k.kind AND finished_at IS NOT NULL
+    ORDER BY finished_at DESC LIMIT 20
+) r
+WHERE r.started_at IS NOT NULL
+GROUP BY k.kind
+"""
+
+PRUNE = f"""
+DELETE FROM jobs_worker w
+WHERE coalesce(w.stopped_at, w.beat_at) < {NOW} - interval '1 day'
+  AND NOT EXISTS (SELECT FROM jobs_job j WHERE j.state = 'running' AND j.worker = w.id)
+"""
+
+
+@dataclass(slots=True)
+class Crew:
+    """The workers of one queue, taken together."""
+
+    workers: dict[UUID, int] = field(default_factory=dict)  # slots
+    kinds: set[str] = field(default_factory=set)
+
+    @property
+    def slots(self) -> int:
+        """How many jobs they can run at a time."""
+        return sum(self.workers.values())
+
+
+@dataclass(slots=True)
+class Fleet:
+    """All living workers by queue, and what is known of run times by kind, in seconds."""
+
+    crews: dict[str, Crew] = field(default_factory=dict)
+    run_times: dict[str, float] = field(default_factory=dict)
+    neighbours: dict[str, set[str]] = field(default_factory=dict)
+
+    def crew(self, queue: str) -> Crew:
+        """Return the queue's workers; an empty crew where none lives."""
+        return self.crews.get(queue) or Crew()
+
+    def called(self, kind: str, queue: str) -> str | None:
+        """Return the name under which the queue's workers know a row's kind, or None.
+
+        That is its canonical name, or the one in the row where only workers of an
+        older deploy live.
+        """
+        kinds = self.crew(queue).kinds
+        declared = registry.get(kind)
+        if declared is not None and declared.name in kinds:
+            return declared.name
+        return kind if kind in kinds else None
+
+    def row_kinds(self, queue: str, blocked: frozenset[str]) -> list[str]:
+        """Return the kinds, as rows may name them, that may be rung into the queue."""
+        known = self.crew(queue).kinds
+        names = known | {name for name in registry.names() if self.called(name, queue)}
+        return sorted(name for name in names if breaker_of(name) not in blocked)
+
+    def estimate(self, kind: str) -> float | None:
+        """Return the mean run time of the kind, None where nobody knows it."""
+        return self.run_times.get(kind)
+
+
+def breaker_of(kind: str) -> str | None:
+    """Return the circuit that guards the kind."""
+    declared = registry.get(kind)
+    return declared.breaker if declared else None
+
+
+def read() -> Fleet:
+    """Return the workers that live now."""
+    fleet = Fleet()
+    samples: dict[str, list[float]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(LIVING, {"lease": settings.JOBS_WORKER_LEASE_SECONDS})
+        for worker, queues, kinds, slots, run_times in cursor.fetchall():
+            _enlist(fleet, worker, queues, kinds, slots)
+            for kind, seconds in _loaded(run_times).items():
+                samples.setdefault(kind, []).append(float(seconds))
+    fleet.run_times = {kind: sum(values) / len(values) for kind, values in samples.items()}
+    return fleet
+
+
+def busy(workers: Iterable[UUID]) -> dict[UUID, int]:
+    """Return how many slots of each worker are taken."""
+    with connection.cursor() as cursor:
+        cursor.execute(BUSY, {"workers": list(workers)})
+        return dict(cursor.fetchall())
+
+
+def recent_run_times(kinds: Iterable[str]) -> dict[str, float]:
+    """Return the mean of each kind's last runs, from the ledger."""
+    with connection.cursor() as cursor:
+        cursor.execute(RECENT, {"kinds": list(kinds)})
+        return dict(cursor.fetchall())
+
+
+def prune() -> int:
+    """Delete the rows of workers that ended a day ago; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(PRUNE)
+        return int(cursor.rowcount)
+
+
+def _enlist(fleet: Fleet, worker: UUID, queues: list[str], kinds: list[str], slots: int) -> None:
+    for queue in queues:
+        crew = fleet.crews.setdefault(queue, Crew())
+        crew.workers[worker] = slots
+        crew.kinds.update(kinds)
+        fleet.neighbours.setdefault(queue, set()).update(queues)
+
+
+def _loaded(value: Any) -> dict[str, float]:  # noqa: ANN401 a raw cursor gives JSON as text
+    loaded: dict[str, float] = json.loads(value) if isinstance(value, str) else value
+    return loaded

@@ -1,0 +1,89 @@
+"""Doorbells as Celery messages, all of a round in one pipeline.
+
+The app is the one that is current once the settings' package is loaded: config
+imports tasks, so tasks can't import config.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from celery import Celery
+from celery.app import app_or_default
+from celery.utils import uuid
+
+from apps.jobs.bells import Bell, RingFailed
+
+#: Messages in one write to the broker.
+PIPELINE = 500
+#: Seconds. A dispatcher has better things to do than to wait for a broker.
+SOCKET = {"socket_timeout": 2.0, "socket_connect_timeout": 1.0}
+
+
+class BatchUnsupported(RingFailed):
+    """The broker's transport would send the doorbells one by one."""
+
+
+class CeleryPublisher:
+    """Rings through Celery's broker, on a connection of its own."""
+
+    def __init__(self, app: Celery | None = None) -> None:
+        self.app: Celery = app_or_default(app)
+        self._connection: Any = None  # the types of kombu know neither batches nor channels
+        self._producer: Any = None
+
+    def ring(self, bells: Sequence[Bell]) -> None:
+        """Send `bells`; RingFailed says whether some may have arrived."""
+        try:
+            producer = self._connected()
+        except Exception as error:
+            self.close()
+            if isinstance(error, RingFailed):
+                raise
+            raise RingFailed(str(error), uncertain=False) from error
+        try:
+            with producer.batch(max_size=PIPELINE):
+                for bell in bells:
+                    self._send(bell, producer)
+        except Exception as error:
+            self.close()
+            raise RingFailed(str(error.__cause__ or error), uncertain=True) from error
+
+    def close(self) -> None:
+        """Drop the connection; the next ring makes another."""
+        connection, self._connection, self._producer = self._connection, None, None
+        if connection is not None:
+            with contextlib.suppress(Exception):  # it is broken, or going away anyway
+                connection.release()
+
+    def _connected(self) -> Any:  # noqa: ANN401 see __init__
+        if self._producer is None:
+            options = {**self.app.conf.broker_transport_options, **SOCKET}
+            self._connection = self.app.connection_for_write(transport_options=options)
+            self._producer = self.app.amqp.Producer(self._connection, auto_declare=False)
+            self._check_batches()
+        # A broker that is away is noticed before anything is sent.
+        self._connection.default_channel.client.ping()
+        return self._producer
+
+    def _check_batches(self) -> None:
+        if not self._producer.supports_batch_publish:
+            raise BatchUnsupported(
+                "The broker's transport can't pipeline doorbells: use Redis or Valkey, and take "
+                "retry, retry_on_timeout and retry_on_error out of the transport options.",
+                uncertain=False,
+            )
+
+    def _send(self, bell: Bell, producer: Any) -> None:  # noqa: ANN401 see __init__
+        """One message; a doorbell of one id bears the job's id."""
+        ids = [str(job_id) for job_id in bell.ids]
+        self.app.send_task(
+            bell.kind,
+            args=[ids],
+            queue=bell.queue,
+            task_id=ids[0] if len(ids) == 1 else uuid(),
+            producer=producer,
+            ignore_result=True,
+            retry=False,
+            add_to_parent=False,
+        )
