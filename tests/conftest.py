@@ -43,7 +43,7 @@ def database_url(django_db_setup):
 
 
 @pytest.fixture(scope="session")
-def process_env(database_url):
+def process_env(database_url, run_directory):
     """Return what a process needs in its environment to share this test's database and broker."""
     return {
         "DJANGO_SETTINGS_MODULE": "config.settings.test",
