@@ -1,5 +1,6 @@
 """Reading breakers."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -87,7 +88,7 @@ def _admission(
     forced_until: datetime | None,
     state: str,
     open_until: datetime | None,
-    overrides: Any,  # noqa: ANN401 JSON
+    overrides: str,
     released_at: datetime | None,
     now: datetime,
 ) -> Admission:
@@ -99,7 +100,7 @@ def _admission(
         return Admission(blocked=True, blocked_until=open_until, closed_at=released_at)
     if state != State.CLOSED:
         return Admission(probe_only=True, closed_at=released_at)
-    options = _options(name, overrides)
+    options = _options(name, json.loads(overrides))
     rate = None
     if options is not None and released_at is not None:
         rate = options.ramp_rate((now - released_at).total_seconds())
