@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 
 from apps.breakers import options as options_module
 from apps.breakers import sql
@@ -77,9 +78,9 @@ def status(names: Iterable[str] | None = None) -> list[BreakerStatus]:
     return [_status(name, rows.get(name), now) for name in wanted]
 
 
-def effective_options(breaker: Breaker) -> options_module.Options | None:
-    """Return the options in force, None for a breaker that settings no longer declare."""
-    return _options(breaker.name, breaker.overrides)
+def status_of(row: Breaker) -> BreakerStatus:
+    """Return the status of one breaker whose row was read just now."""
+    return _status(row.name, row, timezone.now())
 
 
 def _admission(

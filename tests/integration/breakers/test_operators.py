@@ -82,9 +82,9 @@ def test_a_force_needs_a_reason_and_an_end_ahead():
 
 def test_a_force_that_is_rolled_back_never_was():
     """It joins the caller's transaction."""
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         services.force_open("gate", actor="ada", reason="oops")
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     call("gate")
 
 
