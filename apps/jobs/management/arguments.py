@@ -30,7 +30,7 @@ def declare(parser: ArgumentParser) -> None:
 
 def _enqueue(parser: ArgumentParser) -> None:
     parser.add_argument("kind")
-    parser.add_argument("args", nargs="*", help="name=value pairs, or one JSON object")
+    parser.add_argument("arguments", nargs="*", help="name=value pairs, or one JSON object")
     parser.add_argument("--queue")
     parser.add_argument("--priority", type=int)
     parser.add_argument("--delay", type=float, help="seconds")

@@ -45,7 +45,7 @@ class Command(BaseCommand):
         if options["run_at"]:
             chosen["run_at"] = _moment(options["run_at"])
         job = enqueue.enqueue(
-            options["kind"], _arguments(options["args"]), enqueued_by="cli", **chosen
+            options["kind"], _arguments(options["arguments"]), enqueued_by="cli", **chosen
         )
         self._print(show.facts(job), options, str(job.id))
 
