@@ -3,13 +3,16 @@
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from apps.core.effects import CallInTransaction
+from apps.jobs.api import Snooze
 from apps.payments import services
 from apps.payments.errors import GatewayRateLimited, ParametersChanged
+from apps.payments.gateways.calls import call
 from apps.payments.gateways.stripe import StripeGateway
 from apps.payments.models import Operation, PaymentEvent
+from tasks import payments as tasks
 from tests.factories_domain import PaymentFactory, age, capture_of, work, work_until_final
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -145,6 +148,19 @@ def test_a_gateway_that_refuses_connections_was_sent_nothing(gateway, settings):
     assert capture_of(payment).state == "succeeded"
 
 
+def test_an_open_circuit_parks_the_job_without_a_failure(gateway, settings):
+    """Nothing is sent, the job is queued again, and its failures stay as they are."""
+    settings.BREAKERS = {**settings.BREAKERS, "payments": {"min_volume": 1, "cooldown": 60.0}}
+    first, second = PaymentFactory(), PaymentFactory()
+    gateway.down()
+    services.payment_capture(payment_id=first.id)
+    calls = gateway.stats()["requests"]
+    with pytest.raises(Snooze, match="circuit"):
+        tasks.capture(payment_id=second.id)
+    assert gateway.stats()["requests"] == calls
+    assert capture_of(second).state == "submitted"
+
+
 class Killed(BaseException):
     """The process ends here."""
 
@@ -211,8 +227,6 @@ def test_changed_parameters_are_refused_before_the_call(gateway):
 
 def test_no_call_leaves_inside_a_transaction(gateway):
     """A durable submit refuses it, and so does the wrapper itself."""
-    from apps.payments.gateways.calls import call
-
     payment = PaymentFactory()
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
         services.payment_capture(payment_id=payment.id)
@@ -244,8 +258,6 @@ def test_a_rejected_request_waits_for_a_human(gateway):
 
 def test_events_can_be_neither_changed_nor_deleted(gateway):
     """A trigger says so, whoever asks."""
-    from django.db import IntegrityError
-
     event = PaymentFactory().events.first()
     with pytest.raises(IntegrityError, match="append-only"):
         PaymentEvent.objects.filter(id=event.id).update(name="other")
