@@ -27,7 +27,11 @@ def _begin(model, world, number):
     job = model.enqueues[number]
     key = model.specs[job].key
     if not model.rules.in_transaction:
-        yield f"caller {number} commits its change", _stage(world, number, Stage.DETACHED, job), False
+        yield (
+            f"caller {number} commits its change",
+            _stage(world, number, Stage.DETACHED, job),
+            False,
+        )
         return
     if ledger.inserting(model, world, key):
         return
@@ -83,6 +87,10 @@ def _brought_forward(model, world, job):
 def _write_late(model, world, number, caller):
     """A mutant's second transaction, and the death between the two."""
     after = set_job(durable(world), caller.job, model.row(caller.job))
-    yield f"caller {number} writes its job", _stage(after, number, Stage.COMMITTED, caller.job), True
+    yield (
+        f"caller {number} writes its job",
+        _stage(after, number, Stage.COMMITTED, caller.job),
+        True,
+    )
     died = _stage(world, number, Stage.VANISHED, caller.job)
     yield f"caller {number} dies", breaks(died, EXISTS), False

@@ -57,7 +57,11 @@ def _ring(model, world, index, dispatcher):
     ids = tuple(job for job in due if job not in alone) or tuple(alone[:1])
     rung = tuple(sorted((*dispatcher.rung, *ids)))
     after = world._replace(bells=tuple(sorted((*world.bells, ids))))
-    yield f"a dispatcher rings {ids}", set_dispatcher(after, index, dispatcher._replace(rung=rung)), True
+    yield (
+        f"a dispatcher rings {ids}",
+        set_dispatcher(after, index, dispatcher._replace(rung=rung)),
+        True,
+    )
 
 
 def _forget(model, world, index, dispatcher):
@@ -94,9 +98,7 @@ def _take_back(model, world, index, dispatcher):
         return
     for job in lost:
         attempt = world.jobs[job].attempt
-        world, _ = ledger.settle(
-            model, world, job, number=number, attempt=attempt, outcome="lost"
-        )
+        world, _ = ledger.settle(model, world, job, number=number, attempt=attempt, outcome="lost")
     after = set_dispatcher(mark_slack(before, world), index, dispatcher._replace(rescues=0))
     yield f"a dispatcher rescues {lost} of claim {number}", after, True
 

@@ -26,7 +26,9 @@ OUTCOMES = {
 
 def row_locked(model, world, job):
     """Return whether an open transaction's unique hit holds the row of `job`."""
-    return model.rules.hit_locks and any(caller.stage is Stage.HIT and caller.job == job for caller in world.callers)
+    return model.rules.hit_locks and any(
+        caller.stage is Stage.HIT and caller.job == job for caller in world.callers
+    )
 
 
 def queued_under(model, world, key, *, but=-1):
@@ -207,9 +209,7 @@ def _owe(model, world, job, verb, heir, saw):
 
 
 def _debts(world, callers, debtor):
-    debts = tuple(
-        debtor if caller in callers else old for caller, old in enumerate(world.debts)
-    )
+    debts = tuple(debtor if caller in callers else old for caller, old in enumerate(world.debts))
     return world._replace(debts=debts)
 
 

@@ -46,9 +46,11 @@ def _second_statement(world):
     after = world._replace(operator=-1)
     if world.jobs[job].state is State.RUNNING:
         after = _ask(after, job)
-    yield f"an operator's second statement on job {job}", after._replace(
-        asked=world.asked | {job}
-    ), True
+    yield (
+        f"an operator's second statement on job {job}",
+        after._replace(asked=world.asked | {job}),
+        True,
+    )
 
 
 def _revive(model, world, job, row):

@@ -81,8 +81,7 @@ def _verify(world, index, worker):
     entries = tuple(
         entry
         for entry in worker.entries
-        if entry.phase is not Phase.WAITING
-        or _is_own(world, worker, entry)
+        if entry.phase is not Phase.WAITING or _is_own(world, worker, entry)
     )
     kept = worker._replace(entries=entries, fresh=True, slack=False)
     return f"claim {worker.claim}: verifies", set_worker(world, index, kept), True
@@ -164,7 +163,9 @@ def _commit(model, world, index, worker, place):
     yield label, set_worker(after, index, told), True
     if world.budget.child:
         dead = worker._replace(child=False)
-        unsaid = _entry(spend(after, "child"), index, dead, place, entry._replace(phase=Phase.COMMITTED))
+        unsaid = _entry(
+            spend(after, "child"), index, dead, place, entry._replace(phase=Phase.COMMITTED)
+        )
         yield f"{label}; its child dies before it tells the slot", unsaid, False
 
 
@@ -208,7 +209,11 @@ def _reap(model, world, index, worker):
         ran = entry.phase in (Phase.RUNNING, Phase.COMMITTED)
         if (outcome == "lost") != ran:
             after = breaks(after, COUNTS)
-    yield f"claim {worker.claim}: its parent reaps the child", set_worker(after, index, Worker()), True
+    yield (
+        f"claim {worker.claim}: its parent reaps the child",
+        set_worker(after, index, Worker()),
+        True,
+    )
 
 
 def _last_words(model, entry):
