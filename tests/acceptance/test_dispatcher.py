@@ -13,4 +13,7 @@ def test_a_committed_job_runs(processes):
     dispatcher.wait_for_output("dispatcher ready")
     processes.worker(queues=["default"], concurrency=1, env=FAST)
     jobs = [enqueue("test.note", {"name": str(number)}) for number in range(100)]
-    wait_until(lambda: Job.objects.filter(state="succeeded").count() == len(jobs), message=dispatcher.output)
+    wait_until(
+        lambda: Job.objects.filter(state="succeeded").count() == len(jobs),
+        message=dispatcher.output,
+    )
