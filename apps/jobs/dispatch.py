@@ -42,6 +42,10 @@ _COSTLY = 0.005
 class Publisher(Protocol):
     """Sends doorbells; raises RingFailed where it could not."""
 
+    def check(self) -> None:
+        """Raise where it could never do its work, however well the broker is."""
+        ...
+
     def ring(self, bells: Sequence[Bell]) -> None:
         """Send `bells`, all in one pipeline."""
         ...

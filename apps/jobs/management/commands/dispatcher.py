@@ -31,6 +31,7 @@ class Command(BaseCommand):
         if unknown:
             raise CommandError(f"JOBS_QUEUES declares no queue named {', '.join(unknown)}.")
         publisher = import_string(settings.JOBS_PUBLISHER)()
+        publisher.check()
         server = Server(Dispatcher(publisher=publisher, queues=queues), Listener())
         if options["once"]:
             self.stdout.write(f"rang for {server.once()} jobs")
