@@ -59,6 +59,8 @@ def take(drafts: Sequence[Draft]) -> dict[UUID, UUID]:
     Raises IdempotencyConflict, naming the job, where a key was taken with other
     arguments. Must run in a transaction: a key without its job must not commit.
     """
+    if not drafts:
+        return {}
     first: dict[tuple[str, str], Draft] = {}
     for draft in drafts:
         first.setdefault(_name(draft), draft)
