@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from bench import effort
 from bench.rows import Row
 from sandbox import keeper
 from sandbox.servers import PostgresServer, ValkeyServer
@@ -81,6 +82,9 @@ class Ground:
             "CACHE_URL": self.valkey.url(1),
             "BREAKERS_STORE_URL": self.valkey.url(0),
             "LOG_LEVEL": "WARNING",
+            effort.VARIABLE: effort.named(
+                {"postgres": self.postgres.pid, "valkey": self.valkey.pid}
+            ),
             "PYTHONUNBUFFERED": "1",
         }
 
