@@ -6,9 +6,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
-from unfold.decorators import action, display
 
-from apps.core.readonly import ReadOnlyAdmin, apply_to_each
+from apps.core.readonly import ReadOnlyAdmin, action, apply_to_each, display
 from apps.notifications import services
 from apps.notifications.models import Email, Suppression
 

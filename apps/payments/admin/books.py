@@ -5,9 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.decorators import action
 
-from apps.core.readonly import ReadOnlyAdmin, apply_to_each
+from apps.core.readonly import ReadOnlyAdmin, action, apply_to_each
 from apps.payments import services
 from apps.payments.models import Difference, WebhookEvent
 

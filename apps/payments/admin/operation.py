@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.decorators import action, display
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -17,7 +16,7 @@ from unfold.widgets import (
 )
 
 from apps.core.errors import CeleriacError
-from apps.core.readonly import ReadOnlyAdmin, apply_to_each
+from apps.core.readonly import ReadOnlyAdmin, action, apply_to_each, display
 from apps.payments import services
 from apps.payments.admin.labels import STATES
 from apps.payments.models import Operation

@@ -5,9 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.decorators import action, display
 
-from apps.core.readonly import ReadOnlyAdmin, ReadOnlyInline, apply_to_each
+from apps.core.readonly import ReadOnlyAdmin, ReadOnlyInline, action, apply_to_each, display
 from apps.payments import services
 from apps.payments.admin.labels import STATES
 from apps.payments.models import Operation, Payment, PaymentEvent
