@@ -64,8 +64,6 @@ def _submit(operation_id: UUID) -> tuple[Operation, Step | None]:
             return operation, None
         _verify(operation)
         if operation.state == State.PENDING:
-            Operation.objects.filter(id=operation_id).update(submitted_at=Now(), called_at=Now())
-            operation.refresh_from_db(fields=["submitted_at", "called_at"])
             move(operation, State.SUBMITTED, "submitted", source="service")
         step = ladder.next_step(standing(operation), read_clock(), rules())
         _count(operation, step)

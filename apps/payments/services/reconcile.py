@@ -109,11 +109,17 @@ def _missing_there(listed: Container[str], since: datetime, until: datetime, pro
     )
     missing = 0
     for payment in [row for row in ours if row.provider_id not in listed]:
-        # Made before the window and settled in it: ask for it by name.
-        if call(partial(gateway(provider).fetch, payment.provider_id)) is None:
+        if not _is_there(payment):
             _file(DifferenceKind.MISSING_THERE, provider, None, payment)
             missing += 1
     return missing
+
+
+def _is_there(payment: Payment) -> bool:
+    """Ask by name: a payment made before the window may have been settled in it."""
+    books = gateway(payment.provider)
+    found = payment.provider_id and call(partial(books.fetch, payment.provider_id))
+    return bool(found)
 
 
 def _file(

@@ -29,7 +29,9 @@ def move(
     """Move a locked operation, and the payment with its capture, to a state that is not final."""
     _check(operation, after)
     before, operation.state = operation.state, after
-    Operation.objects.filter(id=operation.id).update(state=after)
+    first = {"submitted_at": Now(), "called_at": Now()} if after == State.SUBMITTED else {}
+    Operation.objects.filter(id=operation.id).update(state=after, **first)
+    operation.refresh_from_db(fields=["submitted_at", "called_at"])
     if operation.kind == OperationKind.CAPTURE:
         operation.payment.state = after
         Payment.objects.filter(id=operation.payment_id).update(state=after)

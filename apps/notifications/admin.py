@@ -1,0 +1,94 @@
+"""Mail in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from apps.core.readonly import ReadOnlyAdmin, action, apply_to_each, display
+from apps.notifications import services
+from apps.notifications.models import Email, Suppression
+
+
+@admin.register(Email)
+class EmailAdmin(ReadOnlyAdmin):
+    """Emails, and sending refused ones again."""
+
+    list_display = (
+        "recipient",
+        "template",
+        "shown_state",
+        "message_class",
+        "resends_after_unknown",
+        "created_at",
+        "finished_at",
+    )
+    list_filter = ("state", "message_class", "template", "created_at")
+    search_fields = ("id__iexact", "recipient", "message_id", "reference")
+    search_help_text = "An address, a Message-ID, or what it is about"
+    actions = ("resend",)
+
+    @display(
+        description="state",
+        ordering="state",
+        label={
+            "queued": "info",
+            "sending": "info",
+            "accepted": "success",
+            "failed": "danger",
+            "unknown": "warning",
+            "suppressed": "warning",
+        },
+    )
+    def shown_state(self, email: Email) -> str:
+        """The state as a label."""
+        return email.state
+
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may send mail again."""
+        return request.user.has_perm("notifications.resend_email")
+
+    @action(description="Send the chosen emails again", permissions=["resend"])
+    def resend(self, request: HttpRequest, queryset: QuerySet[Email]) -> Any:  # noqa: ANN401 admin's
+        """Queue each that failed or was suppressed."""
+        apply_to_each(
+            request,
+            queryset,
+            "Queued again",
+            lambda email: services.email_requeue(
+                email_id=email.id, actor=request.user, reason="in the admin"
+            ),
+        )
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+    """The suppression list: adding and taking off, through services."""
+
+    list_display = ("address", "reason", "note", "created_at", "created_by")
+    list_filter = ("reason", "created_at")
+    list_select_related = ("created_by",)
+    search_fields = ("address",)
+    fields = ("address", "reason", "note")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401 admin's
+        """A row is added or removed, never changed."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: ANN401 admin's
+        """Add through the service, which writes it down."""
+        row = services.suppress(
+            address=obj.address, reason=obj.reason, note=obj.note, actor=request.user
+        )
+        obj.pk = row.pk
+
+    def delete_model(self, request: HttpRequest, obj: Suppression) -> None:
+        """Take off through the service, which writes it down."""
+        services.unsuppress(address=obj.address, actor=request.user, note="in the admin")
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
+        """Take each off through the service."""
+        for row in queryset:
+            self.delete_model(request, row)

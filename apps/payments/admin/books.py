@@ -1,0 +1,47 @@
+"""What providers told us, and where their books and ours disagree."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from apps.core.readonly import ReadOnlyAdmin, action, apply_to_each
+from apps.payments import services
+from apps.payments.models import Difference, WebhookEvent
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(ReadOnlyAdmin):
+    """Events as they came."""
+
+    list_display = ("event_id", "name", "object_id", "received_at", "processed_at", "result")
+    list_filter = ("name", "received_at", ("processed_at", admin.EmptyFieldListFilter))
+    search_fields = ("event_id", "object_id")
+
+
+@admin.register(Difference)
+class DifferenceAdmin(ReadOnlyAdmin):
+    """Differences, until somebody closes them."""
+
+    list_display = ("kind", "reference", "provider_id", "found_at", "seen_at", "closed_at")
+    list_filter = ("kind", ("closed_at", admin.EmptyFieldListFilter), "found_at")
+    list_select_related = ("payment", "closed_by")
+    search_fields = ("reference", "provider_id", "payment__id__iexact")
+    actions = ("close",)
+
+    def has_close_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may close differences."""
+        return request.user.has_perm("payments.close_difference")
+
+    @action(description="Close the chosen differences", permissions=["close"])
+    def close(self, request: HttpRequest, queryset: QuerySet[Difference]) -> Any:  # noqa: ANN401 admin's
+        """Close each that is open."""
+        apply_to_each(
+            request,
+            queryset,
+            "Closed",
+            lambda difference: services.difference_close(
+                difference_id=difference.id, actor=request.user, reason="in the admin"
+            ),
+        )

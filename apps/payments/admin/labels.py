@@ -1,0 +1,10 @@
+"""How states look."""
+
+STATES = {
+    "pending": "info",
+    "submitted": "info",
+    "unknown": "warning",
+    "succeeded": "success",
+    "declined": "danger",
+    "cancelled": "warning",
+}

@@ -1,0 +1,9 @@
+"""The stand-ins that these tests call."""
+
+from tests.support.providers import (  # noqa: F401 fixtures
+    _gateway_server,
+    _mailsink_server,
+    circuits,
+    gateway,
+    mailsink,
+)

@@ -1,0 +1,150 @@
+"""An order is paid and its receipt mailed, through the ledger. Real HTTP and SMTP."""
+
+import email
+from email.policy import default
+
+import pytest
+from django.db import DataError, IntegrityError, connection, transaction
+
+from apps.jobs.models import Job
+from apps.notifications.models import Email
+from apps.orders import services
+from apps.orders.errors import InvalidOrder
+from apps.orders.models import Order
+from apps.payments.errors import InvalidAmount, WrongState
+from apps.payments.models import Payment
+from tests.factories_domain import LineFactory, OrderFactory, work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_an_order_its_payment_and_its_job_are_one_transaction():
+    """After a rollback none of them is there."""
+    with transaction.atomic():
+        OrderFactory()
+        transaction.set_rollback(True)
+    assert not Order.objects.exists()
+    assert not Payment.objects.exists()
+    assert not Job.objects.exists()
+
+
+def test_an_order_is_placed_with_its_total():
+    """Two items, one payment over their sum, one job that names it."""
+    order = OrderFactory(items=[LineFactory(), LineFactory(quantity=1, unit_amount=99)])
+    assert (order.state, order.total_amount, order.payment.amount) == ("placed", 2599, 2599)
+    assert order.items.count() == 2
+    job = Job.objects.get()
+    assert (job.kind, job.args) == ("payments.capture", {"payment_id": str(order.payment_id)})
+
+
+def test_a_paid_order_gets_one_receipt(gateway, mailsink):
+    """By Message-ID, with text and HTML that name the total."""
+    order = OrderFactory(email="anna@shop.example")
+    work()
+    order.refresh_from_db()
+    assert order.state == "paid"
+    row = Email.objects.get()
+    assert (row.state, row.template, row.resends_after_unknown) == ("accepted", "orders/receipt", 0)
+    (received,) = mailsink.messages()
+    assert received.message_id == row.message_id
+    assert received.rcpt_tos == ["anna@shop.example"]
+    message = email.message_from_bytes(received.raw, policy=default)
+    for kind in ("plain", "html"):
+        assert "25.00 EUR" in message.get_body((kind,)).get_content()
+
+
+def test_settling_twice_writes_one_receipt(gateway):
+    """Order and payment stand; a second signal changes nothing."""
+    order = OrderFactory()
+    work(rounds=1)
+    payment = Payment.objects.get()
+    with transaction.atomic():
+        services.order_settle(payment=payment)
+    order.refresh_from_db()
+    assert order.state == "paid"
+    assert Email.objects.count() == 1
+    assert Job.objects.filter(kind="notifications.send").count() == 1
+
+
+def test_a_declined_order_gets_a_notice_and_no_receipt(gateway, mailsink):
+    """The customer was not charged and is told so."""
+    order = OrderFactory(payment_method="pm_card_chargeDeclined")
+    work()
+    order.refresh_from_db()
+    assert (order.state, Email.objects.get().template) == ("declined", "orders/declined")
+    assert gateway.charges() == []
+    assert len(mailsink.messages()) == 1
+
+
+def test_an_order_that_was_not_sent_is_cancelled_at_once(gateway):
+    """Its payment too; the job that comes later finds nothing to do."""
+    order = services.order_cancel(order_id=OrderFactory().id, actor="cli", reason="changed mind")
+    assert (order.state, order.payment.state) == ("cancelled", "cancelled")
+    work()
+    assert gateway.charges() == []
+    with pytest.raises(WrongState):
+        services.order_cancel(order_id=order.id)
+
+
+def test_the_receipt_and_the_payment_commit_together(gateway, monkeypatch):
+    """A receipt that can't be written takes the payment's success back; the next run repeats it."""
+    order = OrderFactory()
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "receipt_context", lambda order: 1 / 0)
+        work(rounds=1)
+    order.refresh_from_db()
+    assert (order.state, Payment.objects.get().state) == ("placed", "submitted")
+    assert not Email.objects.exists()
+    work()
+    order.refresh_from_db()
+    assert order.state == "paid"
+    assert len(gateway.charges()) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"email": "nobody"}, "email"),
+        ({"items": []}, "items"),
+        ({"currency": "euro"}, "currency"),
+    ],
+)
+def test_a_senseless_order_is_refused_and_says_why(fields, named):
+    """The error names the field."""
+    with pytest.raises(InvalidOrder) as caught:
+        OrderFactory(**fields)
+    assert list(caught.value.details["errors"]) == [named]
+
+
+def test_an_order_over_nothing_can_not_be_paid():
+    """Zero is no amount; nothing is written."""
+    with pytest.raises(InvalidAmount):
+        OrderFactory(items=[LineFactory(unit_amount=0)])
+    assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("payments_payment", "amount = 0"),
+        ("payments_payment", "currency = 'EURO'"),
+        ("payments_payment", "refunded_amount = 1"),
+        ("payments_payment", "captured_amount = 1"),
+        ("payments_payment", "state = 'succeeded'"),
+        ("payments_payment", "state = 'lost'"),
+        ("payments_operation", "state = 'unknown'"),
+        ("payments_operation", "params_hash = ''"),
+        ("orders_order", "state = 'paid'"),
+        ("orders_order", "total_amount = 0"),
+        ("orders_order", "refunded_amount = total_amount + 1"),
+    ],
+)
+def test_the_database_refuses_what_can_not_be(table, change):
+    """Whoever writes it, by whatever way."""
+    OrderFactory()
+    with (
+        pytest.raises((IntegrityError, DataError), match=r"violates|too long"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"UPDATE {table} SET {change}")  # noqa: S608 the cases above

@@ -1,0 +1,50 @@
+"""Fixtures: a payment gateway and a mail sink on real sockets, wired into the settings."""
+
+import pytest
+
+from apps.breakers import registry
+from sandbox.gateway import running_gateway
+from sandbox.mailsink import running_mailsink
+
+
+@pytest.fixture(scope="session")
+def _gateway_server():
+    with running_gateway() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def _mailsink_server():
+    with running_mailsink() as running:
+        yield running
+
+
+@pytest.fixture
+def circuits(broker):
+    """Forget the breakers of other tests; opened by none of the faults that follow."""
+    registry.forget()
+    yield
+    registry.forget()
+
+
+@pytest.fixture
+def gateway(_gateway_server, circuits, settings):
+    """Yield the control of a gateway without faults that the settings point to."""
+    _gateway_server.control.reset()
+    settings.STRIPE_API_BASE = _gateway_server.url
+    settings.STRIPE_API_KEY = "sk_test_sandbox"
+    settings.STRIPE_WEBHOOK_SECRET = _gateway_server.webhook_secret
+    settings.PAYMENTS_TIMEOUT = 2.0
+    yield _gateway_server.control
+    _gateway_server.control.reset()
+
+
+@pytest.fixture
+def mailsink(_mailsink_server, circuits, settings):
+    """Yield the control of a mail sink without faults that the settings point to."""
+    _mailsink_server.control.reset()
+    settings.EMAIL_BACKEND = "apps.notifications.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = _mailsink_server.host, _mailsink_server.port
+    settings.EMAIL_TIMEOUT = 2.0
+    yield _mailsink_server.control
+    _mailsink_server.control.reset()
