@@ -42,7 +42,7 @@ def environment() -> Iterator[dict[str, str]]:
             with owned(lock) as env:
                 yield env
         else:
-            yield {**read_environment(), **os.environ, "TMPDIR": str(HOME / "tmp")}
+            yield {**filled(read_environment()), "TMPDIR": str(HOME / "tmp")}
 
 
 @contextmanager
@@ -62,13 +62,18 @@ def owned(lock: "HomeLock") -> Iterator[dict[str, str]]:
     servers: list[PostgresServer | ValkeyServer] = []
     try:
         chosen = addresses(servers) | settings()
-        lock.publish({name: value for name, value in chosen.items() if name not in os.environ})
-        yield {**chosen, **os.environ, "TMPDIR": str(scratch())}
+        lock.publish({name: value for name, value in chosen.items() if not os.environ.get(name)})
+        yield {**filled(chosen), "TMPDIR": str(scratch())}
     finally:
         lock.unpublish()
         for server in reversed(servers):
             server.stop()
         keeper.close()
+
+
+def filled(chosen: dict[str, str]) -> dict[str, str]:
+    """Return the environment, with what was chosen where it says nothing."""
+    return {**os.environ, **{n: v for n, v in chosen.items() if not os.environ.get(n)}}
 
 
 def scratch() -> Path:

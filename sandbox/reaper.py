@@ -20,8 +20,9 @@ def main(token: str, grace: float) -> None:
     """Wait for the owner to end; then stop its processes and remove its directories."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    directories = wait_for_owner(psutil.Process(os.getppid()))
-    stop_all(token, grace=grace)
+    owner = psutil.Process(os.getppid())
+    directories = wait_for_owner(owner)
+    stop_all(token, owner, grace=grace)
     for directory in directories:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -52,14 +53,18 @@ def make_above(owner: psutil.Process) -> list[psutil.Process]:
     return []
 
 
-def stop_all(token: str, *, grace: float) -> None:
-    """Stop every process that carries the token: the programs first, then the servers."""
-    programs = [process for process in carriers(token) if not is_server(process)]
+def stop_all(token: str, owner: psutil.Process, *, grace: float) -> None:
+    """Stop every process of the run: the programs first, then the servers."""
+
+    def find_programs() -> list[psutil.Process]:
+        return [p for p in [*carriers(token), *forks_of(owner)] if not is_server(p)]
+
+    programs = find_programs()
     signal_all(programs, signal.SIGTERM)
     signal_all(programs, signal.SIGCONT)
     wait_gone(programs, timeout=grace)
     deadline = time.monotonic() + grace
-    while rest := [process for process in carriers(token) if not is_server(process)]:
+    while rest := find_programs():
         signal_all(rest, signal.SIGKILL)
         wait_gone(rest, timeout=0.2)
         if time.monotonic() > deadline:
@@ -94,6 +99,21 @@ def carriers(token: str) -> Iterator[psutil.Process]:
                 yield process
         except (psutil.Error, OSError):
             continue
+
+
+def forks_of(owner: psutil.Process) -> Iterator[psutil.Process]:
+    """Yield what the owner forked without an exec: it has no token, but holds our pipe open.
+
+    Where there is no /proc (macOS) such children are left to themselves.
+    """
+    pipe = f"pipe:[{os.fstat(0).st_ino}]"
+    for process in psutil.process_iter():
+        try:
+            links = [os.readlink(entry) for entry in os.scandir(f"/proc/{process.pid}/fd")]
+        except OSError:
+            continue
+        if pipe in links and process.pid not in {owner.pid, os.getpid()}:
+            yield process
 
 
 def is_alive(process: psutil.Process) -> bool:

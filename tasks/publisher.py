@@ -11,6 +11,7 @@ from typing import Any
 from celery import Celery
 from celery.app import app_or_default
 from celery.utils import uuid
+from celery.utils.nodenames import anon_nodename
 
 from apps.jobs.bells import Bell, RingFailed
 
@@ -31,6 +32,8 @@ class CeleryPublisher:
         self.app: Celery = app_or_default(app)
         self._connection: Any = None  # the types of kombu know neither batches nor channels
         self._producer: Any = None
+        self._origin = anon_nodename()
+        self._sends_events = bool(self.app.conf.task_send_sent_event)
 
     def ring(self, bells: Sequence[Bell]) -> None:
         """Send `bells`; RingFailed says whether some may have arrived."""
@@ -75,15 +78,23 @@ class CeleryPublisher:
             )
 
     def _send(self, bell: Bell, producer: Any) -> None:  # noqa: ANN401 see __init__
-        """One message; a doorbell of one id bears the job's id."""
+        """One message; a doorbell of one id bears the job's id.
+
+        This is `send_task` without its look-ups, which cost more than the message.
+        """
         ids = [str(job_id) for job_id in bell.ids]
-        self.app.send_task(
+        alone = len(ids) == 1
+        task_id = ids[0] if alone else uuid()
+        message = self.app.amqp.create_task_message(
+            task_id,
             bell.kind,
-            args=[ids],
-            queue=bell.queue,
-            task_id=ids[0] if len(ids) == 1 else uuid(),
-            producer=producer,
+            args=(ids,),
+            argsrepr=f"(['{task_id}'],)" if alone else f"([… {len(ids)} ids],)",
+            kwargsrepr="{}",
+            origin=self._origin,
             ignore_result=True,
-            retry=False,
-            add_to_parent=False,
+            create_sent_event=self._sends_events,
+        )
+        self.app.amqp.send_task_message(
+            producer, bell.kind, message, queue=bell.queue, declare=(), retry=False
         )

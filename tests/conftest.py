@@ -45,11 +45,7 @@ def database_url(django_db_setup):
 @pytest.fixture(scope="session")
 def process_env(database_url, run_directory):
     """Return what a process needs in its environment to share this test's database and broker."""
-    temporary = run_directory / "tmp"
-    temporary.mkdir(exist_ok=True)
     return {
-        # What a killed process leaves there goes with the run.
-        "TMPDIR": str(temporary),
         "DJANGO_SETTINGS_MODULE": "config.settings.test",
         "DATABASE_URL": database_url,
         "BROKER_URL": os.environ["BROKER_URL"],

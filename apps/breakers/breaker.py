@@ -149,6 +149,12 @@ class Breaker(pybreaker.CircuitBreaker):
         """Close the circuit."""
         self._storage.move(State.CLOSED, reason="closed by hand")
 
+    @property  # type: ignore[misc]  # moves are verbs, not assignments
+    def state(self) -> pybreaker.CBStateType:
+        """The state as this process last saw it, as one of pybreaker's objects."""
+        self._tell_state()
+        return self._state
+
     @property
     def storage(self) -> BreakerStorage:
         """Where the state lives."""
@@ -183,11 +189,17 @@ class Breaker(pybreaker.CircuitBreaker):
         return CircuitOpen(name=name, retry_after=wait)
 
     def _tell_state(self) -> None:
-        """Let listeners know of a move that this process made or noticed."""
-        if self._storage.state == self._state.name:
+        """Let listeners know of a move that this process made or noticed, once."""
+        name = self._storage.state
+        if name == self._state.name:
             return
         with self._lock:
-            self._tell(lambda: self.state)
+            old = self._state
+            if name == old.name:
+                return
+            self._state = self._create_new_state(name, prev_state=old)
+        for listener in self.listeners:
+            self._tell(listener.state_change, self, old, self._state)
 
     def _tell(self, listener: Callable[..., Any], *args: Any) -> None:  # noqa: ANN401 pybreaker's
         try:

@@ -29,7 +29,7 @@ def read(name: str, *, wait: float = WAIT) -> Snapshot | None:
         forced_for=forced_for,
         forced_reason=f"{by}: {reason}".strip(": "),
         edit=edit,
-        options=json.loads(options) if isinstance(options, str) else options,
+        options=json.loads(options),
         changed_ago=ago,
     )
 

@@ -53,6 +53,11 @@ class Scribe:
         self._thread: threading.Thread | None = None
         self._muted_until = 0.0
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is work left, or a connection open."""
+        return self._thread is not None
+
     def ask(self, sql: str, params: Sequence[Any] | dict[str, Any], *, wait: float) -> Rows | None:
         """Run a statement and return its rows; None when they did not come in `wait` seconds."""
         if time.monotonic() < self._muted_until:

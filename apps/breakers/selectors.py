@@ -1,11 +1,13 @@
 """Reading breakers."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 
 from apps.breakers import options as options_module
 from apps.breakers import sql
@@ -76,9 +78,9 @@ def status(names: Iterable[str] | None = None) -> list[BreakerStatus]:
     return [_status(name, rows.get(name), now) for name in wanted]
 
 
-def effective_options(breaker: Breaker) -> options_module.Options | None:
-    """Return the options in force, None for a breaker that settings no longer declare."""
-    return _options(breaker.name, breaker.overrides)
+def status_of(row: Breaker) -> BreakerStatus:
+    """Return the status of one breaker whose row was read just now."""
+    return _status(row.name, row, timezone.now())
 
 
 def _admission(
@@ -87,7 +89,7 @@ def _admission(
     forced_until: datetime | None,
     state: str,
     open_until: datetime | None,
-    overrides: Any,  # noqa: ANN401 JSON
+    overrides: str,
     released_at: datetime | None,
     now: datetime,
 ) -> Admission:
@@ -99,7 +101,7 @@ def _admission(
         return Admission(blocked=True, blocked_until=open_until, closed_at=released_at)
     if state != State.CLOSED:
         return Admission(probe_only=True, closed_at=released_at)
-    options = _options(name, overrides)
+    options = _options(name, json.loads(overrides))
     rate = None
     if options is not None and released_at is not None:
         rate = options.ramp_rate((now - released_at).total_seconds())

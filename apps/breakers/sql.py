@@ -18,7 +18,7 @@ SELECT b.name FROM breakers_breaker b WHERE {_FORCED} = 'open'
 
 #: The facts of `selectors.admission`, for the names in one array parameter.
 ADMISSION = f"""
-SELECT b.name, {_FORCED} AS forced, b.forced_until, b.state, b.open_until, b.overrides,
+SELECT b.name, {_FORCED} AS forced, b.forced_until, b.state, b.open_until, b.overrides::text,
        GREATEST(b.closed_at, CASE WHEN b.forced = 'open' AND b.forced_until <= {NOW}
                                   THEN b.forced_until END) AS released_at,
        {NOW} AS now
@@ -44,10 +44,11 @@ FROM breakers_breaker b WHERE b.name = %s
 #: The breaker as the store adopts it: ends as seconds from now.
 SNAPSHOT = f"""
 SELECT version, state,
-       coalesce(GREATEST(0, extract(epoch FROM open_until - {NOW})), 0)::float8,
+       GREATEST(0, extract(epoch FROM open_until - {NOW}))::float8,
        opened_count, forced,
-       GREATEST(0, extract(epoch FROM forced_until - {NOW}))::float8,
-       forced_by, forced_reason, edit, overrides,
+       CASE WHEN forced_until IS NOT NULL
+            THEN GREATEST(0, extract(epoch FROM forced_until - {NOW}))::float8 END,
+       forced_by, forced_reason, edit, overrides::text,
        GREATEST(0, extract(epoch FROM {NOW} - changed_at))::float8
 FROM breakers_breaker WHERE name = %s
 """  # noqa: S608 the only text put in is the clock's

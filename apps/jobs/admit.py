@@ -54,7 +54,7 @@ class Look:
         self.lane.strays.update({row.id: self._rings[row.id] for row in rest})
         self.lane.full = bool(rest)
         self.lane.more = bool(self.lane.strays) and not rest
-        return self._bells(chosen)
+        return self._bells(chosen, more=bool(rest or self.lane.strays))
 
     def _take_level(self, priority: int) -> list[Rung]:
         rungs: list[Rung] = []
@@ -68,7 +68,7 @@ class Look:
                 limit=limit,
             )
             chosen, rest = self._choose(walk.found)
-            rungs += self._bells(chosen)
+            rungs += self._bells(chosen, more=walk.more or bool(rest))
             self.lane.full = bool(rest)
             self.lane.cursors[priority] = just_before(rest[0].cursor) if rest else walk.cursor
             if rest or not walk.more:
@@ -111,12 +111,17 @@ class Look:
             name = self._names[kind] = self.fleet.called(kind, self.lane.name) or kind
         return name
 
-    def _bells(self, rows: Sequence[Candidate]) -> list[Rung]:
-        """Put jobs of one kind together, as many as make one doorbell's work."""
+    def _bells(self, rows: Sequence[Candidate], *, more: bool) -> list[Rung]:
+        """Put jobs of one kind together, as many as make one doorbell's work.
+
+        Few jobs are spread over the slots; where there are `more`, none goes short.
+        """
         if not rows:
             return []
         self._taken += len(rows)
-        backlog = Counter(self._name(row.kind) for row in rows)
+        backlog = Counter({self._name(row.kind): 0 for row in rows})
+        backlog.update(dict.fromkeys(backlog, MOST * self.room.slots) if more else ())
+        backlog.update(self._name(row.kind) for row in rows)
         sizes = {name: self._size(name, count) for name, count in backlog.items()}
         rungs: list[Rung] = []
         open_: dict[str, list[Candidate]] = {}

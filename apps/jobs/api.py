@@ -21,12 +21,15 @@ from apps.jobs.errors import (
     UnknownQueue,
     WrongTransaction,
 )
-from apps.jobs.handle import JobHandle
+from apps.jobs.handle import JobHandle, job_state, wait_for
 from apps.jobs.models import Job
 from apps.jobs.operate import cancel, change, retry
 from apps.jobs.operate_many import cancel_many, change_many, retry_many
 from apps.jobs.operate_queues import pause_queue, resume_queue
 from apps.jobs.outcomes import Cancelled, GiveUp, Snooze, TimeLimitExceeded
+from apps.jobs.prune import prune
+from apps.jobs.selectors import queue_depths
+from apps.jobs.waiting import waiting
 
 __all__ = [
     "Backoff",
@@ -62,9 +65,14 @@ __all__ = [
     "enqueue",
     "enqueue_drafts",
     "enqueue_many",
+    "job_state",
     "pause_queue",
     "prepare_many",
+    "prune",
+    "queue_depths",
     "resume_queue",
     "retry",
     "retry_many",
+    "wait_for",
+    "waiting",
 ]

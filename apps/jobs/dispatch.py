@@ -205,7 +205,6 @@ class Dispatcher:
             window=lane.window,
             slots=crew.slots,
             ahead=self.bells.seconds(lane.name),
-            waiting=self.bells.count([lane.name]),
             free=free,
         )
 

@@ -47,3 +47,13 @@ class JobHandle:
         for row in Job.objects.filter(pk=self.id).values_list(*fields):
             return tuple(row)
         raise JobNotFound(f"There is no job {self.id}: it was pruned, or never committed.")
+
+
+def job_state(job_id: UUID) -> State:
+    """Return the state of a job now; JobNotFound where there is none."""
+    return JobHandle(job_id).state
+
+
+def wait_for(job_id: UUID, *, timeout: float | None = None) -> Any:  # noqa: ANN401 the handler's JSON value
+    """Wait for a job's end and return its result; raises as `JobHandle.get` does."""
+    return JobHandle(job_id).get(timeout)

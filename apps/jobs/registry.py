@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from apps.jobs import templates
 from apps.jobs.backoff import Backoff
 from apps.jobs.errors import UnknownKind
 from apps.jobs.schema import Schema
@@ -41,6 +42,23 @@ class Kind:
     on_dead: str | None = None
     schedule: object | None = None
     celery_result: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a policy that would fail at the first job only."""
+        for option in ("lock", "unique"):
+            template = getattr(self, option)
+            unknown = (
+                sorted(templates.fields(template) - set(self.schema.fields)) if template else []
+            )
+            if unknown:
+                raise ValueError(
+                    f"{self.name}: {option}={template!r} names {', '.join(unknown)}, "
+                    f"but the handler takes {', '.join(self.schema.fields) or 'nothing'}."
+                )
+        if self.batch is not None and self.batch < 1:
+            raise ValueError(f"{self.name}: batch={self.batch} jobs in a doorbell; give 1 or more.")
+        if self.retention is not None and self.retention < 0:
+            raise ValueError(f"{self.name}: retention={self.retention} days; give 0 or more.")
 
     @property
     def rings_alone(self) -> bool:

@@ -51,7 +51,6 @@ class Room:
     window: float
     slots: int
     ahead: float  # seconds of work that wait already
-    waiting: int  # bells that wait already
     free: Callable[[], int]
     _free: int | None = None
 

@@ -12,7 +12,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +24,8 @@ from sandbox.servers.process import Server, ServerError
 
 SUPERUSER = "celeriac"
 UNPRIVILEGED = "nobody"
+#: Every user can enter it, which TMPDIR doesn't promise.
+SHARED = Path("/tmp")  # noqa: S108 the name inside is random and the directory is ours alone
 #: For servers that may lose everything with the machine: tests, demo.
 VOLATILE = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off"}
 #: For measurements: what a careful production server does.
@@ -137,7 +138,7 @@ class PostgresServer(Server):
 
     def _move_out(self) -> None:
         """Put binaries and data into a temporary directory that is removed at the end."""
-        home = Path(tempfile.gettempdir()) / f"celeriac-{secrets.token_hex(8)}"
+        home = SHARED / f"celeriac-{secrets.token_hex(8)}"
         keeper.current().remove_at_end(home)
         home.mkdir(mode=0o711)
         wheel = _wheel()

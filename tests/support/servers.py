@@ -7,6 +7,7 @@ pytest-django reads the settings. Addresses that the environment already holds a
 import os
 import secrets
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,16 @@ def needs_servers(config):
     return not is_controller and not shows_only & set(sys.argv)
 
 
+def make_directory():
+    """Make this process's directory and have temporary files go there."""
+    keeper.current().remove_at_end(Running.directory)
+    temporary = Running.directory / "tmp"
+    temporary.mkdir(parents=True)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
+
+
 def start():
     """Start what the environment does not name, and name it there."""
-    keeper.current().remove_at_end(Running.directory)
-    Running.directory.mkdir(parents=True)
     if not os.environ.get("DATABASE_URL"):
         Running.postgres = PostgresServer(Running.directory / "postgres")
         Running.postgres.start()
@@ -54,6 +61,7 @@ def start():
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config):
     """Start the servers before anybody reads the settings."""
+    make_directory()
     if needs_servers(early_config):
         start()
     return (yield)

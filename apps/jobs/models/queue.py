@@ -1,6 +1,19 @@
 """A queue: where jobs wait, and who may ring them."""
 
 from django.db import models
+from django.db.models import Q
+
+from apps.core.clock import Now
+
+
+class QueueQuerySet(models.QuerySet["Queue"]):
+    """Queues by what they let through."""
+
+    def paused(self) -> "QueueQuerySet":
+        """Return the queues that let nothing start now."""
+        return self.filter(paused_at__isnull=False).filter(
+            Q(paused_until=None) | Q(paused_until__gt=Now())
+        )
 
 
 class Queue(models.Model):
@@ -16,6 +29,8 @@ class Queue(models.Model):
     holder = models.UUIDField(null=True, blank=True)
     holder_name = models.TextField(db_default="", blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
+
+    objects = QueueQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]

@@ -15,7 +15,7 @@ JOBS_QUEUES: dict[str, dict[str, Any]] = {
     "maintenance": {},
 }
 #: Modules whose import declares kinds; every process loads them in the app's ready().
-JOBS_MODULES: list[str] = ["tasks.payments", "tasks.notifications"]
+JOBS_MODULES: list[str] = ["tasks.payments", "tasks.notifications", "tasks.maintenance"]
 #: What the dispatcher rings with.
 JOBS_PUBLISHER = "tasks.publisher.CeleryPublisher"
 #: Where nudges go.

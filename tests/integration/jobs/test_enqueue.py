@@ -1,12 +1,25 @@
-"""Writing jobs."""
+"""Writing jobs: one INSERT in the caller's transaction."""
 
-from datetime import timedelta
-from uuid import UUID
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
-from apps.jobs.api import enqueue, enqueue_many
+from apps.core import clock, context
+from apps.jobs import nudge
+from apps.jobs.api import (
+    IdempotencyConflict,
+    InvalidArgs,
+    InvalidOption,
+    UnknownKind,
+    UnknownQueue,
+    enqueue,
+    enqueue_many,
+    prepare_many,
+)
+from apps.jobs.backoff import Backoff
+from apps.jobs.enqueue import enqueue_drafts
 from apps.jobs.models import Job
 
 pytestmark = pytest.mark.django_db
@@ -18,31 +31,207 @@ def greet(name: str, times: int = 1):
 
 @pytest.fixture(autouse=True)
 def kind(declare):
-    return declare(greet, "test.greet")
+    """Declare a kind with options of its own."""
+    return declare(
+        greet,
+        "test.greet",
+        queue="payments",
+        priority=7,
+        retry=Backoff(max_attempts=9),
+        aliases=("test.hello",),
+    )
 
 
-def test_a_job_reads_back_as_it_was_returned():
-    """The returned job is the row, field for field."""
-    job = enqueue("test.greet", {"name": "Ada"}, delay=timedelta(minutes=1), lock_key="l")
+@pytest.fixture
+def nudges(monkeypatch):
+    """Collect what the dispatcher would be told."""
+    told = []
+    monkeypatch.setattr(nudge, "after_commit", lambda **news: told.append(news))
+    return told
+
+
+def assert_reads_back(job):
+    """Compare a returned job with its row, field for field."""
     row = Job.objects.get(id=job.id)
     for field in Job._meta.concrete_fields:
         assert getattr(job, field.attname) == getattr(row, field.attname), field.attname
+
+
+def test_a_job_reads_back_as_it_was_returned():
+    """The returned job is the row, though no second query was made."""
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        job = enqueue("test.greet", {"name": "Ada"}, delay=60, lock_key="l", tenant="acme")
+    assert len(queries) == 1
+    assert_reads_back(job)
 
 
 def test_a_keyed_job_reads_back_as_it_was_returned():
     """The set-based statement builds the same."""
-    job = enqueue("test.greet", {"name": "Ada"}, unique_key="u", idempotency_key="i")
-    row = Job.objects.get(id=job.id)
-    for field in Job._meta.concrete_fields:
-        assert getattr(job, field.attname) == getattr(row, field.attname), field.attname
-    again = enqueue("test.greet", {"name": "Ada"}, unique_key="u", idempotency_key="i")
-    assert again.id == job.id and again.replayed
-    hit = enqueue("test.greet", {"name": "Eve"}, unique_key="u")
-    assert hit.id == job.id and hit.absorbed and hit.args == {"name": "Ada"}
+    assert_reads_back(enqueue("test.greet", {"name": "Ada"}, unique_key="u", idempotency_key="i"))
 
 
-def test_many():
-    """Many."""
-    jobs = enqueue_many("test.greet", [{"name": str(n)} for n in range(2500)])
-    assert Job.objects.count() == 2500
+def test_the_kind_says_what_the_call_does_not():
+    """Queue, priority and attempts come from the kind."""
+    job = enqueue("test.greet", {"name": "Ada"})
+    assert (job.queue, job.priority, job.max_attempts) == ("payments", 7, 9)
+    assert (job.state, job.attempt, job.failures, job.losses) == ("queued", 0, 0, 0)
+    assert job.args == {"name": "Ada"}
+
+
+def test_the_call_overrides_the_kind():
+    """Queue and priority of the call win."""
+    job = enqueue("test.greet", {"name": "Ada"}, queue="default", priority=-100)
+    assert (job.queue, job.priority) == ("default", -100)
+
+
+def test_an_alias_is_written_as_the_kind_it_means():
+    """The row bears the canonical name."""
+    assert enqueue("test.hello", {"name": "Ada"}).kind == "test.greet"
+
+
+def test_the_database_clock_decides_when():
+    """A shifted clock shifts run_at and created_at alike; a delay counts from it."""
+    with clock.offset(timedelta(days=3)):
+        job = enqueue("test.greet", {"name": "Ada"}, delay=timedelta(hours=1))
+        assert abs(job.created_at - clock.read()) < timedelta(minutes=1)
+    assert job.run_at - job.created_at == timedelta(hours=1)
+
+
+def test_expiry_is_a_moment_or_a_time_from_now():
+    """A timedelta counts from the database's clock."""
+    job = enqueue("test.greet", {"name": "Ada"}, expires_at=timedelta(minutes=5))
+    assert job.expires_at - job.created_at == timedelta(minutes=5)
+    moment = datetime(2099, 1, 1, tzinfo=UTC)
+    assert enqueue("test.greet", {"name": "Ada"}, expires_at=moment).expires_at == moment
+
+
+def test_the_correlation_id_is_the_callers_or_the_jobs_own():
+    """What follows from a request carries its id; a root job begins a new one."""
+    with context.bind(correlation_id="request-1"):
+        assert enqueue("test.greet", {"name": "Ada"}).correlation_id == "request-1"
+    job = enqueue("test.greet", {"name": "Ada"})
+    assert job.correlation_id == str(job.id)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"queue": "payment"}, "Did you mean 'payments'"),
+        ({"queue": "zzz"}, "JOBS_QUEUES has default"),
+        ({"priority": 101}, "outside -100 to 100"),
+        ({"priority": True}, "whole number"),
+        ({"run_at": datetime(2030, 1, 1)}, "naive"),
+        ({"run_at": "tomorrow"}, "is a datetime"),
+        ({"run_at": datetime(2030, 1, 1, tzinfo=UTC), "delay": 1}, "not both"),
+        ({"delay": -1}, "outside 0"),
+        ({"delay": float("nan")}, "number of seconds"),
+        ({"expires_at": datetime(2030, 1, 1)}, "naive"),
+        (
+            {
+                "run_at": datetime(2030, 1, 2, tzinfo=UTC),
+                "expires_at": datetime(2030, 1, 1, tzinfo=UTC),
+            },
+            "could never start",
+        ),
+        ({"unique_key": "x" * 501}, "SHA-256"),
+        ({"unique_key": ""}, "is empty"),
+        ({"unique_key": "a\x00b"}, "NUL"),
+        ({"lock_key": "\ud800"}, "surrogate"),
+        ({"tenant": 5}, "is text"),
+        ({"idempotency_key": "x" * 256}, "255"),
+        ({"callback_url": "ftp://example.com/"}, "http"),
+        ({"callback_url": "https://"}, "host"),
+    ],
+)
+def test_an_option_that_does_not_fit_names_the_remedy(options, words):
+    """Nothing is written, and the error says what to do."""
+    with pytest.raises((InvalidOption, UnknownQueue), match=words):
+        enqueue("test.greet", {"name": "Ada"}, **options)
+    assert not Job.objects.exists()
+
+
+def test_an_unknown_kind_says_what_was_meant():
+    """A slip of the pen is named."""
+    with pytest.raises(UnknownKind, match=r"Did you mean 'test\.greet'"):
+        enqueue("test.great", {"name": "Ada"})
+
+
+def test_arguments_too_large_name_size_limit_and_remedy(settings):
+    """The size is that of the stored text in bytes."""
+    settings.JOBS_MAX_ARGS_BYTES = 1000
+    enqueue("test.greet", {"name": "x" * 980})
+    with pytest.raises(InvalidArgs, match=r"1,009 bytes, 1,000 are allowed.*pass its id"):
+        enqueue("test.greet", {"name": "é" * 499})
+
+
+def test_a_job_is_nudged_for_once(nudges):
+    """The news name queue, priority and time."""
+    job = enqueue("test.greet", {"name": "Ada"})
+    assert nudges == [{"queue": "payments", "priority": 7, "run_at": job.run_at}]
+
+
+def test_many_jobs_are_written_in_order_and_nudged_for_once(nudges):
+    """Thousands of jobs, three statements, the callers' order."""
+    with CaptureQueriesContext(connection) as queries:
+        jobs = enqueue_many("test.greet", [{"name": str(n)} for n in range(2500)], delay=5)
+    inserts = [query for query in queries if "INSERT" in query["sql"]]
+    assert len(inserts) == 3
     assert [job.args["name"] for job in jobs] == [str(n) for n in range(2500)]
+    assert Job.objects.count() == 2500
+    assert len(nudges) == 1
+    assert_reads_back(jobs[1234])
+
+
+def test_many_jobs_name_each_bad_item():
+    """Every item is checked before anything is written."""
+    with pytest.raises(InvalidArgs) as caught:
+        enqueue_many("test.greet", [{"name": "a"}, {}, {"name": "b", "tmies": 3}])
+    assert set(caught.value.errors) == {"1.name", "2.tmies"}
+    assert "did you mean 'times'" in caught.value.errors["2.tmies"]
+    assert not Job.objects.exists()
+
+
+def test_many_jobs_take_a_key_each():
+    """One key for all is refused, as is a list of another length."""
+    args = [{"name": "a"}, {"name": "b"}]
+    first = enqueue_many("test.greet", args, idempotency_keys=["k1", None])
+    again = enqueue_many("test.greet", args, idempotency_keys=["k1", None])
+    assert again[0].id == first[0].id
+    assert again[0].replayed
+    assert again[1].id != first[1].id
+    with pytest.raises(InvalidOption, match="one for each"):
+        enqueue_many("test.greet", args, idempotency_key="k")
+    with pytest.raises(InvalidOption, match="each of the 2"):
+        enqueue_many("test.greet", args, idempotency_keys=["k"])
+
+
+def test_many_jobs_are_all_or_none():
+    """A conflict in the last undoes the first, and leaves the transaction usable."""
+    enqueue("test.greet", {"name": "z"}, idempotency_key="k")
+    args = [{"name": "a"}, {"name": "b"}]
+    with pytest.raises(IdempotencyConflict):
+        enqueue_many("test.greet", args, idempotency_keys=[None, "k"])
+    assert Job.objects.count() == 1
+
+
+def test_drafts_of_different_kinds_are_written_together(declare):
+    """Mixed batches, as the bulk API writes them."""
+    declare(lambda number: None, "test.other")
+    drafts = prepare_many(
+        [("test.greet", {"name": "a"}, {}), ("test.other", {"number": 1}, {"priority": 3})]
+    )
+    jobs = enqueue_drafts(drafts)
+    assert [(job.kind, job.priority) for job in jobs] == [("test.greet", 7), ("test.other", 3)]
+    assert enqueue_drafts([]) == []
+
+
+def test_a_rolled_back_savepoint_takes_its_job_along():
+    """The job belongs to the innermost transaction."""
+    with transaction.atomic():
+        kept = enqueue("test.greet", {"name": "kept"})
+        savepoint = transaction.savepoint()
+        enqueue("test.greet", {"name": "lost"})
+        transaction.savepoint_rollback(savepoint)
+    assert list(Job.objects.values_list("id", flat=True)) == [kept.id]

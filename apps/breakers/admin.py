@@ -1,0 +1,222 @@
+"""Circuits in the control room: read-only, and a verb for each thing that may be done."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from apps.breakers import selectors, services
+from apps.breakers.errors import BreakerError
+from apps.breakers.forms import ForceForm, ReasonForm, TuneForm
+from apps.breakers.models import Breaker, Transition
+
+#: Rows of history on a breaker's page; all of it is in the list of transitions.
+HISTORY = 25
+
+_COLOURS = {
+    "closed": "success",
+    "half-open": "warning",
+    "open": "danger",
+    "forced open": "danger",
+    "forced closed": "warning",
+}
+
+
+class ReadOnly:
+    """Nothing is added, changed or deleted by hand."""
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Nobody adds."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Nobody changes; verbs are actions of their own."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Nobody deletes."""
+        return False
+
+
+class TransitionInline(ReadOnly, TabularInline):  # type: ignore[misc]  # untyped package
+    """The latest moves of a circuit."""
+
+    model = Transition
+    fields = ["at", "from_state", "to_state", "by", "reason", "counts", "open_until", "last_error"]
+    readonly_fields = fields
+    extra = 0
+    tab = True
+    verbose_name_plural = f"history (latest {HISTORY})"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Transition]:
+        """Return the latest rows of the breaker on this page."""
+        found: QuerySet[Transition] = super().get_queryset(request)
+        name = request.resolver_match.kwargs.get("object_id") if request.resolver_match else None
+        latest = Transition.objects.filter(breaker_id=unquote(name or ""))
+        return found.filter(pk__in=list(latest.values_list("pk", flat=True)[:HISTORY]))
+
+    @display(description="calls / failed / slow")
+    def counts(self, row: Transition) -> str:
+        """What was seen."""
+        return f"{row.calls} / {row.failures} / {row.slow}"
+
+
+@admin.register(Breaker)
+class BreakerAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # untyped package
+    """Where each circuit stands, by whom it is held, and its history."""
+
+    list_display = ["name", "standing", "until", "opened_count", "window", "held_by", "last_error"]
+    search_fields = ["name"]
+    list_filter = ["state", "forced"]
+    list_per_page = 50
+    fields = [
+        *("name", "standing", "until", "window", "opened_count", "changed_at", "closed_at"),
+        *("last_error", "held_by", "forced_at", "in_force"),
+    ]
+    readonly_fields = fields
+    inlines = [TransitionInline]
+    actions_detail = ["force_open", "force_closed", "clear", "tune"]
+
+    @display(description="state", label=_COLOURS)
+    def standing(self, row: Breaker) -> str:
+        """The state that holds now."""
+        return _status(row).state.replace("half_open", "half-open")
+
+    @display(description="until")
+    def until(self, row: Breaker) -> Any:  # noqa: ANN401 a moment or a dash
+        """When a call may go again."""
+        return _status(row).until or "-"
+
+    @display(description="window: failed / calls, slow")
+    def window(self, row: Breaker) -> str:
+        """What the window holds now."""
+        seen = _status(row)
+        return f"{seen.failures} / {seen.calls}, {seen.slow} slow"
+
+    @display(description="held by")
+    def held_by(self, row: Breaker) -> str:
+        """Who forces it, and why."""
+        seen = _status(row)
+        return f"{seen.forced_by}: {seen.forced_reason}" if seen.forced else ""
+
+    @display(description="options in force")
+    def in_force(self, row: Breaker) -> str:
+        """Each option; those changed at run time are marked."""
+        shown = _status(row).options
+        return ", ".join(
+            f"{name}={value:g}{' (tuned)' if name in row.overrides else ''}"
+            for name, value in shown.items()
+        )
+
+    @action(
+        description="Force open",
+        permissions=["breakers.force_breaker"],
+        variant=ActionVariant.DANGER,
+        url_path="force-open",
+        dialog={"title": "Let no call through", "form_class": ForceForm},
+    )
+    def force_open(self, request: HttpRequest, form: ForceForm, object_id: str) -> HttpResponse:
+        """Hold the circuit open."""
+        return self._force(request, form, object_id, services.force_open)
+
+    @action(
+        description="Force closed",
+        permissions=["breakers.force_breaker"],
+        variant=ActionVariant.WARNING,
+        url_path="force-closed",
+        dialog={"title": "Let every call through", "form_class": ForceForm},
+    )
+    def force_closed(self, request: HttpRequest, form: ForceForm, object_id: str) -> HttpResponse:
+        """Hold the circuit closed."""
+        return self._force(request, form, object_id, services.force_closed)
+
+    @action(
+        description="Clear",
+        permissions=["breakers.clear_breaker"],
+        url_path="clear",
+        dialog={
+            "title": "End a force and a cooldown",
+            "description": "The next call to an open circuit is its probe.",
+            "form_class": ReasonForm,
+        },
+    )
+    def clear(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        """End a force, and a cooldown."""
+        reason = form.cleaned_data["reason"]
+        return self._do(
+            request,
+            object_id,
+            lambda name: services.clear(name, actor=request.user, reason=reason),
+        )
+
+    @action(
+        description="Tune",
+        permissions=["breakers.tune_breaker"],
+        url_path="tune",
+        dialog={"title": "Change options", "form_class": TuneForm},
+    )
+    def tune(self, request: HttpRequest, form: TuneForm, object_id: str) -> HttpResponse:
+        """Change options at run time."""
+        options, reason = form.changed_options, form.cleaned_data["reason"]
+        return self._do(
+            request,
+            object_id,
+            lambda name: services.tune(name, options=options, actor=request.user, reason=reason),
+        )
+
+    def _force(
+        self,
+        request: HttpRequest,
+        form: ForceForm,
+        object_id: str,
+        verb: Callable[..., Breaker],
+    ) -> HttpResponse:
+        reason, until = form.cleaned_data["reason"], form.until
+        return self._do(
+            request,
+            object_id,
+            lambda name: verb(name, actor=request.user, reason=reason, until=until),
+        )
+
+    def _do(
+        self, request: HttpRequest, object_id: str, verb: Callable[[str], Breaker]
+    ) -> HttpResponse:
+        name = unquote(object_id)
+        try:
+            verb(name)
+        except BreakerError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f"Done: {name}.")
+        url = reverse("admin:breakers_breaker_change", args=[quote(name)])
+        if request.headers.get("HX-Request"):  # the dialog posts by htmx
+            return HttpResponse(headers={"HX-Redirect": url})
+        return HttpResponseRedirect(url)
+
+
+@admin.register(Transition)
+class TransitionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # untyped package
+    """Every move of every circuit."""
+
+    list_display = ["at", "breaker_id", "from_state", "to_state", "by", "reason", "last_error"]
+    list_filter = ["to_state"]
+    search_fields = ["breaker__name", "reason", "by"]
+    date_hierarchy = "at"
+    list_per_page = 100
+    show_full_result_count = False
+
+
+def _status(row: Breaker) -> selectors.BreakerStatus:
+    """Return the status of a row, asked for once a page."""
+    found: selectors.BreakerStatus | None = getattr(row, "_status", None)
+    if found is None:
+        found = selectors.status_of(row)
+        row._status = found  # type: ignore[attr-defined]  # lives as long as the page
+    return found

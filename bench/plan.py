@@ -1,0 +1,36 @@
+"""How much one stage measures."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The size of a stage; times in seconds."""
+
+    row: str
+    backlog: int
+    prefetch: int
+    warm_up: int = 400
+    #: How long jobs are enqueued one by one; part of the backlog. 0 leaves it out.
+    enqueue_seconds: float = 2.0
+    #: Jobs enqueued one at a time into an idle system; 0 leaves it out.
+    latency_jobs: int = 300
+    latency_gap: float = 0.02
+
+    @classmethod
+    def load(cls, text: str) -> Self:
+        """Return the plan that `dump` wrote."""
+        return cls(**json.loads(text))
+
+    def dump(self) -> str:
+        """Return the plan as text."""
+        return json.dumps(asdict(self))
+
+    def drain_only(self, prefetch: int) -> Self:
+        """Return the plan of a short drain: to choose a flag by."""
+        backlog = max(200, self.backlog // 2)
+        return replace(
+            self, backlog=backlog, prefetch=prefetch, enqueue_seconds=0.0, latency_jobs=0
+        )

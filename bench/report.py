@@ -1,0 +1,120 @@
+"""Rounds become figures: medians, ratios, a table, a file."""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.rows import BY_NAME
+
+BASELINE = "celery"
+#: One round: what each row measured.
+Round = Mapping[str, Mapping[str, Any]]
+
+#: The contract's figures, by name, with the table's heading and format.
+FIGURES = {
+    "enqueue_per_s": ("enqueue/s", "{:,.0f}"),
+    "drain_per_s": ("drain/s", "{:,.0f}"),
+    "drain_ratio": ("x celery", "{:.2f}"),
+    "latency_ms_p50": ("idle p50 ms", "{:.1f}"),
+    "latency_ms_p99": ("p99 ms", "{:.1f}"),
+    "rss_mb": ("RSS MB", "{:,.0f}"),
+}
+#: What is measured on the way.
+EXTRAS = {
+    "enqueue_many_per_s": ("enqueue_many/s", "{:,.0f}"),
+    "statements_per_job": ("SQL/job", "{:.2f}"),
+    "wal_bytes_per_job": ("WAL B/job", "{:,.0f}"),
+    "enqueue_statements_per_job": ("enqueue SQL", "{:.1f}"),
+    "enqueue_wal_bytes_per_job": ("enqueue WAL B", "{:,.0f}"),
+    "inserts_per_job": ("", ""),
+    "updates_per_job": ("", ""),
+    "hot_updates_per_job": ("", ""),
+    "row_versions_per_job": ("row versions", "{:.3f}"),
+    "drain_jobs": ("drained", "{:,.0f}"),
+    "drain_seconds": ("", ""),
+}
+
+
+def summary(rounds: Sequence[Round]) -> list[dict[str, Any]]:
+    """Return one entry per row: medians over the rounds, and every round's own figures."""
+    names = list(rounds[0]) if rounds else []
+    return [_row(name, [_with_ratio(name, each) for each in rounds]) for name in names]
+
+
+def document(
+    machine: Mapping[str, Any], rounds: Sequence[Round], notes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what bench/results/latest.json holds."""
+    return {
+        "machine": dict(machine),
+        "rounds": len(rounds),
+        "rows": summary(rounds),
+        **notes,
+    }
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write the file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".tmp")
+    fresh.write_text(json.dumps(content, indent=2) + "\n")
+    fresh.replace(path)
+
+
+def show(content: Mapping[str, Any], console: Console) -> None:
+    """Print the rows side by side, the baseline's flags and the commit settings."""
+    console.print(_table(content["rows"]))
+    for row in content["rows"]:
+        if row["name"] == BASELINE:
+            console.print(f"celery's workers: {row['commands'][0]}", soft_wrap=True)
+            console.print(
+                "  acks_late, ignore_result, acknowledgement emulation on (late acks need it); "
+                f"prefetch {content.get('prefetch')}: {content.get('prefetch_trials')}",
+                soft_wrap=True,
+            )
+    commit = content["machine"]["commit"]
+    console.print(
+        f"commits: enqueue {commit['enqueue']}; claim {commit['claim']}; settle "
+        f"{commit['settle']}; server {commit['server']}",
+        soft_wrap=True,
+    )
+
+
+def _row(name: str, measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": name}
+    for figure in (*FIGURES, *EXTRAS):
+        values = [each[figure] for each in measured if figure in each]
+        if values:
+            entry[figure] = round(statistics.median(values), 4)
+    entry["commands"] = list(measured[-1].get("commands", ()))
+    entry["each_round"] = [
+        {name: value for name, value in each.items() if name != "commands"} for each in measured
+    ]
+    return entry
+
+
+def _with_ratio(name: str, measured: Round) -> dict[str, Any]:
+    """Set the row against the baseline of the same round."""
+    figures = dict(measured[name])
+    baseline = measured.get(BASELINE, {}).get("drain_per_s")
+    if baseline and "drain_per_s" in figures:
+        figures["drain_ratio"] = figures["drain_per_s"] / baseline
+    return figures
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    shown = {name: how for name, how in {**FIGURES, **EXTRAS}.items() if how[0]}
+    table = Table(title="Two children each, a no-op handler; medians over interleaved rounds")
+    table.add_column("")
+    for row in rows:
+        table.add_column(str(row["name"]), justify="right")
+    for figure, (heading, form) in shown.items():
+        cells = [form.format(row[figure]) if figure in row else "-" for row in rows]
+        table.add_row(heading, *cells)
+    table.caption = "\n".join(f"{row['name']}: {BY_NAME[str(row['name'])].says}" for row in rows)
+    return table

@@ -1,0 +1,17 @@
+"""The settings of every process that is measured: production's base, and the bench's kinds."""
+
+from config.settings.base import *  # noqa: F403 a settings module is the base and its changes
+from config.settings.base import env
+
+SECRET_KEY = "bench-only-not-a-secret-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 bench only
+ALLOWED_HOSTS = ["localhost"]
+
+#: Plain Celery's rows carry none of the ledger's wiring.
+_ledger = env.bool("BENCH_LEDGER", default=False)
+JOBS_QUEUES = {"bench": {}}
+JOBS_MODULES = ["bench.kinds"] if _ledger else []
+
+# As it is everywhere unless somebody finds the setting: Celery's Django fixup closes the
+# connection around every task. Rows without results use no connection in their tasks.
+if not (_ledger or env.bool("BENCH_REUSE", default=False)):
+    del CELERY_DB_REUSE_MAX  # noqa: F821 from the base

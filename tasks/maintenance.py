@@ -1,0 +1,10 @@
+"""Jobs that keep the house."""
+
+from apps.jobs import prune
+from tasks.base import job
+
+
+@job("maintenance.prune", queue="maintenance", unique="maintenance.prune", timeout=300)
+def prune_jobs() -> int:
+    """Delete finished jobs that are older than their kinds keep them; return how many."""
+    return prune.prune().jobs

@@ -1,0 +1,78 @@
+import json
+import os
+import signal
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.processes import wait_until
+
+UP = "Celeriac is up."
+
+
+@pytest.fixture
+def platform(processes, run_directory):
+    """Yield a running `make up` with a home of its own, and that home."""
+    home = run_directory / f"home-{os.urandom(4).hex()}"
+    ours = ("DATABASE_URL", "BROKER_URL", "CACHE_URL")
+    env = {"CELERIAC_HOME": str(home), **dict.fromkeys(ours, "")}
+    env["DJANGO_SETTINGS_MODULE"] = "config.settings.development"
+    started = processes.python("up", "-m", "sandbox.up", env=env)
+    started.wait_for_output(UP, timeout=200)
+    return started, home
+
+
+def status(url, login=None):
+    """Return the status code of a GET."""
+    auth = httpx.BasicAuth(*login.split(":")) if login else None
+    return httpx.get(url, auth=auth, timeout=30).status_code
+
+
+def is_alive(process):
+    """Say whether a process runs; a zombie has ended."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def end(platform, how):
+    """Bring the platform to its end."""
+    match how:
+        case "ctrl-c":
+            platform.send_group(signal.SIGINT)
+        case "sigkill":
+            platform.send(signal.SIGKILL)
+        case "a part dies":
+            [web] = [c for c in platform.children() if c.name() == "gunicorn" and is_master(c)]
+            web.kill()
+    return platform.wait(timeout=120)
+
+
+def is_master(process):
+    """Say whether a gunicorn is the one that started the others."""
+    return any(child.name() == "gunicorn" for child in process.children())
+
+
+def check_the_banner(home):
+    """See that admin and Flower answer as the banner promises, Flower behind its password."""
+    env = json.loads((home / "env.json").read_text())
+    assert (home / "env.json").stat().st_mode & 0o077 == 0
+    web, flower = (f"http://127.0.0.1:{env[name]}" for name in ("WEB_PORT", "FLOWER_PORT"))
+    assert status(f"{web}/admin/login/") == 200
+    assert status(f"{flower}/flower/") == 401
+    assert status(f"{flower}/flower/", login=env["FLOWER_BASIC_AUTH"]) == 200
+
+
+@pytest.mark.parametrize(("how", "code"), [("ctrl-c", 0), ("sigkill", -9), ("a part dies", 1)])
+def test_the_platform_serves_and_leaves_nothing_behind(platform, how, code):
+    """However it ends; an ordered stop is no failure, a lost part is one."""
+    launcher, home = platform
+    check_the_banner(home)
+    family = launcher.children()
+    assert {"postgres", "valkey-server", "celery", "gunicorn"} <= {p.name() for p in family}
+    ended = end(launcher, how)
+    assert ended == code or (code == 1 and ended > 0)
+    wait_until(lambda: not any(map(is_alive, family)), timeout=120)
+    assert not (home / "tmp").exists() or not any((home / "tmp").iterdir())

@@ -1,0 +1,154 @@
+"""One circuit, many processes: real ones, forked, on one store and one database."""
+
+import multiprocessing
+import threading
+
+import pytest
+from django.db import connections
+
+from apps.breakers import registry
+from apps.breakers.api import CircuitOpen, guard
+from tests.integration.breakers.support import QUICK, ProviderDown, settle, trip
+from tests.support.processes import wait_until
+
+#: Forked, so that twenty of them start at once.
+fork = multiprocessing.get_context("fork")
+PATIENCE = 60
+
+
+def run_in_processes(count, work):
+    """Run `work(number)` in `count` processes at the same time; fail when one fails."""
+    settle()
+    connections.close_all()
+    started = [fork.Process(target=work, args=(number,)) for number in range(count)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(PATIENCE)
+    assert [process.exitcode for process in started] == [0] * count
+
+
+class Provider:
+    """A provider that counts who calls, in memory that processes share."""
+
+    def __init__(self):
+        """Nobody has called."""
+        self.calls = fork.Value("i", 0)
+        self.inside = fork.Value("i", 0)
+        self.most = fork.Value("i", 0)
+
+    def enter(self):
+        """Begin a call."""
+        with self.calls.get_lock():
+            self.calls.value += 1
+            self.inside.value += 1
+            self.most.value = max(self.most.value, self.inside.value)
+
+    def leave(self):
+        """End a call."""
+        with self.calls.get_lock():
+            self.inside.value -= 1
+
+
+def test_twenty_processes_send_exactly_one_probe(settings):
+    """It is inside until all the others have been refused."""
+    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.2}}
+    trip("gate")
+    wait_until(lambda: registry.get("gate").storage.peek().open_for == 0)
+    together, provider = fork.Barrier(20), Provider()
+    all_refused, refused = fork.Event(), fork.Value("i", 0)
+
+    def probe():
+        provider.enter()
+        assert all_refused.wait(PATIENCE)
+        provider.leave()
+
+    def work(number):
+        together.wait(PATIENCE)
+        try:
+            guard("gate").call(probe)
+        except CircuitOpen:
+            with refused.get_lock():
+                refused.value += 1
+                if refused.value == 19:
+                    all_refused.set()
+
+    run_in_processes(20, work)
+    assert (provider.calls.value, refused.value) == (1, 19)
+    assert registry.get("gate").storage.peek().state == "closed"
+
+
+@pytest.mark.parametrize("processes", [2, 8])
+def test_the_calls_that_reach_a_provider_that_is_down_are_bounded(processes):
+    """By those that trip the window and those in flight at that moment."""
+    together, provider = fork.Barrier(processes), Provider()
+
+    def down():
+        provider.enter()
+        provider.leave()
+        raise ProviderDown("down")
+
+    def work(number):
+        together.wait(PATIENCE)
+        for _ in range(50):
+            try:
+                guard("gate").call(down)
+            except (CircuitOpen, ProviderDown):
+                continue
+
+    run_in_processes(processes, work)
+    assert QUICK["min_volume"] <= provider.calls.value <= QUICK["min_volume"] + processes - 1
+
+
+def test_a_provider_that_stays_down_gets_one_probe_a_cooldown(settings):
+    """And never two at a time, while the store is emptied again and again."""
+    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.15, "cooldown_growth": 1}}
+    provider, stop = Provider(), fork.Event()
+    trip("gate")
+
+    def down():
+        provider.enter()
+        threading.Event().wait(0.01)
+        provider.leave()
+        raise ProviderDown("down")
+
+    def work(number):
+        if number == 0:
+            for _ in range(10):
+                registry.get("gate").storage._store.client.flushall()
+                threading.Event().wait(0.1)
+            stop.set()
+        while not stop.is_set():
+            try:
+                guard("gate").call(down)
+            except (CircuitOpen, ProviderDown):
+                threading.Event().wait(0.005)
+
+    run_in_processes(6, work)
+    assert provider.most.value == 1
+    assert 1 <= provider.calls.value <= 1 + 1.0 / 0.15 * 5
+
+
+def test_twenty_threads_send_exactly_one_probe(settings):
+    """Threads are as many callers as processes are."""
+    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.05}}
+    trip("gate")
+    wait_until(lambda: registry.get("gate").storage.peek().open_for == 0)
+    refused, release = [], threading.Event()
+    together = threading.Barrier(20)
+
+    def work():
+        together.wait(PATIENCE)
+        try:
+            guard("gate").call(release.wait, PATIENCE)
+        except CircuitOpen:
+            refused.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(refused) == 19)
+    release.set()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert registry.get("gate").storage.peek().state == "closed"

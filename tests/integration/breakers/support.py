@@ -1,0 +1,68 @@
+"""What the breakers' tests share."""
+
+import contextlib
+import threading
+import time
+
+from apps.breakers import registry
+from apps.breakers.errors import CircuitOpen
+from apps.breakers.models import Breaker
+from apps.breakers.scribe import scribe
+
+#: Options that trip after four failures and stay open until a test says otherwise.
+QUICK = {"window": 60, "min_volume": 4, "failure_rate": 0.5, "cooldown": 600, "max_cooldown": 6000}
+
+
+class ProviderDown(Exception):
+    """The provider answered with a 503."""
+
+    status_code = 503
+
+
+class Declined(Exception):
+    """The provider declined."""
+
+    status_code = 402
+
+
+def call(name, error=None):
+    """Make one guarded call, which raises `error`."""
+    with registry.get(name).calling():
+        if error is not None:
+            raise error
+
+
+def fail(name, times=1):
+    """Make calls that fail by the provider's fault."""
+    for _ in range(times):
+        with contextlib.suppress(ProviderDown):
+            call(name, ProviderDown("down"))
+
+
+def trip(name):
+    """Fail until the circuit is open."""
+    for _ in range(100):
+        try:
+            fail(name)
+        except CircuitOpen:
+            return
+    raise AssertionError(f"The circuit {name} does not open.")
+
+
+def row(name):
+    """Return the breaker's row."""
+    return Breaker.objects.get(name=name)
+
+
+def as_another_process():
+    """Forget what this process knows; the store and the database are all that is left."""
+    settle()
+    registry.forget()
+
+
+def settle(timeout=10.0):
+    """Wait until everything that breakers had to write is written."""
+    deadline = time.monotonic() + timeout
+    while scribe().busy or any(t.name == "breakers-sync" for t in threading.enumerate()):
+        assert time.monotonic() < deadline, "The breakers' writer is still busy."
+        time.sleep(0.01)

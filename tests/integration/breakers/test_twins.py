@@ -1,0 +1,80 @@
+"""The circuit in memory follows the one in the store, step by step."""
+
+import uuid
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apps.breakers.local import LocalCircuit
+from apps.breakers.options import Options
+from apps.breakers.replies import Finding, Report, Snapshot, State
+from apps.breakers.shared import SharedCircuit, connect
+
+OPTIONS = Options(
+    window=1000,
+    min_volume=4,
+    failure_rate=0.5,
+    slow_rate=0.75,
+    cooldown=500,
+    max_cooldown=5000,
+    permit=500,
+    probes=2,
+    stable=1000,
+)
+TOKENS = st.sampled_from(["ada", "bob"])
+STEPS = st.one_of(
+    st.tuples(st.just("acquire"), TOKENS),
+    st.tuples(
+        st.just("report"),
+        TOKENS,
+        st.booleans(),
+        st.sampled_from(list(Finding)),
+        st.booleans(),
+        st.sampled_from([0, 0, 0, 700]),
+        st.sampled_from([0, 0, 0, -1]),
+    ),
+    st.tuples(st.just("move"), st.sampled_from([*State, State.HALF_OPEN])),
+    st.tuples(st.just("force"), st.sampled_from(["", "open", "closed"])),
+)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(steps=st.lists(STEPS, max_size=40))
+def test_store_and_memory_answer_alike(steps):
+    """Same verdict, version, state and counts after every step; waits within a second."""
+    name = uuid.uuid4().hex
+    shared, local = SharedCircuit(name, connect()), LocalCircuit(name)
+    shared.sync(OPTIONS, Snapshot())
+    edit = version = 0
+    for step in steps:
+        if step[0] == "force":
+            edit += 1
+            known = Snapshot(forced=step[1], edit=edit)
+            shared.sync(OPTIONS, known)
+            local.adopt(known)
+            continue
+        one, other = (perform(circuit, step, version) for circuit in (shared, local))
+        assert facts(one) == facts(other)
+        assert abs(one.wait - other.wait) < 1
+        version = one.version
+
+
+def perform(circuit, step, version):
+    """Take one step of a caller that knows the circuit's present version, or is late."""
+    match step:
+        case ("acquire", token):
+            return circuit.acquire(OPTIONS, token)
+        case ("move", to):
+            return circuit.move(OPTIONS, to)
+    _, token, probe, finding, slow, asked, late = step
+    return circuit.report(OPTIONS, Report(version + late, token, probe, finding, slow, asked))
+
+
+def facts(reply):
+    """Return what must be the same."""
+    counts = (reply.calls, reply.failures, reply.slow)
+    endless = reply.wait < 0
+    move = (reply.moved_from, reply.state, reply.version, reply.opened)
+    return reply.verdict, move, counts, endless

@@ -1,0 +1,109 @@
+"""`manage.py jobs` and `manage.py queues`."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from apps.core.models import Audit
+from apps.jobs.models import Job, Queue
+from tests.factories import AttemptFactory, JobFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*line):
+    """Run a command and return what it printed."""
+    out = StringIO()
+    call_command(*[str(word) for word in line], stdout=out)
+    return out.getvalue()
+
+
+def run_json(*line):
+    """Run a command with --json and return what it printed, read."""
+    return json.loads(run(*line, "--json"))
+
+
+def test_a_job_is_enqueued_from_the_command_line():
+    """Values are JSON where they read as such, and one object may hold them all."""
+    printed = run("jobs", "enqueue", "test.note", "name=a", "value=b", "--priority=5").strip()
+    job = Job.objects.get()
+    assert (str(job.id), job.args, job.priority) == (printed, {"name": "a", "value": "b"}, 5)
+    assert job.enqueued_by == "cli"
+    line = ["jobs", "enqueue", "test.noop", '{"number": 5}', "--run-at", "2099-01-01T00:00:00Z"]
+    assert run_json(*line)["args"] == {"number": 5}
+    assert Job.objects.get(kind="test.noop").run_at.year == 2099
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (["enqueue", "test.note", "name"], "name=value"),
+        (["enqueue", "test.note", "{nope"], "no JSON object"),
+        (["enqueue", "test.note", "name=a", "--run-at", "soon"], "no date"),
+        (["cancel"], "--all"),
+    ],
+)
+def test_a_line_that_makes_no_sense_says_what_would(line, words):
+    """Before anything is written."""
+    with pytest.raises(CommandError, match=words):
+        run("jobs", *line)
+
+
+def test_jobs_are_listed_by_filter():
+    """The view is what people call it."""
+    JobFactory(state="dead", error="no luck")
+    JobFactory(queue="payments")
+    table = run("jobs", "list")
+    assert "no luck" in table
+    assert len(table.splitlines()) == 3
+    (row,) = run_json("jobs", "list", "--state=dead", "--kind=test.note", "--queue=default")
+    assert (row["view"], row["error"]) == ("dead", "no luck")
+    assert run("jobs", "list", "--queue=maintenance").strip() == "(none)"
+
+
+def test_a_job_is_shown_with_its_runs_and_why_it_waits():
+    """All of the row, and the reasons."""
+    job = JobFactory(attempt=1, failures=1)
+    AttemptFactory(job=job, message="no luck")
+    text = run("jobs", "show", job.id)
+    assert "no luck" in text
+    assert "no living worker serves the queue default" in text
+    whole = run_json("jobs", "show", job.id)
+    assert whole["attempts"][0]["message"] == "no luck"
+    assert {wait["code"] for wait in whole["waiting"]} == {"no_worker", "no_dispatcher"}
+
+
+def test_jobs_are_retried_and_cancelled_by_id_and_by_filter():
+    """Each leaves an audit row of "cli"."""
+    job = JobFactory(state="dead")
+    assert str(job.id) in run("jobs", "retry", job.id, "--reason=fixed")
+    assert str(job.id) in run("jobs", "cancel", job.id)
+    JobFactory.create_batch(2, state="dead")
+    assert run_json("jobs", "retry", "--state=dead") == {"retried": 2}
+    assert run_json("jobs", "cancel", "--all") == {"cancelled": 2}
+    assert set(Audit.objects.values_list("actor_name", flat=True)) == {"cli"}
+    assert Audit.objects.count() == 4
+
+
+def test_stats_show_depths_and_recent_endings():
+    """By queue and by kind."""
+    JobFactory(queue="payments")
+    JobFactory(state="running")
+    JobFactory(state="succeeded")
+    stats = run_json("jobs", "stats")
+    depth = {row["queue"]: row for row in stats["queues"]}
+    assert (depth["payments"]["queued"], depth["default"]["running"]) == (1, 1)
+    assert stats["recent"][0]["kind"] == "test.note"
+    assert "succeeded" in run("jobs", "stats")
+
+
+def test_queues_are_paused_listed_and_resumed():
+    """The list says who paused it and why."""
+    run("queues", "pause", "payments", "--reason=gateway", "--for=60")
+    (row,) = [row for row in run_json("queues", "list") if row["queue"] == "payments"]
+    assert (row["paused"], row["paused_by"], row["pause_reason"]) == (True, "cli", "gateway")
+    assert "gateway" in run("queues", "list")
+    run("queues", "resume", "payments")
+    assert Queue.objects.get(name="payments").paused_at is None

@@ -1,0 +1,124 @@
+"""The configurations: each small world asks one part of the protocol everything it can.
+
+Each bound is the configuration itself: its jobs, callers and processes, the bells
+that the broker holds at a time, and its budget of faults and wishes, which may come
+between any two steps. `SMALL` is what every test run explores, `FULL` what the
+command does: the same worlds with more going wrong in them.
+"""
+
+from dataclasses import replace
+
+from tests.model.heartbeat import Heartbeat
+from tests.model.model import Model, Spec
+from tests.model.world import Budget
+
+PLAIN = Spec(endings=("ok", "fail"))
+MOODY = Spec(endings=("ok", "fail", "snooze", "stop"))
+EFFECT = Spec(transactional=True)
+
+#: Two ids in a bell, delivered twice, lost, released; child and dispatcher die.
+FLOW = Model(
+    "flow",
+    specs=(PLAIN, EFFECT),
+    queued=(0, 1),
+    budget=Budget(child=1, flush=1, twice=1, release=1),
+)
+#: Two dispatchers that hold the same queue.
+DISPATCHERS = Model(
+    "dispatchers",
+    specs=(PLAIN, Spec()),
+    queued=(0, 1),
+    workers=1,
+    dispatchers=2,
+    budget=Budget(dispatcher=1, flush=1, worker=1),
+)
+#: Workers that die, and workers that come back from a sleep longer than their lease.
+SLEEP = Model(
+    "sleep",
+    specs=(PLAIN, EFFECT),
+    queued=(0, 1),
+    budget=Budget(stall=1, twice=1, release=1),
+)
+#: The database forgets asynchronous claims.
+FAILOVER = Model(
+    "failover",
+    specs=(PLAIN, EFFECT),
+    queued=(0, 1),
+    budget=Budget(failover=1, twice=1, child=1),
+)
+#: Three transactions under one unique_key; the second sets a deadline.
+UNIQUE = Model(
+    "unique",
+    specs=(replace(PLAIN, key="k"), replace(PLAIN, key="k", expires=True), Spec(key="k")),
+    enqueues=(0, 1, 2),
+    budget=Budget(deadline=1),
+)
+#: Two under one key when the database forgets, children die and an operator steps in.
+UNIQUE_FAULTS = Model(
+    "unique, faults",
+    specs=(replace(PLAIN, key="k"), Spec(key="k")),
+    enqueues=(0, 1),
+    budget=Budget(failover=1, cancel=1, revive=1),
+)
+#: Two jobs that must not run side by side.
+LOCK = Model(
+    "lock",
+    specs=(replace(PLAIN, lock="l"), Spec(lock="l")),
+    queued=(0, 1),
+    budget=Budget(failover=1, stall=1),
+)
+#: A job that kills its child each time, in one bell with an innocent one.
+POISON_CHILD = Model(
+    "poison, child",
+    specs=(Spec(kills="child", max_losses=3), Spec(max_losses=3)),
+    queued=(0, 1),
+    budget=Budget(twice=2, early=2),
+)
+#: A job that takes the whole worker along.
+POISON_WORKER = Model(
+    "poison, worker",
+    specs=(Spec(kills="worker", max_losses=3), Spec(max_losses=3)),
+    queued=(0, 1),
+    budget=Budget(twice=2, early=2),
+)
+#: Cancel, retry, pause and a deadline, for a job that fails, snoozes and stops.
+OPERATOR = Model(
+    "operator",
+    specs=(replace(MOODY, expires=True),),
+    queued=(0,),
+    budget=Budget(cancel=1, revive=1, pause=1, deadline=1, snooze=1, child=1),
+)
+#: Who may be called lost, with a clock.
+HEARTBEAT = Heartbeat(faults=1)
+
+
+def _more(model, **faults):
+    return replace(model, budget=model.budget._replace(**faults))
+
+
+SMALL = (
+    FLOW,
+    DISPATCHERS,
+    SLEEP,
+    FAILOVER,
+    UNIQUE,
+    UNIQUE_FAULTS,
+    LOCK,
+    POISON_CHILD,
+    POISON_WORKER,
+    OPERATOR,
+    HEARTBEAT,
+)
+FULL = (
+    _more(FLOW, dispatcher=1, early=1),
+    _more(DISPATCHERS, twice=1, stall=1),
+    _more(SLEEP, stall=2, worker=1),
+    _more(FAILOVER, failover=2, stall=1, child=0),
+    _more(UNIQUE, deadline=1, child=1),
+    _more(UNIQUE_FAULTS, child=1),
+    _more(LOCK, child=1, twice=1),
+    _more(POISON_CHILD, flush=1, dispatcher=1),
+    _more(POISON_WORKER, flush=1, dispatcher=1),
+    _more(OPERATOR, failover=1, twice=1, release=1),
+    Heartbeat(faults=3),
+)

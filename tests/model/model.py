@@ -1,0 +1,80 @@
+"""A configuration: which jobs, callers and processes there are, and how much may go wrong."""
+
+from dataclasses import dataclass, replace
+
+from apps.jobs.states import TERMINAL, State
+from tests.model import callers, dispatchers, faults, operators, workers
+from tests.model.properties import broken
+from tests.model.rules import Rules
+from tests.model.world import Budget, Caller, Dispatcher, Expiry, Row, Stage, Worker, World
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a job is, apart from its row. `kills` names what its handler takes down."""
+
+    endings: tuple = ("ok",)
+    kills: str = ""  # or "child", "worker"
+    transactional: bool = False
+    key: str = ""  # unique_key
+    lock: str = ""  # lock_key
+    expires: bool = False
+    max_attempts: int = 2
+    max_losses: int = 2
+
+
+@dataclass(frozen=True)
+class Model:
+    """A world to start from, and the rules it moves by."""
+
+    name: str
+    specs: tuple
+    queued: tuple = ()  # jobs that are in the ledger from the start
+    enqueues: tuple = ()  # the job that each caller inserts, unless its key hits another
+    workers: int = 2
+    dispatchers: int = 1
+    budget: Budget = Budget()
+    bells: int = 2  # the broker holds no more at a time
+    rules: Rules = Rules()
+
+    @property
+    def initial(self):
+        """The world in which only the jobs of `queued` exist."""
+        return World(
+            jobs=tuple(self.row(job) if job in self.queued else Row() for job in self._ids),
+            callers=(Caller(),) * len(self.enqueues),
+            dispatchers=(Dispatcher(),) * self.dispatchers,
+            workers=(Worker(),) * self.workers,
+            budget=self.budget,
+            effects=(0,) * len(self.specs),
+            deaths=(0,) * len(self.specs),
+            debts=(-1,) * len(self.enqueues),
+        )
+
+    @property
+    def _ids(self):
+        return range(len(self.specs))
+
+    def row(self, job):
+        """Return the row that an enqueue of `job` writes."""
+        expiry = Expiry.AHEAD if self.specs[job].expires else Expiry.NONE
+        return Row(state=State.QUEUED, expiry=expiry)
+
+    def moves(self, world):
+        """Yield (label, world after, fair) for every step that some process can make."""
+        for part in (callers, dispatchers, workers, operators, faults):
+            yield from part.moves(self, world)
+
+    def broken(self, world):
+        """Return the invariant that `world` breaks, or nothing."""
+        return world.broken or broken(self, world)
+
+    def done(self, world):
+        """Return whether every committed job has ended and no transaction is open."""
+        ended = all(row.state is None or row.state in TERMINAL for row in world.jobs)
+        still = (Stage.INSERTED, Stage.HIT, Stage.DETACHED)
+        return ended and not any(caller.stage in still for caller in world.callers)
+
+    def mutate(self, **rules):
+        """Return the same configuration with other rules."""
+        return replace(self, rules=self.rules._replace(**rules))

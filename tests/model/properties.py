@@ -1,0 +1,101 @@
+"""The invariants, each by the sentence that a report prints. DESIGN §1 by number.
+
+Those asked of a step are named here and marked by the move that would break them
+(`world.breaks`); those asked of a world are functions below.
+"""
+
+from apps.jobs.states import State
+from tests.model.world import Stage
+
+EXISTS = "1 a job exists exactly if its caller's transaction committed"
+OWNERSHIP = "3 only the claim that owns a run writes about it"
+EXACTLY_ONCE = "3 a transactional effect is committed exactly with its job's success"
+STARTS_OWN = "3 no job starts that was lost while its child was away"
+EDGE = "3 a row moves along an edge of the table, and no other"
+NOT_BEFORE_TIME = "4 nothing is claimed before it is due, nor while its queue is paused"
+COUNTS = "6 attempt grows, failures count failed handlers, losses count lost runs"
+CAPS = "6 a job ends when its failures or its losses reach their limit"
+INNOCENT = "6 a job is taken down by a neighbour once at most"
+ONE_QUEUED = "§4 one queued job per unique_key"
+SEEN = "§4 a committed change is seen by a run that starts after its commit"
+ONE_RUNNING = "§4 one running job per lock_key"
+CANCEL = "§3 a cancel that was accepted is not forgotten"
+FIRST_START = "§3 expires_at binds the first start only"
+
+
+def broken(model, world):
+    """Return the first invariant that `world` breaks, or nothing."""
+    return next((name for name, breaks in _CHECKS if breaks(model, world)), "")
+
+
+def _exists(_model, world):
+    """Is a change committed without its job?"""
+    return any(caller.stage is Stage.VANISHED for caller in world.callers)
+
+
+def _exactly_once(model, world):
+    """Was an effect committed twice, or a success without it, or it without a success?"""
+    return any(
+        spec.transactional
+        and (
+            effects > 1
+            or (row.state is State.SUCCEEDED and not effects)
+            or (row.state in (State.DEAD, State.CANCELLED) and effects)
+        )
+        for spec, row, effects in zip(model.specs, world.jobs, world.effects, strict=True)
+    )
+
+
+def _caps(model, world):
+    """Does a job go on past its limits, or kill more processes than it may?"""
+    return any(
+        row.failures > spec.max_attempts
+        or row.losses > spec.max_losses
+        or deaths > spec.max_losses
+        or (row.state is State.QUEUED and row.failures == spec.max_attempts)
+        or (row.state is State.QUEUED and row.losses == spec.max_losses)
+        for spec, row, deaths in zip(model.specs, world.jobs, world.deaths, strict=True)
+    )
+
+
+def _innocent(model, world):
+    """Was a job that kills nothing charged for two deaths, though nothing else went wrong?"""
+    if not any(spec.kills for spec in model.specs):  # no other faults there, see configs.py
+        return False
+    return any(
+        row.losses > 1 for spec, row in zip(model.specs, world.jobs, strict=True) if not spec.kills
+    )
+
+
+def _twice(model, world, state, of):
+    held = [of(model.specs[job]) for job, row in enumerate(world.jobs) if row.state is state]
+    keys = [key for key in held if key]
+    return len(keys) != len(set(keys))
+
+
+def _one_queued(model, world):
+    return _twice(model, world, State.QUEUED, lambda spec: spec.key)
+
+
+def _one_running(model, world):
+    return _twice(model, world, State.RUNNING, lambda spec: spec.lock)
+
+
+def _cancel(_model, world):
+    """Did a job whose cancel was accepted go on?"""
+    return any(
+        world.jobs[job].state in (State.QUEUED, State.DEAD)
+        or (world.jobs[job].state is State.RUNNING and not world.jobs[job].cancel)
+        for job in world.asked
+    )
+
+
+_CHECKS = (
+    (EXISTS, _exists),
+    (EXACTLY_ONCE, _exactly_once),
+    (CAPS, _caps),
+    (INNOCENT, _innocent),
+    (ONE_QUEUED, _one_queued),
+    (ONE_RUNNING, _one_running),
+    (CANCEL, _cancel),
+)

@@ -1,0 +1,43 @@
+"""What the protocol does at each point where it could do less; a mutant turns one off."""
+
+from typing import NamedTuple
+
+
+class Rules(NamedTuple):
+    """The design's choices; every default is the design."""
+
+    # enqueue
+    in_transaction: bool = True  # the job is a row of the caller's own transaction
+    rings_after_commit: bool = True  # and nothing is rung before that commits
+    hit_locks: bool = True  # a unique hit locks the queued row until the caller commits
+    hit_spares_running: bool = True  # a running job absorbs no new one
+    hit_lifts_expiry: bool = True  # the hit's caller set no deadline: neither has the job now
+    # dispatch
+    rings_again: bool = True  # a job rung and still queued is rung again
+    sweeps: bool = True  # due rows are found without a nudge too
+    starts_empty: bool = True  # a new dispatcher takes nothing for rung
+    expires_first_only: bool = True  # expires_at binds the first start only
+    # claim
+    checks_state: bool = True  # it takes queued rows only
+    checks_due: bool = True
+    checks_pause: bool = True
+    checks_alone: bool = True  # a job with losses is not taken from a doorbell of several
+    lock_index: bool = True  # one running row per lock_key, by the database
+    # run
+    fence: str = "claim"  # or "attempt", "state", "none": what a write about a run must match
+    verifies: bool = True  # an unstarted job is verified when the last look is too old
+    slot_first: bool = True  # the slot says which job runs before it does
+    joint_commit: bool = True  # a transactional handler's effect commits with its settle
+    # settle
+    superseded: bool = True  # back to queued only if the unique_key was not queued anew
+    heir_lifts_expiry: bool = True  # what a superseded job leaves behind must run
+    cancel_overtakes: bool = True  # every ending but complete becomes cancelled, if asked
+    release_is_free: bool = True  # what never started is charged nothing
+    loss_is_one: bool = True  # only the job that ran in a dead child is charged a loss
+    # rescue
+    rescues: bool = True  # a lost worker's claims are taken back
+    counts_losses: bool = True  # and each is charged a loss, up to max_losses
+    loss_is_no_failure: bool = True
+    # operate
+    cancels_at_once: bool = True  # a cancel is one statement, whatever the state
+    retry_keeps_attempt: bool = True

@@ -1,0 +1,224 @@
+"""A worker: take a doorbell, claim, verify, run, settle; its parent reaps a dead child."""
+
+from apps.jobs.states import State
+from tests.model import ledger
+from tests.model.properties import COUNTS, STARTS_OWN
+from tests.model.world import (
+    Entry,
+    Phase,
+    Worker,
+    breaks,
+    committed,
+    durable,
+    put,
+    set_job,
+    set_worker,
+    spend,
+)
+
+
+def moves(model, world):
+    """Yield what each worker may do next."""
+    for index, worker in enumerate(world.workers):
+        if index and worker == world.workers[index - 1]:
+            continue  # they have no names
+        if not worker.alive:
+            yield "a worker starts", set_worker(world, index, Worker()), True
+        elif worker.works and not worker.claim:
+            yield from _answer(model, world, index, worker)
+        elif worker.works:
+            yield from _go_on(model, world, index, worker)
+        elif worker.awake:
+            yield from _reap(model, world, index, worker)
+
+
+def _answer(model, world, index, worker):
+    """Take each bell; the broker may keep it, and deliver it once more."""
+    for ids in dict.fromkeys(world.bells):
+        after, taken, number = ledger.claim(model, world, ids)
+        if taken:
+            entries = tuple(Entry(job, after.jobs[job].attempt) for job in taken)
+            after = set_worker(after, index, worker._replace(claim=number, entries=entries))
+        left = list(world.bells)
+        left.remove(ids)
+        label = f"bell {ids}: claim {number} takes {taken}"
+        yield label, after._replace(bells=tuple(left)), True
+        if world.budget.twice and taken:
+            yield f"{label}, and the broker keeps the bell", spend(after, "twice"), False
+
+
+def _go_on(model, world, index, worker):
+    """The next step of a child that holds a claim."""
+    phases = {entry.phase for entry in worker.entries}
+    if Phase.RUNNING in phases:
+        yield from _finish(model, world, index, worker)
+    elif Phase.WAITING in phases:
+        yield from _next(model, world, index, worker)
+    elif phases:
+        yield from _settle(model, world, index, worker)
+    else:
+        yield f"claim {worker.claim}: nothing left", set_worker(world, index, Worker()), True
+
+
+def _next(model, world, index, worker):
+    if model.rules.verifies and not worker.fresh:
+        yield _verify(world, index, worker)
+        return
+    place = next(i for i, entry in enumerate(worker.entries) if entry.phase is Phase.WAITING)
+    yield _start(world, index, worker, place)
+    if world.budget.release:
+        entries = tuple(
+            entry._replace(phase=Phase.DONE, outcome="release")
+            if entry.phase is Phase.WAITING
+            else entry
+            for entry in worker.entries
+        )
+        after = set_worker(spend(world, "release"), index, worker._replace(entries=entries))
+        yield f"claim {worker.claim}: releases what has not started", after, False
+
+
+def _verify(world, index, worker):
+    entries = tuple(
+        entry
+        for entry in worker.entries
+        if entry.phase is not Phase.WAITING or _is_own(world, worker, entry)
+    )
+    kept = worker._replace(entries=entries, fresh=True, slack=False)
+    return f"claim {worker.claim}: verifies", set_worker(world, index, kept), True
+
+
+def _is_own(world, worker, entry):
+    row = world.jobs[entry.job]
+    return row.state is State.RUNNING and row.claim == worker.claim
+
+
+def _start(world, index, worker, place):
+    entry = worker.entries[place]
+    if _is_own(world, worker, entry):
+        world = set_job(world, entry.job, world.jobs[entry.job]._replace(begun=True))
+    elif not worker.slack:
+        world = breaks(world, STARTS_OWN)
+    started = entry._replace(phase=Phase.RUNNING, saw=committed(world))
+    entries = put(worker.entries, place, started)
+    after = set_worker(world, index, worker._replace(entries=entries))
+    return f"claim {worker.claim}: starts job {entry.job}", after, True
+
+
+def _finish(model, world, index, worker):
+    """The running handler ends, in one of its job's ways; a killer takes its process along."""
+    place = next(i for i, e in enumerate(worker.entries) if e.phase is Phase.RUNNING)
+    job = worker.entries[place].job
+    if model.specs[job].kills:
+        yield _kill(world, index, worker, job, model.specs[job].kills)
+    else:
+        yield from _endings(model, world, index, worker, place)
+
+
+def _entry(world, index, worker, place, entry):
+    return set_worker(world, index, worker._replace(entries=put(worker.entries, place, entry)))
+
+
+def _kill(world, index, worker, job, what):
+    deaths = put(world.deaths, job, world.deaths[job] + 1)
+    dead = worker._replace(child=False) if what == "child" else Worker(alive=False)
+    after = set_worker(world._replace(deaths=deaths), index, dead)
+    return f"claim {worker.claim}: job {job} kills its {what}", after, True
+
+
+def _endings(model, world, index, worker, place):
+    entry = worker.entries[place]
+    for ending in model.specs[entry.job].endings:
+        if ending == "snooze" and not world.budget.snooze:
+            continue
+        if ending == "stop" and not world.jobs[entry.job].cancel:
+            continue
+        after = spend(world, "snooze") if ending == "snooze" else world
+        label = f"claim {worker.claim}: job {entry.job} ends {ending}"
+        if model.specs[entry.job].transactional and ending == "ok":
+            yield from _commit(model, after, index, worker, place)
+            continue
+        done = entry._replace(phase=Phase.DONE, outcome=ending)
+        yield label, _entry(after, index, worker, place, done), True
+
+
+def _commit(model, world, index, worker, place):
+    """A transactional handler: its effect and its settle commit together, or neither does."""
+    entry = worker.entries[place]
+    if not model.rules.joint_commit:
+        done = entry._replace(phase=Phase.DONE, outcome="ok")
+        after = _entry(ledger.effect(durable(world), entry.job), index, worker, place, done)
+        yield f"claim {worker.claim}: job {entry.job} commits its effect alone", after, True
+        return
+    run = {"number": worker.claim, "attempt": entry.number}
+    if ledger.blocked(model, world, entry.job, *run.values()):
+        return
+    after, accepted = ledger.settle(model, world, entry.job, **run, outcome="ok", saw=entry.saw)
+    told = worker._replace(entries=worker.entries[:place] + worker.entries[place + 1 :])
+    if not accepted:
+        label = f"claim {worker.claim}: job {entry.job} is refused and rolls back"
+        yield label, set_worker(after, index, told), True
+        return
+    after = ledger.effect(after, entry.job)
+    label = f"claim {worker.claim}: job {entry.job} commits"
+    yield label, set_worker(after, index, told), True
+    if world.budget.child:
+        dead = worker._replace(child=False)
+        unsaid = _entry(
+            spend(after, "child"), index, dead, place, entry._replace(phase=Phase.COMMITTED)
+        )
+        yield f"{label}; its child dies before it tells the slot", unsaid, False
+
+
+def _settle(model, world, index, worker):
+    """All outcomes in one statement, once no transaction stands in its way."""
+    after = _write(model, world, worker, [(entry, entry.outcome) for entry in worker.entries])
+    if after is None:
+        return
+    label = f"claim {worker.claim}: settles"
+    yield label, set_worker(after, index, Worker()), True
+    if world.budget.child:
+        dead = worker._replace(child=False)
+        after = set_worker(spend(after, "child"), index, dead)
+        yield f"{label}; its child dies before it clears the slot", after, False
+
+
+def _write(model, world, worker, outcomes):
+    runs = [(entry.job, worker.claim, entry.number) for entry, _ in outcomes]
+    if any(ledger.blocked(model, world, *run) for run in runs):
+        return None
+    for entry, outcome in outcomes:
+        world, _ = ledger.settle(
+            model,
+            world,
+            entry.job,
+            number=worker.claim,
+            attempt=entry.number,
+            outcome=outcome,
+            saw=entry.saw,
+        )
+    return world
+
+
+def _reap(model, world, index, worker):
+    """The parent: settle what the slot says is done, charge what ran, release the rest."""
+    outcomes = [(entry, _last_words(model, entry)) for entry in worker.entries]
+    after = _write(model, world, worker, outcomes)
+    if after is None:
+        return
+    for entry, outcome in outcomes:
+        ran = entry.phase in (Phase.RUNNING, Phase.COMMITTED)
+        if (outcome == "lost") != ran:
+            after = breaks(after, COUNTS)
+    yield (
+        f"claim {worker.claim}: its parent reaps the child",
+        set_worker(after, index, Worker()),
+        True,
+    )
+
+
+def _last_words(model, entry):
+    if entry.phase is Phase.DONE:
+        return entry.outcome
+    if entry.phase in (Phase.RUNNING, Phase.COMMITTED):
+        return "lost" if model.rules.slot_first else "release"
+    return "release" if model.rules.loss_is_one else "lost"

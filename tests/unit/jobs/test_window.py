@@ -1,0 +1,89 @@
+"""How much is rung, and when again."""
+
+import pytest
+
+from apps.jobs.window import AGAIN_LATEST, AGAIN_SOONEST, Room, doorbell_size, ring_again_after
+
+
+def room(window=1.5, slots=4, ahead=0.0, free=4):
+    """Return a room whose free slots are given."""
+    return Room(window=window, slots=slots, ahead=ahead, free=lambda: free)
+
+
+def taken(room, estimate, most=1000):
+    """Return how many jobs fit."""
+    return next(count for count in range(most) if not room.take(estimate))
+
+
+@pytest.mark.parametrize(
+    ("estimate", "backlog", "slots", "size"),
+    [
+        (None, 1000, 2, 1),
+        (0.001, 1, 4, 1),
+        (0.001, 8, 4, 2),
+        (0.001, 10_000, 4, 75),
+        (0.010, 10_000, 4, 7),
+        (1.0, 10_000, 4, 1),
+        (0.0, 10_000, 4, 300),
+        (0.001, 10, 0, 10),
+    ],
+)
+def test_a_doorbell_carries_75_ms_of_work_once_every_slot_has_one(estimate, backlog, slots, size):
+    """Unknown kinds ring alone, an idle system rings at once, a backlog fills doorbells."""
+    assert doorbell_size(estimate, backlog, slots) == size
+
+
+def test_short_jobs_fill_the_window():
+    """1.5 s for each of 4 slots, at 10 ms."""
+    assert taken(room(free=0), 0.01) == pytest.approx(600, abs=1)
+
+
+def test_work_that_waits_already_takes_room():
+    """Half is left."""
+    assert taken(room(ahead=3.0, free=0), 0.01) == pytest.approx(300, abs=1)
+
+
+def test_long_jobs_take_free_slots_only():
+    """Later urgent jobs find no queue of long ones in the broker."""
+    assert taken(room(free=3), 30.0) == 3
+    assert taken(room(free=0), 30.0) == 0
+    assert taken(room(free=-5), 30.0) == 0
+
+
+def test_kinds_that_nobody_timed_get_two_jobs_a_slot():
+    """Until a worker says how long they take."""
+    assert taken(room(free=0), None) == 8
+
+
+def test_free_slots_are_asked_for_only_when_they_matter():
+    """The question costs a query."""
+
+    def asked():
+        raise AssertionError("asked")
+
+    short = Room(window=1.5, slots=4, ahead=0.0, free=asked)
+    assert short.take(0.01)
+
+
+def test_a_full_window_is_not_worth_reading_the_queue_for():
+    """But a free slot is."""
+    assert not room(ahead=5.9, free=0).is_worth_a_look
+    assert room(ahead=5.9, free=1).is_worth_a_look
+    assert room(ahead=5.0, free=0).is_worth_a_look
+
+
+def test_a_scan_reads_about_what_fits():
+    """Jobs of 100 ms: 60 fit, and one more a slot is looked at."""
+    assert room().ids(0.1, most=1000) == pytest.approx(64, abs=1)
+    assert room().ids(0.001, most=1000) == 1000
+    assert room(ahead=100).ids(0.1, most=1000) == 8
+    assert room().ids(None, most=1000) == 8
+
+
+def test_jobs_ring_again_after_three_times_what_their_queue_should_need():
+    """Never before 5 s, never after 60 s, twice as long each time."""
+    assert ring_again_after(0.1, 4, 1) == AGAIN_SOONEST
+    assert ring_again_after(20.0, 4, 1) == 15.0
+    assert ring_again_after(20.0, 4, 2) == 30.0
+    assert ring_again_after(1000.0, 4, 1) == AGAIN_LATEST
+    assert ring_again_after(0.1, 0, 99) == AGAIN_LATEST
