@@ -31,6 +31,7 @@ class Look:
     untimed: set[str] = field(default_factory=set)
     _rings: dict[UUID, int] = field(default_factory=dict)
     _locks: set[str] = field(default_factory=set)
+    _chosen: set[UUID] = field(default_factory=set)
     _names: dict[str, str] = field(default_factory=dict)
     _taken: int = 0
 
@@ -88,7 +89,7 @@ class Look:
         """Return what fits, and the rest from the first that does not."""
         chosen: list[Candidate] = []
         for place, row in enumerate(rows):
-            if self.bells.knows(row.id, row.version) or self._is_locked(row):
+            if self._is_rung(row) or self._is_locked(row):
                 continue
             name = self._name(row.kind)
             estimate = self.fleet.estimate(name)
@@ -98,8 +99,12 @@ class Look:
                 return chosen, rows[place:]
             if row.lock_key:
                 self._locks.add(row.lock_key)
+            self._chosen.add(row.id)
             chosen.append(row)
         return chosen, ()
+
+    def _is_rung(self, row: Candidate) -> bool:
+        return row.id in self._chosen or self.bells.knows(row.id, row.version)
 
     def _is_locked(self, row: Candidate) -> bool:
         lock = row.lock_key

@@ -13,7 +13,6 @@ from django.conf import settings
 from django.db import connection
 
 from apps.core.clock import NOW
-from apps.jobs.models import Queue
 
 _UNTIL = f"{NOW} + make_interval(secs => %(lease)s)"
 
@@ -101,12 +100,6 @@ def to_take(me: UUID, holders: dict[str, UUID | None]) -> dict[str, UUID | None]
             break
         taken[others[victim].pop()] = victim
     return taken
-
-
-def ensure_queues() -> None:
-    """Make a row for every declared queue that has none; a declared window is kept in step."""
-    for name, options in settings.JOBS_QUEUES.items():
-        Queue.objects.get_or_create(name=name, defaults=dict(options))
 
 
 def _holders(queues: Sequence[str]) -> dict[str, UUID | None]:

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
-from apps.jobs import expire, fleet, rescue
+from apps.jobs import expire, fleet, queues, rescue
 from apps.jobs.dispatch import Dispatcher
 from apps.jobs.duties import Duty
-from apps.jobs.leases import ensure_queues
 from apps.jobs.listen import Listener
 from apps.jobs.nudge import Nudge
 from apps.jobs.sweep import Sweep
@@ -76,7 +75,7 @@ class Server:
         self.listener.interrupt()
 
     def _start(self) -> int:
-        ensure_queues()
+        queues.make_rows()
         self.dispatcher.leases.renew()
         self.dispatcher.read_fleet()
         return 0

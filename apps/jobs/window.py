@@ -44,8 +44,8 @@ class Room:
     """What may still be rung into one queue.
 
     `window` seconds of work for each of `slots` may wait in the broker. A kind that
-    takes a window or longer, or that nobody has timed yet, goes by free slots instead:
-    `free` is asked, once, when the first such kind comes up.
+    takes a window or longer goes by free slots instead: `free` is asked, once, when the
+    first such kind comes up. Of a kind that nobody has timed, two jobs fill a window.
     """
 
     window: float
@@ -73,7 +73,7 @@ class Room:
     def ids(self, typical: float | None, *, most: int) -> int:
         """Return how many jobs of a typical run time are worth reading."""
         if typical is None:
-            return min(most, max(2 * self.slots, 8))
+            return min(most, max(16 * self.slots, 128))
         fitting = int(max(self.left, 0.0) / max(typical, LEAST)) + self.slots
         return max(8, min(most, fitting))
 
@@ -84,14 +84,11 @@ class Room:
     def take(self, estimate: float | None) -> bool:
         """Take the room of one job; False where it does not fit."""
         cost = self.cost(estimate)
-        is_long = estimate is not None and estimate >= self.window
-        if (is_long or cost > self.left) and not self._take_slot():
+        if estimate is not None and estimate >= self.window:
+            if self.free_slots() <= 0:
+                return False
+            self._free = self.free_slots() - 1
+        elif cost > self.left:
             return False
         self.ahead += cost
-        return True
-
-    def _take_slot(self) -> bool:
-        if self.free_slots() <= 0:
-            return False
-        self._free = self.free_slots() - 1
         return True

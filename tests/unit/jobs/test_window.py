@@ -77,7 +77,7 @@ def test_a_scan_reads_about_what_fits():
     assert room().ids(0.1, most=1000) == pytest.approx(64, abs=1)
     assert room().ids(0.001, most=1000) == 1000
     assert room(ahead=100).ids(0.1, most=1000) == 8
-    assert room().ids(None, most=1000) == 8
+    assert room().ids(None, most=1000) == 128
 
 
 def test_jobs_ring_again_after_three_times_what_their_queue_should_need():

@@ -1,0 +1,133 @@
+"""What the dispatcher's tests share: a publisher that takes notes, workers on paper, a clock."""
+
+from collections import Counter
+from uuid import uuid4
+
+from django.db import connection
+from psycopg.types.json import Jsonb
+
+from apps.core.clock import NOW
+from apps.jobs import queues
+from apps.jobs.dispatch import Dispatcher
+from apps.jobs.models import Job
+from apps.jobs.nudge import Nudge
+from apps.jobs.sweep import Sweep
+
+KINDS = ("test.noop", "test.note", "test.locked", "test.guarded", "test.renamed", "test.sleep")
+FAST = dict.fromkeys(KINDS, 0.001)
+
+
+class Recorder:
+    """A publisher that notes what it rings, or fails as told."""
+
+    def __init__(self):
+        """Note nothing yet."""
+        self.bells = []
+        self.failure = None
+
+    def ring(self, bells):
+        """Take note."""
+        if self.failure:
+            raise self.failure
+        self.bells += bells
+
+
+class Clock:
+    """A monotonic clock that the test moves."""
+
+    def __init__(self):
+        """Begin at 1000."""
+        self.now = 1000.0
+
+    def __call__(self):
+        """Return the time."""
+        return self.now
+
+
+class Desk:
+    """A dispatcher on the test's database, with everything around it in the test's hand."""
+
+    def __init__(self, **options):
+        """Hold all queues."""
+        self.clock = Clock()
+        self.publisher = Recorder()
+        queues.make_rows()
+        self.dispatcher = Dispatcher(publisher=self.publisher, clock=self.clock, **options)
+        self.dispatcher.leases.renew()
+
+    def round(self, nudge=None, rounds=1, after=0.05):
+        """Do rounds, `after` seconds apart; return the bells rung in them."""
+        known = len(self.publisher.bells)
+        for _ in range(rounds):
+            self.clock.now += after
+            self.dispatcher.leases.renew()
+            self.dispatcher.read_fleet()
+            self.dispatcher.round(nudge or Nudge())
+        return self.publisher.bells[known:]
+
+    def rung(self, *args, **options):
+        """Do rounds and return the ids rung in them, in order."""
+        return [job_id for bell in self.round(*args, **options) for job_id in bell.ids]
+
+    def sweep(self):
+        """Sweep everything behind the cursors."""
+        sweep = Sweep(self.dispatcher.bells)
+        while sweep.slice(self.dispatcher.lanes.values()):
+            pass
+
+
+def hire(*, queues=("default",), kinds=KINDS, slots=2, run_times=FAST, **columns):
+    """Write the row of a worker that lives; return its id."""
+    worker = uuid4()
+    values = {
+        "id": worker,
+        "name": f"worker-{worker}",
+        "host": "here",
+        "pid": 1,
+        "queues": list(queues),
+        "kinds": list(kinds),
+        "slots": slots,
+        "claims": [],
+        "run_times": Jsonb(run_times),
+        **columns,
+    }
+    names = ", ".join(values)
+    places = ", ".join(["%s"] * len(values))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO jobs_worker ({names}, started_at, beat_at, previous_beat_at)"  # noqa: S608 our own names
+            f" VALUES ({places}, {NOW}, {NOW}, {NOW})",
+            list(values.values()),
+        )
+    return worker
+
+
+def queued(kind="test.noop", many=1, **columns):
+    """Write queued jobs, oldest first; return their ids."""
+    columns.setdefault("queue", "default")
+    jobs = [Job(kind=kind, **columns) for _ in range(many)]
+    return [job.id for job in Job.objects.bulk_create(jobs)]
+
+
+def fill(kind, many, queue="default", priority=0, age=60):
+    """Write many queued jobs, the oldest `age` seconds old, in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO jobs_job (id, kind, queue, priority, args, run_at)"  # noqa: S608 constants
+            f" SELECT uuidv7(), %s, %s, %s, '{{}}',"
+            f" {NOW} - make_interval(secs => %s) + n * interval '1 microsecond'"
+            " FROM generate_series(1, %s) n",
+            [kind, queue, priority, age, many],
+        )
+
+
+def start(ids, worker, claim_id=None):
+    """Claim the jobs as a worker would."""
+    Job.objects.filter(id__in=ids).update(
+        state="running", claim_id=claim_id or uuid4(), worker=worker, attempt=1
+    )
+
+
+def sizes(bells):
+    """Return how many bells carry how many ids."""
+    return Counter(len(bell.ids) for bell in bells)
