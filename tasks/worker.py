@@ -153,7 +153,7 @@ class Watch(threading.Thread):
         liveness.beat(self._card, claims=claims, run_times=means)
         self._beaten = time.monotonic()
         if first:
-            nudge.wake(workers=True)
+            nudge.worker_came()
 
     def _bury(self, trace: Trace) -> None:
         killed = trace.running and self._killed.pop(trace.running, "")
