@@ -1,0 +1,60 @@
+"""`python -m sandbox.demo`: exit 0 only if the books balance."""
+
+import os
+import signal
+import sys
+import time
+
+import django
+from rich.console import Console
+
+from sandbox.demo.options import Options, parse
+from sandbox.demo.programs import ProgramEnded
+from sandbox.demo.stage import Stage, forget, stage
+
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Set everything up, run the demo, clear everything away; return the exit code."""
+    options = parse()
+    console = Console(soft_wrap=not sys.stdout.isatty())
+    signal.signal(signal.SIGTERM, _interrupt)
+    started = time.monotonic()
+    console.print(f"{options.orders} orders, SEED={options.seed}: starting the platform …")
+    try:
+        with stage(options) as ready:
+            balanced = _run(ready, options, console)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (ProgramEnded, TimeoutError) as error:
+        console.print(str(error), style="red", markup=False)
+        return 1
+    console.print(f"SEED={options.seed} took {time.monotonic() - started:.0f} s.")
+    if balanced:
+        forget(ready.directory)
+    else:
+        console.print(f"Logs: {ready.programs.logs}", markup=False)
+    return 0 if balanced else 1
+
+
+def _run(ready: Stage, options: Options, console: Console) -> bool:
+    os.environ.update(ready.env)
+    django.setup()
+    from django.db import connection
+
+    from sandbox.demo.run import Demo  # models load after setup
+
+    try:
+        return Demo(ready, options, console).run()
+    finally:
+        connection.close()
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """End as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

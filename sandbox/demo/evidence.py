@@ -1,0 +1,80 @@
+"""Fetches the books of all parties at the end of a run, and what the platform had to bear.
+
+Import it once Django is set up.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from sandbox.demo import ledger
+from sandbox.demo.books import Books, Charge, Delivery
+from sandbox.demo.stage import Stage
+
+#: How a worker or dispatcher tells of a write that came too late.
+STALE = re.compile(r"lost claim: the write of job \S+ was refused")
+REFERENCE = "x-reference"
+
+
+def books(stage: Stage, *, expected: int, failures: Sequence[str]) -> Books:
+    """Return the books of the ledger, the gateway, the sink and the clients."""
+    charges = [
+        Charge(charge.reference or "", charge.amount)
+        for charge in stage.gateway.charges()
+        if charge.captured
+    ]
+    return Books(
+        expected=expected,
+        promised=_promises(stage.directory),
+        orders=ledger.orders(),
+        charges=charges,
+        deliveries=_deliveries(stage),
+        jobs=ledger.jobs(),
+        stale_writes=_stale_writes(stage.programs.logs),
+        failures=failures,
+    )
+
+
+def storm(stage: Stage) -> dict[str, str]:
+    """Return what went wrong, as the stand-ins and the ledger counted it."""
+    faults = Counter(request.fault or "none" for request in stage.gateway.requests())
+    stats, sink = stage.gateway.stats(), stage.mailsink.stats()
+    refused = sum(count for reply, count in sink["replies"].items() if reply[:1] in "45")
+    return {
+        "gateway calls": f"{stats['requests']}, {stats['replays']} of them replays",
+        "answers lost after charging": str(faults["drop"]),
+        "answered 500": str(faults["error"]),
+        "declined": str(faults["decline"]),
+        "later than the timeout": str(faults["delay"]),
+        "calls that met the outage": str(stats["down"]["calls"]),
+        "mails refused for now": str(refused),
+        "runs that did not succeed": _counts(ledger.scars()),
+        "circuits": ", ".join(ledger.look().transitions) or "never opened",
+    }
+
+
+def promises_file(directory: Path, client: int) -> Path:
+    """Return where a client notes the orders that it was told of."""
+    return directory / "state" / f"promises-{client}.txt"
+
+
+def _promises(directory: Path) -> list[str]:
+    files = sorted((directory / "state").glob("promises-*.txt"))
+    return [line for file in files for line in file.read_text().splitlines()]
+
+
+def _deliveries(stage: Stage) -> list[Delivery]:
+    found = []
+    for message in stage.mailsink.messages():
+        headers = {name.lower(): value for name, value in message.headers}
+        found.append(Delivery(message.message_id, headers.get(REFERENCE, "")))
+    return found
+
+
+def _stale_writes(logs: Path) -> int:
+    return sum(len(STALE.findall(log.read_text(errors="replace"))) for log in logs.glob("*.log"))
+
+
+def _counts(counted: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counted.items())) or "none"
