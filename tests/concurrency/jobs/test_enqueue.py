@@ -9,10 +9,12 @@ from django.db import IntegrityError, connection, connections, transaction
 from apps.jobs.api import (
     EnqueueBusy,
     IdempotencyConflict,
+    Superseded,
     WrongTransaction,
     cancel,
     enqueue,
     enqueue_many,
+    retry,
 )
 from apps.jobs.claim import claim
 from apps.jobs.execute import knowledge
@@ -182,6 +184,26 @@ def test_an_operator_does_not_wait_forever_for_a_row(settings):
     ):
         cancel(job.id)
     assert cancel(job.id).state == "cancelled"
+
+
+def test_a_retry_that_meets_an_enqueue_of_its_key_is_refused():
+    """The enqueue was not visible when the retry looked; the index knows all the same."""
+    old = enqueue("test.note", NOTE, unique_key="u")
+    Job.objects.filter(id=old.id).update(state="dead", finished_at=old.created_at)
+    with (
+        threads(1) as start,
+        held_open(lambda: enqueue("test.note", NOTE, unique_key="u")) as (new, commit),
+    ):
+        second = start(_superseded, old.id)
+        wait_until(someone_waits_for_a_lock)
+        commit()
+        assert second.result(30) == str(new.id)
+
+
+def _superseded(job_id):
+    with pytest.raises(Superseded) as caught:
+        retry(job_id)
+    return caught.value.details["job_id"]
 
 
 def test_batches_that_share_keys_in_any_order_do_not_deadlock():
