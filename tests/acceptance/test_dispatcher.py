@@ -82,10 +82,8 @@ def test_an_urgent_job_overtakes_a_backlog_of_ten_thousand(dispatcher, worker):
     urgent = enqueue("test.note", {"name": "urgent"}, priority=90)
     wait_until(lambda: Job.objects.get(id=urgent.id).state == "succeeded", every=0.01)
     ended = Job.objects.get(id=urgent.id).finished_at
-    assert Job.objects.filter(kind="test.noop", finished_at__gt=ended).count() > 0 or (
-        Job.objects.filter(kind="test.noop", state="queued").exists()
-    )
     wait_until(have_ended(10_001), timeout=120)
+    assert Job.objects.filter(kind="test.noop", finished_at__gt=ended).count() > 100
 
 
 def test_a_pause_stops_a_queue_though_its_backlog_is_in_the_broker(dispatcher, worker, broker):
@@ -107,12 +105,12 @@ def test_a_pause_stops_a_queue_though_its_backlog_is_in_the_broker(dispatcher, w
 
 def test_jobs_survive_an_emptied_broker(dispatcher, worker, broker):
     """Their doorbells are rung again."""
-    worker.sigstop()
-    fill(1_000)
-    wait_until(lambda: broker.llen("default") > 0)
+    for _ in range(100):
+        enqueue("test.sleep", {"seconds": 0.05})
+    wait_until(have_ended(5))
+    wait_until(lambda: broker.llen("default") > 0, every=0.001)
     broker.flushall()
-    worker.sigcont()
-    wait_until(have_ended(1_000), timeout=120)
+    wait_until(have_ended(100), timeout=120)
     assert not Job.objects.filter(attempt__gt=1).exists()
 
 
@@ -172,7 +170,7 @@ def test_dispatchers_share_the_queues_evenly_and_follow_each_others_ends(process
 
 def test_a_database_that_was_away_rescues_nobody(processes, dispatcher, worker, postgres_server):
     """The loop survives it, and so does what runs."""
-    job = enqueue("test.sleep", {"seconds": 6.0, "name": "slept"})
+    job = enqueue("test.sleep", {"seconds": 6.0})
     wait_until(lambda: Job.objects.get().state == "running")
     connection.close()
     postgres_server.stop()
@@ -184,7 +182,6 @@ def test_a_database_that_was_away_rescues_nobody(processes, dispatcher, worker, 
     wait_until(lambda: Job.objects.get(id=job.id).state == "succeeded", timeout=60)
     row = Job.objects.get(id=job.id)
     assert (row.losses, row.failures, row.attempt) == (0, 0, 1)
-    assert Effect.objects.count() == 1
 
 
 def test_a_killed_workers_jobs_are_rescued_and_run_elsewhere(processes, dispatcher, worker):
