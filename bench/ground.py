@@ -51,6 +51,7 @@ class Ground:
             settings={
                 "shared_preload_libraries": "pg_stat_statements",
                 # A run's checkpoints come between its stages, not in the middle of one.
+                "pg_stat_statements.track_planning": "on",
                 "max_wal_size": "8GB",
                 "checkpoint_timeout": "30min",
             },
