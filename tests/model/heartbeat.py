@@ -28,6 +28,9 @@ class Beats(NamedTuple):
     hard_own_lease: bool = True  # (3) waits for the dispatcher's own lease as well
 
 
+DESIGN = Beats()
+
+
 class Row(NamedTuple):
     """The Worker row: when it last beat, when before, and whether it listed the claim."""
 
@@ -57,11 +60,16 @@ class Now(NamedTuple):
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """The configuration: two faults of any sort within the horizon."""
+    """A configuration: so many faults of any sort within the horizon."""
 
     name: str = "heartbeat"
-    rules: Beats = Beats()
+    rules: Beats = DESIGN
     faults: int = 2
+
+    @property
+    def bound(self):
+        """The bound in words."""
+        return f"1 job, 1 worker, 1 dispatcher, {HORIZON} beats, {self.faults} faults of any sort"
 
     @property
     def initial(self):
@@ -95,7 +103,7 @@ class Heartbeat:
 
 
 def _must_act(now):
-    """Is someone awake due to beat or settle before the clock moves on?"""
+    """Return whether someone awake has to beat or settle before the clock moves on."""
     if now.asleep or not now.database:
         return False
     return not now.beaten or (now.finished and now.claimed >= 0)
