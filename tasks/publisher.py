@@ -13,7 +13,7 @@ from celery.app import app_or_default
 from celery.utils import uuid
 from celery.utils.nodenames import anon_nodename
 
-from apps.jobs.bells import Bell, RingFailed
+from apps.jobs.dispatching.bells import Bell, RingFailed
 
 #: Messages in one write to the broker.
 PIPELINE = 500

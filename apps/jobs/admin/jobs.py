@@ -11,11 +11,11 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from apps.core.readonly import ReadOnlyAdmin, ReadOnlyInline
-from apps.jobs import operate, operate_many
 from apps.jobs.admin.filters import ByKind, ByQueue, ByState
 from apps.jobs.admin.verbs import ReasonForm, act
 from apps.jobs.models import Attempt, Job
-from apps.jobs.waiting import view, waiting
+from apps.jobs.operating import operate, operate_many
+from apps.jobs.operating.waiting import view, waiting
 
 STATES = {
     "queued": "info",

@@ -10,9 +10,9 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from apps.core.readonly import ReadOnlyAdmin
-from apps.jobs import operate_queues, selectors
 from apps.jobs.admin.verbs import PauseForm, ReasonForm, act
 from apps.jobs.models import Queue
+from apps.jobs.operating import operate_queues, selectors
 
 
 @admin.register(Queue)

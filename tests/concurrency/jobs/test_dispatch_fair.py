@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from django.db import connection
 
-from apps.jobs.dispatch import Dispatcher
+from apps.jobs.dispatching.dispatch import Dispatcher
 from apps.jobs.models import Job, Queue
 from apps.jobs.nudge import Nudge
 from tests.integration.jobs.dispatching import Desk, Recorder, fill, hire

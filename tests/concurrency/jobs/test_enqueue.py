@@ -16,9 +16,9 @@ from apps.jobs.api import (
     enqueue_many,
     retry,
 )
-from apps.jobs.claim import claim
-from apps.jobs.execute import knowledge
 from apps.jobs.models import Job, JobKey
+from apps.jobs.running.claim import claim
+from apps.jobs.running.execute import knowledge
 from tests.support.threads import (
     at_once,
     held_open,

@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 
 from apps.jobs import nudge
-from apps.jobs.listen import Listener
+from apps.jobs.dispatching.listen import Listener
 from apps.jobs.nudge import Nudge
 from tests.support.processes import wait_until
 

@@ -9,8 +9,8 @@ from django.utils import timezone
 from apps.breakers.models import Breaker
 from apps.jobs.api import pause_queue, queue_depths, waiting
 from apps.jobs.models import Queue, Worker
-from apps.jobs.selectors import recent
-from apps.jobs.waiting import view
+from apps.jobs.operating.selectors import recent
+from apps.jobs.operating.waiting import view
 from tests.factories import JobFactory
 
 pytestmark = pytest.mark.django_db

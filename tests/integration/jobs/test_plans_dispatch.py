@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from apps.jobs import admission, claim, expire, fleet, rescue, settle_sql
+from apps.jobs.dispatching import admission, expire, fleet, rescue
+from apps.jobs.running import claim, settle_sql
 
 FINISHED = 1_000_000
 ID = uuid4()

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from celery import Celery
 
-from apps.jobs.bells import Bell, RingFailed
+from apps.jobs.dispatching.bells import Bell, RingFailed
 from tasks.publisher import BatchUnsupported, CeleryPublisher
 
 

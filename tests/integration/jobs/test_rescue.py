@@ -7,9 +7,9 @@ import pytest
 from django.utils import timezone
 
 from apps.core.clock import Now
-from apps.jobs.expire import expire
+from apps.jobs.dispatching.expire import expire
+from apps.jobs.dispatching.rescue import find, rescue
 from apps.jobs.models import Attempt, Job, Worker
-from apps.jobs.rescue import find, rescue
 from tests.integration.jobs.dispatching import hire, queued
 
 pytestmark = pytest.mark.django_db

@@ -21,11 +21,11 @@ from hypothesis.stateful import (
 from apps.core import clock
 from apps.jobs import outcomes, registry, states
 from apps.jobs.api import Backoff, Superseded, TransitionRefused, cancel, enqueue, retry
-from apps.jobs.claim import Known, claim
-from apps.jobs.expire import expire
+from apps.jobs.dispatching.expire import expire
 from apps.jobs.models import Attempt, Job
+from apps.jobs.running.claim import Known, claim
+from apps.jobs.running.settle import Entry, settle
 from apps.jobs.schema import Schema
-from apps.jobs.settle import Entry, settle
 from apps.jobs.states import TERMINAL, Counters, State, Verb
 
 KIND = "test.machine"

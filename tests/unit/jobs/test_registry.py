@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.jobs import registry, templates
+from apps.jobs import registry
+from apps.jobs.enqueueing import templates
 from apps.jobs.errors import UnknownKind
 from apps.jobs.schema import Schema
 

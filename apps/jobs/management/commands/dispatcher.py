@@ -9,9 +9,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
-from apps.jobs.dispatch import Dispatcher
-from apps.jobs.listen import Listener
-from apps.jobs.serve import Server
+from apps.jobs.dispatching.dispatch import Dispatcher
+from apps.jobs.dispatching.listen import Listener
+from apps.jobs.dispatching.serve import Server
 
 
 class Command(BaseCommand):

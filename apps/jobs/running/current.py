@@ -9,10 +9,10 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.jobs.claim import ClaimedJob
-from apps.jobs.enqueue import enqueue
+from apps.jobs.enqueueing.enqueue import enqueue
 from apps.jobs.errors import LostClaim, NoCurrentJob
 from apps.jobs.models import Job
+from apps.jobs.running.claim import ClaimedJob
 
 #: Seconds between two looks at the row, and between two writes of progress.
 LOOK_EVERY = 0.5

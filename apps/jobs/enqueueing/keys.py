@@ -8,8 +8,8 @@ from uuid import UUID
 from django.db import connection
 
 from apps.core.clock import NOW
-from apps.jobs import locks
-from apps.jobs.draft import Draft
+from apps.jobs.enqueueing import locks
+from apps.jobs.enqueueing.draft import Draft
 from apps.jobs.errors import EnqueueBusy, IdempotencyConflict
 from apps.jobs.models import Job
 

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from apps.jobs import admission, registry, window
-from apps.jobs.admission import Candidate
-from apps.jobs.bells import Bell, Bells, Rung
-from apps.jobs.fleet import Fleet
-from apps.jobs.lanes import Lane, just_before
-from apps.jobs.window import Room
+from apps.jobs import registry
+from apps.jobs.dispatching import admission, window
+from apps.jobs.dispatching.admission import Candidate
+from apps.jobs.dispatching.bells import Bell, Bells, Rung
+from apps.jobs.dispatching.fleet import Fleet
+from apps.jobs.dispatching.lanes import Lane, just_before
+from apps.jobs.dispatching.window import Room
 
 #: Jobs that one look may take, so that every queue has its turn.
 MOST = 1_000

@@ -3,7 +3,7 @@
 import contextlib
 import time
 
-from apps.jobs.slots import Slot, SlotFull
+from apps.jobs.running.slots import Slot, SlotFull
 
 _WEIGHT = 0.1  # of the newest run in the moving mean
 _PUBLISH_EVERY = 1.0  # seconds

@@ -18,11 +18,11 @@ from django.db import connection
 
 from apps.jobs import outcomes, registry
 from apps.jobs.backoff import Backoff
-from apps.jobs.finish import settle_and_follow_up
 from apps.jobs.outcomes import Limits, Outcome
 from apps.jobs.registry import Kind
-from apps.jobs.settle import Entry
-from apps.jobs.slots import Trace, read
+from apps.jobs.running.finish import settle_and_follow_up
+from apps.jobs.running.settle import Entry
+from apps.jobs.running.slots import Trace, read
 from apps.jobs.states import Verb
 
 logger = logging.getLogger(__name__)

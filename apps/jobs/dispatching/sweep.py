@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
-from apps.jobs import admission
-from apps.jobs.admission import START
-from apps.jobs.bells import Bells
-from apps.jobs.lanes import Lane
+from apps.jobs.dispatching import admission
+from apps.jobs.dispatching.admission import START
+from apps.jobs.dispatching.bells import Bells
+from apps.jobs.dispatching.lanes import Lane
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from django.db.models import F, QuerySet
 
 from apps.core import audit
 from apps.core.models import Audit
-from apps.jobs import operate
-from apps.jobs.locks import bounded
+from apps.jobs.enqueueing.locks import bounded
 from apps.jobs.models import Job
+from apps.jobs.operating import operate
 from apps.jobs.states import State
 
 BATCH = 500

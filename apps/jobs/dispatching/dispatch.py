@@ -14,16 +14,16 @@ from heapq import heappop, heappush
 from typing import Protocol
 from uuid import UUID, uuid4
 
-from apps.jobs import admission, fleet, window
-from apps.jobs.admission import Weather
-from apps.jobs.admit import Look
-from apps.jobs.bells import Bell, Bells, RingFailed, Rung
-from apps.jobs.fleet import Fleet
-from apps.jobs.lanes import Lane, Place
-from apps.jobs.leases import Leases
+from apps.jobs.dispatching import admission, fleet, window
+from apps.jobs.dispatching.admission import Weather
+from apps.jobs.dispatching.admit import Look
+from apps.jobs.dispatching.bells import Bell, Bells, RingFailed, Rung
+from apps.jobs.dispatching.fleet import Fleet
+from apps.jobs.dispatching.lanes import Lane, Place
+from apps.jobs.dispatching.leases import Leases
+from apps.jobs.dispatching.rescue import Contact
+from apps.jobs.dispatching.window import Room
 from apps.jobs.nudge import Nudge
-from apps.jobs.rescue import Contact
-from apps.jobs.window import Room
 
 logger = logging.getLogger(__name__)
 

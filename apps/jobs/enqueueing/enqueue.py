@@ -11,8 +11,9 @@ from typing import Any, Unpack
 
 from django.db import connection, connections
 
-from apps.jobs import insert, keys, nudge
-from apps.jobs.draft import Draft, Options, prepare
+from apps.jobs import nudge
+from apps.jobs.enqueueing import insert, keys
+from apps.jobs.enqueueing.draft import Draft, Options, prepare
 from apps.jobs.errors import InvalidArgs, InvalidOption, WrongTransaction
 from apps.jobs.models import Job
 

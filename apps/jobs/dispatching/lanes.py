@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from apps.jobs.admission import START, Cursor
+from apps.jobs.dispatching.admission import START, Cursor
 
 #: A nudge's run_at is a float: what it names is certainly behind this much less.
 _ROUNDING = timedelta(milliseconds=1)

@@ -8,9 +8,9 @@ from dataclasses import replace
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from apps.jobs import nudge, registry
-from apps.jobs.enqueue import enqueue
+from apps.jobs.enqueueing.enqueue import enqueue
 from apps.jobs.outcomes import Outcome, Settlement
-from apps.jobs.settle import Entry, Settled, settle
+from apps.jobs.running.settle import Entry, Settled, settle
 from apps.jobs.states import State, Verb
 
 logger = logging.getLogger(__name__)

@@ -13,11 +13,13 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 
 from apps.core import audit
-from apps.jobs import nudge, operate_sql, queues
-from apps.jobs.draft import checked_priority, moment
+from apps.jobs import nudge
+from apps.jobs.enqueueing import queues
+from apps.jobs.enqueueing.draft import checked_priority, moment
+from apps.jobs.enqueueing.locks import bounded
 from apps.jobs.errors import InvalidOption, JobNotFound, Superseded, TransitionRefused
-from apps.jobs.locks import bounded
 from apps.jobs.models import Job
+from apps.jobs.operating import operate_sql
 from apps.jobs.states import State
 
 Actor = Any  # a user, a name, or None for the program itself

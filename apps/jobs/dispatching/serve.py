@@ -8,12 +8,13 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
-from apps.jobs import expire, fleet, queues, rescue
-from apps.jobs.dispatch import Dispatcher
-from apps.jobs.duties import Duty
-from apps.jobs.listen import Listener
+from apps.jobs.dispatching import expire, fleet, rescue
+from apps.jobs.dispatching.dispatch import Dispatcher
+from apps.jobs.dispatching.duties import Duty
+from apps.jobs.dispatching.listen import Listener
+from apps.jobs.dispatching.sweep import Sweep
+from apps.jobs.enqueueing import queues
 from apps.jobs.nudge import Nudge
-from apps.jobs.sweep import Sweep
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, Protocol
 from uuid import UUID
 
 from apps.jobs.outcomes import Outcome, Settlement
-from apps.jobs.settle import Entry
+from apps.jobs.running.settle import Entry
 from apps.jobs.states import Verb
 
 SIZE = 1 << 20

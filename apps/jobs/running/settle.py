@@ -15,8 +15,8 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
-from apps.jobs import settle_sql
 from apps.jobs.outcomes import Outcome, Settlement
+from apps.jobs.running import settle_sql
 from apps.jobs.states import State, Verb, after
 
 logger = logging.getLogger(__name__)

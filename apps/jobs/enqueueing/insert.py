@@ -14,8 +14,8 @@ from typing import Any
 from django.db import connection, transaction
 
 from apps.core.clock import NOW
-from apps.jobs import locks
-from apps.jobs.draft import Draft
+from apps.jobs.enqueueing import locks
+from apps.jobs.enqueueing.draft import Draft
 from apps.jobs.models import Job
 from apps.jobs.states import State
 

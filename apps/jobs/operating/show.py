@@ -6,7 +6,7 @@ from uuid import UUID
 
 from apps.jobs.errors import JobNotFound
 from apps.jobs.models import Attempt, Job
-from apps.jobs.waiting import view, waiting
+from apps.jobs.operating.waiting import view, waiting
 
 _SUMMARY = (
     "id", "kind", "queue", "priority", "args", "state", "run_at", "attempt", "failures",

@@ -16,11 +16,11 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from apps.jobs import registry
-from apps.jobs.claim import ClaimedJob, Known, claim, verify
-from apps.jobs.finish import settle_surely
-from apps.jobs.perform import Run, perform
-from apps.jobs.runtimes import RunTimes
-from apps.jobs.slots import NoSlot, Slot, SlotFull
+from apps.jobs.running.claim import ClaimedJob, Known, claim, verify
+from apps.jobs.running.finish import settle_surely
+from apps.jobs.running.perform import Run, perform
+from apps.jobs.running.runtimes import RunTimes
+from apps.jobs.running.slots import NoSlot, Slot, SlotFull
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from django.db import connection
 
 from apps.breakers.sql import BLOCKED
 from apps.core.clock import NOW
-from apps.jobs.bells import Answer
+from apps.jobs.dispatching.bells import Answer
 
 Cursor = tuple[datetime, UUID]
 #: Before every job.

@@ -13,7 +13,8 @@ from django.conf import settings
 
 from apps.core import context
 from apps.core.ids import uuid7
-from apps.jobs import queues, registry, templates
+from apps.jobs import registry
+from apps.jobs.enqueueing import queues, templates
 from apps.jobs.errors import InvalidArgs, InvalidOption
 from apps.jobs.models.job import MAX_PRIORITY, MIN_PRIORITY
 

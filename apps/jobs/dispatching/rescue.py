@@ -18,10 +18,10 @@ from django.db import connection
 from apps.core.clock import NOW
 from apps.jobs import registry
 from apps.jobs.backoff import Backoff
-from apps.jobs.finish import settle_and_follow_up
 from apps.jobs.outcomes import Limits, decide, lost
 from apps.jobs.registry import Kind
-from apps.jobs.settle import Entry, Settled
+from apps.jobs.running.finish import settle_and_follow_up
+from apps.jobs.running.settle import Entry, Settled
 
 logger = logging.getLogger(__name__)
 

@@ -4,12 +4,13 @@ from datetime import datetime
 
 from apps.core import audit, clock
 from apps.core.clock import Now
-from apps.jobs import nudge, queues
-from apps.jobs.draft import moment
+from apps.jobs import nudge
+from apps.jobs.enqueueing import queues
+from apps.jobs.enqueueing.draft import moment
+from apps.jobs.enqueueing.locks import bounded
 from apps.jobs.errors import InvalidOption
-from apps.jobs.locks import bounded
 from apps.jobs.models import Queue
-from apps.jobs.operate import Actor
+from apps.jobs.operating.operate import Actor
 
 
 def pause_queue(name: str, *, reason: str, actor: Actor, until: datetime | None = None) -> Queue:

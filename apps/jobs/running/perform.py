@@ -14,13 +14,14 @@ from psycopg.pq import TransactionStatus
 from pydantic_core import PydanticSerializationError, to_json
 
 from apps.core import context
-from apps.jobs import current, outcomes
-from apps.jobs.claim import ClaimedJob
+from apps.jobs import outcomes
 from apps.jobs.errors import LostClaim
-from apps.jobs.limits import SoftLimit
 from apps.jobs.outcomes import Limits, Outcome, Settlement
 from apps.jobs.registry import Kind
-from apps.jobs.settle import Entry, Settled, settle
+from apps.jobs.running import current
+from apps.jobs.running.claim import ClaimedJob
+from apps.jobs.running.limits import SoftLimit
+from apps.jobs.running.settle import Entry, Settled, settle
 from apps.jobs.states import Verb
 
 logger = logging.getLogger(__name__)
