@@ -44,6 +44,7 @@ WITH may_start AS (
       AND j.run_at <= (SELECT {NOW})
       AND (j.attempt > 0 OR j.expires_at IS NULL OR j.expires_at > (SELECT {NOW}))
       AND j.kind = ANY(%(kinds)s)
+      AND (j.losses = 0 OR %(alone)s)
       AND NOT EXISTS (
           SELECT FROM jobs_queue q
           WHERE q.name = j.queue AND q.paused_at IS NOT NULL
@@ -84,7 +85,7 @@ def claim(ids: Sequence[UUID], *, claim_id: UUID, worker: UUID, known: Known) ->
     A job whose lock another run holds stays queued: the database refuses it.
     """
     try:
-        return _claim(ids, claim_id, worker, known)
+        return _claim(ids, claim_id, worker, known, alone=len(ids) == 1)
     except IntegrityError as error:
         if "job_lock_key_running" not in str(error):
             raise
@@ -106,13 +107,16 @@ def _claim_singly(
     claimed = []
     for job_id in sorted(ids):
         with contextlib.suppress(IntegrityError):
-            claimed += _claim([job_id], claim_id, worker, known)
+            claimed += _claim([job_id], claim_id, worker, known, alone=False)
     return claimed
 
 
-def _claim(ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Known) -> list[ClaimedJob]:
+def _claim(
+    ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Known, *, alone: bool
+) -> list[ClaimedJob]:
     parameters: dict[str, Any] = {
         "ids": list(ids),
+        "alone": alone,
         "claim_id": claim_id,
         "worker": worker,
         "kinds": list(known.kinds),

@@ -29,6 +29,8 @@ _RECORDED = {
     Verb.STOP: "cancelled",
     Verb.RESCUE: "lost",
 }
+#: How long the end of runs waits for a caller's lock before each is tried alone.
+LOCK_TIMEOUT = "2s"
 #: How often a unique key may be queued anew between a look and a write.
 _TWIN_RACES = 5
 
@@ -91,19 +93,25 @@ def _end(entries: list[Entry]) -> list[Settled]:
     if not entries:
         return []
     try:
-        with transaction.atomic():
-            return _execute(settle_sql.END, _columns(entries))
+        return _end_together(entries)
     except IntegrityError as error:
         if "job_unique_key_queued" not in str(error):
             raise
     return [row for entry in entries for row in _end_singly(entry)]
 
 
+def _end_together(entries: list[Entry]) -> list[Settled]:
+    """A caller's open transaction may hold a unique key: the wait for it is bounded."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+        return _execute(settle_sql.END, _columns(entries))
+
+
 def _end_singly(entry: Entry) -> list[Settled]:
     for race in range(_TWIN_RACES):
         try:
-            with transaction.atomic():
-                return _execute(settle_sql.END, _columns([entry]))
+            return _end_together([entry])
         except IntegrityError as error:
             if "job_unique_key_queued" not in str(error) or race == _TWIN_RACES - 1:
                 raise
