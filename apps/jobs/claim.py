@@ -17,6 +17,7 @@ from django.db import IntegrityError, connection, transaction
 
 from apps.breakers.sql import BLOCKED
 from apps.core.clock import NOW
+from apps.jobs import hot
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +120,8 @@ def _claim(ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Known) -> l
         "guarded": list(known.guarded),
         "breakers": list(known.breakers),
     }
-    with _savepoint_if_needed(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, parameters)
-        jobs = [ClaimedJob(*row) for row in cursor.fetchall()]
+    with _savepoint_if_needed():
+        jobs = [ClaimedJob(*row) for row in hot.fetch(_CLAIM, parameters)]
     return sorted(jobs, key=lambda job: job.id)
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
-from apps.jobs import settle_sql
+from apps.jobs import hot, settle_sql
 from apps.jobs.outcomes import Outcome, Settlement
 from apps.jobs.states import State, Verb, after
 
@@ -136,6 +136,5 @@ def _columns(entries: list[Entry]) -> dict[str, list[Any]]:
 
 
 def _execute(statement: str, parameters: dict[str, Any]) -> list[Settled]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return [Settled(row[0], State(row[1]), row[2], row[3]) for row in cursor.fetchall()]
+    rows = hot.fetch(statement, parameters)
+    return [Settled(row[0], State(row[1]), row[2], row[3]) for row in rows]
