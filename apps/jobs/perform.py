@@ -39,9 +39,15 @@ class Run:
     outcome: Outcome | None = None
     error: BaseException | None = None
     settled: Settled | None = None
+    _entry: Entry | None = None
 
     def entry(self) -> Entry:
-        """Return what settle writes for this run."""
+        """Return what settle writes for this run: decided once, also where chance decides."""
+        if self._entry is None or self._entry.outcome is not self.outcome:
+            self._entry = self._make_entry()
+        return self._entry
+
+    def _make_entry(self) -> Entry:
         outcome = self.outcome or outcomes.released("its doorbell's time was used up")
         started = outcome.verb is not Verb.RELEASE
         return Entry(
