@@ -40,7 +40,7 @@ _CLAIM = f"""
 WITH may_start AS (
     SELECT j.id
     FROM jobs_job j
-    WHERE j.id = ANY(%(ids)s)
+    WHERE j.id = ANY(%(ids)s::uuid[])
       AND j.state = 'queued'
       AND j.run_at <= (SELECT {NOW})
       AND (j.attempt > 0 OR j.expires_at IS NULL OR j.expires_at > (SELECT {NOW}))
@@ -113,7 +113,7 @@ def _claim_singly(
 
 def _claim(ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Known) -> list[ClaimedJob]:
     parameters: dict[str, Any] = {
-        "ids": list(ids),
+        "ids": hot.uuids(ids),
         "claim_id": claim_id,
         "worker": worker,
         "kinds": list(known.kinds),

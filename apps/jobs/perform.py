@@ -141,6 +141,6 @@ def _tidy_connections(error: BaseException | None) -> None:
     for connection in connections.all(initialized_only=True):
         if connection.in_atomic_block or connection.connection is None:
             continue  # a test's own transaction, or nothing to tidy
-        status = connection.connection.info.transaction_status
-        if cut or status != TransactionStatus.IDLE or not connection.get_autocommit():
+        status = connection.connection.pgconn.transaction_status
+        if cut or status != TransactionStatus.IDLE or not connection.autocommit:
             connection.close()

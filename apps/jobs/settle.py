@@ -77,12 +77,12 @@ def _complete(entries: list[Entry]) -> list[Settled]:
         return []
     entries.sort(key=lambda entry: entry.job_id)
     parameters = {
-        "ids": [entry.job_id for entry in entries],
-        "claims": [entry.claim_id for entry in entries],
+        "ids": hot.uuids(entry.job_id for entry in entries),
+        "claims": hot.uuids(entry.claim_id for entry in entries),
         "results": [entry.settlement.result for entry in entries],
         "errors": [entry.settlement.error for entry in entries],
-        "started": [entry.started for entry in entries],
-        "seconds": [entry.seconds for entry in entries],
+        "started": hot.floats(entry.started for entry in entries),
+        "seconds": hot.floats(entry.seconds for entry in entries),
     }
     return _execute(settle_sql.COMPLETE, parameters)
 
