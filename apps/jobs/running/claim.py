@@ -17,6 +17,7 @@ from django.db import IntegrityError, connection, transaction
 
 from apps.breakers.sql import BLOCKED
 from apps.core.clock import NOW
+from apps.jobs.running import hot
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ _CLAIM = f"""
 WITH may_start AS (
     SELECT j.id
     FROM jobs_job j
-    WHERE j.id = ANY(%(ids)s)
+    WHERE j.id = ANY(%(ids)s::uuid[])
       AND j.state = 'queued'
       AND j.run_at <= (SELECT {NOW})
       AND (j.attempt > 0 OR j.expires_at IS NULL OR j.expires_at > (SELECT {NOW}))
@@ -115,7 +116,7 @@ def _claim(
     ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Known, *, alone: bool
 ) -> list[ClaimedJob]:
     parameters: dict[str, Any] = {
-        "ids": list(ids),
+        "ids": hot.uuids(ids),
         "alone": alone,
         "claim_id": claim_id,
         "worker": worker,
@@ -123,9 +124,8 @@ def _claim(
         "guarded": list(known.guarded),
         "breakers": list(known.breakers),
     }
-    with _savepoint_if_needed(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, parameters)
-        jobs = [ClaimedJob(*row) for row in cursor.fetchall()]
+    with _savepoint_if_needed():
+        jobs = [ClaimedJob(*row) for row in hot.fetch(_CLAIM, parameters)]
     return sorted(jobs, key=lambda job: job.id)
 
 

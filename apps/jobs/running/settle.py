@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 
 from apps.jobs.outcomes import Outcome, Settlement
-from apps.jobs.running import settle_sql
+from apps.jobs.running import hot, settle_sql
 from apps.jobs.states import State, Verb, after
 
 logger = logging.getLogger(__name__)
@@ -79,12 +79,12 @@ def _complete(entries: list[Entry]) -> list[Settled]:
         return []
     entries.sort(key=lambda entry: entry.job_id)
     parameters = {
-        "ids": [entry.job_id for entry in entries],
-        "claims": [entry.claim_id for entry in entries],
+        "ids": hot.uuids(entry.job_id for entry in entries),
+        "claims": hot.uuids(entry.claim_id for entry in entries),
         "results": [entry.settlement.result for entry in entries],
         "errors": [entry.settlement.error for entry in entries],
-        "started": [entry.started for entry in entries],
-        "seconds": [entry.seconds for entry in entries],
+        "started": hot.floats(entry.started for entry in entries),
+        "seconds": hot.floats(entry.seconds for entry in entries),
     }
     return _execute(settle_sql.COMPLETE, parameters)
 
@@ -144,6 +144,5 @@ def _columns(entries: list[Entry]) -> dict[str, list[Any]]:
 
 
 def _execute(statement: str, parameters: dict[str, Any]) -> list[Settled]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return [Settled(row[0], State(row[1]), row[2], row[3]) for row in cursor.fetchall()]
+    rows = hot.fetch(statement, parameters)
+    return [Settled(row[0], State(row[1]), row[2], row[3]) for row in rows]
