@@ -51,6 +51,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=int(os.environ.get("ROUNDS") or 0))
     parser.add_argument("--jobs", type=int, default=int(os.environ.get("JOBS") or 0))
     parser.add_argument("--rows", type=_rows, default=None, help=f"of {', '.join(BY_NAME)}")
+    parser.add_argument("--prefetch", type=int, help="for plain rows, instead of the faster one")
     parser.add_argument("--no-history", action="store_true", help="leave celeriac_history out")
     parser.add_argument("--output", type=Path, default=None, help="instead of latest.json")
     options = parser.parse_args(arguments)
@@ -84,7 +85,11 @@ class Bench:
     def run(self, rows: Sequence[Row]) -> dict[str, Any]:
         """Return the results' document."""
         started = time.monotonic()
-        trials = self._choose_prefetch() if any(row.side == "plain" for row in rows) else {}
+        trials: dict[str, float] = {}
+        if self.options.prefetch:
+            self.prefetch = self.options.prefetch
+        elif any(row.side == "plain" for row in rows):
+            trials = self._choose_prefetch()
         rounds = []
         for number in range(self.options.rounds):
             turn = number % len(rows)
@@ -129,6 +134,7 @@ class Bench:
             prefetch=self.prefetch,
             enqueue_seconds=0.5 if quick else 2.0,
             latency_jobs=50 if quick else 300,
+            warm_up=100 if quick else 400,
         )
 
     def _stage(self, row: Row, plan: Plan) -> dict[str, Any]:

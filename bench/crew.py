@@ -12,6 +12,7 @@ from typing import Self
 
 import psutil
 
+from bench import effort
 from bench.rows import Row
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,6 +85,17 @@ class Crew:
         """Return the resident memory of all processes and their children, in MB."""
         each = [p for top in self._processes for p in (top, *top.children(recursive=True))]
         return sum(process.memory_info().rss for process in each) / 1e6
+
+    def cpu_seconds(self) -> effort.Seconds:
+        """Return the processor time used so far, by role, servers included."""
+        each = [effort.of_servers()]
+        for process, command in zip(self._processes, self.commands, strict=True):
+            if "worker" in command:
+                parent, children = effort.of_worker(process)
+                each.append({"parent": parent, "children": children})
+            else:
+                each.append({"dispatcher": effort.of_tree(process)})
+        return effort.total(each)
 
     def check(self) -> None:
         """Raise Stuck where a process has ended by itself."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from bench import effort
 from bench.rows import Row
 from sandbox import keeper
 from sandbox.servers import PostgresServer, ValkeyServer
@@ -50,6 +51,7 @@ class Ground:
             settings={
                 "shared_preload_libraries": "pg_stat_statements",
                 # A run's checkpoints come between its stages, not in the middle of one.
+                "pg_stat_statements.track_planning": "on",
                 "max_wal_size": "8GB",
                 "checkpoint_timeout": "30min",
             },
@@ -59,7 +61,7 @@ class Ground:
     def prepare(self, *, history: bool) -> None:
         """Make the databases; with `history` one of them full of finished jobs."""
         self.postgres.create_database(_FIRST)
-        command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+        command = [sys.executable, "manage.py", "migrate", "--skip-checks", "--verbosity", "0"]
         env = self.environment(_FIRST)
         subprocess.run(command, cwd=ROOT, env=os.environ | env, check=True)
         with self._connect(_FIRST) as first:
@@ -81,6 +83,9 @@ class Ground:
             "CACHE_URL": self.valkey.url(1),
             "BREAKERS_STORE_URL": self.valkey.url(0),
             "LOG_LEVEL": "WARNING",
+            effort.VARIABLE: effort.named(
+                {"postgres": self.postgres.pid, "valkey": self.valkey.pid}
+            ),
             "PYTHONUNBUFFERED": "1",
         }
 

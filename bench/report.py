@@ -24,6 +24,9 @@ FIGURES = {
     "latency_ms_p99": ("p99 ms", "{:.1f}"),
     "rss_mb": ("RSS MB", "{:,.0f}"),
 }
+#: Processor time by role, in microseconds for each drained job.
+CPU = "cpu_us_per_job"
+ROLES = ("all", "parent", "children", "dispatcher", "postgres", "valkey")
 #: What is measured on the way.
 EXTRAS = {
     "enqueue_many_per_s": ("enqueue_many/s", "{:,.0f}"),
@@ -87,6 +90,10 @@ def show(content: Mapping[str, Any], console: Console) -> None:
 
 def _row(name: str, measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": name}
+    if spent := [each[CPU] for each in measured if CPU in each]:
+        entry[CPU] = {
+            role: round(statistics.median([each[role] for each in spent]), 1) for role in spent[0]
+        }
     for figure in (*FIGURES, *EXTRAS):
         values = [each[figure] for each in measured if figure in each]
         if values:
@@ -116,5 +123,8 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for figure, (heading, form) in shown.items():
         cells = [form.format(row[figure]) if figure in row else "-" for row in rows]
         table.add_row(heading, *cells)
+    for role in ROLES:
+        spent = [row.get(CPU, {}).get(role) for row in rows]
+        table.add_row(f"CPU us {role}", *("-" if s is None else f"{s:,.0f}" for s in spent))
     table.caption = "\n".join(f"{row['name']}: {BY_NAME[str(row['name'])].says}" for row in rows)
     return table

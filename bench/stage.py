@@ -14,7 +14,7 @@ from typing import Any
 
 import django
 
-from bench import counters
+from bench import counters, effort
 from bench.crew import Crew, wait_until
 from bench.marks import VARIABLE, Marks
 from bench.plan import Plan
@@ -100,11 +100,13 @@ class Stage:
     def _drain(self, jobs: int) -> dict[str, Any]:
         self._side.wait_for_workers()
         time.sleep(REST)
+        spent = self._crew.cpu_seconds()
         before, started = counters.traffic(), time.monotonic()
         self._side.release()
         self._await("the backlog is drained", timeout=PATIENCE)
         seconds = time.monotonic() - started
-        used = counters.traffic().per_job(before, jobs)
+        used: dict[str, Any] = counters.traffic().per_job(before, jobs)
+        used["cpu_us_per_job"] = effort.per_job(self._crew.cpu_seconds(), spent, jobs)
         return {"drain_jobs": jobs, "drain_seconds": seconds, "drain_per_s": jobs / seconds} | used
 
     def _latency(self) -> dict[str, Any]:

@@ -8,6 +8,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
 
 app = Celery("celeriac")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+# Plain tasks of Django apps; the ledger's kinds are named in JOBS_MODULES.
+app.autodiscover_tasks()
 
 
 @app.on_after_finalize.connect

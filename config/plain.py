@@ -14,6 +14,6 @@ app.conf.update(
     broker_transport_options={**ledger_app.conf.broker_transport_options, "ack_emulation": True},
     task_acks_late=True,
     task_reject_on_worker_lost=True,
-    task_ignore_result=False,
-    task_track_started=False,
 )
+app.conf.CELERY_DB_REUSE_MAX = 0  # children of this app check their connection around every task
+app.autodiscover_tasks()

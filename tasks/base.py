@@ -11,13 +11,14 @@ from uuid import UUID
 from celery import Task, shared_task
 from celery.exceptions import Ignore, Retry
 
-from apps.jobs import execute, registry
+from apps.jobs import registry
 from apps.jobs.backoff import Backoff
-from apps.jobs.enqueue import enqueue
+from apps.jobs.enqueueing.enqueue import enqueue
 from apps.jobs.errors import InvalidArgs, JobFailed
 from apps.jobs.handle import JobHandle
-from apps.jobs.perform import Run
 from apps.jobs.registry import Kind
+from apps.jobs.running import execute
+from apps.jobs.running.perform import Run
 from apps.jobs.schema import Schema
 from apps.jobs.states import State, Verb
 from tasks import celery_options

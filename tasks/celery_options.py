@@ -8,7 +8,16 @@ from apps.core import clock
 from apps.jobs.errors import InvalidOption
 
 _SAME = ("queue", "priority")
-_HARMLESS = ("ignore_result", "serializer", "compression", "retry", "retry_policy", "add_to_parent")
+_HARMLESS = (
+    "ignore_result",
+    "serializer",
+    "compression",
+    "retry",
+    "retry_policy",
+    "add_to_parent",
+    "producer",
+    "connection",
+)
 _INSTEAD = {
     "link": "enqueue the next job from the handler with current_job().enqueue(…)",
     "link_error": "declare the kind with on_dead=",
@@ -37,7 +46,11 @@ def translate(
         chosen["run_at"] = _aware(eta)
     if expires is not None:
         chosen["expires_at"] = _moment(expires)
-    for name, value in options.items():
+    given = dict(options)
+    if periodic := given.pop("periodic_task_name", None):
+        chosen["enqueued_by"] = f"beat: {periodic}"
+        given.pop("headers", None)  # beat's own, with that name
+    for name, value in given.items():
         if name in _SAME:
             chosen[name] = value
         elif name not in _HARMLESS and value is not None:

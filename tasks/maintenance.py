@@ -1,6 +1,6 @@
 """Jobs that keep the house."""
 
-from apps.jobs import prune
+from apps.jobs.operating import prune
 from tasks.base import job
 
 

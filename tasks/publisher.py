@@ -13,12 +13,19 @@ from celery.app import app_or_default
 from celery.utils import uuid
 from celery.utils.nodenames import anon_nodename
 
-from apps.jobs.bells import Bell, RingFailed
+from apps.jobs.dispatching.bells import Bell, RingFailed
 
 #: Messages in one write to the broker.
 PIPELINE = 500
-#: Seconds. A dispatcher has better things to do than to wait for a broker.
-SOCKET = {"socket_timeout": 2.0, "socket_connect_timeout": 1.0}
+#: Seconds. A dispatcher has better things to do than to wait for a broker: it tries again itself.
+IMPATIENT = {
+    "socket_timeout": 2.0,
+    "socket_connect_timeout": 1.0,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
 
 
 class BatchUnsupported(RingFailed):
@@ -52,6 +59,13 @@ class CeleryPublisher:
             self.close()
             raise RingFailed(str(error.__cause__ or error), uncertain=True) from error
 
+    def check(self) -> None:
+        """Raise BatchUnsupported where the transport would send doorbells one by one."""
+        try:
+            self._open()
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Drop the connection; the next ring makes another."""
         connection, self._connection, self._producer = self._connection, None, None
@@ -61,15 +75,15 @@ class CeleryPublisher:
 
     def _connected(self) -> Any:  # noqa: ANN401 see __init__
         if self._producer is None:
-            options = {**self.app.conf.broker_transport_options, **SOCKET}
-            self._connection = self.app.connection_for_write(transport_options=options)
-            self._producer = self.app.amqp.Producer(self._connection, auto_declare=False)
-            self._check_batches()
+            self._open()
         # A broker that is away is noticed before anything is sent.
         self._connection.default_channel.client.ping()
         return self._producer
 
-    def _check_batches(self) -> None:
+    def _open(self) -> None:
+        options = {**self.app.conf.broker_transport_options, **IMPATIENT}
+        self._connection = self.app.connection_for_write(transport_options=options)
+        self._producer = self.app.amqp.Producer(self._connection, auto_declare=False)
         if not self._producer.supports_batch_publish:
             raise BatchUnsupported(
                 "The broker's transport can't pipeline doorbells: use Redis or Valkey, and take "

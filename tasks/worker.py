@@ -17,10 +17,11 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, connection
 
-from apps.jobs import liveness, nudge, registry, runtimes, slots, watch
-from apps.jobs.execute import Desk, knowledge
-from apps.jobs.liveness import Card
-from apps.jobs.slots import FileSlot, Trace
+from apps.jobs import nudge, registry
+from apps.jobs.running import liveness, runtimes, slots, watch
+from apps.jobs.running.execute import Desk, knowledge
+from apps.jobs.running.liveness import Card
+from apps.jobs.running.slots import FileSlot, Trace
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import factory
 from django.db.models import F
 
 from apps.core.clock import Now
-from apps.jobs import execute
 from apps.jobs.models import Job
+from apps.jobs.running import execute
 from apps.notifications.models import Email, Suppression
 from apps.notifications.services import email_create
 from apps.orders.models import Order

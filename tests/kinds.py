@@ -5,6 +5,8 @@ import os
 import time
 from uuid import UUID
 
+from celery import shared_task
+
 from apps.jobs.api import Backoff, Cancelled, GiveUp, Snooze, current_job
 from tasks.base import job
 from tests.app.models import Effect
@@ -167,3 +169,12 @@ def unjson() -> object:
 def large(size: int = 100_000) -> str:
     """Return a large result."""
     return "x" * size
+
+
+@shared_task(name="test.plain", bind=True)
+def plain(self, name, kill_first=False):
+    """Leave an effect, as a plain Celery task; die at the first delivery when told to."""
+    if kill_first and not self.request.delivery_info.get("redelivered"):
+        os._exit(9)
+    effect(name)
+    return name

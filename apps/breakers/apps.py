@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.core.checks import register
 from django.db.models.signals import post_migrate
 
 
@@ -14,7 +15,10 @@ class BreakersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Make the declared breakers' rows after each migrate, so that lists are complete."""
+        """Check the settings, and make the declared breakers' rows after each migrate."""
+        from apps.breakers.checks import check_options  # settings are not read at import
+
+        register(check_options)
         post_migrate.connect(_declare_rows, sender=self)
 
 

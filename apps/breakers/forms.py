@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import ValidationError
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
@@ -65,11 +64,12 @@ class TuneForm(ReasonForm):
         return {name: value for name, value in given.items() if value is not None}
 
     def clean(self) -> dict[str, Any]:
-        """Refuse options that do not fit together."""
+        """Refuse options that do not fit, at the option that the message begins with."""
         try:
             options_module.of(self._name).using(self.changed_options)
         except BreakerError as error:
-            raise ValidationError(str(error)) from error
+            named = str(error).split()[0]
+            self.add_error(named if named in self.fields else "reason", str(error))
         return dict(self.cleaned_data)
 
 

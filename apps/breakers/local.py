@@ -103,6 +103,7 @@ class LocalCircuit:
             if known.edit > st.edit:
                 st.edit, st.forced = known.edit, known.forced
                 st.forced_until = None if known.forced_for is None else now + known.forced_for
+                st.window.clear()
 
     def snapshot(self) -> Snapshot:
         """Return what this process knows."""

@@ -135,7 +135,7 @@ def _open() -> BaseDatabaseWrapper:
     wrapper: BaseDatabaseWrapper = load_backend(settings["ENGINE"]).DatabaseWrapper(
         settings, DEFAULT_DB_ALIAS
     )
-    wrapper.connect()
+    wrapper.ensure_connection()  # unlike connect(), it raises Django's errors
     return wrapper
 
 

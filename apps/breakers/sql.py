@@ -84,13 +84,15 @@ FROM moved
 ON CONFLICT (breaker_id, version) DO NOTHING
 """  # noqa: S608 the only text put in is the clock's
 
-#: Takes the probe's permit in the database too; a row means it was granted.
+#: Takes the probe's permit in the database too; a row means it was granted. It is not
+#: when another holds it, nor when another's probe has opened the circuit again.
 TAKE_PERMIT = f"""
 INSERT INTO breakers_breaker AS b (name, probe_token, probe_until)
 VALUES (%(name)s, %(token)s, {NOW} + make_interval(secs => %(seconds)s))
 ON CONFLICT (name) DO UPDATE
 SET probe_token = excluded.probe_token, probe_until = excluded.probe_until
-WHERE b.probe_token IN ('', %(token)s) OR b.probe_until IS NULL OR b.probe_until <= {NOW}
+WHERE (b.probe_token IN ('', %(token)s) OR b.probe_until IS NULL OR b.probe_until <= {NOW})
+  AND NOT (b.state = 'open' AND b.open_until > {NOW})
 RETURNING b.name
 """  # noqa: S608 the only text put in is the clock's
 

@@ -1,9 +1,8 @@
 """The only door to the ledger for other apps."""
 
 from apps.jobs.backoff import Backoff
-from apps.jobs.current import CurrentJob, current_job
-from apps.jobs.draft import Draft, Options
-from apps.jobs.enqueue import enqueue, enqueue_drafts, enqueue_many, prepare_many
+from apps.jobs.enqueueing.draft import Draft, Options
+from apps.jobs.enqueueing.enqueue import enqueue, enqueue_drafts, enqueue_many, prepare_many
 from apps.jobs.errors import (
     EnqueueBusy,
     IdempotencyConflict,
@@ -23,13 +22,14 @@ from apps.jobs.errors import (
 )
 from apps.jobs.handle import JobHandle, job_state, wait_for
 from apps.jobs.models import Job
-from apps.jobs.operate import cancel, change, retry
-from apps.jobs.operate_many import cancel_many, change_many, retry_many
-from apps.jobs.operate_queues import pause_queue, resume_queue
+from apps.jobs.operating.operate import cancel, change, retry
+from apps.jobs.operating.operate_many import cancel_many, change_many, retry_many
+from apps.jobs.operating.operate_queues import pause_queue, resume_queue
+from apps.jobs.operating.prune import prune
+from apps.jobs.operating.selectors import queue_depths
+from apps.jobs.operating.waiting import waiting
 from apps.jobs.outcomes import Cancelled, GiveUp, Snooze, TimeLimitExceeded
-from apps.jobs.prune import prune
-from apps.jobs.selectors import queue_depths
-from apps.jobs.waiting import waiting
+from apps.jobs.running.current import CurrentJob, current_job
 
 __all__ = [
     "Backoff",

@@ -16,7 +16,7 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the declared kinds; make the queues' rows whenever tables were made."""
-        from apps.jobs import queues  # models are loaded by now, not before
+        from apps.jobs.enqueueing import queues  # models are loaded by now, not before
 
         post_migrate.connect(queues.after_migrate, sender=self, dispatch_uid="jobs.queues")
         for module in settings.JOBS_MODULES:

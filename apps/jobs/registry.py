@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from apps.jobs import templates
 from apps.jobs.backoff import Backoff
+from apps.jobs.enqueueing import templates
 from apps.jobs.errors import UnknownKind
 from apps.jobs.schema import Schema
 

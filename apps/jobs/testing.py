@@ -13,11 +13,12 @@ from django.db import connection
 from pydantic_core import to_jsonable_python
 
 from apps.core.clock import NOW
-from apps.jobs import execute, registry
-from apps.jobs.enqueue import enqueue
-from apps.jobs.execute import Desk, knowledge
+from apps.jobs import registry
+from apps.jobs.enqueueing.enqueue import enqueue
 from apps.jobs.models import Job
-from apps.jobs.waiting import waiting
+from apps.jobs.operating.waiting import waiting
+from apps.jobs.running import execute
+from apps.jobs.running.execute import Desk, knowledge
 
 __all__ = ["assert_enqueued", "assert_not_enqueued", "drain", "perform_job"]
 

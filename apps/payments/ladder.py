@@ -4,6 +4,8 @@ The rungs, in order: ask again under the same key while the provider still honou
 the operation by our reference; ask a human. A new key is never minted: money may have moved.
 """
 
+import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -55,7 +57,12 @@ def next_step(standing: Standing, now: datetime, rules: Rules) -> Step:
     return Step.LOOK_UP
 
 
-def wait(standing: Standing, rules: Rules) -> float:
-    """Return the seconds until the next step is worth its call."""
+def wait(standing: Standing, rules: Rules, *, draw: Callable[[], float] = random.random) -> float:
+    """Return the seconds until the next step: doubled each time up to the cap.
+
+    Half of it is drawn by lot ("equal jitter", AWS Architecture Blog, 2015), so that what got
+    lost together does not come back together, and none comes back at once.
+    """
     tries = max(1, standing.attempts + standing.lookups)
-    return min(rules.cap, rules.base * 2.0 ** min(tries - 1, 30))
+    top = min(rules.cap, rules.base * 2.0 ** min(tries - 1, 30))
+    return top / 2 + top / 2 * draw()

@@ -70,6 +70,7 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 
+from config.settings.parts.admin import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.breakers import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.celery import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.database import *  # noqa: E402, F403 one file a topic, joined here

@@ -110,15 +110,15 @@ SMALL = (
     HEARTBEAT,
 )
 FULL = (
-    _more(FLOW, dispatcher=1, early=1),
-    _more(DISPATCHERS, twice=1, stall=1),
-    _more(SLEEP, stall=2, worker=1),
+    _more(FLOW, dispatcher=1),
+    _more(DISPATCHERS, twice=1),
+    _more(SLEEP, stall=2, twice=0),
     _more(FAILOVER, failover=2, stall=1, child=0),
-    _more(UNIQUE, deadline=1, child=1),
-    _more(UNIQUE_FAULTS, child=1),
-    _more(LOCK, child=1, twice=1),
+    _more(UNIQUE, child=1),
+    _more(UNIQUE_FAULTS, child=1, revive=0),
+    _more(LOCK, child=1),
     _more(POISON_CHILD, flush=1, dispatcher=1),
     _more(POISON_WORKER, flush=1, dispatcher=1),
-    _more(OPERATOR, failover=1, twice=1, release=1),
-    Heartbeat(faults=3),
+    _more(OPERATOR, failover=1, pause=0, release=1),
+    Heartbeat(faults=2),
 )

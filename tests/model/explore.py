@@ -5,6 +5,7 @@ liveness afterwards: a world from which no sequence of fair moves (no fault, no
 operator) leads to a finished one is stuck, and so is a job in it.
 """
 
+import gc
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -59,7 +60,11 @@ class Graph:
 def explore(model, *, limit=5_000_000):
     """Return the Report of `model`: exhaustive, unless something breaks first."""
     began, graph = time.perf_counter(), Graph()
-    broken, number = _visit(model, graph, limit)
+    gc.disable()  # millions of tuples and no cycle: the collector would only look at them
+    try:
+        broken, number = _visit(model, graph, limit)
+    finally:
+        gc.enable()
     if not broken:
         number = _first_stuck(model, graph)
         broken = STUCK if number is not None else ""

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from apps.jobs.states import TERMINAL, State
 from tests.model import callers, dispatchers, faults, operators, workers
 from tests.model.properties import broken
-from tests.model.rules import Rules
+from tests.model.rules import DESIGN, Rules
 from tests.model.world import Budget, Caller, Dispatcher, Expiry, Row, Stage, Worker, World
+
+NOTHING_GOES_WRONG = Budget()
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,9 @@ class Model:
     enqueues: tuple = ()  # the job that each caller inserts, unless its key hits another
     workers: int = 2
     dispatchers: int = 1
-    budget: Budget = Budget()
+    budget: Budget = NOTHING_GOES_WRONG
     bells: int = 2  # the broker holds no more at a time
-    rules: Rules = Rules()
+    rules: Rules = DESIGN
 
     @property
     def initial(self):
@@ -50,6 +52,19 @@ class Model:
             deaths=(0,) * len(self.specs),
             debts=(-1,) * len(self.enqueues),
         )
+
+    @property
+    def bound(self):
+        """The bound in words: who there is, and how often what may go wrong."""
+        there = {
+            "jobs": len(self.specs),
+            "callers": len(self.enqueues),
+            "workers": self.workers,
+            "dispatchers": self.dispatchers,
+            "bells": self.bells,
+        }
+        counted = {**there, **self.budget._asdict()}
+        return ", ".join(f"{count} {what}" for what, count in counted.items() if count)
 
     @property
     def _ids(self):

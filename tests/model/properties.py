@@ -29,12 +29,12 @@ def broken(model, world):
 
 
 def _exists(_model, world):
-    """Is a change committed without its job?"""
+    """Return whether a change is committed without its job."""
     return any(caller.stage is Stage.VANISHED for caller in world.callers)
 
 
 def _exactly_once(model, world):
-    """Was an effect committed twice, or a success without it, or it without a success?"""
+    """Return whether an effect is there twice, or without its success, or a success without it."""
     return any(
         spec.transactional
         and (
@@ -47,7 +47,7 @@ def _exactly_once(model, world):
 
 
 def _caps(model, world):
-    """Does a job go on past its limits, or kill more processes than it may?"""
+    """Return whether a job goes on past its limits, or kills more processes than it may."""
     return any(
         row.failures > spec.max_attempts
         or row.losses > spec.max_losses
@@ -59,7 +59,7 @@ def _caps(model, world):
 
 
 def _innocent(model, world):
-    """Was a job that kills nothing charged for two deaths, though nothing else went wrong?"""
+    """Return whether a job that kills nothing is charged twice, with nothing else gone wrong."""
     if not any(spec.kills for spec in model.specs):  # no other faults there, see configs.py
         return False
     return any(
@@ -82,7 +82,7 @@ def _one_running(model, world):
 
 
 def _cancel(_model, world):
-    """Did a job whose cancel was accepted go on?"""
+    """Return whether a job whose cancel was accepted goes on."""
     return any(
         world.jobs[job].state in (State.QUEUED, State.DEAD)
         or (world.jobs[job].state is State.RUNNING and not world.jobs[job].cancel)

@@ -41,3 +41,6 @@ class Rules(NamedTuple):
     # operate
     cancels_at_once: bool = True  # a cancel is one statement, whatever the state
     retry_keeps_attempt: bool = True
+
+
+DESIGN = Rules()

@@ -5,8 +5,9 @@ local version, token, probe = tonumber(ARGV[2]), ARGV[3], ARGV[4] == '1'
 local finding, slow, asked = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 local pending = tonumber(ARGV[8])
 
-if probe then
-  if st.state ~= 'half_open' or st.token ~= token then return reply('done', 0) end
+if probe and (st.state ~= 'half_open' or st.token ~= token) then
+  -- Its permit ended and went to another: too late to have a say.
+elseif probe then
   if finding == 'fault' or slow == 1 then
     seen = {calls = 1, failures = finding == 'fault' and 1 or 0, slow = slow}
     open(asked)

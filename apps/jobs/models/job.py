@@ -86,6 +86,11 @@ class Job(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        permissions = [
+            ("retry_job", "Can queue ended jobs again"),
+            ("cancel_job", "Can cancel jobs"),
+            ("change_waiting_job", "Can change where, how urgently and when a queued job runs"),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="job_state_known", condition=Q(state__in=[state.value for state in State])

@@ -3,6 +3,7 @@
 from typing import Any
 
 import environ
+from celery.schedules import crontab
 
 env = environ.Env()
 
@@ -19,8 +20,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
     "socket_connect_timeout": 3,
     "socket_keepalive": True,
 }
-# No task of the ledger is retried, delayed or remembered by Celery.
-CELERY_TASK_IGNORE_RESULT = True
+# Plain tasks leave results; jobs of the ledger are never remembered by Celery (tasks/base.py).
 CELERY_TASK_TRACK_STARTED = False
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_CREATE_MISSING_QUEUES = True
@@ -36,4 +36,10 @@ CELERY_TIMEZONE = "UTC"
 CELERY_DB_REUSE_MAX = 1_000_000_000
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SYNC_EVERY = 1
+CELERY_BEAT_SCHEDULE = {
+    "maintenance.prune": {
+        "task": "maintenance.prune",
+        "schedule": crontab(minute="11", hour="*"),
+    },
+}
 FLOWER_BASIC_AUTH = env.str("FLOWER_BASIC_AUTH", default="")

@@ -25,4 +25,6 @@ LOGGING: dict[str, Any] = {
         }
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    # The SDK says two lines a call at INFO; what its errors mean is in our own lines.
+    "loggers": {"stripe": {"level": "WARNING"}},
 }

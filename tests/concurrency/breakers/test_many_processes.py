@@ -1,12 +1,13 @@
 """One circuit, many processes: real ones, forked, on one store and one database."""
 
+import contextlib
 import multiprocessing
 import threading
 
 import pytest
 from django.db import connections
 
-from apps.breakers import registry
+from apps.breakers import durable, registry
 from apps.breakers.api import CircuitOpen, guard
 from tests.integration.breakers.support import QUICK, ProviderDown, settle, trip
 from tests.support.processes import wait_until
@@ -16,16 +17,24 @@ fork = multiprocessing.get_context("fork")
 PATIENCE = 60
 
 
-def run_in_processes(count, work):
-    """Run `work(number)` in `count` processes at the same time; fail when one fails."""
+@contextlib.contextmanager
+def forked(count, work):
+    """Run `work(number)` in `count` processes beside the block; fail when one fails."""
     settle()
     connections.close_all()
     started = [fork.Process(target=work, args=(number,)) for number in range(count)]
     for process in started:
         process.start()
+    yield
     for process in started:
         process.join(PATIENCE)
     assert [process.exitcode for process in started] == [0] * count
+
+
+def run_in_processes(count, work):
+    """Run `work(number)` in `count` processes at the same time; fail when one fails."""
+    with forked(count, work):
+        pass
 
 
 class Provider:
@@ -127,6 +136,42 @@ def test_a_provider_that_stays_down_gets_one_probe_a_cooldown(settings):
     run_in_processes(6, work)
     assert provider.most.value == 1
     assert 1 <= provider.calls.value <= 1 + 1.0 / 0.15 * 5
+
+
+def test_one_probe_at_a_time_while_the_store_dies_and_comes_back(
+    settings, valkey_server, monkeypatch
+):
+    """Some processes notice before others; the database decides between them."""
+    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.15, "cooldown_growth": 1}}
+    monkeypatch.setattr(durable, "WAIT", 20.0)
+    provider, stop = Provider(), fork.Event()
+    trip("gate")
+
+    def down():
+        provider.enter()
+        threading.Event().wait(0.02)
+        provider.leave()
+        raise ProviderDown("down")
+
+    def work(number):
+        while not stop.is_set():
+            try:
+                guard("gate").call(down)
+            except (CircuitOpen, ProviderDown):
+                threading.Event().wait(0.005)
+
+    def disturb():
+        threading.Event().wait(0.3)
+        valkey_server.kill()
+        threading.Event().wait(0.5)
+        valkey_server.start()
+        threading.Event().wait(1.0)
+        stop.set()
+
+    with forked(6, work):
+        disturb()
+    assert provider.most.value == 1
+    assert provider.calls.value >= 1
 
 
 def test_twenty_threads_send_exactly_one_probe(settings):

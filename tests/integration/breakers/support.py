@@ -1,13 +1,23 @@
 """What the breakers' tests share."""
 
 import contextlib
-import threading
-import time
 
 from apps.breakers import registry
 from apps.breakers.errors import CircuitOpen
 from apps.breakers.models import Breaker
-from apps.breakers.scribe import scribe
+from apps.breakers.testing import settle
+
+__all__ = [
+    "QUICK",
+    "Declined",
+    "ProviderDown",
+    "as_another_process",
+    "call",
+    "fail",
+    "row",
+    "settle",
+    "trip",
+]
 
 #: Options that trip after four failures and stay open until a test says otherwise.
 QUICK = {"window": 60, "min_volume": 4, "failure_rate": 0.5, "cooldown": 600, "max_cooldown": 6000}
@@ -58,11 +68,3 @@ def as_another_process():
     """Forget what this process knows; the store and the database are all that is left."""
     settle()
     registry.forget()
-
-
-def settle(timeout=10.0):
-    """Wait until everything that breakers had to write is written."""
-    deadline = time.monotonic() + timeout
-    while scribe().busy or any(t.name == "breakers-sync" for t in threading.enumerate()):
-        assert time.monotonic() < deadline, "The breakers' writer is still busy."
-        time.sleep(0.01)

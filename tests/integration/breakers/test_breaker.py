@@ -90,6 +90,14 @@ def test_failures_open_when_they_reach_the_rate():
         call("gate")
 
 
+def test_a_success_that_fills_the_volume_opens_too():
+    """Three failures in four calls are too many, whichever came last."""
+    fail("gate", times=3)
+    call("gate")
+    with pytest.raises(CircuitOpen):
+        call("gate")
+
+
 def test_a_slow_provider_opens(settings):
     """Slow answers are as bad as none."""
     settings.BREAKERS = {"gate": QUICK | {"slow_call": 0.01, "slow_rate": 1.0}}

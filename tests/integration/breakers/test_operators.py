@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from apps.accounts.models import User
-from apps.breakers import services, sql
+from apps.breakers import services, sql, testing
 from apps.breakers.api import BreakerError, CircuitOpen, InvalidOptions, admission, status
 from apps.breakers.models import Breaker, Transition
 from apps.breakers.ramp import take_place
@@ -233,6 +233,25 @@ def test_the_command_says_what_was_meant():
     """An unknown name is refused."""
     with pytest.raises(BreakerError, match="'gate'"):
         run("force", "gaet", "open", "--reason", "typo")
+
+
+def test_history_is_pruned():
+    """What is recent stays."""
+    services.force_open("gate", actor="ada", reason="now")
+    Transition.objects.create(breaker_id="gate", from_state="a", to_state="b", at=clock.read())
+    Transition.objects.filter(to_state="b").update(at=clock.read() - timedelta(days=100))
+    assert services.prune(older_than=timedelta(days=90)) == 1
+    assert Transition.objects.get().reason == "now"
+
+
+def test_a_reset_for_tests_leaves_nothing_behind():
+    """In the store, the database and this process."""
+    trip("gate")
+    services.force_open("gate", actor="ada", reason="now")
+    testing.reset()
+    call("gate")
+    assert (row("gate").state, row("gate").forced) == ("closed", "")
+    assert not Transition.objects.exists()
 
 
 def test_migrating_makes_the_declared_rows(settings):

@@ -162,6 +162,26 @@ def test_without_a_database_a_trip_raises_nothing_and_is_written_later(postgres_
     assert row("gate").state == "open"
 
 
+def test_a_trip_while_the_database_is_dead_is_written_when_it_is_back(postgres_server):
+    """A refused connection loses no move, and neither delays nor fails a call."""
+    call("gate")
+    settle()
+    connection.close()
+    postgres_server.kill()
+    try:
+        started = time.monotonic()
+        trip("gate")
+        for _ in range(50):
+            with pytest.raises(CircuitOpen):
+                call("gate")
+        assert time.monotonic() - started < 5
+    finally:
+        postgres_server.start()
+    wait_until(lambda: Transition.objects.filter(breaker_id="gate", version=1).exists())
+    assert row("gate").state == "open"
+    assert Transition.objects.get(breaker_id="gate").last_error == "ProviderDown: down"
+
+
 def test_a_callers_lock_on_the_row_holds_up_neither_call_nor_caller():
     """The write waits for its turn, not the call."""
     trip_in = threading.Thread(target=lambda: trip("gate"))

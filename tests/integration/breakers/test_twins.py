@@ -2,6 +2,7 @@
 
 import uuid
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -38,14 +39,20 @@ STEPS = st.one_of(
 )
 
 
+@pytest.fixture
+def store():
+    """One connection for all examples."""
+    return connect()
+
+
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=st.lists(STEPS, max_size=40))
-def test_store_and_memory_answer_alike(steps):
+def test_store_and_memory_answer_alike(store, steps):
     """Same verdict, version, state and counts after every step; waits within a second."""
     name = uuid.uuid4().hex
-    shared, local = SharedCircuit(name, connect()), LocalCircuit(name)
+    shared, local = SharedCircuit(name, store), LocalCircuit(name)
     shared.sync(OPTIONS, Snapshot())
     edit = version = 0
     for step in steps:

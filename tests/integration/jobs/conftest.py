@@ -4,9 +4,10 @@ from uuid import uuid4
 
 import pytest
 
-from apps.jobs import execute, registry
-from apps.jobs.execute import Desk, knowledge
+from apps.jobs import registry
 from apps.jobs.models import Job
+from apps.jobs.running import execute
+from apps.jobs.running.execute import Desk, knowledge
 from apps.jobs.schema import Schema
 
 

@@ -7,11 +7,11 @@ from django.db import connection
 from psycopg.types.json import Jsonb
 
 from apps.core.clock import NOW
-from apps.jobs import queues
-from apps.jobs.dispatch import Dispatcher
+from apps.jobs.dispatching.dispatch import Dispatcher
+from apps.jobs.dispatching.sweep import Sweep
+from apps.jobs.enqueueing import queues
 from apps.jobs.models import Job
 from apps.jobs.nudge import Nudge
-from apps.jobs.sweep import Sweep
 
 KINDS = ("test.noop", "test.note", "test.locked", "test.guarded", "test.renamed", "test.sleep")
 FAST = dict.fromkeys(KINDS, 0.001)

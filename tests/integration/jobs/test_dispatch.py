@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.breakers.models import Breaker
-from apps.jobs.bells import RingFailed
+from apps.jobs.dispatching.bells import RingFailed
 from apps.jobs.models import Job, Queue, Worker
 from apps.jobs.nudge import Nudge
 from tests.integration.jobs.dispatching import FAST, KINDS, Desk, fill, hire, queued, sizes, start

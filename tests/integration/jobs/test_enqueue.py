@@ -19,7 +19,7 @@ from apps.jobs.api import (
     prepare_many,
 )
 from apps.jobs.backoff import Backoff
-from apps.jobs.enqueue import enqueue_drafts
+from apps.jobs.enqueueing.enqueue import enqueue_drafts
 from apps.jobs.models import Job
 
 pytestmark = pytest.mark.django_db

@@ -7,11 +7,12 @@ import pytest
 from django.db import connection, transaction
 
 from apps.core import clock
-from apps.jobs import execute, outcomes
-from apps.jobs.claim import claim
-from apps.jobs.execute import knowledge
+from apps.jobs import outcomes
 from apps.jobs.models import Attempt, Job, Queue
-from apps.jobs.settle import Entry, settle
+from apps.jobs.running import execute
+from apps.jobs.running.claim import claim
+from apps.jobs.running.execute import knowledge
+from apps.jobs.running.settle import Entry, settle
 from tests.app.models import Effect
 
 pytestmark = pytest.mark.django_db

@@ -134,7 +134,7 @@ def test_a_retry_over_a_filter_takes_one_of_each_unique_key():
 
 def test_a_filter_is_worked_off_in_batches(monkeypatch):
     """Each job once; jobs that the verb can't move are left."""
-    monkeypatch.setattr("apps.jobs.operate_many.BATCH", 3)
+    monkeypatch.setattr("apps.jobs.operating.operate_many.BATCH", 3)
     JobFactory.create_batch(7)
     JobFactory(state="running")
     JobFactory(state="dead")

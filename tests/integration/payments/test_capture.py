@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 
 from apps.core.effects import CallInTransaction
 from apps.jobs.api import Snooze
+from apps.jobs.testing import perform_job
 from apps.payments import services
 from apps.payments.errors import GatewayRateLimited, ParametersChanged
 from apps.payments.gateways.calls import call
@@ -223,6 +224,13 @@ def test_changed_parameters_are_refused_before_the_call(gateway):
     with pytest.raises(ParametersChanged):
         services.payment_capture(payment_id=payment.id)
     assert gateway.stats()["requests"] == 0
+
+
+@pytest.mark.django_db(transaction=False)
+def test_a_capture_can_be_performed_inside_a_test_transaction(gateway):
+    """The transaction that a test case wraps around its test does not count as one."""
+    payment = PaymentFactory()
+    assert perform_job("payments.capture", payment_id=payment.id)["state"] == "succeeded"
 
 
 def test_no_call_leaves_inside_a_transaction(gateway):

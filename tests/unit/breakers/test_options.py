@@ -6,6 +6,7 @@ from dataclasses import fields
 import pytest
 
 from apps.breakers import options as options_module
+from apps.breakers.checks import check_options
 from apps.breakers.errors import CircuitOpen, InvalidOptions, UnknownBreaker
 from apps.breakers.options import TUNABLE, Options
 
@@ -75,6 +76,19 @@ def test_the_declared_breakers_are_valid():
     """Those that this deployment ships with."""
     for name in options_module.declared():
         assert options_module.of(name).window > 0
+
+
+def test_the_system_check_finds_what_does_not_fit(settings):
+    """Before the first call."""
+    assert check_options() == []
+    settings.BREAKERS = {
+        "gate": {"window": 0},
+        "mail": {"provider_fault": "no.such.thing"},
+        "ok": {},
+    }
+    found = check_options()
+    assert [error.id for error in found] == ["breakers.E001", "breakers.E001"]
+    assert "window" in found[0].msg
 
 
 def test_circuit_open_travels_between_processes():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from apps.jobs.duties import Duty
-from apps.jobs.rescue import Contact
+from apps.jobs.dispatching.duties import Duty
+from apps.jobs.dispatching.rescue import Contact
 
 
 class Clock:

@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.jobs.leases import to_take
+from apps.jobs.dispatching.leases import to_take
 
 ME, A, B, C = (UUID(int=number) for number in range(1, 5))
 

@@ -2,7 +2,13 @@
 
 import pytest
 
-from apps.jobs.window import AGAIN_LATEST, AGAIN_SOONEST, Room, doorbell_size, ring_again_after
+from apps.jobs.dispatching.window import (
+    AGAIN_LATEST,
+    AGAIN_SOONEST,
+    Room,
+    doorbell_size,
+    ring_again_after,
+)
 
 
 def room(window=1.5, slots=4, ahead=0.0, free=4):

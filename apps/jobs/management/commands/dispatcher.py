@@ -9,9 +9,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
-from apps.jobs.dispatch import Dispatcher
-from apps.jobs.listen import Listener
-from apps.jobs.serve import Server
+from apps.jobs.dispatching.dispatch import Dispatcher
+from apps.jobs.dispatching.listen import Listener
+from apps.jobs.dispatching.serve import Server
 
 
 class Command(BaseCommand):
@@ -31,6 +31,7 @@ class Command(BaseCommand):
         if unknown:
             raise CommandError(f"JOBS_QUEUES declares no queue named {', '.join(unknown)}.")
         publisher = import_string(settings.JOBS_PUBLISHER)()
+        publisher.check()
         server = Server(Dispatcher(publisher=publisher, queues=queues), Listener())
         if options["once"]:
             self.stdout.write(f"rang for {server.once()} jobs")

@@ -9,10 +9,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
 
-from apps.jobs import enqueue, operate, operate_many, registry, selectors, show
+from apps.jobs import registry
+from apps.jobs.enqueueing import enqueue
 from apps.jobs.management.arguments import declare
 from apps.jobs.management.output import as_facts, as_json, as_table
 from apps.jobs.models import Job
+from apps.jobs.operating import operate, operate_many, selectors, show
 
 _LISTED = ("id", "kind", "queue", "view", "priority", "run_at", "attempt", "failures", "error")
 _DEPTHS = ("queue", "queued", "scheduled", "retrying", "parked", "running", "oldest_seconds")

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from apps.core import clock
-from apps.jobs import operate_queues, selectors
 from apps.jobs.management.output import as_json, as_table
+from apps.jobs.operating import operate_queues, selectors
 
 _COLUMNS = (
     "queue", "queued", "scheduled", "retrying", "parked", "running",

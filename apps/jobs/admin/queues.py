@@ -1,0 +1,97 @@
+"""Queues: what they hold, and their pause."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from apps.core.readonly import ReadOnlyAdmin
+from apps.jobs.admin.verbs import PauseForm, ReasonForm, act
+from apps.jobs.models import Queue
+from apps.jobs.operating import operate_queues, selectors
+
+
+@admin.register(Queue)
+class QueueAdmin(ReadOnlyAdmin):
+    """Declared queues; pausing stops new runs at once, what runs goes on."""
+
+    list_display = ("name", "standing", "held", "paused_until", "pause_reason", "holder_name")
+    search_fields = ("name",)
+    ordering = ("name",)
+    actions_detail = ("pause", "resume")
+    fields = (
+        *("name", "standing", "held", "paused_at", "paused_until", "paused_by", "pause_reason"),
+        *("window", "holder_name", "lease_until"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Queue]:
+        """Return the queues; their depths are counted once a page."""
+        self._depths = {depth.queue: depth for depth in selectors.queue_depths()}
+        found: QuerySet[Queue] = super().get_queryset(request)
+        return found
+
+    @display(description="state", label={"paused": "warning", "open": "success"})
+    def standing(self, queue: Queue) -> str:
+        """Whether jobs may start."""
+        depth = self._depths.get(queue.name)
+        return "paused" if depth and depth.paused else "open"
+
+    @display(description="waiting")
+    def held(self, queue: Queue) -> str:
+        """How many jobs wait, by view."""
+        depth = self._depths.get(queue.name)
+        if depth is None or not depth.waiting + depth.running:
+            return "nothing"
+        views = ("queued", "scheduled", "retrying", "parked", "running")
+        counts = {name: getattr(depth, name) for name in views}
+        return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+    def has_pause_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 unfold's
+        """Whether the user may pause and resume."""
+        return request.user.has_perm("jobs.pause_queue")
+
+    @action(
+        description="Pause",
+        permissions=["pause"],
+        url_path="pause",
+        variant=ActionVariant.WARNING,
+        dialog={"title": "Let nothing of this queue start", "form_class": PauseForm},
+    )
+    def pause(self, request: HttpRequest, form: PauseForm, object_id: str) -> HttpResponse:
+        """Pause it."""
+        return act(
+            request,
+            _page(object_id),
+            "Paused.",
+            lambda: operate_queues.pause_queue(
+                object_id,
+                reason=form.cleaned_data["reason"],
+                until=form.until,
+                actor=request.user,
+            ),
+        )
+
+    @action(
+        description="Resume",
+        permissions=["pause"],
+        url_path="resume",
+        dialog={"title": "Let this queue's jobs start again", "form_class": ReasonForm},
+    )
+    def resume(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        """Resume it."""
+        return act(
+            request,
+            _page(object_id),
+            "Resumed.",
+            lambda: operate_queues.resume_queue(
+                object_id, actor=request.user, reason=form.cleaned_data["reason"]
+            ),
+        )
+
+
+def _page(object_id: str) -> str:
+    return reverse("admin:jobs_queue_change", args=[object_id])

@@ -1,0 +1,1 @@
+"""Dispatching: due jobs are admitted and rung for; lost ones are rescued."""

@@ -1,0 +1,82 @@
+"""A dispatcher's place in each queue that it holds, in memory."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from apps.jobs.dispatching.admission import START, Cursor
+
+#: A nudge's run_at is a float: what it names is certainly behind this much less.
+_ROUNDING = timedelta(milliseconds=1)
+
+#: Cursors and strays.
+Place = tuple[dict[int, Cursor], dict[UUID, int]]
+
+
+@dataclass(slots=True)
+class Lane:
+    """One queue: a cursor for each priority, and jobs to look at by id."""
+
+    name: str
+    window: float
+    #: Priorities that may have queued jobs.
+    levels: set[int] = field(default_factory=set)
+    cursors: dict[int, Cursor] = field(default_factory=dict)
+    #: Where the sweep behind the cursors stands.
+    swept: dict[int, Cursor] = field(default_factory=dict)
+    #: Jobs to look at by id, and how often each was rung before.
+    strays: dict[UUID, int] = field(default_factory=dict)
+    #: Kinds, as rows name them, that may be rung now.
+    kinds: list[str] = field(default_factory=list)
+    #: Mean cost in seconds of what was rung last; None where it isn't known.
+    typical: float | None = None
+    paused: bool = False
+    #: Whether the last look left jobs unread, or left none for want of room.
+    more: bool = False
+    full: bool = False
+    #: Not to be read before (monotonic): a queue that is slow to read waits its turn.
+    rests_until: float = 0.0
+
+    def cursor(self, priority: int) -> Cursor:
+        """Return where the scan of that priority stands."""
+        return self.cursors.get(priority, START)
+
+    def hear(self, priority: int, run_at: float) -> None:
+        """Go back to what a nudge names."""
+        self.levels.add(priority)
+        moment = datetime.fromtimestamp(run_at, UTC) - _ROUNDING
+        if moment < self.cursor(priority)[0]:
+            self.cursors[priority] = (moment, UUID(int=0))
+
+    def look_back(self, seconds: float) -> None:
+        """Read the last `seconds` behind each cursor again: for commits that came late."""
+        for priority, (run_at, _) in self.cursors.items():
+            if run_at > START[0]:
+                self.cursors[priority] = (run_at - timedelta(seconds=seconds), UUID(int=0))
+
+    def restart(self) -> None:
+        """Read everything from the start."""
+        self.cursors.clear()
+        self.swept.clear()
+        self.more = True
+
+    def may_ring(self, kinds: list[str]) -> None:
+        """Take the kinds that may be rung; a new one may have rows behind the cursors."""
+        if set(kinds) - set(self.kinds):
+            self.restart()
+        self.kinds = kinds
+
+    @property
+    def place(self) -> Place:
+        """The cursors and strays, to come back to when ringing fails."""
+        return dict(self.cursors), dict(self.strays)
+
+    def go_back(self, place: Place) -> None:
+        """Return to an earlier place."""
+        self.cursors, self.strays = place
+
+
+def just_before(cursor: Cursor) -> Cursor:
+    """Return the cursor from which a scan finds the job of `cursor` first."""
+    run_at, job_id = cursor
+    return run_at, UUID(int=max(job_id.int - 1, 0))

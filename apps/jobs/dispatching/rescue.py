@@ -1,0 +1,158 @@
+"""Rescue: claims whose run is gone are settled as losses.
+
+A run is gone when its worker is (stopped, or silent for longer than its lease),
+when a living worker no longer lists its claim, or when its hard limit has long
+passed. Only a dispatcher that has itself had the database for longer than the
+lease may say so: see `Contact`. The settle is fenced by the claim like any other,
+so two rescuers, or a rescuer and an owner that comes back, do no harm.
+"""
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from apps.core.clock import NOW
+from apps.jobs import registry
+from apps.jobs.backoff import Backoff
+from apps.jobs.outcomes import Limits, decide, lost
+from apps.jobs.registry import Kind
+from apps.jobs.running.finish import settle_and_follow_up
+from apps.jobs.running.settle import Entry, Settled
+
+logger = logging.getLogger(__name__)
+
+MOST = 1_000
+#: Seconds beyond hard limit and doorbell budget: the worker's own parent comes first.
+GRACE = 15.0
+
+#: Everything is found from the running rows, of which there are few. A claim is judged
+#: as a whole: nobody knows which of its jobs was running.
+LOST = f"""
+SELECT j.id, j.claim_id, j.kind, j.attempt, j.failures, j.losses, j.max_attempts,
+       CASE
+           WHEN w.id IS NULL THEN 'its worker is unknown'
+           WHEN w.stopped_at IS NOT NULL THEN 'its worker ' || w.name || ' has stopped'
+           WHEN w.beat_at <= (SELECT {NOW}) - make_interval(secs => %(lease)s)
+               THEN 'its worker ' || w.name || ' is silent'
+           WHEN j.started_at < w.previous_beat_at AND j.claim_id <> ALL (w.claims)
+               THEN 'its worker ' || w.name || ' no longer holds its claim'
+           ELSE 'it ran past its hard limit on worker ' || w.name
+       END
+FROM jobs_job j
+LEFT JOIN jobs_worker w ON w.id = j.worker
+LEFT JOIN unnest(%(kinds)s::text[], %(limits)s::float8[]) AS k(kind, seconds) ON k.kind = j.kind
+WHERE j.state = 'running'
+  AND (
+    (w.id IS NULL AND j.started_at <= (SELECT {NOW}) - make_interval(secs => %(lease)s))
+    OR w.stopped_at IS NOT NULL
+    OR w.beat_at <= (SELECT {NOW}) - make_interval(secs => %(lease)s)
+    OR (j.started_at < w.previous_beat_at AND j.claim_id <> ALL (w.claims))
+    OR j.started_at <= (SELECT {NOW}) - make_interval(secs => k.seconds)
+  )
+ORDER BY j.id
+LIMIT %(most)s
+"""
+
+
+@dataclass(slots=True)
+class Contact:
+    """How long this process has had the database without a break (monotonic seconds).
+
+    A silence of its own counts as a break: a process that was stopped knows nothing
+    of what the workers wrote meanwhile.
+    """
+
+    longest_gap: float = 5.0
+    _since: float | None = None
+    _last: float = 0.0
+
+    def touch(self, now: float) -> None:
+        """Note that the database answered."""
+        if self._since is None or now - self._last > self.longest_gap:
+            self._since = now
+        self._last = now
+
+    def lose(self) -> None:
+        """Note that it did not."""
+        self._since = None
+
+    def lasts(self, now: float) -> float:
+        """Return for how long it has been there."""
+        return 0.0 if self._since is None else now - self._since
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A running job whose run is gone, and the reason in words."""
+
+    job_id: UUID
+    claim_id: UUID
+    kind: str
+    attempt: int
+    limits: Limits
+    reason: str
+
+
+def rescue(*, most: int = MOST) -> list[Settled]:
+    """Settle up to `most` lost runs as losses; return what became of each."""
+    found = find(most=most)
+    if not found:
+        return []
+    settled = settle_and_follow_up([_entry(each) for each in found])
+    done = [row for row in settled if not row.refused]
+    for reason, count in Counter(each.reason for each in found).items():
+        logger.warning("rescue: %d lost: %s", count, reason)
+    for state, count in Counter(row.state for row in done).items():
+        logger.info("rescue: %d jobs are %s again", count, state)
+    return done
+
+
+def find(*, most: int = MOST) -> list[Lost]:
+    """Return running jobs whose run is gone."""
+    limits = {name: _longest(kind) for kind in registry.kinds() for name in _names(kind)}
+    parameters = {
+        "lease": settings.JOBS_WORKER_LEASE_SECONDS,
+        "kinds": list(limits),
+        "limits": list(limits.values()),
+        "most": most,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(LOST, parameters)
+        rows = cursor.fetchall()
+    return [_lost(*row) for row in rows]
+
+
+def _names(kind: Kind) -> tuple[str, ...]:
+    return (kind.name, *kind.aliases)
+
+
+def _longest(kind: Kind) -> float:
+    return kind.hard_timeout + settings.JOBS_DOORBELL_BUDGET_SECONDS + GRACE
+
+
+def _lost(  # the columns of LOST
+    job_id: UUID,
+    claim_id: UUID,
+    kind: str,
+    attempt: int,
+    failures: int,
+    losses: int,
+    max_attempts: int,
+    reason: str,
+) -> Lost:
+    declared = registry.get(kind)
+    max_losses = declared.max_losses if declared else 5
+    limits = Limits(failures, losses, max_attempts, max_losses)
+    return Lost(job_id, claim_id, kind, attempt, limits, reason)
+
+
+def _entry(each: Lost) -> Entry:
+    outcome = lost(each.reason)
+    declared = registry.get(each.kind)
+    retry = declared.retry if declared else Backoff()
+    settlement = decide(outcome, each.limits, retry, attempt=each.attempt)
+    return Entry(each.job_id, each.claim_id, settlement, outcome)

@@ -1,0 +1,1 @@
+"""Enqueueing: a call becomes a row, in the caller's own transaction."""

@@ -1,0 +1,157 @@
+"""Enqueueing: one INSERT in the caller's own transaction.
+
+A job that carries no key waits for nobody. A job with a unique key or an
+idempotency key may have to wait for another transaction that holds the same
+one: keys are taken in sorted order, and the wait is bounded
+(JOBS_LOCK_TIMEOUT_SECONDS, then EnqueueBusy).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Unpack
+
+from django.db import connection, connections
+
+from apps.jobs import nudge
+from apps.jobs.enqueueing import insert, keys
+from apps.jobs.enqueueing.draft import Draft, Options, prepare
+from apps.jobs.errors import InvalidArgs, InvalidOption, WrongTransaction
+from apps.jobs.models import Job
+
+
+class BatchOptions(Options, total=False):
+    """The options of `enqueue_many`: shared by all, or one for each."""
+
+    idempotency_keys: Sequence[str | None]
+    unique_keys: Sequence[str | None]
+
+
+def enqueue(
+    kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[Options]
+) -> Job:
+    """Write a job and return it; it exists if and only if the open transaction commits.
+
+    `args` are the handler's keyword arguments. Options:
+
+    - `queue`, `priority` (-100 to 100, higher runs first): instead of the kind's own.
+    - `run_at` (an aware datetime) or `delay` (seconds or a timedelta): not before then.
+    - `expires_at` (an aware datetime, or a timedelta from now): cancelled if not started by then.
+    - `idempotency_key`: the same key again returns the same job (`job.replayed`).
+    - `unique_key`: a job of that kind and key that still waits is returned instead
+      (`job.absorbed`), held until the open transaction ends, and started no later than this
+      one would have been; `replace=True` gives it these arguments.
+    - `lock_key`: no two jobs of one lock run at the same time.
+    - `tenant`, `callback_url`: kept with the job.
+    - `detached=True`: allows a call inside a transaction of another database.
+
+    Raises UnknownKind, InvalidArgs, UnknownQueue, InvalidOption, IdempotencyConflict,
+    EnqueueBusy (another transaction holds the key; this one stays usable) and
+    WrongTransaction, all JobErrors.
+    """
+    draft = prepare(kind, args, options)
+    check_transaction(detached=detached)
+    if draft.unique_key is not None or draft.idempotency_key is not None:
+        return write([draft])[0]
+    job = insert.plain(draft)
+    nudge.after_commit(queue=job.queue, priority=job.priority, run_at=job.run_at)
+    return job
+
+
+def enqueue_many(
+    kind: str,
+    list_of_args: Iterable[Mapping[str, Any]],
+    *,
+    detached: bool = False,
+    **options: Unpack[BatchOptions],
+) -> list[Job]:
+    """Write a job of one kind for each arguments, all or none, and return them in order.
+
+    Options as in `enqueue`; keys are given one for each: `idempotency_keys`,
+    `unique_keys`. Raises as `enqueue` does; InvalidArgs names fields as
+    `<index>.<field>` and lists every bad item.
+    """
+    items = list(list_of_args)
+    each = _per_item(len(items), options)
+    drafts = prepare_many((kind, args, own) for args, own in zip(items, each, strict=True))
+    return enqueue_drafts(drafts, detached=detached)
+
+
+def prepare_many(calls: Iterable[tuple[str, Mapping[str, Any], Options]]) -> list[Draft]:
+    """Return the drafts of `(kind, args, options)` calls, kinds mixed as you like."""
+    drafts: list[Draft] = []
+    errors: dict[str, str] = {}
+    for index, (kind, args, options) in enumerate(calls):
+        try:
+            drafts.append(prepare(kind, args, options))
+        except InvalidArgs as error:
+            errors |= {f"{index}.{field}": text for field, text in error.errors.items()}
+    if errors:
+        shown = "; ".join(f"{field}: {text}" for field, text in list(errors.items())[:10])
+        more = f"; and {len(errors) - 10} more" if len(errors) > 10 else ""
+        raise InvalidArgs(shown + more, errors=errors)
+    return drafts
+
+
+def enqueue_drafts(drafts: Sequence[Draft], *, detached: bool = False) -> list[Job]:
+    """Write drafts, all or none, and return their jobs in order."""
+    check_transaction(detached=detached)
+    return write(drafts) if drafts else []
+
+
+def write(drafts: Sequence[Draft]) -> list[Job]:
+    """Write drafts with or without keys, and nudge once they are committed."""
+    with insert.bounded(drafts):
+        replays = keys.take([draft for draft in drafts if draft.idempotency_key is not None])
+        written = insert.many([draft for draft in drafts if draft.id not in replays])
+        jobs = keys.settle(drafts, written, replays)
+    _nudge(jobs)
+    return jobs
+
+
+def check_transaction(*, detached: bool) -> None:
+    """Refuse to join no transaction while another database's is open: it could roll back alone."""
+    if detached or connection.in_atomic_block:
+        return
+    for other in connections.all(initialized_only=True):
+        if other.in_atomic_block:
+            raise WrongTransaction(
+                f"The open transaction is on {other.alias!r}, but jobs live on "
+                f"{connection.alias!r}: the job would outlive a rollback. Enqueue outside of "
+                "it, or pass detached=True if that is what you mean."
+            )
+
+
+def _per_item(count: int, options: BatchOptions) -> list[Options]:
+    lists = {
+        single: given
+        for single, plural in (
+            ("idempotency_key", "idempotency_keys"),
+            ("unique_key", "unique_keys"),
+        )
+        if (given := options.get(plural)) is not None
+    }
+    shared: Any = {name: value for name, value in options.items() if not name.endswith("_keys")}
+    if shared.get("idempotency_key") is not None:
+        raise InvalidOption("Many jobs can't share one key: give idempotency_keys, one for each.")
+    for single, given in lists.items():
+        if len(given) != count:  # type: ignore[arg-type]  # both are sequences
+            raise InvalidOption(f"{single}s must have one entry for each of the {count} jobs.")
+    if not lists:
+        return [shared] * count
+    return [shared | {name: given[i] for name, given in lists.items()} for i in range(count)]  # type: ignore[index]  # both are sequences
+
+
+def _nudge(jobs: Iterable[Job]) -> None:
+    soonest: dict[tuple[str, int], Job] = {}
+    for job in jobs:
+        if job.replayed:
+            continue
+        if job.absorbed:
+            nudge.after_commit(
+                queue=job.queue, priority=job.priority, run_at=job.run_at, unique_hit=job.id
+            )
+            continue
+        place = (job.queue, job.priority)
+        if place not in soonest or job.run_at < soonest[place].run_at:
+            soonest[place] = job
+    for job in soonest.values():
+        nudge.after_commit(queue=job.queue, priority=job.priority, run_at=job.run_at)

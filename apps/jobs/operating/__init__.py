@@ -1,0 +1,1 @@
+"""Operating: what people do to jobs and queues, and what they may ask."""

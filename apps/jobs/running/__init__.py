@@ -1,0 +1,1 @@
+"""Running: a doorbell is claimed, its handlers run, their outcomes are settled."""

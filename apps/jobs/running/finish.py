@@ -1,0 +1,94 @@
+"""Settling surely: a child takes no other doorbell before its outcomes are written."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+
+from apps.jobs import nudge, registry
+from apps.jobs.enqueueing.enqueue import enqueue
+from apps.jobs.outcomes import Outcome, Settlement
+from apps.jobs.running.settle import Entry, Settled, settle
+from apps.jobs.states import State, Verb
+
+logger = logging.getLogger(__name__)
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+
+
+def settle_surely(entries: Sequence[Entry]) -> list[Settled]:
+    """Write `entries`, however long the database is away; return what became of each."""
+    if not entries:
+        return []
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return settle_and_follow_up(entries)
+        except (OperationalError, InterfaceError) as error:
+            if connection.in_atomic_block:
+                raise  # the caller's transaction is lost, and so is what it did
+            logger.warning("settle of %d jobs failed, trying again: %s", len(entries), error)
+            connection.close()
+            time.sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 2)
+        except DatabaseError as error:
+            return _settle_singly(entries, error)
+
+
+def settle_and_follow_up(entries: Sequence[Entry]) -> list[Settled]:
+    """Settle; enqueue what follows a death in the same transaction; wake who waits."""
+    if any(_has_hook(entry) for entry in entries):
+        with transaction.atomic():
+            settled = settle(entries)
+            _follow_deaths(settled, entries)
+    else:
+        settled = settle(entries)
+    _wake(settled, entries)
+    return settled
+
+
+def _settle_singly(entries: Sequence[Entry], error: DatabaseError) -> list[Settled]:
+    """One entry can't be written: find it, and give it up with the database's words."""
+    if len(entries) > 1:
+        return [row for entry in entries for row in settle_surely([entry])]
+    (entry,) = entries
+    if entry.settlement.verb is Verb.GIVE_UP:
+        raise error
+    logger.error("the outcome of job %s can't be written: %s", entry.job_id, error)
+    message = f"its outcome could not be written: {error}".replace("\x00", "")[:500]
+    hopeless = replace(
+        entry,
+        settlement=Settlement(Verb.GIVE_UP, failures=1, error=message, writes_attempt=True),
+        outcome=Outcome(Verb.GIVE_UP, error_class=type(error).__name__, message=message),
+    )
+    return settle_surely([hopeless])
+
+
+def _has_hook(entry: Entry) -> bool:
+    return entry.settlement.verb is Verb.GIVE_UP
+
+
+def _follow_deaths(settled: Sequence[Settled], entries: Sequence[Entry]) -> None:
+    by_id = {entry.job_id: entry for entry in entries}
+    for row in settled:
+        kind = registry.get(row.kind)
+        if row.state is State.DEAD and kind is not None and kind.on_dead:
+            entry = by_id[row.job_id]
+            enqueue(
+                kind.on_dead,
+                {"job_id": str(row.job_id), "error": entry.settlement.error},
+                idempotency_key=f"on_dead:{entry.claim_id}",
+                scope=f"job:{row.job_id}",
+            )
+
+
+def _wake(settled: Sequence[Settled], entries: Sequence[Entry]) -> None:
+    locks = [row.lock_key for row in settled if row.lock_key]
+    returned = {e.job_id for e in entries if e.settlement.verb in (Verb.RELEASE, Verb.RESCUE)}
+    ids = [row.job_id for row in settled if row.state is State.QUEUED and row.job_id in returned]
+    if locks:
+        nudge.freed(locks=locks)
+    if ids:
+        nudge.returned(ids=ids)

@@ -1,0 +1,141 @@
+"""Performing one job: its handler, within its limits, to an outcome."""
+
+import contextvars
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connections, transaction
+from psycopg.pq import TransactionStatus
+from pydantic_core import PydanticSerializationError, to_json
+
+from apps.core import context
+from apps.jobs import outcomes
+from apps.jobs.errors import LostClaim
+from apps.jobs.outcomes import Limits, Outcome, Settlement
+from apps.jobs.registry import Kind
+from apps.jobs.running import current
+from apps.jobs.running.claim import ClaimedJob
+from apps.jobs.running.limits import SoftLimit
+from apps.jobs.running.settle import Entry, Settled, settle
+from apps.jobs.states import Verb
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Run:
+    """One job on its way through this process; `settled` is set once it is written."""
+
+    job: ClaimedJob
+    kind: Kind
+    claim_id: UUID
+    claimed_at: float
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    outcome: Outcome | None = None
+    error: BaseException | None = None
+    settled: Settled | None = None
+
+    def entry(self) -> Entry:
+        """Return what settle writes for this run."""
+        outcome = self.outcome or outcomes.released("its doorbell's time was used up")
+        started = outcome.verb is not Verb.RELEASE
+        return Entry(
+            self.job.id,
+            self.claim_id,
+            self._decide(outcome),
+            outcome,
+            started=self.started_at - self.claimed_at if started else None,
+            seconds=self.ended_at - self.started_at if started else None,
+        )
+
+    def _decide(self, outcome: Outcome) -> Settlement:
+        job = self.job
+        limits = Limits(job.failures, job.losses, job.max_attempts, self.kind.max_losses)
+        return outcomes.decide(outcome, limits, self.kind.retry, attempt=job.attempt)
+
+
+def perform(run: Run) -> None:
+    """Run the handler; afterwards `run.outcome` is set, for a transactional kind settled too."""
+    run.started_at = run.ended_at = time.monotonic()
+    job = run.job
+    try:
+        with context.bind(job=str(job.id), correlation_id=job.correlation_id):
+            contextvars.copy_context().run(_perform, run)
+    except (Exception, SystemExit) as error:  # every ending is an outcome
+        run.error = error
+        run.outcome = _observe(error, run)
+    finally:
+        run.ended_at = max(run.ended_at, time.monotonic())
+        _tidy_connections(run.error)
+
+
+def _perform(run: Run) -> None:
+    current.enter(current.CurrentJob(run.job, run.claim_id))
+    handler = _bind(run)
+    if run.kind.transactional:
+        _perform_in_transaction(run, handler)
+    else:
+        run.outcome = _returned(SoftLimit(run.kind.timeout).call(handler))
+    run.ended_at = time.monotonic()
+
+
+def _perform_in_transaction(run: Run, handler: Callable[[], Any]) -> None:
+    with transaction.atomic():
+        outcome = _returned(SoftLimit(run.kind.timeout).call(handler))
+        run.outcome, run.ended_at = outcome, time.monotonic()
+        (settled,) = settle([run.entry()])
+        if settled.refused:
+            raise LostClaim(f"Job {run.job.id} is no longer this run's; its effects roll back.")
+    run.settled = settled
+
+
+def _bind(run: Run) -> Callable[[], Any]:
+    arguments = run.kind.schema.load(run.job.args)
+    return lambda: run.kind.handler(**arguments)
+
+
+def _returned(value: object) -> Outcome:
+    """The handler has done its work, so a result that can't be kept is dropped, not a failure."""
+    problem = ""
+    text: str | None = None
+    if value is not None:
+        try:
+            text = to_json(value, inf_nan_mode="null").decode()
+        except (PydanticSerializationError, ValueError) as error:
+            problem = f"its result was dropped, it is not JSON: {error}"
+    if text is not None and len(text) > settings.JOBS_MAX_RESULT_BYTES:
+        problem = f"its result was dropped: {len(text)} bytes is over JOBS_MAX_RESULT_BYTES"
+    elif text is not None and "\\u0000" in text:
+        problem = "its result was dropped: PostgreSQL keeps no NUL characters"
+    if problem:
+        logger.error("%s", problem)
+        return replace(outcomes.succeeded(None), message=problem)
+    return outcomes.succeeded(text)
+
+
+def _observe(error: Exception | SystemExit, run: Run) -> Outcome:
+    if run.outcome is not None and isinstance(error, DatabaseError | InterfaceError):
+        # The handler had ended well: the database failed at its commit, which is not its fault.
+        # Should the commit have happened after all, the fence refuses what is written now.
+        return Outcome(Verb.SNOOZE, delay=1.0, reason=f"its commit failed: {error}"[:200])
+    outcome = outcomes.observe(error, run.kind.retry)
+    if outcome.error_class:
+        logger.warning("%s failed: %s", run.kind.name, outcomes.error_line(outcome))
+    return outcome
+
+
+def _tidy_connections(error: BaseException | None) -> None:
+    """Throw away every connection that is not idle and in autocommit, or that a limit cut."""
+    cut = isinstance(error, outcomes.TimeLimitExceeded | LostClaim)
+    for connection in connections.all(initialized_only=True):
+        if connection.in_atomic_block or connection.connection is None:
+            continue  # a test's own transaction, or nothing to tidy
+        status = connection.connection.info.transaction_status
+        if cut or status != TransactionStatus.IDLE or not connection.get_autocommit():
+            connection.close()

@@ -1,0 +1,220 @@
+"""The slot: what a child tells its parent, in memory that survives the child.
+
+Each child of a worker owns one memory-mapped file. It writes a record before it
+claims, before each handler and after each, so that a parent whose child died
+knows what ran, what had ended and what never started. A record is complete or
+not there: its checksum is written with it, and the record behind it is zero.
+The child holds a lock on its file; when the lock is free, the child is dead.
+"""
+
+import fcntl
+import json
+import mmap
+import os
+import shutil
+import struct
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+from uuid import UUID
+
+from apps.jobs.outcomes import Outcome, Settlement
+from apps.jobs.running.settle import Entry
+from apps.jobs.states import Verb
+
+SIZE = 1 << 20
+#: Room at the end of the file for the run times by kind.
+TIMES_AT = SIZE - (1 << 16)
+_HEADER = struct.Struct("<II")
+
+_owners: list[BinaryIO] = []
+
+
+def make_folder(parent: Path) -> Path:
+    """Make a folder for one worker's slots; remove those that dead workers left."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob("celeriac-*/owner"):
+        with left.open("r+b") as file:
+            if _lock_is_free(file.fileno()):
+                shutil.rmtree(left.parent, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix="celeriac-", dir=parent))
+    owner = (folder / "owner").open("w+b")
+    fcntl.flock(owner, fcntl.LOCK_EX)
+    _owners.append(owner)  # held until the process ends
+    return folder
+
+
+class SlotFull(Exception):
+    """The record does not fit."""
+
+
+class Slot(Protocol):
+    """Where a run leaves its traces."""
+
+    def open(self, claim_id: UUID, ids: list[UUID]) -> None:
+        """A claim is about to be made."""
+
+    def start(self, job_id: UUID, hard_timeout: float) -> None:
+        """A handler is about to run."""
+
+    def end(self, entry: Entry) -> None:
+        """A handler has ended; SlotFull where the record does not fit."""
+
+    def close(self) -> None:
+        """Everything of the claim is settled."""
+
+    def times(self, means: dict[str, float]) -> None:
+        """The mean seconds of a run, by kind."""
+
+
+class NoSlot:
+    """For a process without a parent that watches."""
+
+    def open(self, claim_id: UUID, ids: list[UUID]) -> None:
+        """Leave no trace."""
+
+    def start(self, job_id: UUID, hard_timeout: float) -> None:
+        """Leave no trace."""
+
+    def end(self, entry: Entry) -> None:
+        """Leave no trace."""
+
+    def close(self) -> None:
+        """Leave no trace."""
+
+    def times(self, means: dict[str, float]) -> None:
+        """Leave no trace."""
+
+
+class FileSlot:
+    """A child's own slot, in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / f"{os.getpid()}.slot"
+        self._file = self.path.open("w+b")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._file.truncate(SIZE)
+        self._map = mmap.mmap(self._file.fileno(), SIZE)
+        self._at = 0
+
+    def open(self, claim_id: UUID, ids: list[UUID]) -> None:
+        """A claim is about to be made."""
+        self._at = 0
+        self._write({"claim": str(claim_id), "ids": [str(job_id) for job_id in ids]})
+
+    def start(self, job_id: UUID, hard_timeout: float) -> None:
+        """A handler is about to run."""
+        now = time.monotonic()
+        self._write({"start": str(job_id), "at": now, "until": now + hard_timeout})
+
+    def end(self, entry: Entry) -> None:
+        """A handler has ended; SlotFull where the record does not fit."""
+        self._write({"end": _dump(entry)})
+
+    def close(self) -> None:
+        """Everything of the claim is settled."""
+        self._map[: _HEADER.size] = bytes(_HEADER.size)
+        self._at = 0
+
+    def times(self, means: dict[str, float]) -> None:
+        """The mean seconds of a run, by kind."""
+        self._put(TIMES_AT, json.dumps(means).encode(), SIZE)
+
+    def _write(self, record: dict[str, Any]) -> None:
+        payload = json.dumps(record).encode()
+        self._put(self._at, payload, TIMES_AT)
+        self._at += _HEADER.size + len(payload)
+
+    def _put(self, at: int, payload: bytes, limit: int) -> None:
+        body = at + _HEADER.size
+        end = body + len(payload)
+        if end + _HEADER.size > limit:
+            raise SlotFull
+        self._map[end : end + _HEADER.size] = bytes(_HEADER.size)
+        self._map[body:end] = payload
+        self._map[at:body] = _HEADER.pack(len(payload), zlib.crc32(payload))
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a slot says of a child: its claim, what ended, what runs since when."""
+
+    pid: int
+    alive: bool
+    claim_id: UUID | None = None
+    ids: tuple[UUID, ...] = ()
+    ended: tuple[Entry, ...] = ()
+    running: UUID | None = None
+    running_until: float = 0.0
+    means: dict[str, float] = field(default_factory=dict)
+
+
+def read(path: Path) -> Trace:
+    """Return what the slot at `path` says."""
+    with path.open("r+b") as file:
+        alive = not _lock_is_free(file.fileno())
+        data = file.read(SIZE)
+    pid = int(path.stem)
+    means = next(_records(data, TIMES_AT, SIZE), {})
+    records = list(_records(data, 0, TIMES_AT))
+    if not records or "claim" not in records[0]:
+        return Trace(pid, alive, means=means)
+    claim_id = UUID(records[0]["claim"])
+    ended = tuple(_load(record["end"], claim_id) for record in records if "end" in record)
+    running = records[-1] if "start" in records[-1] else None
+    return Trace(
+        pid,
+        alive,
+        claim_id=claim_id,
+        ids=tuple(UUID(job_id) for job_id in records[0]["ids"]),
+        ended=ended,
+        running=UUID(running["start"]) if running else None,
+        running_until=running["until"] if running else 0.0,
+        means=means,
+    )
+
+
+def _records(data: bytes, at: int, limit: int) -> Iterator[dict[str, Any]]:
+    while at + _HEADER.size <= min(limit, len(data)):
+        length, checksum = _HEADER.unpack_from(data, at)
+        payload = data[at + _HEADER.size : at + _HEADER.size + length]
+        if not length or len(payload) < length or zlib.crc32(payload) != checksum:
+            return
+        yield json.loads(payload)
+        at += _HEADER.size + length
+
+
+def _lock_is_free(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return True
+
+
+def _dump(entry: Entry) -> dict[str, Any]:
+    return {
+        "job": str(entry.job_id),
+        "settlement": asdict(entry.settlement),
+        "outcome": asdict(entry.outcome),
+        "started": entry.started,
+        "seconds": entry.seconds,
+    }
+
+
+def _load(data: dict[str, Any], claim_id: UUID) -> Entry:
+    settlement = data["settlement"] | {"verb": Verb(data["settlement"]["verb"])}
+    outcome = data["outcome"] | {"verb": Verb(data["outcome"]["verb"])}
+    return Entry(
+        UUID(data["job"]),
+        claim_id,
+        Settlement(**settlement),
+        Outcome(**outcome),
+        data["started"],
+        data["seconds"],
+    )

@@ -1,0 +1,98 @@
+"""The watch that a worker's parent keeps over its children, through their slots.
+
+A child that runs past its hard limit is killed. Of a dead child's claim, what
+had ended is settled as it ended, the job that ran is charged one loss, and the
+rest is released: neighbours pay nothing.
+"""
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from apps.jobs import outcomes, registry
+from apps.jobs.backoff import Backoff
+from apps.jobs.outcomes import Limits, Outcome
+from apps.jobs.registry import Kind
+from apps.jobs.running.finish import settle_and_follow_up
+from apps.jobs.running.settle import Entry
+from apps.jobs.running.slots import Trace, read
+from apps.jobs.states import Verb
+
+logger = logging.getLogger(__name__)
+
+_FACTS = """
+SELECT id, kind, attempt, failures, losses, max_attempts FROM jobs_job
+WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
+ORDER BY id
+"""
+
+
+def traces(folder: Path) -> list[Trace]:
+    """Return what the children's slots in `folder` say."""
+    found = []
+    for path in sorted(folder.glob("*.slot")):
+        try:
+            found.append(read(path))
+        except (FileNotFoundError, ValueError):
+            continue  # it went away, or is not ours
+    return found
+
+
+def kill_overdue(children: Iterable[Trace]) -> list[UUID]:
+    """Kill each child whose handler ran past its hard limit; return those jobs' ids."""
+    now = time.monotonic()
+    overdue = [trace for trace in children if trace.alive and trace.running]
+    killed = []
+    for trace in overdue:
+        if trace.running and now > trace.running_until:
+            logger.error("job %s ran past its hard limit: its child is killed", trace.running)
+            os.kill(trace.pid, signal.SIGKILL)
+            killed.append(trace.running)
+    return killed
+
+
+def bury(folder: Path, trace: Trace, *, reason: str, blameless: bool = False) -> None:
+    """Settle the claim of a dead child and remove its slot.
+
+    `blameless` charges nobody: the worker was stopped, which is no job's fault.
+    """
+    if trace.claim_id is not None:
+        settle_and_follow_up(_entries(trace, reason, blameless))
+    (folder / f"{trace.pid}.slot").unlink(missing_ok=True)
+
+
+def _entries(trace: Trace, reason: str, blameless: bool) -> list[Entry]:
+    ended = {entry.job_id: entry for entry in trace.ended}
+    with connection.cursor() as cursor:
+        cursor.execute(_FACTS, [list(trace.ids), trace.claim_id])
+        rows = cursor.fetchall()
+    return [
+        ended.get(row[0]) or _entry(row, trace, _ending(row[0], trace, reason, blameless))
+        for row in rows
+    ]
+
+
+def _ending(job_id: UUID, trace: Trace, reason: str, blameless: bool) -> Outcome:
+    if job_id != trace.running:
+        return outcomes.released("its worker's child died before its turn")
+    if blameless:
+        return Outcome(Verb.SNOOZE, reason=reason)
+    return outcomes.lost(reason)
+
+
+def _entry(row: tuple[Any, ...], trace: Trace, outcome: Outcome) -> Entry:
+    job_id, name, attempt, failures, losses, max_attempts = row
+    if trace.claim_id is None:
+        raise ValueError(f"The slot of process {trace.pid} holds no claim.")
+    kind: Kind | None = registry.get(name)
+    retry, max_losses = (kind.retry, kind.max_losses) if kind else (Backoff(), 5)
+    limits = Limits(failures, losses, max_attempts, max_losses)
+    settlement = outcomes.decide(outcome, limits, retry, attempt=attempt)
+    return Entry(job_id, trace.claim_id, settlement, outcome)

@@ -1,0 +1,20 @@
+"""The control room's looks."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+
+
+def _favicon(request: HttpRequest) -> str:
+    return static("core/favicon.svg")
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Celeriac",
+    "SITE_HEADER": "Celeriac",
+    "SITE_SUBHEADER": "jobs that happen",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _favicon}],
+    "SHOW_HISTORY": False,
+    "SIDEBAR": {"show_search": True, "show_all_applications": True},
+}

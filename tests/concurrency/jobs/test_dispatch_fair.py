@@ -1,0 +1,120 @@
+"""Three dispatchers, twenty queues, and somebody who holds a transaction open."""
+
+import threading
+import time
+from collections import Counter
+
+import pytest
+from django.db import connection
+
+from apps.jobs.dispatching.dispatch import Dispatcher
+from apps.jobs.models import Job, Queue
+from apps.jobs.nudge import Nudge
+from tests.integration.jobs.dispatching import Desk, Recorder, fill, hire
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+QUEUES = [f"queue{number:02}" for number in range(20)]
+EACH = 1_000
+
+
+class Timed(Recorder):
+    """Notes when each job was rung."""
+
+    def __init__(self):
+        """Note nothing yet."""
+        super().__init__()
+        self.times = []
+
+    def ring(self, bells):
+        """Take note of ids and time."""
+        now = time.monotonic()
+        self.times += [(job_id, now) for bell in bells for job_id in bell.ids]
+        super().ring(bells)
+
+
+@pytest.fixture
+def twenty(settings):
+    """Declare twenty queues, each with a backlog, and a worker for them all."""
+    settings.JOBS_QUEUES = {name: {} for name in QUEUES}
+    Queue.objects.bulk_create([Queue(name=name) for name in QUEUES])
+    for name in QUEUES:
+        fill("test.noop", EACH, queue=name)
+    hire(queues=QUEUES, slots=8, run_times={"test.noop": 0.001})
+
+
+def test_three_dispatchers_ring_every_job_once_and_starve_no_queue(twenty):
+    """While their leases last, no job is rung by two, or twice."""
+    dispatchers = [Dispatcher(publisher=Timed()) for _ in range(3)]
+    for _ in range(3):
+        for each in dispatchers:
+            each.leases.renew()
+    for each in dispatchers:
+        each.read_fleet()
+    held = Counter(Queue.objects.filter(name__in=QUEUES).values_list("holder", flat=True))
+    assert sorted(held.values()) == [6, 7, 7]
+    first = [each.round(Nudge()) for each in dispatchers]
+    assert all(first)
+    rung = Counter(bell.queue for each in dispatchers for bell in each.publisher.bells)
+    assert set(rung) == set(QUEUES)
+    for _ in range(5):
+        for each in dispatchers:
+            each.round(Nudge())
+    times = Counter(job_id for each in dispatchers for job_id, _ in each.publisher.times)
+    assert len(times) == len(QUEUES) * EACH
+    assert set(times.values()) == {1}
+
+
+def test_a_transaction_held_open_elsewhere_starves_no_queue():
+    """Dead versions pile up behind the cursor, where nobody reads."""
+    desk = Desk()
+    hire(run_times={"test.noop": 0.001})
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute("SELECT count(*) FROM jobs_queue")
+            held.set()
+            done.wait(60)
+            cursor.execute("ROLLBACK")
+        connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert held.wait(30)
+        rung = 0
+        for _ in range(10):
+            fill("test.noop", 2_000, age=0)
+            rung += drain(desk)
+        assert rung == 20_000
+        assert buffers_of_a_scan(desk) < 100
+    finally:
+        done.set()
+        holder.join(30)
+
+
+def drain(desk):
+    """Ring and end what is queued; return how many jobs that was."""
+    ended = 0
+    while bells := desk.round(Nudge()):
+        ids = [job_id for bell in bells for job_id in bell.ids]
+        Job.objects.filter(id__in=ids).delete()
+        ended += len(ids)
+    return ended
+
+
+def buffers_of_a_scan(desk):
+    """Return how many pages the next scan touches, by what PostgreSQL counts."""
+    lane = desk.dispatcher.lanes["default"]
+    run_at, last = lane.cursor(0)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT id FROM jobs_job"
+            " WHERE state = 'queued' AND queue = 'default' AND priority = 0"
+            " AND (run_at, id) > (%s, %s) AND run_at <= now() ORDER BY run_at, id LIMIT 100",
+            [run_at, last],
+        )
+        plan = cursor.fetchone()[0][0]["Plan"]
+    return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]

@@ -1,0 +1,91 @@
+"""Doorbells on a real broker."""
+
+import json
+import os
+from base64 import b64decode
+from uuid import uuid4
+
+import pytest
+from celery import Celery
+
+from apps.jobs.dispatching.bells import Bell, RingFailed
+from tasks.publisher import BatchUnsupported, CeleryPublisher
+
+
+def app(url=None, **options):
+    """Return an app on the test's broker."""
+    made = Celery("other", broker=url or os.environ["BROKER_URL"], set_as_current=False)
+    made.conf.broker_transport_options = {"ack_emulation": False, **options}
+    return made
+
+
+@pytest.fixture
+def publisher(broker):
+    """Yield a publisher for the project's own app."""
+    made = CeleryPublisher()
+    yield made
+    made.close()
+
+
+def messages(broker, queue):
+    """Return the queue's messages, the oldest first, as headers and arguments."""
+    found = [json.loads(text) for text in reversed(broker.lrange(queue, 0, -1))]
+    return [(each["headers"], json.loads(b64decode(each["body"]))[0]) for each in found]
+
+
+def test_a_doorbell_is_a_task_of_its_kind_with_a_list_of_ids(publisher, broker):
+    """One id names the message too, so that Flower and results find the job."""
+    ids = [uuid4() for _ in range(3)]
+    publisher.ring(
+        [
+            Bell("test.noop", "payments", tuple(ids)),
+            Bell("test.note", "payments", (ids[0],)),
+            Bell("test.noop", "default", (ids[1],)),
+        ]
+    )
+    (many, many_args), (one, one_args) = messages(broker, "payments")
+    assert (many["task"], many_args) == ("test.noop", [[str(job_id) for job_id in ids]])
+    assert (one["task"], one_args, one["id"]) == ("test.note", [[str(ids[0])]], str(ids[0]))
+    assert one["ignore_result"]
+    assert len(messages(broker, "default")) == 1
+
+
+def test_a_thousand_doorbells_keep_their_order(publisher, broker):
+    """Over several writes."""
+    ids = [uuid4() for _ in range(1200)]
+    publisher.ring([Bell("test.noop", "default", (job_id,)) for job_id in ids])
+    assert [args[0][0] for _, args in messages(broker, "default")] == [str(one) for one in ids]
+
+
+def test_a_broker_that_is_away_has_certainly_taken_nothing():
+    """The dispatcher reads everything again."""
+    publisher = CeleryPublisher(app("redis://127.0.0.1:1/0"))
+    with pytest.raises(RingFailed) as failure:
+        publisher.ring([Bell("test.noop", "default", (uuid4(),))])
+    assert not failure.value.uncertain
+
+
+def test_a_publisher_recovers_from_a_connection_that_broke(publisher, broker):
+    """The next ring makes another."""
+    bell = Bell("test.noop", "default", (uuid4(),))
+    publisher.ring([bell])
+    broker.client_kill_filter(_type="normal", skipme=True)
+    publisher.ring([bell])
+    assert len(messages(broker, "default")) == 2
+
+
+def test_a_broker_that_refuses_in_the_middle_leaves_it_uncertain(publisher, broker):
+    """Some may have arrived."""
+    broker.set("default", "not a list")
+    with pytest.raises(RingFailed) as failure:
+        publisher.ring([Bell("test.noop", "default", (uuid4(),))])
+    assert failure.value.uncertain
+
+
+def test_a_transport_that_can_not_pipeline_is_refused_with_the_reason():
+    """It would ring one by one, silently."""
+    publisher = CeleryPublisher(app(retry_on_timeout=True))
+    with pytest.raises(BatchUnsupported, match="retry_on_timeout"):
+        publisher.check()
+    with pytest.raises(BatchUnsupported):
+        CeleryPublisher(app("memory://")).check()

@@ -1,0 +1,105 @@
+"""How a run ended, and what that makes of the job."""
+
+import pytest
+
+from apps.jobs import outcomes
+from apps.jobs.backoff import Backoff
+from apps.jobs.outcomes import Cancelled, GiveUp, Limits, Settlement, Snooze
+from apps.jobs.states import Verb
+
+RETRY = Backoff(max_attempts=3, base=1, cap=60, floor=1, give_up_on=(LookupError,))
+FRESH = Limits(failures=0, losses=0, max_attempts=3, max_losses=2)
+WORN = Limits(failures=2, losses=1, max_attempts=3, max_losses=2)
+
+
+class Throttled(Exception):
+    """A provider that says when to come back."""
+
+    def __init__(self, retry_after):
+        super().__init__("slow down")
+        self.retry_after = retry_after
+
+
+def settlement(error, limits=FRESH):
+    """Return what a raised error makes of a job."""
+    return outcomes.decide(outcomes.observe(error, RETRY), limits, RETRY, attempt=1)
+
+
+def test_a_failure_is_retried_and_counted():
+    """With its error as one line."""
+    found = settlement(ValueError("no such\ncustomer"))
+    assert (found.verb, found.failures, found.losses) == (Verb.RETRY, 1, 0)
+    assert found.error == "ValueError: no such customer"
+    assert found.writes_attempt
+    assert 1 <= found.delay <= 60
+
+
+@pytest.mark.parametrize(
+    ("error", "limits"), [(ValueError(), WORN), (KeyError(), FRESH), (GiveUp("never"), FRESH)]
+)
+def test_the_last_failure_or_a_hopeless_one_is_the_end(error, limits):
+    """It is counted all the same."""
+    found = settlement(error, limits)
+    assert (found.verb, found.failures) == (Verb.GIVE_UP, 1)
+
+
+def test_a_snooze_is_no_failure():
+    """It waits as long as it said, and leaves no Attempt."""
+    assert settlement(Snooze(30, "not yet"), WORN) == Settlement(
+        Verb.SNOOZE, delay=30, wait_reason="not yet"
+    )
+    assert Snooze(-5).seconds == 0
+
+
+def test_a_handler_that_stops_on_request_is_cancelled():
+    """With its words, or ours."""
+    assert settlement(Cancelled("halfway")).error == "halfway"
+    assert settlement(Cancelled()).verb is Verb.STOP
+
+
+def test_a_loss_is_counted_apart_until_there_were_too_many():
+    """A job that kills workers ends dead."""
+    lost = outcomes.lost("its worker died")
+    first = outcomes.decide(lost, FRESH, RETRY, attempt=1)
+    assert (first.verb, first.losses, first.failures) == (Verb.RESCUE, 1, 0)
+    last = outcomes.decide(lost, WORN, RETRY, attempt=2)
+    assert (last.verb, last.losses, last.failures) == (Verb.GIVE_UP, 1, 0)
+
+
+def test_a_release_leaves_no_trace():
+    """The job had not started."""
+    found = outcomes.decide(outcomes.released("stopping"), WORN, RETRY, attempt=1)
+    assert found == Settlement(Verb.RELEASE, wait_reason="stopping")
+
+
+@pytest.mark.parametrize(("attempt", "writes"), [(1, False), (2, True)])
+def test_only_a_success_at_the_first_go_needs_no_attempt(attempt, writes):
+    """The Job row tells all of that one."""
+    found = outcomes.decide(outcomes.succeeded('"x"'), FRESH, RETRY, attempt=attempt)
+    assert (found.verb, found.result, found.writes_attempt) == (Verb.COMPLETE, '"x"', writes)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(7, 7.0), ("7.5", 7.5), (None, None), ("soon", None), (-1, None), (float("inf"), None)],
+)
+def test_the_providers_wish_is_read(value, seconds):
+    """What is no number of seconds is no wish."""
+    assert outcomes.retry_after(Throttled(value)) == seconds
+    if seconds:
+        assert settlement(Throttled(value)).delay >= seconds
+
+
+def test_what_postgresql_can_not_keep_is_taken_out_of_an_error():
+    """NULs go, endless messages and tracebacks are clipped."""
+    found = outcomes.observe(ValueError("a\x00b" + "x" * 100_000), RETRY)
+    assert "\x00" not in found.message + found.traceback
+    assert len(found.message) == outcomes.MAX_MESSAGE
+    assert len(found.traceback) == outcomes.MAX_TRACEBACK
+    assert len(outcomes.error_line(found)) == 500
+
+
+def test_an_error_is_named_in_full():
+    """With its module, unless it is Python's own."""
+    assert outcomes.observe(Throttled(1), RETRY).error_class.endswith("test_outcomes.Throttled")
+    assert outcomes.observe(KeyError("x"), RETRY).error_class == "KeyError"

@@ -1,0 +1,109 @@
+"""Declared kinds, and keys made from their arguments."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.jobs import registry
+from apps.jobs.enqueueing import templates
+from apps.jobs.errors import UnknownKind
+from apps.jobs.schema import Schema
+
+
+def first(account: str):
+    """Do something."""
+
+
+def second(account: str):
+    """Do something else."""
+
+
+@pytest.fixture
+def declare():
+    """Return a function that declares a kind for this test."""
+    names = []
+
+    def declare(name, handler=first, **policy):
+        names.append(name)
+        return registry.declare(
+            registry.Kind(name=name, handler=handler, schema=Schema.of(handler), **policy)
+        )
+
+    yield declare
+    for name in names:
+        registry.forget(name)
+
+
+def test_a_kind_is_found_by_name_and_alias(declare):
+    """Both lead to the one declaration."""
+    kind = declare("unit.new", aliases=("unit.old",))
+    assert registry.find("unit.new") is registry.find("unit.old") is kind
+    assert {"unit.new", "unit.old"} <= set(registry.names())
+    assert kind in list(registry.kinds())
+
+
+def test_an_unknown_kind_says_what_was_probably_meant(declare):
+    """Or where to declare it."""
+    declare("unit.capture")
+    with pytest.raises(UnknownKind, match=r"mean 'unit\.capture'"):
+        registry.find("unit.captrue")
+    with pytest.raises(UnknownKind, match="JOBS_MODULES"):
+        registry.find("xyz")
+    assert registry.get("xyz") is None
+
+
+def test_a_name_is_declared_once(declare):
+    """The same handler may come again, as on a reload; another may not, not by alias either."""
+    declare("unit.one", aliases=("unit.uno",))
+    declare("unit.one", aliases=("unit.uno",))
+    with pytest.raises(ValueError, match="declared twice"):
+        declare("unit.uno", second)
+
+
+def test_a_forgotten_kind_takes_its_aliases_along(declare):
+    """For tests."""
+    declare("unit.gone", aliases=("unit.went",))
+    registry.forget("unit.gone")
+    assert registry.get("unit.went") is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ({"lock": "account:{acount}"}, "names acount, but the handler takes account"),
+        ({"unique": "{nothing}"}, "names nothing"),
+        ({"unique": "{account!r}"}, "plainly"),
+        ({"unique": "{account.name}"}, "plainly"),
+        ({"unique": "{account:>10}"}, "plainly"),
+        ({"batch": 0}, "1 or more"),
+        ({"retention": -1}, "0 or more"),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused_at_once(declare, policy, words):
+    """Not at the first job."""
+    with pytest.raises(ValueError, match=words):
+        declare("unit.bad", **policy)
+
+
+@pytest.mark.parametrize(
+    ("policy", "alone"),
+    [({}, False), ({"lock": "x"}, True), ({"breaker": "b"}, True), ({"batch": 1}, True)],
+)
+def test_some_kinds_ring_alone(declare, policy, alone):
+    """Locks, circuits and batch=1."""
+    assert declare("unit.ring", **policy).rings_alone is alone
+
+
+def test_a_template_reads_plainly():
+    """Text as it is, other values as JSON, what was not given by its default."""
+    assert templates.render("a:{x}", {"x": "b c/d@e"}, {}) == "a:b c/d@e"
+    assert templates.render("a:{x}", {}, {"x": None}) == "a:null"
+    assert templates.render("{{{x}}}", {"x": 5}, {}) == "{5}"
+
+
+@given(*[st.text(alphabet="a:%-", max_size=5)] * 4)
+def test_different_values_make_different_keys(a, b, c, d):
+    """No separator in a value is mistaken for the template's own."""
+    one = templates.render("k:{x}:-{y}", {"x": a, "y": b}, {})
+    two = templates.render("k:{x}:-{y}", {"x": c, "y": d}, {})
+    assert (one == two) == ((a, b) == (c, d))

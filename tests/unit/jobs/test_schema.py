@@ -1,0 +1,191 @@
+"""Arguments: validated at the door, restored before a run."""
+
+import enum
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, SecretStr
+
+from apps.jobs.errors import InvalidArgs
+from apps.jobs.schema import Schema
+
+
+class Colour(enum.Enum):
+    """A colour."""
+
+    RED = "red"
+
+
+class Line(BaseModel):
+    """A line of an order."""
+
+    sku: str
+    count: int = 1
+
+
+class Odd(BaseModel):
+    """What JSON can't carry faithfully."""
+
+    anything: Any = None
+    secret: SecretStr = SecretStr("")
+
+
+def handler(
+    order: UUID,
+    count: int = 3,
+    note: Any = None,
+    tags: set[str] = frozenset(),
+    model_kind: str = "",
+    schema: dict = {},  # noqa: B006 a default as users write it
+):
+    """Take some of everything."""
+
+
+SCHEMA = Schema.of(handler)
+ORDER = UUID(int=7)
+
+
+def errors_of(schema, args):
+    """Return what is wrong with the arguments, by field."""
+    with pytest.raises(InvalidArgs) as caught:
+        schema.check(args)
+    return caught.value.errors
+
+
+def test_only_what_was_given_is_stored():
+    """A default is the handler's on the day it runs."""
+    dumped = SCHEMA.check({"order": str(ORDER), "count": "4"})
+    assert dumped.values == {"order": str(ORDER), "count": 4}
+    assert SCHEMA.load(dumped.text) == {"order": ORDER, "count": 4}
+    assert SCHEMA.load(dumped.values) == {"order": ORDER, "count": 4}
+
+
+@pytest.mark.parametrize(
+    ("args", "field", "words"),
+    [
+        ({}, "order", "is missing"),
+        ({"order": ORDER, "cuont": 1}, "cuont", "did you mean 'count'"),
+        ({"order": ORDER, "zzz": 1}, "zzz", "handler takes order, count"),
+        ({"order": "nope"}, "order", "valid UUID"),
+        ({"order": ORDER, "note": {1, 2}}, "note", "no JSON value (set)"),
+        ({"order": ORDER, "note": object()}, "note", "no JSON value (object)"),
+        ({"order": ORDER, "note": [{"x": b"y"}]}, "note.list.0.dict.x", "no JSON value (bytes)"),
+        ({"order": ORDER, "schema": {"x": ORDER}}, "schema.x", "no JSON value (UUID)"),
+        ({"order": ORDER, "note": float("nan")}, "note", "NaN and Infinity"),
+        ({"order": ORDER, "note": [float("inf")]}, "note", "NaN and Infinity"),
+        ({"order": ORDER, "model_kind": "a\x00"}, "model_kind", "NUL"),
+        ({"order": ORDER, "note": {"a\x00": 1}}, "note", "NUL"),
+        ({"order": ORDER, "model_kind": "\ud800"}, "model_kind", "surrogate"),
+        ({"order": ORDER, "note": {"\udfff": 1}}, "note", "surrogate"),
+        ({"order": ORDER, "count": 2**63}, "count", "64 bits"),
+        ({"order": ORDER, "note": -(2**64)}, "note", "64 bits"),
+        ({"order": ORDER, 5: 1}, "5", "Keys should be strings"),
+        ({"order": ORDER, "note": {5: 1}}, "note.dict.5.[key]", "valid string"),
+        ([1], "args", "mapping"),
+        (None, "args", "mapping"),
+    ],
+)
+def test_what_the_ledger_could_not_give_back_is_refused_by_field(args, field, words):
+    """The error names the place and the remedy."""
+    assert words in errors_of(SCHEMA, args)[field]
+
+
+@pytest.mark.parametrize("depth", [65, 300, 5000])
+def test_arguments_nested_too_deep_are_refused(depth):
+    """However deep."""
+    value = 1
+    for _ in range(depth):
+        value = [value]
+    (problem,) = errors_of(SCHEMA, {"order": ORDER, "note": value}).values()
+    assert problem == "is nested deeper than 64 levels"
+
+
+def test_depth_numbers_and_escapes_within_bounds_pass():
+    """What merely looks suspicious is looked at and let through."""
+    note = ["\\u0000", 2**63 - 1, "12345678901234567890", [[]] * 70]
+    assert SCHEMA.check({"order": ORDER, "note": note}).values["note"] == note
+
+
+def test_sets_are_stored_in_one_order():
+    """Equal arguments read equal, whatever process wrote them."""
+    assert SCHEMA.check({"order": ORDER, "tags": {"c", "a", "b"}}).values["tags"] == ["a", "b", "c"]
+
+
+def test_types_survive_the_way_through_json():
+    """Declared types are restored."""
+
+    def typed(
+        amount: Decimal,
+        when: datetime,
+        day: date,
+        colour: Colour,
+        mode: Literal["x", "y"],
+        lines: list[Line],
+        pair: tuple[int, str],
+        pause: timedelta,
+        maybe: int | None = None,
+    ):
+        """Take typed things."""
+
+    given_args = {
+        "amount": Decimal("1.20"),
+        "when": datetime(2030, 1, 1, 12, 0, 0, 123456, tzinfo=UTC),
+        "day": date(2030, 1, 1),
+        "colour": Colour.RED,
+        "mode": "y",
+        "lines": [Line(sku="a", count=2)],
+        "pair": (1, "b"),
+        "pause": timedelta(seconds=1.5),
+        "maybe": None,
+    }
+    schema = Schema.of(typed)
+    assert schema.load(schema.check(given_args).text) == given_args
+
+
+@pytest.mark.parametrize("odd", [{"anything": {1, 2}}, {"secret": "hush"}])
+def test_a_value_that_would_come_back_changed_is_refused(odd):
+    """A set inside an open field, a masked secret."""
+
+    def take(odd: Odd):
+        """Take it."""
+
+    assert "odd" in errors_of(Schema.of(take), {"odd": Odd(**odd)})
+
+
+def test_a_handler_must_name_its_arguments():
+    """Neither *args nor **kwargs has a schema."""
+    with pytest.raises(TypeError, match="named arguments"):
+        Schema.of(lambda *args: None)
+    with pytest.raises(TypeError, match="named arguments"):
+        Schema.of(lambda **kwargs: None)
+
+
+def test_the_json_schema_names_types_and_defaults():
+    """For the API and the admin's form."""
+    schema = SCHEMA.json_schema()
+    assert schema["required"] == ["order"]
+    assert schema["properties"]["count"] == {"title": "Count", "type": "integer", "default": 3}
+    assert schema["additionalProperties"] is False
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_any_json_value_comes_back_as_it_went_in_or_is_refused(value):
+    """Nothing is altered silently."""
+    try:
+        dumped = SCHEMA.check({"order": ORDER, "note": value})
+    except InvalidArgs:
+        return
+    assert SCHEMA.load(dumped.text)["note"] == value
+    assert "\\u0000" not in dumped.text.replace("\\\\", "")

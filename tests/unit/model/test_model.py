@@ -1,0 +1,58 @@
+"""The protocol keeps its invariants in every world within the small bound, and needs each rule."""
+
+import pytest
+
+from tests.model.configs import FULL, SMALL
+from tests.model.explore import STUCK, explore
+from tests.model.heartbeat import Beats, Heartbeat
+from tests.model.mutants import MUTANTS
+from tests.model.rules import Rules
+
+
+@pytest.mark.parametrize("model", SMALL, ids=lambda model: model.name)
+def test_no_interleaving_breaks_an_invariant(model):
+    """Safety in every reachable world, and from each of them every job can still end."""
+    found = explore(model)
+    assert not found.broken, [label for label, _ in found.trace]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_protocol_without_one_of_its_rules_is_caught(mutant):
+    """At the very invariant that the rule is there for."""
+    found = explore(mutant.model)
+    assert found.broken == mutant.breaks
+
+
+def test_every_rule_is_missed_by_some_mutant():
+    """A rule that no mutant leaves out would not have to be there."""
+    left_out = {
+        rule
+        for mutant in MUTANTS
+        for rule, default in type(mutant.model.rules)()._asdict().items()
+        if getattr(mutant.model.rules, rule) != default
+    }
+    assert left_out == {*Rules._fields, *Beats._fields}
+
+
+def test_the_worlds_of_the_mutants_are_sound_without_their_mutation():
+    """What is caught is the missing rule, not the world it was left out in."""
+    unsound = [mutant.name for mutant in MUTANTS if explore(_restored(mutant.model)).broken]
+    assert unsound == ["publish before the commit, and trust it"]  # nobody else rings there
+
+
+def test_the_command_asks_more_of_the_same_worlds():
+    """The two bounds name the same configurations."""
+    assert [model.name for model in FULL] == [model.name for model in SMALL]
+
+
+def test_a_stuck_job_is_found_with_the_way_to_it():
+    """Liveness has a trace as well."""
+    found = explore(next(m.model for m in MUTANTS if m.name == "no re-ring"))
+    assert found.broken == STUCK
+    assert [label for label, _ in found.trace][-1] == "FLUSHALL"
+
+
+def _restored(model):
+    if isinstance(model, Heartbeat):
+        return Heartbeat(faults=1)
+    return model.mutate(**Rules()._asdict())
