@@ -70,14 +70,20 @@ def is_gone(process):
         return True
 
 
-def test_the_books_balance_though_everything_goes_wrong(demo):
-    """A worker dies, the gateway goes down, the broker is emptied: each order is settled once."""
-    process = demo("--orders", "60", "--outage-seconds", "3", SEED="11")
+def test_the_books_balance_though_everything_goes_wrong(demo, tmp_path):
+    """A worker dies, the gateway goes down, the broker is emptied: each order is settled once.
+
+    And no file is left in a home directory.
+    """
+    home = tmp_path / "home"
+    home.mkdir()
+    process = demo("--orders", "60", "--outage-seconds", "3", SEED="11", HOME=str(home))
     assert process.wait(DEADLINE) == 0, process.output()
     text = process.output()
     assert "The books balance." in text
     for happened in ("SIGKILL", "the gateway is down", "FLUSHALL", "60 orders", "120 succeeded"):
         assert happened in text, text
+    assert list(home.iterdir()) == []
 
 
 def test_the_audit_fails_when_the_gateway_charges_twice(demo):
