@@ -16,12 +16,11 @@ from apps.schedules.loop import LONGEST, Loop
 class DatabaseScheduler(Scheduler):
     """Turns due ticks into jobs of the ledger."""
 
-    max_interval = LONGEST
     loop: Loop | None = None
 
     def __init__(self, app: Celery, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 Celery's
         super().__init__(app, *args, **kwargs)
-        self.max_interval = LONGEST
+        self.max_interval = round(LONGEST)
 
     def setup_schedule(self) -> None:
         """Begin the loop; declared schedules are synchronised by its first turn."""
@@ -29,7 +28,7 @@ class DatabaseScheduler(Scheduler):
 
     def tick(self, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401 Celery's
         """Fire what is due; return the seconds until the next look."""
-        return self.loop.turn() if self.loop else self.max_interval
+        return self.loop.turn() if self.loop else LONGEST
 
     def close(self) -> None:
         """Say that this beat stops."""

@@ -16,9 +16,11 @@ from apps.schedules.models import Policy
 
 
 class PeriodicTaskFactory(factory.django.DjangoModelFactory):
-    """A periodic task that notes its name; give it one of `every` (a timedelta), `cron`
-    (five fields in a string), `at` (a moment) or `sun` (event, latitude, longitude).
-    """  # noqa: D205 one sentence
+    """A periodic task that notes its name, every minute unless told otherwise.
+
+    Give it one of `every` (a timedelta), `cron` (five fields in a string), `at` (a
+    moment) or `sun` (event, latitude, longitude), and `policy` (a dictionary).
+    """
 
     class Meta:
         model = PeriodicTask
@@ -30,8 +32,8 @@ class PeriodicTaskFactory(factory.django.DjangoModelFactory):
 
     @classmethod
     def _create(cls, model, *args, **kwargs):
-        times = schedule_of(**{key: kwargs.pop(key, None) for key in ("every", "cron", "at", "sun")},
-                            zone=kwargs.pop("zone", "UTC"))  # fmt: skip
+        given = {key: kwargs.pop(key, None) for key in ("every", "cron", "at", "sun")}
+        times = schedule_of(**given, zone=kwargs.pop("zone", "UTC"))
         policy = kwargs.pop("policy", {})
         if "clocked" in times:
             kwargs.setdefault("one_off", True)

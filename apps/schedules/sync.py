@@ -175,6 +175,8 @@ def _disable_others(wanted: dict[str, Declaration]) -> list[Change]:
             continue
         task.enabled = False
         task.save()
-        Policy.objects.filter(pk=policy.pk).update(declared={**policy.declared, "removed": True})
+        Policy.objects.filter(pk=policy.pk).update(
+            declared={**(policy.declared or {}), "removed": True}
+        )
         changes.append(Change(task.name, "disabled"))
     return changes
