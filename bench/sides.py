@@ -50,7 +50,8 @@ class PlainSide:
         self._app: Any = app  # the types of Celery know no replies
         self._task: Any = touch
         self._workers = row.workers
-        self._broker: Any = app.connection_for_read().default_channel.client  # type: ignore[attr-defined]  # kombu types the base class only
+        channel: Any = app.connection_for_read().default_channel
+        self._broker = channel.client
 
     def wait_for_workers(self) -> None:
         """Wait until all of them answer a ping."""

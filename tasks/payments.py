@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from celery.schedules import crontab
+
 from apps.core.clock import read
 from apps.jobs.api import Backoff, Snooze
 from apps.payments import services
@@ -63,7 +65,13 @@ def webhook(webhook_id: UUID) -> str:
         return services.webhook_process(webhook_id=webhook_id)
 
 
-@job("payments.sweep", queue="maintenance", unique="payments.sweep", timeout=60)
+@job(
+    "payments.sweep",
+    queue="maintenance",
+    unique="payments.sweep",
+    timeout=60,
+    schedule=timedelta(minutes=1),
+)
 def sweep() -> int:
     """Send operations that stand still up the ladder."""
     return services.payments_sweep()
@@ -75,6 +83,7 @@ def sweep() -> int:
     unique="payments.reconcile",
     breaker="payments",
     timeout=540,
+    schedule=crontab(minute="23", hour="3"),
 )
 def reconcile(hours: float = WINDOW / timedelta(hours=1)) -> int:
     """Compare the provider's books of the last hours with ours."""

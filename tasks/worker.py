@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -120,6 +121,7 @@ class Watch(threading.Thread):
         self._card = card
         self._stop_asked = threading.Event()
         self._beaten = float("-inf")
+        self._answered: datetime | None = None  # the last beat, by the database's clock
         self._killed: dict[UUID, str] = {}
 
     def run(self) -> None:
@@ -137,6 +139,7 @@ class Watch(threading.Thread):
         self.join(timeout=10)
 
     def _look(self) -> None:
+        looked_after = self._answered
         children = watch.traces(self._boot.folder)
         for job_id in watch.kill_overdue(children):
             self._killed[job_id] = "ran past its hard limit and was killed"
@@ -145,13 +148,16 @@ class Watch(threading.Thread):
             if not trace.alive:
                 self._bury(trace)
         if time.monotonic() - self._beaten >= settings.JOBS_HEARTBEAT_SECONDS:
-            self._beat(children)
+            self._beat(children, looked_after)
 
-    def _beat(self, children: list[Trace]) -> None:
+    def _beat(self, children: list[Trace], looked_after: datetime | None) -> None:
         claims = [trace.claim_id for trace in children if trace.claim_id is not None]
         means = runtimes.merge([trace.means for trace in children])
         first = self._beaten == float("-inf")
-        liveness.beat(self._card, claims=claims, run_times=means)
+        self._answered = None  # until this one is answered too
+        self._answered = liveness.beat(
+            self._card, claims=claims, run_times=means, looked_after=looked_after
+        )
         self._beaten = time.monotonic()
         if first:
             nudge.worker_came()

@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "apps.payments",
     "apps.notifications",
     "apps.orders",
+    "apps.schedules",
 ]
 
 MIDDLEWARE = [
@@ -77,4 +78,5 @@ from config.settings.parts.database import *  # noqa: E402, F403 one file a topi
 from config.settings.parts.jobs import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.logs import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.providers import *  # noqa: E402, F403 one file a topic, joined here
+from config.settings.parts.schedules import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.security import *  # noqa: E402, F403 one file a topic, joined here

@@ -2,17 +2,19 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 
 import django
 from rich.console import Console
 
-from sandbox.demo.options import Options, parse
+from sandbox.demo.options import parse
 from sandbox.demo.programs import ProgramEnded
 from sandbox.demo.stage import Stage, forget, stage
 
 INTERRUPTED = 130
+TROUBLE = (ProgramEnded, TimeoutError, subprocess.CalledProcessError)
 
 
 def main() -> int:
@@ -22,31 +24,32 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()
     console.print(f"{options.orders} orders, SEED={options.seed}: starting the platform …")
+    balanced = False
     try:
         with stage(options) as ready:
-            balanced = _run(ready, options, console)
+            balanced = _run(ready, console)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (ProgramEnded, TimeoutError) as error:
+    except TROUBLE as error:
         console.print(str(error), style="red", markup=False)
-        return 1
     console.print(f"SEED={options.seed} took {time.monotonic() - started:.0f} s.")
-    if balanced:
-        forget(ready.directory)
+    if balanced and not options.keep_logs:
+        forget(ready)
     else:
         console.print(f"Logs: {ready.programs.logs}", markup=False)
     return 0 if balanced else 1
 
 
-def _run(ready: Stage, options: Options, console: Console) -> bool:
+def _run(ready: Stage, console: Console) -> bool:
+    ready.start_all()
     os.environ.update(ready.env)
     django.setup()
-    from django.db import connection
+    from django.db import connection  # settings are there now
 
     from sandbox.demo.run import Demo  # models load after setup
 
     try:
-        return Demo(ready, options, console).run()
+        return Demo(ready, console).run()
     finally:
         connection.close()
 

@@ -7,7 +7,6 @@ import redis
 from django.conf import settings
 
 from sandbox.demo import ledger
-from sandbox.demo.options import Options
 from sandbox.demo.plan import FLUSH_AT, KILL_AT, OUTAGE_AT, Act, Plan
 from sandbox.demo.stage import Stage
 
@@ -19,14 +18,16 @@ PATIENCE = 5.0
 class Acts:
     """The acts of one run, on its stage."""
 
-    def __init__(self, stage: Stage, options: Options, say: Say) -> None:
+    def __init__(self, stage: Stage, say: Say) -> None:
         """Do nothing yet; `say` is told of everything that happens."""
-        self._stage, self._options, self._say = stage, options, say
-        self._next_worker = options.workers + 1
+        self._stage, self._say = stage, say
+        self._next_worker = stage.options.workers + 1
         self._waiting_since: dict[str, float] = {}
 
     def plan(self) -> Plan:
         """Return when each act is due."""
+        if self._stage.options.calm:
+            return Plan([])
         return Plan(
             [
                 Act(KILL_AT, self.kill_a_worker),
@@ -49,7 +50,7 @@ class Acts:
 
     def take_the_gateway_down(self) -> bool:
         """Cut every connection of the gateway for a while."""
-        seconds = self._options.outage_seconds
+        seconds = self._stage.options.outage_seconds
         self._stage.gateway.down(seconds)
         self._say(f"the gateway is down for {seconds:g} s")
         return True

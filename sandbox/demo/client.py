@@ -1,10 +1,12 @@
 """A customer as a process: places its share of the orders, evenly, and notes each promise.
 
-`python -m sandbox.demo.client NUMBER CLIENTS ORDERS SECONDS SEED FILE`
+`python -m sandbox.demo.client --number 0 --clients 4 --orders 500 --seconds 25 --seed 7
+--home DIRECTORY`: it gets ready, waits for the file `go` in the directory, and writes the ids of
+its orders beside it, each once it is committed.
 """
 
+import argparse
 import random
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,11 @@ import django
 if TYPE_CHECKING:
     from apps.orders.services import Line
 
+GO = "go"
+#: Where a client notes the orders that it was told of.
+PROMISES = "promises-{}.txt"
+CARD = "pm_card_visa"
+#: sku, name, price in minor units.
 GOODS = [
     ("celeriac", "Celeriac, one root", 349),
     ("celery", "Celery, a bunch", 229),
@@ -23,23 +30,38 @@ GOODS = [
     ("leek", "Leek", 99),
     ("seeds", "Seeds, mixed", 1250),
 ]
-CARD = "pm_card_visa"
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Place the orders of one client."""
-    number, clients, orders = (int(text) for text in arguments[:3])
-    seconds, seed, promises = float(arguments[3]), int(arguments[4]), Path(arguments[5])
+    given = _parsed()
     django.setup()
     from apps.orders.services import order_create  # models load after setup
 
-    mine = range(number, orders, clients)
-    with promises.open("a", buffering=1) as file:
-        for customer in _paced(mine, seconds):
-            email = f"customer-{customer}@shop.example"
-            items = _basket(random.Random(f"{seed} {customer}"))  # noqa: S311 no secret
-            order = order_create(email=email, items=items, payment_method=CARD)
-            file.write(f"{order.id}\n")
+    _wait_for(given.home / GO)
+    mine = range(given.number, given.orders, given.clients)
+    with (given.home / PROMISES.format(given.number)).open("a", buffering=1) as promises:
+        for customer in _paced(mine, given.seconds):
+            order = order_create(
+                email=f"customer-{customer}@shop.example",
+                items=_basket(random.Random(f"{given.seed} {customer}")),  # noqa: S311 no secret
+                payment_method=CARD,
+            )
+            promises.write(f"{order.id}\n")
+
+
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.demo.client", description=__doc__)
+    for name in ("number", "clients", "orders", "seed"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--home", type=Path, required=True)
+    return parser.parse_args()
+
+
+def _wait_for(file: Path) -> None:
+    while not file.exists():
+        time.sleep(0.05)
 
 
 def _paced(customers: range, seconds: float) -> Iterator[int]:
@@ -59,4 +81,4 @@ def _basket(chance: random.Random) -> "list[Line]":
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sandbox.demo import ledger
 from sandbox.demo.books import Books, Charge, Delivery
+from sandbox.demo.client import PROMISES
 from sandbox.demo.stage import Stage
 
 #: How a worker or dispatcher tells of a write that came too late.
@@ -17,7 +18,7 @@ STALE = re.compile(r"lost claim: the write of job \S+ was refused")
 REFERENCE = "x-reference"
 
 
-def books(stage: Stage, *, expected: int, failures: Sequence[str]) -> Books:
+def books(stage: Stage, *, failures: Sequence[str]) -> Books:
     """Return the books of the ledger, the gateway, the sink and the clients."""
     charges = [
         Charge(charge.reference or "", charge.amount)
@@ -25,8 +26,8 @@ def books(stage: Stage, *, expected: int, failures: Sequence[str]) -> Books:
         if charge.captured
     ]
     return Books(
-        expected=expected,
-        promised=_promises(stage.directory),
+        expected=stage.options.orders,
+        promised=_promises(stage.state),
         orders=ledger.orders(),
         charges=charges,
         deliveries=_deliveries(stage),
@@ -49,18 +50,13 @@ def storm(stage: Stage) -> dict[str, str]:
         "later than the timeout": str(faults["delay"]),
         "calls that met the outage": str(stats["down"]["calls"]),
         "mails refused for now": str(refused),
-        "runs that did not succeed": _counts(ledger.scars()),
-        "circuits": ", ".join(ledger.look().transitions) or "never opened",
+        "runs that failed or were lost": _counts(ledger.scars()),
+        "circuits": ledger.openings(),
     }
 
 
-def promises_file(directory: Path, client: int) -> Path:
-    """Return where a client notes the orders that it was told of."""
-    return directory / "state" / f"promises-{client}.txt"
-
-
-def _promises(directory: Path) -> list[str]:
-    files = sorted((directory / "state").glob("promises-*.txt"))
+def _promises(state: Path) -> list[str]:
+    files = sorted(state.glob(PROMISES.format("*")))
     return [line for file in files for line in file.read_text().splitlines()]
 
 

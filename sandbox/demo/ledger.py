@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from django.db.models import Case, Count, F, Sum, TextField, Value, When
 
 from apps.breakers import selectors as breakers
-from apps.breakers.models import Transition
+from apps.breakers.models import CircuitState, Transition
 from apps.core import clock
 from apps.core.clock import Now
 from apps.jobs.models import Attempt, Job, Queue, Worker
@@ -99,7 +99,15 @@ def stuck(most: int = 20) -> list[str]:
 
 def scars() -> dict[str, int]:
     """Return how often runs ended in other ways than success, by outcome."""
-    return dict(Attempt.objects.order_by().values_list("outcome").annotate(Count("id")))
+    ended = Attempt.objects.exclude(outcome=State.SUCCEEDED).order_by()
+    return dict(ended.values_list("outcome").annotate(Count("id")))
+
+
+def openings() -> str:
+    """Return how often each circuit opened, in words."""
+    opened = Transition.objects.filter(to_state=CircuitState.OPEN).order_by("breaker_id")
+    counted = opened.values_list("breaker_id").annotate(Count("id"))
+    return ", ".join(f"{name} opened {count}x" for name, count in counted) or "never opened"
 
 
 def orders() -> list[books.Order]:

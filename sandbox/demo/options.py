@@ -24,7 +24,10 @@ PATIENCE = {"PAYMENTS_TIMEOUT": "2"}
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """One demo. Times are seconds; `settle_seconds` is how long the end may be waited for."""
+    """One demo. Times are seconds; `settle_seconds` is how long the end may be waited for.
+
+    A calm one kills nobody, takes nothing down and empties nothing.
+    """
 
     orders: int = 500
     seed: int = 0
@@ -32,6 +35,8 @@ class Options:
     workers: int = 2
     outage_seconds: float = 10.0
     settle_seconds: float = 300.0
+    calm: bool = False
+    keep_logs: bool = False
 
     @property
     def ordering_seconds(self) -> float:
@@ -54,6 +59,8 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--workers", type=_two_or_more, default="2", help="one is killed")
     parser.add_argument("--outage-seconds", type=float, default="10")
     parser.add_argument("--settle-seconds", type=float, default="300")
+    parser.add_argument("--calm", action="store_true", help="no kill, no outage, no FLUSHALL")
+    parser.add_argument("--keep-logs", action="store_true", help="even when the books balance")
     return Options(**vars(parser.parse_args(arguments)))
 
 

@@ -76,15 +76,16 @@ class Program:
 class Programs:
     """All programs of one run."""
 
-    def __init__(self, env: Mapping[str, str], logs: Path) -> None:
-        """Start nothing yet."""
-        self._env, self.logs = env, logs
+    def __init__(self, logs: Path) -> None:
+        """Start nothing yet; `env` is what every program gets."""
+        self.env: Mapping[str, str] = {}
+        self.logs = logs
         self._running: dict[str, Program] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
     def start(self, name: str, command: Sequence[str]) -> Program:
         """Start a command under a name of its own."""
-        program = self._running[name] = Program(name, command, self._env, self.logs)
+        program = self._running[name] = Program(name, command, self.env, self.logs)
         return program
 
     def named(self, prefix: str) -> list[Program]:

@@ -3,6 +3,8 @@
 import os
 import secrets
 import shutil
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,26 +20,38 @@ from sandbox.run import migrate, parts_of_procfile, with_venv
 from sandbox.servers import PostgresServer, ValkeyServer
 
 HOME = ROOT / ".local" / "demo"
-#: Parts of the Procfile that serve orders, in the order of their start.
-PARTS = ("gateway", "mailsink", "dispatcher", "beat", "web")
+#: Parts of the Procfile that need no tables, and those that do.
+STAND_INS = ("gateway", "mailsink")
+PLATFORM = ("dispatcher", "beat", "web")
 #: Calls to loopback go straight there, whatever proxy the machine uses.
 DIRECT = ",".join((ports.LOOPBACK, "localhost"))
+#: Seconds after which the logs of a run that did not end well are thrown away.
+KEEP_LOGS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A set-up platform: nothing runs on it yet but its servers."""
+    """A platform of a run's own. `state` holds its data, and goes at the end in every case."""
 
-    directory: Path
+    options: Options
+    state: Path
     env: dict[str, str]
     valkey: ValkeyServer
     gateway: GatewayControl
     mailsink: MailsinkControl
     programs: Programs
 
-    def start_part(self, part: str) -> Program:
-        """Start one part of the Procfile."""
-        return self._start(part, part)
+    def start_all(self) -> None:
+        """Migrate the database and start every part of the platform, and clients that wait."""
+        for part in STAND_INS:
+            self._start(part, part)
+        for number in range(self.options.clients):
+            self._start_client(number)
+        migrate(self.env)
+        for number in range(self.options.workers):
+            self.start_worker(number + 1)
+        for part in PLATFORM:
+            self._start(part, part)
 
     def start_worker(self, number: int) -> Program:
         """Start a worker on all queues of the ledger."""
@@ -46,42 +60,53 @@ class Stage:
     def _start(self, name: str, part: str) -> Program:
         return self.programs.start(name, ["/bin/sh", "-c", parts_of_procfile()[part]])
 
+    def _start_client(self, number: int) -> None:
+        options = self.options
+        given = {
+            "number": number,
+            "clients": options.clients,
+            "orders": options.orders,
+            "seconds": options.ordering_seconds,
+            "seed": options.seed,
+            "home": self.state,
+        }
+        words = [str(word) for name, value in given.items() for word in (f"--{name}", value)]
+        command = [sys.executable, "-m", "sandbox.demo.client", *words]
+        self.programs.start(f"client-{number + 1}", command)
+
 
 @contextmanager
 def stage(options: Options) -> Iterator[Stage]:
-    """Yield a stage with migrated servers; end and remove everything afterwards.
-
-    Logs stay where the run did not end well.
-    """
-    directory = HOME / f"{os.getpid()}-{secrets.token_hex(4)}"
-    state, logs = directory / "state", directory / "logs"
+    """Yield a stage whose servers run; end everything afterwards, and keep nothing but logs."""
+    _sweep()
+    home = HOME / f"{os.getpid()}-{secrets.token_hex(4)}"
+    state, logs = home / "state", home / "logs"
     keeper.current().remove_at_end(state)
     state.mkdir(parents=True)
     postgres, valkey = PostgresServer(state / "postgres"), ValkeyServer(state / "valkey")
-    programs: Programs | None = None
+    programs = Programs(logs)
     try:
-        env = _environment(options, state, postgres, valkey)
-        programs = Programs(env, logs)
-        migrate(env)
-        yield Stage(
-            directory=directory,
-            env=env,
-            valkey=valkey,
-            gateway=GatewayControl(env["STRIPE_API_BASE"]),
-            mailsink=MailsinkControl(f"http://{ports.LOOPBACK}:{env['MAILSINK_CONTROL_PORT']}"),
-            programs=programs,
-        )
+        env = programs.env = _environment(options, state, postgres, valkey)
+        gateway = GatewayControl(env["STRIPE_API_BASE"])
+        mailsink = MailsinkControl(f"http://{ports.LOOPBACK}:{env['MAILSINK_CONTROL_PORT']}")
+        yield Stage(options, state, env, valkey, gateway, mailsink, programs)
     finally:
-        if programs is not None:
-            programs.stop()
+        programs.stop()
         valkey.stop()
         postgres.stop()
         keeper.close()
 
 
-def forget(directory: Path) -> None:
-    """Remove what a run that ended well left in the clone."""
-    shutil.rmtree(directory, ignore_errors=True)
+def forget(ended: Stage) -> None:
+    """Remove the logs of a run too."""
+    shutil.rmtree(ended.state.parent, ignore_errors=True)
+
+
+def _sweep() -> None:
+    """Throw away old logs of runs that did not end well."""
+    for home in HOME.glob("*-*"):
+        if home.stat().st_mtime < time.time() - KEEP_LOGS:
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def _environment(

@@ -25,6 +25,7 @@ class Beats(NamedTuple):
     slot_first: bool = True  # (2) the slot is told of a claim before the claim statement
     two_beats: bool = True  # (2) compares the claim with the beat before the look, not after it
     acknowledged: bool = True  # which is the last one that the database answered to the thread
+    first_has_none: bool = True  # so that a worker's first beat knows of none before it
     hard_own_lease: bool = True  # (3) waits for the dispatcher's own lease as well
 
 
@@ -34,7 +35,7 @@ DESIGN = Beats()
 class Row(NamedTuple):
     """The Worker row: when it last beat, when before, and whether it listed the claim."""
 
-    beat: int = 0
+    beat: int = -1  # -1: the worker has not beaten yet, there is no row
     previous: int = -1  # the beat that the thread knew of when it looked
     lists: bool = False
 
@@ -73,7 +74,7 @@ class Heartbeat:
 
     @property
     def initial(self):
-        """A worker that has just beaten, and a job that is queued."""
+        """A worker that has just started, and a job that is queued."""
         return Now(faults=self.faults)
 
     def moves(self, now):
@@ -135,6 +136,8 @@ def _wake(now, rules):
 def _apply(now, look, rules):
     lists, answered = look
     previous = answered if rules.acknowledged else now.row.beat
+    if now.row.beat < 0 and not rules.first_has_none:
+        previous = now.clock
     return now._replace(row=Row(now.clock, previous, lists))
 
 
@@ -171,9 +174,10 @@ def _rescue(now, rules):
     if now.claimed < 0:
         return
     steady = now.clock - now.steady_since > LEASE
-    stale = now.clock - now.row.beat > LEASE and (steady or not rules.own_lease)
+    heard = now.row.beat if now.row.beat >= 0 else now.claimed
+    stale = now.clock - heard > LEASE and (steady or not rules.own_lease)
     beats = now.row.previous if rules.two_beats else now.row.beat
-    dropped = now.claimed < beats and not now.row.lists
+    dropped = now.row.beat >= 0 and now.claimed < beats and not now.row.lists
     over = now.clock - now.claimed > HARD and (steady or not rules.hard_own_lease)
     wronged = now._replace(broken=WRONGED)
     if stale:
@@ -193,6 +197,7 @@ MUTANTS = tuple(
         ("the slot is told after the claim", "slot_first"),
         ("one beat without the claim is enough", "two_beats"),
         ("the row's own last beat, not the one answered", "acknowledged"),
+        ("a first beat that counts for two", "first_has_none"),
         ("hard limit without the dispatcher's own lease", "hard_own_lease"),
     )
 )

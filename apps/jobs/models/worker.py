@@ -24,7 +24,8 @@ class Worker(models.Model):
     run_times = models.JSONField(default=dict)
     started_at = models.DateTimeField(db_default=Now())
     beat_at = models.DateTimeField(db_default=Now())
-    previous_beat_at = models.DateTimeField(db_default=Now())
+    #: When a beat was known to have arrived before the look at the children that `claims` tells.
+    previous_beat_at = models.DateTimeField(null=True, blank=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -17,6 +17,7 @@ from django.db import IntegrityError, connection, transaction
 
 from apps.breakers.sql import BLOCKED, UNSETTLED
 from apps.core.clock import NOW
+from apps.jobs.running import hot
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,12 @@ _CLAIM = f"""
 WITH may_start AS (
     SELECT j.id
     FROM jobs_job j
-    WHERE j.id = ANY(%(ids)s)
+    WHERE j.id = ANY(%(ids)s::uuid[])
       AND j.state = 'queued'
       AND j.run_at <= (SELECT {NOW})
       AND (j.attempt > 0 OR j.expires_at IS NULL OR j.expires_at > (SELECT {NOW}))
       AND j.kind = ANY(%(kinds)s)
+      AND (j.losses = 0 OR %(alone)s)
       AND NOT EXISTS (
           SELECT FROM jobs_queue q
           WHERE q.name = j.queue AND q.paused_at IS NOT NULL
@@ -92,7 +94,7 @@ def claim(ids: Sequence[UUID], *, claim_id: UUID, worker: UUID, known: Known) ->
     A job whose lock another run holds stays queued: the database refuses it.
     """
     try:
-        return _claim(ids, claim_id, worker, known)
+        return _claim(ids, claim_id, worker, known, alone=len(ids) == 1)
     except IntegrityError as error:
         if "job_lock_key_running" not in str(error):
             raise
@@ -114,13 +116,16 @@ def _claim_singly(
     claimed = []
     for job_id in sorted(ids):
         with contextlib.suppress(IntegrityError):
-            claimed += _claim([job_id], claim_id, worker, known)
+            claimed += _claim([job_id], claim_id, worker, known, alone=False)
     return claimed
 
 
-def _claim(ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Known) -> list[ClaimedJob]:
+def _claim(
+    ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Known, *, alone: bool
+) -> list[ClaimedJob]:
     parameters: dict[str, Any] = {
-        "ids": list(ids),
+        "ids": hot.uuids(ids),
+        "alone": alone,
         "claim_id": claim_id,
         "worker": worker,
         "kinds": list(known.kinds),
@@ -128,9 +133,8 @@ def _claim(ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Known) -> l
         "breakers": list(known.breakers),
         "ramp": known.ramp,
     }
-    with _savepoint_if_needed(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, parameters)
-        jobs = [ClaimedJob(*row) for row in cursor.fetchall()]
+    with _savepoint_if_needed():
+        jobs = [ClaimedJob(*row) for row in hot.fetch(_CLAIM, parameters)]
     return sorted(jobs, key=lambda job: job.id)
 
 

@@ -8,6 +8,7 @@ released. What has ended is in the slot before the next handler starts.
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds after which a claim is verified again before the next handler.
 VERIFY_AFTER = 0.25
+#: Seconds between two looks for a stop.
+LOOK_AFTER = 0.01
 #: A result of this many characters is settled at once, not kept in the slot.
 LARGE_RESULT = 1 << 16
 
@@ -86,16 +89,19 @@ def _claim(ids: Sequence[UUID], claim_id: UUID, desk: Desk) -> list[ClaimedJob]:
 def _run_in_turn(runs: list[Run], desk: Desk) -> None:
     deadline = time.monotonic() + settings.JOBS_DOORBELL_BUDGET_SECONDS
     verified = runs[0].claimed_at if runs else 0.0
-    waiting = list(runs)
+    looked, stopping = 0.0, False
+    waiting = deque(runs)
     while waiting:
         now = time.monotonic()
+        if now - looked > LOOK_AFTER:
+            looked, stopping = now, desk.stopping()
         if now - verified > VERIFY_AFTER:
-            waiting, verified = _still_owned(waiting), time.monotonic()
+            waiting, verified = deque(_still_owned(list(waiting))), time.monotonic()
         # The first job runs in any case, or a slow claim would never get anything done.
         late = now > deadline and len(waiting) < len(runs)
-        if late or desk.stopping() or not waiting:
+        if late or stopping or not waiting:
             return
-        run = waiting.pop(0)
+        run = waiting.popleft()
         _run_one(run, runs, desk)
 
 

@@ -20,21 +20,42 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 
 def settle_surely(entries: Sequence[Entry]) -> list[Settled]:
     """Write `entries`, however long the database is away; return what became of each."""
-    if not entries:
-        return []
+    settled: list[Settled] = []
+    waiting = list(entries)
     pause = _FIRST_PAUSE
-    while True:
+    while waiting:
         try:
-            return settle_and_follow_up(entries)
+            return settled + settle_and_follow_up(waiting)
         except (OperationalError, InterfaceError) as error:
             if connection.in_atomic_block:
                 raise  # the caller's transaction is lost, and so is what it did
-            logger.warning("settle of %d jobs failed, trying again: %s", len(entries), error)
-            connection.close()
+            logger.warning("settle of %d jobs failed, trying again: %s", len(waiting), error)
+            if _is_held(error):
+                rows, waiting = _settle_free(waiting)
+                settled += rows
+            else:
+                connection.close()
             time.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)
         except DatabaseError as error:
-            return _settle_singly(entries, error)
+            return settled + _settle_singly(waiting, error)
+    return settled
+
+
+def _settle_free(entries: Sequence[Entry]) -> tuple[list[Settled], list[Entry]]:
+    """Try each alone; return what was written, and those that a lock of others' still holds."""
+    settled, held = [], []
+    for entry in entries:
+        try:
+            settled += settle_and_follow_up([entry])
+        except (OperationalError, InterfaceError):
+            held.append(entry)
+    return settled, held
+
+
+def _is_held(error: Exception) -> bool:
+    """Whether a lock of somebody else's was in the way; the connection is sound."""
+    return getattr(error.__cause__, "sqlstate", None) in ("55P03", "40P01")
 
 
 def settle_and_follow_up(entries: Sequence[Entry]) -> list[Settled]:

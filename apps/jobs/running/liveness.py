@@ -6,6 +6,7 @@ lost, and so is a claim that a living worker no longer lists.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +19,13 @@ _BEAT = f"""
 INSERT INTO jobs_worker (id, name, host, pid, queues, kinds, slots, claims, run_times,
                          started_at, beat_at, previous_beat_at)
 VALUES (%(id)s, %(name)s, %(host)s, %(pid)s, %(queues)s, %(kinds)s, %(slots)s, %(claims)s,
-        %(run_times)s, {NOW}, {NOW}, {NOW})
+        %(run_times)s, {NOW}, {NOW}, %(looked_after)s)
 ON CONFLICT (id) DO UPDATE
-SET previous_beat_at = jobs_worker.beat_at, beat_at = excluded.beat_at,
-    claims = excluded.claims, run_times = excluded.run_times, queues = excluded.queues,
+SET previous_beat_at = excluded.previous_beat_at,
+    beat_at = GREATEST(jobs_worker.beat_at, excluded.beat_at), claims = excluded.claims,
+    run_times = excluded.run_times, queues = excluded.queues,
     kinds = excluded.kinds, slots = excluded.slots, stopped_at = NULL
+RETURNING beat_at
 """
 
 _STOP = f"UPDATE jobs_worker SET stopped_at = {NOW}, claims = '{{}}' WHERE id = %s"
@@ -41,8 +44,19 @@ class Card:
     slots: int
 
 
-def beat(card: Card, *, claims: Sequence[UUID] = (), run_times: dict[str, float]) -> None:
-    """Write that the worker lives and holds `claims`; the first beat makes its row."""
+def beat(
+    card: Card,
+    *,
+    claims: Sequence[UUID] = (),
+    run_times: dict[str, float],
+    looked_after: datetime | None = None,
+) -> datetime:
+    """Write that the worker lives and holds `claims`; return when, by the database's clock.
+
+    `looked_after` is what an earlier beat returned before the look at the children
+    began, so a claim made before it and not listed is held by nobody. None says
+    that nothing is known: after the start, and after a beat that went astray.
+    """
     parameters: dict[str, Any] = {
         "id": card.id,
         "name": card.name,
@@ -53,9 +67,12 @@ def beat(card: Card, *, claims: Sequence[UUID] = (), run_times: dict[str, float]
         "slots": card.slots,
         "claims": list(claims),
         "run_times": Jsonb(run_times),
+        "looked_after": looked_after,
     }
     with connection.cursor() as cursor:
         cursor.execute(_BEAT, parameters)
+        beat_at: datetime = cursor.fetchone()[0]
+    return beat_at
 
 
 def stop(worker: UUID) -> None:

@@ -41,9 +41,15 @@ class Run:
     outcome: Outcome | None = None
     error: BaseException | None = None
     settled: Settled | None = None
+    _entry: Entry | None = None
 
     def entry(self) -> Entry:
-        """Return what settle writes for this run."""
+        """Return what settle writes for this run: decided once, also where chance decides."""
+        if self._entry is None or self._entry.outcome is not self.outcome:
+            self._entry = self._make_entry()
+        return self._entry
+
+    def _make_entry(self) -> Entry:
         outcome = self.outcome or outcomes.released("its doorbell's time was used up")
         started = outcome.verb is not Verb.RELEASE
         return Entry(
@@ -139,6 +145,6 @@ def _tidy_connections(error: BaseException | None) -> None:
     for connection in connections.all(initialized_only=True):
         if connection.in_atomic_block or connection.connection is None:
             continue  # a test's own transaction, or nothing to tidy
-        status = connection.connection.info.transaction_status
-        if cut or status != TransactionStatus.IDLE or not connection.get_autocommit():
+        status = connection.connection.pgconn.transaction_status
+        if cut or status != TransactionStatus.IDLE or not connection.autocommit:
             connection.close()

@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 
 from apps.jobs.outcomes import Outcome, Settlement
-from apps.jobs.running import settle_sql
+from apps.jobs.running import hot, settle_sql
 from apps.jobs.states import State, Verb, after
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ _RECORDED = {
     Verb.STOP: "cancelled",
     Verb.RESCUE: "lost",
 }
+#: How long the end of runs waits for a caller's lock before each is tried alone.
+LOCK_TIMEOUT = "2s"
 #: How often a unique key may be queued anew between a look and a write.
 _TWIN_RACES = 5
 
@@ -77,12 +79,12 @@ def _complete(entries: list[Entry]) -> list[Settled]:
         return []
     entries.sort(key=lambda entry: entry.job_id)
     parameters = {
-        "ids": [entry.job_id for entry in entries],
-        "claims": [entry.claim_id for entry in entries],
+        "ids": hot.uuids(entry.job_id for entry in entries),
+        "claims": hot.uuids(entry.claim_id for entry in entries),
         "results": [entry.settlement.result for entry in entries],
         "errors": [entry.settlement.error for entry in entries],
-        "started": [entry.started for entry in entries],
-        "seconds": [entry.seconds for entry in entries],
+        "started": hot.floats(entry.started for entry in entries),
+        "seconds": hot.floats(entry.seconds for entry in entries),
     }
     return _execute(settle_sql.COMPLETE, parameters)
 
@@ -91,19 +93,25 @@ def _end(entries: list[Entry]) -> list[Settled]:
     if not entries:
         return []
     try:
-        with transaction.atomic():
-            return _execute(settle_sql.END, _columns(entries))
+        return _end_together(entries)
     except IntegrityError as error:
         if "job_unique_key_queued" not in str(error):
             raise
     return [row for entry in entries for row in _end_singly(entry)]
 
 
+def _end_together(entries: list[Entry]) -> list[Settled]:
+    """A caller's open transaction may hold a unique key: the wait for it is bounded."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+        return _execute(settle_sql.END, _columns(entries))
+
+
 def _end_singly(entry: Entry) -> list[Settled]:
     for race in range(_TWIN_RACES):
         try:
-            with transaction.atomic():
-                return _execute(settle_sql.END, _columns([entry]))
+            return _end_together([entry])
         except IntegrityError as error:
             if "job_unique_key_queued" not in str(error) or race == _TWIN_RACES - 1:
                 raise
@@ -137,6 +145,5 @@ def _columns(entries: list[Entry]) -> dict[str, list[Any]]:
 
 
 def _execute(statement: str, parameters: dict[str, Any]) -> list[Settled]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return [Settled(row[0], State(row[1]), row[2], row[3]) for row in cursor.fetchall()]
+    rows = hot.fetch(statement, parameters)
+    return [Settled(row[0], State(row[1]), row[2], row[3]) for row in rows]

@@ -95,6 +95,10 @@ WITH settled AS (
                 WHEN superseded_by IS NOT NULL THEN 'superseded' ELSE 'cancelled' END,
            worker, started_at, ended_at, error_class, message, traceback
     FROM settled WHERE recorded <> ''
+), heirs AS (
+    -- The run that is superseded had started, so its deadline binds no more: nor may its heir's.
+    UPDATE jobs_job h SET expires_at = NULL
+    FROM settled WHERE h.id = settled.superseded_by AND h.expires_at IS NOT NULL
 )
 SELECT id, state, kind, lock_key FROM settled
 """

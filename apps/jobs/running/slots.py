@@ -27,6 +27,9 @@ from apps.jobs.running.settle import Entry
 from apps.jobs.states import Verb
 
 SIZE = 1 << 20
+#: A record's payload: these two are too frequent for JSON, which starts with a brace.
+_START = struct.Struct("<c16sd")  # job, until when it may run
+_DONE = struct.Struct("<c16sdd??")  # job, started, seconds, whether an attempt is written, a result
 #: Room at the end of the file for the run times by kind.
 TIMES_AT = SIZE - (1 << 16)
 _HEADER = struct.Struct("<II")
@@ -108,12 +111,15 @@ class FileSlot:
 
     def start(self, job_id: UUID, hard_timeout: float) -> None:
         """A handler is about to run."""
-        now = time.monotonic()
-        self._write({"start": str(job_id), "at": now, "until": now + hard_timeout})
+        self._append(_START.pack(b"S", job_id.bytes, time.monotonic() + hard_timeout))
 
     def end(self, entry: Entry) -> None:
         """A handler has ended; SlotFull where the record does not fit."""
-        self._write({"end": _dump(entry)})
+        done = _pack_done(entry)
+        if done is None:
+            self._write({"end": _dump(entry)})
+        else:
+            self._append(done)
 
     def close(self) -> None:
         """Everything of the claim is settled."""
@@ -125,7 +131,9 @@ class FileSlot:
         self._put(TIMES_AT, json.dumps(means).encode(), SIZE)
 
     def _write(self, record: dict[str, Any]) -> None:
-        payload = json.dumps(record).encode()
+        self._append(json.dumps(record).encode())
+
+    def _append(self, payload: bytes) -> None:
         self._put(self._at, payload, TIMES_AT)
         self._at += _HEADER.size + len(payload)
 
@@ -164,7 +172,7 @@ def read(path: Path) -> Trace:
     if not records or "claim" not in records[0]:
         return Trace(pid, alive, means=means)
     claim_id = UUID(records[0]["claim"])
-    ended = tuple(_load(record["end"], claim_id) for record in records if "end" in record)
+    ended = tuple(_ends(records, claim_id))
     running = records[-1] if "start" in records[-1] else None
     return Trace(
         pid,
@@ -172,7 +180,7 @@ def read(path: Path) -> Trace:
         claim_id=claim_id,
         ids=tuple(UUID(job_id) for job_id in records[0]["ids"]),
         ended=ended,
-        running=UUID(running["start"]) if running else None,
+        running=running["start"] if running else None,
         running_until=running["until"] if running else 0.0,
         means=means,
     )
@@ -184,8 +192,26 @@ def _records(data: bytes, at: int, limit: int) -> Iterator[dict[str, Any]]:
         payload = data[at + _HEADER.size : at + _HEADER.size + length]
         if not length or len(payload) < length or zlib.crc32(payload) != checksum:
             return
-        yield json.loads(payload)
+        yield _unpack(payload)
         at += _HEADER.size + length
+
+
+def _unpack(payload: bytes) -> dict[str, Any]:
+    if payload.startswith(b"S"):
+        _, job_id, until = _START.unpack(payload)
+        return {"start": UUID(bytes=job_id), "until": until}
+    if payload.startswith(b"D"):
+        return {"done": payload}
+    record: dict[str, Any] = json.loads(payload)
+    return record
+
+
+def _ends(records: list[dict[str, Any]], claim_id: UUID) -> Iterator[Entry]:
+    for record in records:
+        if "done" in record:
+            yield _load_done(record["done"], claim_id)
+        elif "end" in record:
+            yield _load(record["end"], claim_id)
 
 
 def _lock_is_free(descriptor: int) -> bool:
@@ -195,6 +221,25 @@ def _lock_is_free(descriptor: int) -> bool:
         return False
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     return True
+
+
+def _pack_done(entry: Entry) -> bytes | None:
+    """Return the record of a plain success, None where there is more to say."""
+    settlement, outcome = entry.settlement, entry.outcome
+    plain = settlement.verb is Verb.COMPLETE and not outcome.message and not settlement.error
+    if not plain or entry.started is None or entry.seconds is None:
+        return None
+    result, job = settlement.result, entry.job_id.bytes
+    facts = (entry.started, entry.seconds, settlement.writes_attempt, result is not None)
+    return _DONE.pack(b"D", job, *facts) + (result or "").encode()
+
+
+def _load_done(payload: bytes, claim_id: UUID) -> Entry:
+    _, job_id, started, seconds, writes_attempt, has_result = _DONE.unpack_from(payload)
+    result = payload[_DONE.size :].decode() if has_result else None
+    settlement = Settlement(Verb.COMPLETE, result=result, writes_attempt=writes_attempt)
+    outcome = Outcome(Verb.COMPLETE, result=result)
+    return Entry(UUID(bytes=job_id), claim_id, settlement, outcome, started, seconds)
 
 
 def _dump(entry: Entry) -> dict[str, Any]:

@@ -28,6 +28,9 @@ from apps.payments.gateways.base import (
 )
 from apps.payments.states import OperationKind
 
+#: The SDK would keep an id of this machine in the home directory, and tell of past requests.
+stripe.enable_telemetry = False
+
 PAGE = 100
 #: Errors before the request left: nothing was executed.
 _NOT_SENT = (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import environ
-from celery.schedules import crontab
 
 env = environ.Env()
 
@@ -34,12 +33,7 @@ CELERY_ENABLE_UTC = True
 CELERY_TIMEZONE = "UTC"
 # The Django fixup would close the connection around every task; children check theirs instead.
 CELERY_DB_REUSE_MAX = 1_000_000_000
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-CELERY_BEAT_SYNC_EVERY = 1
-CELERY_BEAT_SCHEDULE = {
-    "maintenance.prune": {
-        "task": "maintenance.prune",
-        "schedule": crontab(minute="11", hour="*"),
-    },
-}
+CELERY_BEAT_SCHEDULER = "tasks.beat:DatabaseScheduler"
+#: Schedules are declared beside their jobs (`@job(…, schedule=…)`); entries here work, too.
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
 FLOWER_BASIC_AUTH = env.str("FLOWER_BASIC_AUTH", default="")

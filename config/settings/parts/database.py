@@ -14,7 +14,13 @@ DATABASES["default"] |= {
     "CONN_HEALTH_CHECKS": True,
 }
 DATABASES["default"].setdefault("OPTIONS", {})
-DATABASES["default"]["OPTIONS"] |= {"connect_timeout": 5, "application_name": "celeriac"}
+DATABASES["default"]["OPTIONS"] |= {
+    "connect_timeout": 5,
+    "application_name": "celeriac",
+    # The ledger's hot statements are prepared. Switch it off behind a
+    # pooler that knows no prepared statements (PgBouncer before 1.21).
+    "prepare_threshold": 0 if env.bool("DATABASE_PREPARED", default=True) else None,
+}
 
 CACHE_URL = env.str("CACHE_URL", default="redis://localhost:6379/1")
 CACHES = {

@@ -15,7 +15,12 @@ JOBS_QUEUES: dict[str, dict[str, Any]] = {
     "maintenance": {},
 }
 #: Modules whose import declares kinds; every process loads them in the app's ready().
-JOBS_MODULES: list[str] = ["tasks.payments", "tasks.notifications", "tasks.maintenance"]
+JOBS_MODULES: list[str] = [
+    "tasks.payments",
+    "tasks.notifications",
+    "tasks.maintenance",
+    "tasks.schedules",
+]
 #: What the dispatcher rings with.
 JOBS_PUBLISHER = "tasks.publisher.CeleryPublisher"
 #: Where nudges go.

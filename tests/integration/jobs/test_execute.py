@@ -12,8 +12,10 @@ from apps.jobs.models import Attempt, Job, Queue
 from apps.jobs.running import execute
 from apps.jobs.running.claim import claim
 from apps.jobs.running.execute import knowledge
+from apps.jobs.running.finish import settle_surely
 from apps.jobs.running.settle import Entry, settle
 from tests.app.models import Effect
+from tests.support.threads import held_open, threads, wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -326,3 +328,44 @@ def test_a_claim_skips_a_row_that_another_transaction_holds(make_job, answer):
         finally:
             other.close()
     assert len(answer(job)) == 1
+
+
+def test_a_job_with_a_loss_is_claimed_by_a_doorbell_of_its_own_only(make_job, answer):
+    """However old the doorbell is: it takes no neighbour down twice."""
+    poison, neighbour = make_job("test.noop", losses=1), make_job("test.noop")
+    assert [run.job.id for run in answer(poison, neighbour)] == [neighbour.id]
+    assert [run.job.id for run in answer(poison)] == [poison.id]
+
+
+def test_a_superseding_job_loses_its_deadline(make_job, desk):
+    """The superseded run had started, so the work may not expire with its heir."""
+    soon = clock.read() + timedelta(minutes=1)
+    old = make_job("test.fail", unique_key="k")
+    claim_id = uuid4()
+    claim([old.id], claim_id=claim_id, worker=desk.worker, known=desk.known)
+    heir = make_job("test.fail", unique_key="k", expires_at=soon)
+    outcome = outcomes.Outcome(outcomes.Verb.RETRY, error_class="ValueError", message="x")
+    settlement = outcomes.Settlement(outcome.verb, failures=1, writes_attempt=True)
+    settle([Entry(old.id, claim_id, settlement, outcome)])
+    heir.refresh_from_db()
+    assert heir.expires_at is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_held_by_a_caller_delays_one_ending_and_not_its_neighbours(make_job, monkeypatch):
+    """The wait for a caller's transaction is bounded; each ending is then tried alone."""
+    monkeypatch.setattr("apps.jobs.running.settle.LOCK_TIMEOUT", "100ms")
+    held, free = make_job("test.fail", unique_key="k"), make_job("test.fail")
+    claim_id = uuid4()
+    claim([held.id, free.id], claim_id=claim_id, worker=uuid4(), known=knowledge())
+    outcome = outcomes.Outcome(outcomes.Verb.RETRY, error_class="ValueError", message="x")
+    settlement = outcomes.Settlement(outcome.verb, failures=1, writes_attempt=True)
+    entries = [Entry(job.id, claim_id, settlement, outcome) for job in (held, free)]
+    enqueue_anew = held_open(lambda: make_job("test.fail", unique_key="k"))
+    with enqueue_anew as (_, commit), threads(1) as start:
+        settling = start(settle_surely, entries)
+        wait_until(lambda: Job.objects.get(pk=free.pk).state == "queued")
+        assert Job.objects.get(pk=held.pk).state == "running"
+        commit()
+        settling.result(20)
+    assert Job.objects.get(pk=held.pk).state == "cancelled"

@@ -58,6 +58,7 @@ STATEMENTS = {
         claim._CLAIM,
         {
             "ids": [ID] * 300,
+            "alone": False,
             "kinds": ["test.noop"],
             "guarded": ["test.guarded"],
             "breakers": ["payments"],

@@ -1,0 +1,52 @@
+"""The hot statements, prepared: parsed and planned now and then, not once per call.
+
+Django's own cursors merge the values into the text, which can't be prepared. Whether
+psycopg prepares is the connection's `prepare_threshold` (None behind a pooler that
+knows no prepared statements).
+
+A plan made while a table was nearly empty is bad for a full one, and the database
+notices only at its next ANALYZE. So every statement is prepared anew after a while.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.db import connection
+
+#: Seconds that a plan may live.
+PLAN_LIVES = 10
+#: Prepared statements that a connection keeps: those of two lives.
+_KEPT = 30
+
+
+def fetch(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Execute `statement` and return its rows.
+
+    Where somebody listens to Django's queries (query counts in tests, wrappers) it
+    goes through Django's cursor, or they would not hear it.
+    """
+    if connection.queries_logged or connection.execute_wrappers:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return list(cursor.fetchall())
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    raw = connection.connection
+    raw.prepared_max = _KEPT
+    # Another text is another prepared statement. Both parts are constants of ours.
+    query: Any = f"{statement}/* {int(time.monotonic()) // PLAN_LIVES} */"
+    with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
+        return cursor.execute(query, parameters).fetchall()
+
+
+def uuids(values: Iterable[UUID]) -> str:
+    """Return the literal of a uuid[], to be cast: far cheaper than adapting each value."""
+    return "{" + ",".join([f"{value.int:032x}" for value in values]) + "}"
+
+
+def floats(values: Iterable[float | None]) -> str:
+    """Return the literal of a float8[], to be cast."""
+    return "{" + ",".join(["NULL" if value is None else repr(value) for value in values]) + "}"

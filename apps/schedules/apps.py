@@ -1,0 +1,17 @@
+"""App configuration."""
+
+from importlib import import_module
+
+from django.apps import AppConfig
+
+
+class SchedulesConfig(AppConfig):
+    """Schedules: each tick becomes at most one job, as its policy says."""
+
+    name = "apps.schedules"
+    label = "schedules"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Connect the receivers, which need the models."""
+        import_module("apps.schedules.receivers")

@@ -1,0 +1,114 @@
+"""Schedules beside the code: what `@job(..., schedule=…)` and CELERY_BEAT_SCHEDULE declare."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+
+from apps.jobs import registry
+from apps.schedules.errors import InvalidSchedule
+
+_CRON = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+#: Options of an entry of CELERY_BEAT_SCHEDULE that a periodic task has, too.
+_OPTIONS = ("queue", "priority", "expire_seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a declared job runs, and by which policy (spans in seconds).
+
+    `when` is a Celery crontab, a timedelta, or a number of seconds.
+    """
+
+    when: Any
+    zone: str = ""
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    misfire: str = "once"
+    misfire_limit: int = 100
+    misfire_grace: float = 60.0
+    overlap: str = "allow"
+    deadline: float | None = None
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A declared periodic task as plain values: those of the row, and those of its policy."""
+
+    name: str
+    row: dict[str, Any]
+    policy: dict[str, Any]
+
+    def values(self) -> dict[str, Any]:
+        """Return everything as one JSON object."""
+        return self.row | self.policy
+
+
+POLICY = ("misfire", "misfire_limit", "misfire_grace", "overlap", "deadline", "jitter")
+
+
+def declarations() -> list[Declaration]:
+    """Return what the kinds and the settings declare, each name once; settings win."""
+    found = {one.name: one for one in [*_of_kinds(), *_of_settings()]}
+    return [found[name] for name in sorted(found)]
+
+
+def _of_kinds() -> Iterator[Declaration]:
+    for kind in registry.kinds():
+        if kind.schedule is not None:
+            yield _declaration(kind.name, kind.name, kind.schedule, {})
+
+
+def _of_settings() -> Iterator[Declaration]:
+    entries: Mapping[str, Mapping[str, Any]] = getattr(settings, "CELERY_BEAT_SCHEDULE", {})
+    for name, entry in entries.items():
+        options = dict(entry.get("options") or {})
+        if isinstance(options.get("expires"), int | float):
+            options["expire_seconds"] = int(options["expires"])
+        extra = {key: options[key] for key in _OPTIONS if options.get(key) is not None}
+        extra["args"] = list(entry.get("args") or [])
+        extra["kwargs"] = dict(entry.get("kwargs") or {})
+        yield _declaration(name, entry["task"], entry["schedule"], extra)
+
+
+def _declaration(name: str, task: str, schedule: object, extra: dict[str, Any]) -> Declaration:
+    whole = schedule if isinstance(schedule, Schedule) else Schedule(schedule)
+    row: dict[str, Any] = {
+        "task": task,
+        "when": _when(name, whole),
+        "args": [],
+        "kwargs": dict(whole.kwargs),
+        **dict.fromkeys(_OPTIONS),
+        **extra,
+    }
+    return Declaration(name, row, {key: getattr(whole, key) for key in POLICY})
+
+
+def _when(name: str, schedule: Schedule) -> dict[str, Any]:
+    """Return the schedule as plain values. Celery's objects are known by their shape here."""
+    when = schedule.when
+    if hasattr(when, "_orig_minute"):
+        fields = {key: _cron_text(getattr(when, f"_orig_{key}")) for key in _CRON}
+        return {"crontab": fields | {"zone": schedule.zone or _default_zone()}}
+    every = getattr(when, "run_every", when)
+    if isinstance(every, timedelta):
+        every = every.total_seconds()
+    if isinstance(every, int | float) and every > 0:
+        return {"interval": float(every)}
+    raise InvalidSchedule(
+        f"{name}: a schedule is a crontab, a timedelta or a number of seconds, not {when!r}. "
+        "Clocked times and the sun are for the admin."
+    )
+
+
+def _cron_text(value: object) -> str:
+    """Return a field of a crontab as text; Celery also takes numbers and sets of them."""
+    if isinstance(value, str | int):
+        return str(value).replace(" ", "")
+    return ",".join(str(number) for number in sorted(value))  # type: ignore[call-overload]  # an iterable of numbers
+
+
+def _default_zone() -> str:
+    return str(getattr(settings, "CELERY_TIMEZONE", "UTC"))

@@ -1,0 +1,60 @@
+"""From django-celery-beat's rows to nominal times."""
+
+from datetime import datetime, timedelta
+
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
+
+from apps.schedules.crontab import Crontab, crontab
+from apps.schedules.errors import InvalidSchedule
+from apps.schedules.solar import Sun
+from apps.schedules.times import Interval, Once, Times, Within
+
+RELATED = ("interval", "crontab", "solar", "clocked")
+
+
+def times_of(task: PeriodicTask, *, anchor: datetime) -> Times:
+    """Return the ticks of a periodic task, enabled or not.
+
+    `anchor` is where an interval counts from unless the task has a start time.
+    Raises InvalidSchedule for a row that names no schedule or one that can't be read.
+    """
+    times = _bare(task, anchor)
+    if task.start_time is None and task.expires is None:
+        return times
+    return Within(times, task.start_time, task.expires)
+
+
+def zone_of(task: PeriodicTask) -> str:
+    """Return the name of the zone that the schedule is written in."""
+    return str(task.crontab.timezone) if task.crontab else "UTC"
+
+
+def crontab_of(row: CrontabSchedule) -> Crontab:
+    """Return the ticks of a crontab's row."""
+    return crontab(
+        minute=row.minute,
+        hour=row.hour,
+        day_of_month=row.day_of_month,
+        month_of_year=row.month_of_year,
+        day_of_week=row.day_of_week,
+        zone=str(row.timezone),
+    )
+
+
+def _bare(task: PeriodicTask, anchor: datetime) -> Times:
+    if task.crontab:
+        return crontab_of(task.crontab)
+    if task.interval:
+        every = timedelta(**{task.interval.period: task.interval.every})
+        if every < timedelta(seconds=0.1):
+            raise _unfit("interval", "is shorter than a tenth of a second")
+        return Interval(task.start_time - every if task.start_time else anchor, every)
+    if task.clocked:
+        return Once(task.clocked.clocked_time)
+    if task.solar:
+        return Sun(task.solar.event, str(task.solar.latitude), str(task.solar.longitude))
+    raise _unfit("schedule", "has no crontab, interval, clocked time or solar event")
+
+
+def _unfit(field: str, why: str) -> InvalidSchedule:
+    return InvalidSchedule(f"The {field} {why}.", errors={field: why})

@@ -1,0 +1,155 @@
+"""Reading schedules: what comes, what came, and whether beat lives."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db.models import Min, QuerySet
+from django_celery_beat.models import PeriodicTask
+
+from apps.core import clock
+from apps.core.clock import Now
+from apps.schedules.calls import call_of
+from apps.schedules.definition import RELATED, times_of, zone_of
+from apps.schedules.errors import InvalidSchedule, ScheduleNotFound
+from apps.schedules.models import Beat, Policy, Tick
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A schedule at a glance."""
+
+    name: str
+    kind: str
+    schedule: str
+    zone: str
+    state: str
+    next_fire_at: datetime | None
+    last_tick: datetime | None
+    last_status: str
+    misfire: str
+    overlap: str
+    fault: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+
+def by_name(name: str) -> PeriodicTask:
+    """Return a periodic task with its schedule; raises ScheduleNotFound."""
+    task = PeriodicTask.objects.filter(name=name).select_related("policy", *RELATED).first()
+    if task is None:
+        raise ScheduleNotFound(f"There is no schedule {name!r}; `manage.py schedules list`.")
+    return task
+
+
+def standings() -> list[Standing]:
+    """Return every schedule, by name."""
+    tasks = list(PeriodicTask.objects.order_by("name").select_related("policy", *RELATED))
+    latest = {tick.periodic_task_id: tick for tick in _latest_ticks()}
+    now = clock.read()
+    return [_standing(task, latest.get(task.pk), now) for task in tasks]
+
+
+def next_fires(
+    task: PeriodicTask, *, count: int = 10, after: datetime | None = None
+) -> list[datetime]:
+    """Return the next nominal times, in the schedule's own zone; none while it is disabled.
+
+    Raises InvalidSchedule where they can't be computed.
+    """
+    if not task.enabled:
+        return []
+    policy = Policy.objects.filter(pk=task.pk).first() if task.pk else None
+    now = clock.read()
+    start = after or (max(policy.cursor, now) if policy else now)
+    anchor = policy.anchor if policy else now.replace(microsecond=0)
+    times = times_of(task, anchor=anchor)
+    zone = ZoneInfo(zone_of(task))
+    found: list[datetime] = []
+    while len(found) < (1 if task.one_off else count):
+        tick = times.after(start)
+        if tick is None:
+            break
+        found.append(tick.astimezone(zone))
+        start = tick
+    return found
+
+
+def upcoming(*, count: int = 10) -> list[tuple[datetime, str]]:
+    """Return the next moments at which any schedule fires, with its name."""
+    rows = (
+        Policy.objects.filter(next_fire_at__isnull=False)
+        .order_by("next_fire_at")
+        .values_list("next_fire_at", "periodic_task__name")
+    )
+    return [(moment, name) for moment, name in rows[:count] if moment is not None]
+
+
+def living_beats() -> QuerySet[Beat]:
+    """Return the beats that have been heard of lately and have not said goodbye."""
+    lease = timedelta(seconds=settings.SCHEDULES_BEAT_LEASE_SECONDS)
+    return Beat.objects.filter(stopped_at=None, beat_at__gte=Now() - lease)
+
+
+def lag_seconds() -> float:
+    """Return for how long the most overdue tick has been waiting for a beat; 0 when none is."""
+    row = Policy.objects.aggregate(earliest=Min("next_fire_at"), now=Now())
+    if row["earliest"] is None:
+        return 0.0
+    return max(0.0, float((row["now"] - row["earliest"]).total_seconds()))
+
+
+def ticks_of(task: PeriodicTask) -> QuerySet[Tick]:
+    """Return a schedule's ticks, newest first."""
+    return Tick.objects.filter(periodic_task=task).order_by("-scheduled_for")
+
+
+def _latest_ticks() -> Iterator[Tick]:
+    newest = Tick.objects.order_by("periodic_task_id", "-scheduled_for")
+    return newest.distinct("periodic_task_id").iterator()
+
+
+def _standing(task: PeriodicTask, tick: Tick | None, now: datetime) -> Standing:
+    policy: Policy | None = getattr(task, "policy", None)
+    return Standing(
+        name=task.name,
+        kind=task.task,
+        schedule=str(task.scheduler),
+        zone=zone_of(task),
+        state=state_of(task, now),
+        next_fire_at=policy.next_fire_at if policy else None,
+        last_tick=tick and tick.scheduled_for,
+        last_status=tick.status if tick else "",
+        misfire=policy.misfire if policy else "",
+        overlap=policy.overlap if policy else "",
+        fault=fault_of(task),
+    )
+
+
+def state_of(task: PeriodicTask, now: datetime) -> str:
+    """Return enabled, disabled, paused, ended or new (not taken up by a beat yet)."""
+    policy: Policy | None = getattr(task, "policy", None)
+    if not task.enabled:
+        return "disabled"
+    if policy is None:
+        return "new"
+    if policy.paused_at and (policy.paused_until is None or policy.paused_until > now):
+        return "paused"
+    return "enabled" if policy.next_fire_at else "ended"
+
+
+def fault_of(task: PeriodicTask) -> str:
+    """Return why the schedule can't fire or its job can't be made, or ''."""
+    policy: Policy | None = getattr(task, "policy", None)
+    if policy and policy.fault:
+        return policy.fault
+    try:
+        call_of(task)
+    except InvalidSchedule as error:
+        return error.message
+    return ""

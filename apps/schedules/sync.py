@@ -1,0 +1,182 @@
+"""Bringing declared schedules into the database, and leaving alone what people changed there.
+
+A policy remembers what was declared when it was last synchronised. A field follows
+its declaration only while the row still says what was declared before.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+
+from apps.core import audit
+from apps.schedules import declare
+from apps.schedules.declare import POLICY, Declaration
+from apps.schedules.definition import RELATED
+from apps.schedules.models import Policy
+
+_LOCK = "SELECT pg_advisory_xact_lock(hashtext('celeriac.schedules.sync'))"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one declaration: created, updated, unchanged or disabled."""
+
+    name: str
+    done: str
+    fields: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+def sync(declared: Iterable[Declaration] | None = None, *, actor: object = None) -> list[Change]:
+    """Synchronise declarations (all of them when none are given) and return what was done.
+
+    Creates what is new, updates fields that nobody changed by hand, and disables,
+    never deletes, what is no longer declared. An `actor` leaves an audit row.
+    """
+    wanted = {one.name: one for one in (declare.declarations() if declared is None else declared)}
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_LOCK)
+        rows = {
+            task.name: task
+            for task in PeriodicTask.objects.filter(name__in=wanted).select_related(
+                "policy", *RELATED
+            )
+        }
+        changes = [_one(one, rows.get(name)) for name, one in sorted(wanted.items())]
+        changes += _disable_others(wanted)
+        if actor is not None:
+            touched = [change.name for change in changes if change.done != "unchanged"]
+            audit.record(
+                verb="schedule.sync",
+                target_type="schedule",
+                actor=actor,
+                count=len(touched),
+                details={"changed": touched},
+            )
+    return changes
+
+
+def _one(declaration: Declaration, task: PeriodicTask | None) -> Change:
+    if task is None:
+        return _create(declaration)
+    policy = Policy.objects.filter(pk=task.pk).first()
+    if policy is None:  # made without signals, and not yet taken up
+        task.save()
+        policy = Policy.objects.get(pk=task.pk)
+    before = policy.declared or {}
+    present, wanted = _present(task, policy), declaration.values()
+    news = {name for name, value in wanted.items() if before and value != before.get(name)}
+    ours = {name for name in news if present[name] == before.get(name)}
+    chosen = {name: wanted[name] for name in ours if present[name] != wanted[name]}
+    back = bool(before.get("removed")) and not task.enabled
+    if chosen or back:
+        task.enabled = task.enabled or back
+        _write(task, policy, chosen)
+    if before != wanted:
+        Policy.objects.filter(pk=task.pk).update(declared=wanted)
+    kept = tuple(sorted(name for name in wanted if _present_differs(present, wanted, name, ours)))
+    done = "updated" if chosen or back else "unchanged"
+    return Change(declaration.name, done, tuple(sorted(chosen)), kept)
+
+
+def _present_differs(
+    present: dict[str, Any], wanted: dict[str, Any], name: str, ours: set[str]
+) -> bool:
+    return name not in ours and present[name] != wanted[name]
+
+
+def _create(declaration: Declaration) -> Change:
+    task = PeriodicTask(name=declaration.name, description="Declared in code.")
+    _assign(task, declaration.row)
+    task.save()
+    Policy.objects.filter(pk=task.pk).update(declared=declaration.values(), **declaration.policy)
+    return Change(declaration.name, "created")
+
+
+def _write(task: PeriodicTask, policy: Policy, chosen: dict[str, Any]) -> None:
+    _assign(task, chosen)
+    task.save()
+    rules = {name: value for name, value in chosen.items() if name in POLICY}
+    if rules:
+        Policy.objects.filter(pk=policy.pk).update(**rules)
+
+
+def _assign(task: PeriodicTask, row: dict[str, Any]) -> None:
+    for name in ("task", "queue", "priority", "expire_seconds"):
+        if name in row:
+            setattr(task, name, row[name])
+    for name in ("args", "kwargs"):
+        if name in row:
+            setattr(task, name, json.dumps(row[name]))
+    if "when" in row:
+        task.crontab, task.interval = _crontab(row["when"]), _interval(row["when"])
+        task.solar = task.clocked = None
+
+
+def _crontab(when: dict[str, Any]) -> CrontabSchedule | None:
+    if "crontab" not in when:
+        return None
+    fields = dict(when["crontab"])
+    fields["timezone"] = fields.pop("zone")
+    found = CrontabSchedule.objects.filter(**fields).first()
+    return found or CrontabSchedule.objects.create(**fields)
+
+
+def _interval(when: dict[str, Any]) -> IntervalSchedule | None:
+    if "interval" not in when:
+        return None
+    seconds: float = when["interval"]
+    whole = seconds.is_integer()
+    every, period = (int(seconds), "seconds") if whole else (round(seconds * 1e6), "microseconds")
+    found = IntervalSchedule.objects.filter(every=every, period=period).first()
+    return found or IntervalSchedule.objects.create(every=every, period=period)
+
+
+def _present(task: PeriodicTask, policy: Policy) -> dict[str, Any]:
+    """Return what the row says now, in a declaration's shape."""
+    return {
+        "task": task.task,
+        "when": _present_when(task),
+        "args": json.loads(task.args or "[]"),
+        "kwargs": json.loads(task.kwargs or "{}"),
+        "queue": task.queue,
+        "priority": task.priority,
+        "expire_seconds": task.expire_seconds,
+        **{name: getattr(policy, name) for name in POLICY},
+    }
+
+
+def _present_when(task: PeriodicTask) -> dict[str, Any]:
+    if task.crontab:
+        names = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+        fields = {name: getattr(task.crontab, name).replace(" ", "") for name in names}
+        return {"crontab": fields | {"zone": str(task.crontab.timezone)}}
+    if task.interval:
+        return {"interval": task.interval.schedule.run_every.total_seconds()}
+    return {"other": True}
+
+
+def _disable_others(wanted: dict[str, Declaration]) -> list[Change]:
+    gone = (
+        Policy.objects.filter(declared__isnull=False)
+        .exclude(periodic_task__name__in=wanted)
+        .exclude(declared__has_key="removed")
+        .select_related("periodic_task")
+    )
+    changes = []
+    for policy in gone:
+        task = policy.periodic_task
+        if not task.enabled:
+            continue
+        task.enabled = False
+        task.save()
+        Policy.objects.filter(pk=policy.pk).update(
+            declared={**(policy.declared or {}), "removed": True}
+        )
+        changes.append(Change(task.name, "disabled"))
+    return changes

@@ -1,0 +1,45 @@
+"""What schedules need besides beat: sending plain tasks, and forgetting old ticks."""
+
+from typing import Any
+
+from celery import current_app
+from celery.schedules import crontab
+
+from apps.jobs.api import Backoff, current_job
+from apps.schedules.prune import prune
+from tasks.base import JobTask, job
+
+#: The one task of Celery's own that is worth a schedule.
+_CLEANUP = "celery.backend_cleanup"
+
+
+@job("schedules.send", timeout=30, retry=Backoff(max_attempts=20, base=1, cap=300))
+def send(
+    task: str, args: list[Any], kwargs: dict[str, Any], options: dict[str, Any]
+) -> dict[str, str]:
+    """Send a plain Celery task; sent again, it bears the same id."""
+    name = str(current_job().id)
+    current_app.send_task(task, args, kwargs, task_id=name, **options)
+    return {"task_id": name}
+
+
+@job(
+    "schedules.prune",
+    queue="maintenance",
+    unique="schedules.prune",
+    timeout=300,
+    schedule=crontab(minute="41", hour="4"),
+)
+def prune_ticks() -> int:
+    """Delete ticks older than SCHEDULES_RETENTION_DAYS; return how many."""
+    return prune()
+
+
+def plain_tasks() -> frozenset[str]:
+    """Return the names of the registered plain Celery tasks."""
+    current_app.loader.import_default_modules()
+    return frozenset(
+        name
+        for name, task in current_app.tasks.items()
+        if not isinstance(task, JobTask) and (name == _CLEANUP or not name.startswith("celery."))
+    )

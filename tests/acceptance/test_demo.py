@@ -1,0 +1,109 @@
+"""`make demo` itself: whole runs, with real processes of their own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from sandbox.keeper import TOKEN
+from tests.support.processes import wait_until
+from tests.support.servers import ROOT
+
+#: Seconds: a run takes about a minute, more where others use the machine.
+DEADLINE = 540
+pytestmark = pytest.mark.timeout(DEADLINE + 30)
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """Return a starter of demos; their output goes to a file, and none outlives the test."""
+    started = []
+
+    def start(*arguments, **env):
+        with (tmp_path / "output").open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "sandbox.demo", *arguments],
+                cwd=ROOT,
+                env={**clean_environment(), **env},
+                stdout=output,
+                stderr=output,
+            )
+        started.append(process)
+        process.output = (tmp_path / "output").read_text
+        return process
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(60)
+
+
+def clean_environment():
+    """Return this environment without what this test run put there for its own programs."""
+    ours = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "BROKER_URL", "CACHE_URL", "SEED", "ORDERS"}
+    return {name: value for name, value in os.environ.items() if name not in ours}
+
+
+def parts(demo):
+    """Return the processes of a running demo: those that carry its keeper's mark."""
+    mark = next(mark for child in demo.children() if (mark := child.environ().get(TOKEN)))
+    return [process for process in psutil.process_iter() if carries(process, mark)]
+
+
+def carries(process, mark):
+    """Say whether a process carries the mark."""
+    try:
+        return process.environ().get(TOKEN) == mark
+    except psutil.Error:
+        return False
+
+
+def is_gone(process):
+    """Say whether a process has ended; a zombie has."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return True
+
+
+def test_the_books_balance_though_everything_goes_wrong(demo, tmp_path):
+    """A worker dies, the gateway goes down, the broker is emptied: each order is settled once.
+
+    And no file is left in a home directory.
+    """
+    home = tmp_path / "home"
+    home.mkdir()
+    process = demo("--orders", "60", "--outage-seconds", "3", SEED="11", HOME=str(home))
+    assert process.wait(DEADLINE) == 0, process.output()
+    text = process.output()
+    assert "The books balance." in text
+    for happened in ("SIGKILL", "the gateway is down", "FLUSHALL", "60 orders", "120 succeeded"):
+        assert happened in text, text
+    assert list(home.iterdir()) == []
+
+
+def test_the_audit_fails_when_the_gateway_charges_twice(demo):
+    """The check can fail."""
+    process = demo("--orders", "12", "--calm", GATEWAY_DOUBLE_CHARGE_RATE="1", SEED="11")
+    assert process.wait(DEADLINE) == 1, process.output()
+    text = process.output()
+    assert "The books do NOT balance." in text
+    assert re.search(r"order:\S+ was charged \[(\d+), \1\], owed \[\1\]", text), text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "SIGKILL"])
+def test_nothing_is_left_when_the_demo_is_ended_in_the_middle(demo, number):
+    """No process, and no data directory."""
+    process = demo("--orders", "200")
+    wait_until(lambda: "clients place" in process.output(), timeout=200)
+    running = parts(psutil.Process(process.pid))
+    assert len(running) > 10
+    state = next((ROOT / ".local" / "demo").glob(f"{process.pid}-*")) / "state"
+    process.send_signal(number)
+    process.wait(120)
+    wait_until(lambda: all(is_gone(each) for each in running), timeout=120)
+    wait_until(lambda: not state.exists(), timeout=60)

@@ -1,0 +1,237 @@
+import io
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from celery.schedules import crontab
+from django.core.management import call_command
+from django_celery_beat.models import PeriodicTask
+
+from apps.core.models import Audit
+from apps.jobs import registry
+from apps.jobs.models import Job
+from apps.jobs.schema import Schema
+from apps.schedules import operate, selectors
+from apps.schedules.api import Schedule, ScheduleError
+from apps.schedules.models import Policy, Tick
+from apps.schedules.prune import prune
+from apps.schedules.sync import sync
+from tests.factories_schedules import PeriodicTaskFactory, schedule_of
+from tests.integration.schedules.conftest import jobs, ticks
+
+pytestmark = pytest.mark.django_db
+
+
+def moment(text):
+    """Return a moment in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def schedules(*arguments):
+    """Run the command and return its JSON."""
+    out = io.StringIO()
+    call_command("schedules", *arguments, "--json", stdout=out)
+    return json.loads(out.getvalue())
+
+
+def test_a_pause_that_no_beat_saw_is_skipped_at_the_resume(at, look):
+    """Nothing of it is made up for, even under "run all"."""
+    with at("2026-03-02 09:59"):
+        task = PeriodicTaskFactory(cron="0 * * * *", policy={"misfire": "all"})
+        operate.pause(task.pk, reason="migration", actor="ann")
+    with at("2026-03-02 12:30"):
+        operate.resume(task.pk, actor="ann")
+        look()
+    assert ticks(task, "skipped") == ["02 10:00", "02 11:00", "02 12:00"]
+    assert not Job.objects.exists()
+    assert list(Audit.objects.order_by("at").values_list("verb", "target_id")) == [
+        ("schedule.pause", task.name),
+        ("schedule.resume", task.name),
+    ]
+
+
+def test_a_pause_needs_a_reason_and_an_end_ahead():
+    """Whoever finds it paused wants to know."""
+    task = PeriodicTaskFactory()
+    with pytest.raises(ScheduleError, match="Say why"):
+        operate.pause(task.pk, reason=" ", actor="ann")
+    with pytest.raises(ScheduleError, match="is past"):
+        operate.pause(task.pk, reason="x", actor="ann", until=moment("2020-01-01"))
+
+
+def test_run_now_makes_an_extra_tick(at, look):
+    """Even while disabled; the schedule's own ticks stay as they are."""
+    with at("2026-03-02 09:59"):
+        task = PeriodicTaskFactory(enabled=False)
+        tick = operate.run_now(task.pk, actor="ann", reason="try")
+    assert (tick.status, tick.source, tick.reason) == ("fired", "run by ann", "run by ann: try")
+    assert jobs(task).get().pk == tick.job
+
+
+def test_a_backfill_runs_what_did_not_run(at, look):
+    """Missed and skipped ticks get their job, fired ones are left alone, and once is enough."""
+    with at("2026-03-02 09:30"):
+        task = PeriodicTaskFactory(cron="0 * * * *", policy={"misfire": "skip"})
+    with at("2026-03-02 12:00:10"):
+        look()
+        made = operate.backfill(
+            task.pk, start=moment("2026-03-02 08:00"), end=moment("2026-03-02 12:00"), actor="ann"
+        )
+        again = operate.backfill(
+            task.pk, start=moment("2026-03-02 08:00"), end=moment("2026-03-02 12:00"), actor="ann"
+        )
+    assert [f"{tick.scheduled_for:%H}" for tick in made] == ["08", "09", "10", "11"]
+    assert again == []
+    assert set(Tick.objects.values_list("status", flat=True)) == {"fired"}
+    assert jobs(task).count() == 5
+    assert Audit.objects.filter(verb="schedule.backfill", count=4).exists()
+
+
+def test_a_backfill_reaches_behind_an_intervals_anchor(at):
+    """The grid goes on into the past."""
+    with at("2026-03-02 12:00"):
+        task = PeriodicTaskFactory(every=timedelta(hours=1))
+        made = operate.backfill(
+            task.pk, start=moment("2026-03-02 08:00"), end=moment("2026-03-02 11:00"), actor="ann"
+        )
+    assert len(made) == 3
+
+
+def test_a_backfill_is_bounded_and_past(at):
+    """A slip of the year must not make a million jobs."""
+    with at("2026-03-02 12:00"):
+        task = PeriodicTaskFactory(cron="* * * * *")
+        with pytest.raises(ScheduleError, match="More than 1000"):
+            operate.backfill(
+                task.pk, start=moment("2025-03-02"), end=moment("2026-03-02"), actor="ann"
+            )
+        with pytest.raises(ScheduleError, match="ahead"):
+            operate.backfill(
+                task.pk, start=moment("2026-03-02"), end=moment("2026-03-03"), actor="ann"
+            )
+
+
+def test_the_command_shows_and_steers(at):
+    """Every verb, as a script calls it."""
+    with at("2026-03-29 00:30"):
+        PeriodicTaskFactory(name="daily", cron="30 2 * * *", zone="Europe/Berlin")
+        coming = schedules("next", "daily", "--count", "2")
+        assert [row["fires_at"] for row in coming] == [
+            "2026-03-29T03:00:00+02:00",
+            "2026-03-30T02:30:00+02:00",
+        ]
+        assert schedules("next")[0]["name"] == "daily"
+        paused = schedules("pause", "daily", "--reason", "x", "--for", "60")
+        assert paused[0]["state"] == "paused"
+        assert schedules("resume", "daily")[0]["state"] == "enabled"
+        assert schedules("run", "daily")[0]["status"] == "fired"
+        filled = schedules("backfill", "daily", "2026-03-27", "2026-03-29")
+        assert [row["scheduled_for"] for row in filled] == [
+            "2026-03-27T01:30:00+00:00",
+            "2026-03-28T01:30:00+00:00",
+        ]
+        (row,) = schedules("list")
+        assert (row["last_status"], row["zone"]) == ("fired", "Europe/Berlin")
+
+
+def test_next_fires_are_those_that_fire(at, look):
+    """What is shown is what happens."""
+    with at("2026-03-02 09:59:30"):
+        task = PeriodicTaskFactory(every=timedelta(minutes=7), policy={"misfire": "all"})
+        shown = selectors.next_fires(task, count=3)
+    with at("2026-03-02 10:21"):
+        look()
+    assert [tick.scheduled_for for tick in reversed(selectors.ticks_of(task))] == shown
+
+
+@pytest.fixture
+def declared():
+    """Return a function that declares a kind with a schedule; it is taken back afterwards."""
+
+    def handler(name: str = ""):
+        return name
+
+    def declare(schedule):
+        registry.forget("test.declared")
+        if schedule is not None:
+            registry.declare(
+                registry.Kind(
+                    name="test.declared",
+                    handler=handler,
+                    schema=Schema.of(handler),
+                    schedule=schedule,
+                )
+            )
+
+    yield declare
+    registry.forget("test.declared")
+
+
+def test_a_declared_schedule_comes_goes_and_comes_back(declared):
+    """Removed, it is disabled and kept; declared again, it is enabled again."""
+    declared(Schedule(crontab(minute="5"), zone="Asia/Tokyo", misfire="all"))
+    assert {change.name: change.done for change in sync()}["test.declared"] == "created"
+    task = PeriodicTask.objects.get(name="test.declared")
+    assert (str(task.crontab.timezone), task.policy.misfire) == ("Asia/Tokyo", "all")
+    assert {change.done for change in sync()} == {"unchanged"}
+    declared(None)
+    assert ("test.declared", "disabled") in {(change.name, change.done) for change in sync()}
+    assert not PeriodicTask.objects.get(pk=task.pk).enabled
+    declared(crontab(minute="5"))
+    sync()
+    assert PeriodicTask.objects.get(pk=task.pk).enabled
+
+
+def test_sync_follows_the_code_but_not_over_an_operator(declared):
+    """Each field by itself."""
+    declared(Schedule(crontab(minute="5"), misfire="all"))
+    sync()
+    task = PeriodicTask.objects.get(name="test.declared")
+    PeriodicTask.objects.filter(pk=task.pk).update(crontab=schedule_of(cron="7 * * * *")["crontab"])
+    declared(Schedule(crontab(minute="9"), misfire="skip"))
+    change = next(change for change in sync() if change.name == "test.declared")
+    task = PeriodicTask.objects.get(pk=task.pk)
+    assert (change.fields, change.kept) == (("misfire",), ("when",))
+    assert (task.crontab.minute, task.policy.misfire) == ("7", "skip")
+
+
+def test_an_operators_disabling_survives_a_sync(declared):
+    """Whether it runs is not for the code to say."""
+    declared(timedelta(minutes=5))
+    sync()
+    PeriodicTask.objects.filter(name="test.declared").update(enabled=False)
+    sync()
+    assert not PeriodicTask.objects.get(name="test.declared").enabled
+
+
+def test_entries_of_beats_own_setting_are_declarations_too(settings):
+    """Projects that move here bring them along."""
+    settings.CELERY_BEAT_SCHEDULE = {
+        "mine": {"task": "test.note", "schedule": 30.0, "kwargs": {"name": "x"},
+                 "options": {"expires": 20, "queue": "default"}},
+    }  # fmt: skip
+    sync()
+    task = PeriodicTask.objects.get(name="mine")
+    assert (task.interval.every, task.expire_seconds, task.queue) == (30, 20, "default")
+
+
+def test_the_house_is_kept_by_schedules():
+    """Pruning and reconciliation are declared beside their jobs."""
+    sync()
+    names = set(PeriodicTask.objects.values_list("name", flat=True))
+    assert {"maintenance.prune", "payments.reconcile", "payments.sweep", "schedules.prune"} <= names
+    assert not [one for one in selectors.standings() if one.fault]
+
+
+def test_old_ticks_are_forgotten_and_do_not_come_back(at, look):
+    """Their times lie before the cursor."""
+    with at("2026-03-02 09:59"):
+        task = PeriodicTaskFactory(cron="0 * * * *")
+    with at("2026-03-02 10:00:01"):
+        look()
+    with at("2026-07-02 10:00:01"):
+        assert prune() == 1
+    with at("2026-03-02 10:00:30"):
+        look()
+    assert ticks(task) == []
+    assert Policy.objects.get(pk=task.pk).cursor > moment("2026-03-02 10:00")
