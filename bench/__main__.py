@@ -101,6 +101,7 @@ class Bench:
             "prefetch": self.prefetch,
             "prefetch_trials": trials,
             "load_average_before_each_stage": self.loads,
+            "breaker": self._breaker(),
             "seconds": round(time.monotonic() - started),
         }
         return report.document(machine.describe(self.ground), rounds, notes)
@@ -149,6 +150,16 @@ class Bench:
         subprocess.run(command, cwd=ROOT, env=os.environ | env, check=True, timeout=PATIENCE)
         result: dict[str, Any] = json.loads((directory / "result.json").read_text())
         return result
+
+    def _breaker(self) -> dict[str, Any]:
+        """Measure a closed breaker in a process of its own and return its figures."""
+        directory = stage_directory(self.ground)
+        calls = 1_000 if self.options.quick else 10_000
+        command = [sys.executable, "-m", "bench.breaker", str(calls), str(directory)]
+        env = self.ground.environment(BY_NAME["celeriac"].database) | {"BENCH_LEDGER": "true"}
+        subprocess.run(command, cwd=ROOT, env=os.environ | env, check=True, timeout=PATIENCE)
+        figures: dict[str, Any] = json.loads((directory / "breaker.json").read_text())
+        return figures
 
 
 def _rounded(rates: dict[int, float]) -> dict[int, int]:

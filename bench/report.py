@@ -80,6 +80,14 @@ def show(content: Mapping[str, Any], console: Console) -> None:
                 f"prefetch {content.get('prefetch')}: {content.get('prefetch_trials')}",
                 soft_wrap=True,
             )
+    if breaker := content.get("breaker"):
+        console.print(
+            f"closed breaker: a guarded call takes {breaker['guarded_us_p50']:.0f} us "
+            f"(p99 {breaker['guarded_us_p99']:.0f}), of which one bare round trip to the store "
+            f"{breaker['store_round_trip_us_p50']:.0f}; "
+            f"{breaker['store_round_trips_per_call']:.2f} round trips per call",
+            soft_wrap=True,
+        )
     commit = content["machine"]["commit"]
     console.print(
         f"commits: enqueue {commit['enqueue']}; claim {commit['claim']}; settle "

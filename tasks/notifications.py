@@ -8,7 +8,6 @@ from apps.notifications import services
 from apps.notifications.errors import EmailNotFound, UnknownTemplate
 from apps.notifications.states import State
 from tasks.base import job
-from tasks.circuits import parked_while_open
 
 
 @job(
@@ -21,8 +20,7 @@ from tasks.circuits import parked_while_open
 )
 def send(email_id: UUID) -> dict[str, Any]:
     """Hand an email to the mail server."""
-    with parked_while_open():
-        email = services.email_send(email_id=email_id)
+    email = services.email_send(email_id=email_id)
     if email.state == State.FAILED:
         raise GiveUp(f"The mail server refused it for good: {email.error}")
     return {"state": email.state, "resends_after_unknown": email.resends_after_unknown}

@@ -15,7 +15,6 @@ from apps.payments.errors import GatewayRateLimited, ParametersChanged, PaymentN
 from apps.payments.models import Operation
 from apps.payments.selectors import operation_wait
 from tasks.base import job
-from tasks.circuits import parked_while_open
 
 RETRY = Backoff(max_attempts=8, base=2, cap=600, give_up_on=(PaymentNotFound, ParametersChanged))
 LOCK = "payment:{payment_id}"
@@ -95,12 +94,11 @@ def reconcile(hours: float = WINDOW / timedelta(hours=1)) -> int:
 
 @contextmanager
 def _patience() -> Iterator[None]:
-    """Snooze for an open circuit, and for as long as the provider asked: neither is a failure."""
-    with parked_while_open():
-        try:
-            yield
-        except GatewayRateLimited as error:
-            raise Snooze(error.retry_after or 1.0, "the provider asked to slow down") from error
+    """Snooze for as long as the provider asked: that is no failure."""
+    try:
+        yield
+    except GatewayRateLimited as error:
+        raise Snooze(error.retry_after or 1.0, "the provider asked to slow down") from error
 
 
 def _ended(operation: Operation) -> dict[str, Any]:

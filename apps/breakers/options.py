@@ -121,6 +121,11 @@ def of(name: str) -> Options:
         raise InvalidOptions(f"BREAKERS[{name!r}]: {_unknown_option(wrong)}") from None
 
 
+def longest_ramp() -> float:
+    """Return the longest `ramp_seconds` in settings; what operators tuned is in their rows."""
+    return max((of(name).ramp_seconds for name in declared()), default=0.0)
+
+
 def _check_number(name: str, value: object, *, whole: bool) -> None:
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         raise InvalidOptions(f"{name} must be a {'whole ' if whole else ''}number, not {value!r}.")

@@ -23,13 +23,15 @@ class Admission:
     """What jobs of one breaker may do, by the database's clock.
 
     `blocked`: none may go, until `blocked_until` (None: until an operator says so).
-    `probe_only`: one may go, and until it has ended no other. `ramp_per_second`:
+    `probe_only`: one may go, and until it has ended no other; while one is known to be
+    under way, `probing_until` is when its permit ends. `ramp_per_second`:
     so many may go each second (None: any number); the ramp counts from `closed_at`.
     """
 
     blocked: bool = False
     blocked_until: datetime | None = None
     probe_only: bool = False
+    probing_until: datetime | None = None
     ramp_per_second: float | None = None
     closed_at: datetime | None = None
 
@@ -91,6 +93,7 @@ def _admission(
     open_until: datetime | None,
     overrides: str,
     released_at: datetime | None,
+    probing: datetime | None,
     now: datetime,
 ) -> Admission:
     if forced == State.OPEN:
@@ -100,7 +103,7 @@ def _admission(
     if state == State.OPEN and open_until and open_until > now:
         return Admission(blocked=True, blocked_until=open_until, closed_at=released_at)
     if state != State.CLOSED:
-        return Admission(probe_only=True, closed_at=released_at)
+        return Admission(probe_only=True, probing_until=probing, closed_at=released_at)
     options = _options(name, json.loads(overrides))
     rate = None
     if options is not None and released_at is not None:

@@ -16,26 +16,45 @@ SELECT b.name FROM breakers_breaker b WHERE {_FORCED} = 'open'
     OR ({_FORCED} = '' AND b.state = 'open' AND b.open_until > {NOW})
 """  # noqa: S608 the only text put in is the clock's
 
+#: Breakers whose jobs keep their place in the queue: the database itself holds them back.
+HOLDING = f"""
+SELECT b.name FROM breakers_breaker b
+WHERE {_FORCED} = 'open' OR ({_FORCED} = '' AND b.state <> 'closed')
+"""  # noqa: S608 the only text put in is the clock's
+
+#: Whether a breaker (the row `b`) may hold jobs back or let them through slowly:
+#: everything but a circuit that has been closed for longer than its ramp. Takes one
+#: parameter: the longest ramp that settings know (`options.longest_ramp`).
+UNSETTLED = f"""(
+    {_FORCED} = 'open' OR b.state <> 'closed'
+    OR GREATEST(b.closed_at, CASE WHEN b.forced = 'open' THEN b.forced_until END) > {NOW}
+        - make_interval(secs => GREATEST(%(ramp)s, (b.overrides->>'ramp_seconds')::float8))
+)"""
+
 #: The facts of `selectors.admission`, for the names in one array parameter.
 ADMISSION = f"""
 SELECT b.name, {_FORCED} AS forced, b.forced_until, b.state, b.open_until, b.overrides::text,
        GREATEST(b.closed_at, CASE WHEN b.forced = 'open' AND b.forced_until <= {NOW}
                                   THEN b.forced_until END) AS released_at,
+       CASE WHEN b.probe_token <> '' AND b.probe_until > {NOW} THEN b.probe_until END AS probing,
        {NOW} AS now
 FROM breakers_breaker b WHERE b.name = ANY(%s)
 """  # noqa: S608 the only text put in is the clock's
 
-#: Takes the next place in the ramp: parameters are the seconds between two jobs
-#: and the name. Answers with a row when the job may go now. (The generic cell rate
-#: algorithm, ITU-T I.371, with one column for its state and no burst.)
+#: Takes the next place: parameters are the seconds between two jobs, the name, and how
+#: many seconds early a job may be. Answers with a row when the job may go now. (The
+#: generic cell rate algorithm, ITU-T I.371, with one column for its state.) It need not
+#: survive a crash of the server, so nobody waits for the disk.
 TAKE_PLACE = f"""
 UPDATE breakers_breaker b
 SET ramp_next = GREATEST(b.ramp_next, {NOW}) + make_interval(secs => %s)
-WHERE b.name = %s AND (b.ramp_next IS NULL OR b.ramp_next <= {NOW})
+WHERE b.name = %s
+  AND (b.ramp_next IS NULL OR b.ramp_next <= {NOW} + make_interval(secs => %s))
+  AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
 RETURNING b.ramp_next
 """  # noqa: S608 the only text put in is the clock's
 
-#: Seconds until the next place in the ramp.
+#: Seconds until the next place.
 NEXT_PLACE = f"""
 SELECT GREATEST(0, extract(epoch FROM b.ramp_next - {NOW}))
 FROM breakers_breaker b WHERE b.name = %s
@@ -70,7 +89,7 @@ put AS (
         closed_at = coalesce(excluded.closed_at, b.closed_at),
         probe_token = CASE WHEN excluded.state = 'half_open' THEN b.probe_token ELSE '' END,
         probe_until = CASE WHEN excluded.state = 'half_open' THEN b.probe_until END,
-        ramp_next = NULL,
+        ramp_next = CASE WHEN excluded.state = 'half_open' THEN b.ramp_next END,
         last_error = coalesce(nullif(excluded.last_error, ''), b.last_error)
     WHERE b.version < excluded.version
 )

@@ -54,6 +54,8 @@ class Outcome:
     traceback: str = ""
     retryable: bool = True
     retry_after: float | None = None
+    #: The open circuit that a snoozed run met: while it stays open, the job keeps its run_at.
+    circuit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Settlement:
     error: str = ""
     wait_reason: str = ""
     writes_attempt: bool = False
+    circuit: str = ""
 
 
 def succeeded(result: object) -> Outcome:
@@ -128,7 +131,12 @@ def decide(outcome: Outcome, limits: Limits, retry: Backoff, *, attempt: int) ->
         case Verb.COMPLETE:
             return Settlement(Verb.COMPLETE, result=outcome.result, writes_attempt=attempt > 1)
         case Verb.SNOOZE | Verb.RELEASE:
-            return Settlement(outcome.verb, delay=outcome.delay, wait_reason=outcome.reason)
+            return Settlement(
+                outcome.verb,
+                delay=outcome.delay,
+                wait_reason=outcome.reason,
+                circuit=outcome.circuit,
+            )
         case Verb.STOP:
             return Settlement(Verb.STOP, error=outcome.message, writes_attempt=True)
         case Verb.RESCUE:

@@ -106,6 +106,16 @@ def kinds() -> Iterator[Kind]:
     return iter([_kinds[name] for name in sorted(_kinds)])
 
 
+def guarded() -> list[tuple[str, str]]:
+    """Return every name that rows of guarded kinds may bear, with its breaker."""
+    return [
+        (name, kind.breaker)
+        for kind in kinds()
+        for name in (kind.name, *kind.aliases)
+        if kind.breaker
+    ]
+
+
 def forget(name: str) -> None:
     """Take a declaration back: for tests."""
     kind = _kinds.pop(name, None)

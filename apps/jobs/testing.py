@@ -19,6 +19,8 @@ from apps.jobs.models import Job
 from apps.jobs.operating.waiting import waiting
 from apps.jobs.running import execute
 from apps.jobs.running.execute import Desk, knowledge
+from apps.jobs.running.perform import Run
+from apps.jobs.states import Verb
 
 __all__ = ["assert_enqueued", "assert_not_enqueued", "drain", "perform_job"]
 
@@ -63,7 +65,7 @@ def perform_job(kind: str, /, **args: Any) -> Any:  # noqa: ANN401 the handler's
     """
     job = enqueue(kind, args)
     runs = execute.answer([job.id], desk=_desk())
-    if not runs:
+    if not _started(runs):
         reasons = "; ".join(wait.sentence for wait in waiting(job) if wait.code in _HOLDS)
         raise AssertionError(f"{_call(kind, args)} may not start: {reasons or 'it was not due'}.")
     if runs[0].error is not None:
@@ -85,7 +87,7 @@ def drain(
     held: set[UUID] = set()
     runs = 0
     while (job_id := _next(queue, held, with_scheduled=with_scheduled)) is not None:
-        if not execute.answer([job_id], desk=_desk()):
+        if not _started(execute.answer([job_id], desk=_desk())):
             held.add(job_id)  # by a lock, a pause, a circuit: perhaps not after the next run
             continue
         ran[job_id] = None
@@ -109,6 +111,11 @@ def _next(queue: str | None, held: set[UUID], *, with_scheduled: bool) -> UUID |
         cursor.execute(_NEXT, parameters)
         row = cursor.fetchone()
     return row[0] if row else None
+
+
+def _started(runs: list[Run]) -> bool:
+    """Say whether a handler ran: a half-open circuit sends jobs back as if never claimed."""
+    return any(run.outcome is None or run.outcome.verb is not Verb.RELEASE for run in runs)
 
 
 def _desk() -> Desk:

@@ -19,12 +19,24 @@ from apps.jobs.operating import operate_queues, selectors
 class QueueAdmin(ReadOnlyAdmin):
     """Declared queues; pausing stops new runs at once, what runs goes on."""
 
-    list_display = ("name", "standing", "held", "paused_until", "pause_reason", "holder_name")
+    list_display = (
+        *("name", "standing", "held", "circuits"),
+        *("paused_until", "pause_reason", "holder_name"),
+    )
     search_fields = ("name",)
     ordering = ("name",)
     actions_detail = ("pause", "resume")
     fields = (
-        *("name", "standing", "held", "paused_at", "paused_until", "paused_by", "pause_reason"),
+        *(
+            "name",
+            "standing",
+            "held",
+            "circuits",
+            "paused_at",
+            "paused_until",
+            "paused_by",
+            "pause_reason",
+        ),
         *("window", "holder_name", "lease_until"),
     )
 
@@ -49,6 +61,13 @@ class QueueAdmin(ReadOnlyAdmin):
         views = ("queued", "scheduled", "retrying", "parked", "running")
         counts = {name: getattr(depth, name) for name in views}
         return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+    @display(description="circuits")
+    def circuits(self, queue: Queue) -> str:
+        """Which circuits hold its jobs back, until when, and how many."""
+        depth = self._depths.get(queue.name)
+        kept = depth.circuits if depth else []
+        return "; ".join(f"{each.sentence} ({each.jobs} jobs wait)" for each in kept) or "-"
 
     def has_pause_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 unfold's
         """Whether the user may pause and resume."""

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.breakers.sql import BLOCKED
+from apps.breakers.sql import BLOCKED, UNSETTLED
 from apps.core.clock import NOW
 from apps.jobs.dispatching.bells import Answer
 
@@ -52,6 +52,8 @@ class Weather(NamedTuple):
     queues: dict[str, Standing]
     blocked: frozenset[str]
     now: float  # the database's clock, epoch seconds
+    #: Circuits that are not plainly closed: the blocked ones, half-open ones, ramps.
+    unsettled: frozenset[str] = frozenset()
 
 
 class Scan(NamedTuple):
@@ -71,7 +73,8 @@ SELECT q.name, q."window",
        q.holder = %(me)s AND q.lease_until > (SELECT {NOW}),
        q.paused_at IS NOT NULL AND (q.paused_until IS NULL OR q.paused_until > (SELECT {NOW})),
        ARRAY({BLOCKED})::text[],
-       extract(epoch FROM (SELECT {NOW}))::float8
+       extract(epoch FROM (SELECT {NOW}))::float8,
+       ARRAY(SELECT b.name FROM breakers_breaker b WHERE {UNSETTLED})::text[]
 FROM jobs_queue q
 """
 
@@ -144,13 +147,14 @@ CROSS JOIN LATERAL (
 """
 
 
-def weather(me: UUID) -> Weather:
-    """Return the queues' rows, the blocked circuits and the time."""
-    rows = _fetch(WEATHER, {"me": me})
+def weather(me: UUID, *, ramp: float) -> Weather:
+    """Return the queues' rows, the circuits and the time; `ramp` is the longest one's seconds."""
+    rows = _fetch(WEATHER, {"me": me, "ramp": ramp})
     queues = {row[0]: Standing(row[0], row[1], bool(row[2]), bool(row[3])) for row in rows}
-    return Weather(
-        queues, frozenset(rows[0][4]) if rows else frozenset(), rows[0][5] if rows else 0.0
-    )
+    if not rows:
+        return Weather({}, frozenset(), 0.0)
+    blocked, now, unsettled = rows[0][4:]
+    return Weather(queues, frozenset(blocked), now, frozenset(unsettled))
 
 
 def scan(

@@ -5,10 +5,10 @@ the version that was rung. The table says nothing of ringing: after a restart a
 dispatcher rings again, and claims make that harmless.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from apps.jobs.errors import JobError
@@ -36,6 +36,18 @@ class Answer(NamedTuple):
 
     version: str
     due: bool
+
+
+class Publisher(Protocol):
+    """Sends doorbells; raises RingFailed where it could not."""
+
+    def check(self) -> None:
+        """Raise where it could never do its work, however well the broker is."""
+        ...
+
+    def ring(self, bells: Sequence[Bell]) -> None:
+        """Send `bells`, all in one pipeline."""
+        ...
 
 
 @dataclass(slots=True)

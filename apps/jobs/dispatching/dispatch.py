@@ -11,14 +11,15 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
-from typing import Protocol
 from uuid import UUID, uuid4
 
+from apps.breakers.options import longest_ramp
 from apps.jobs.dispatching import admission, fleet, window
 from apps.jobs.dispatching.admission import Weather
 from apps.jobs.dispatching.admit import Look
-from apps.jobs.dispatching.bells import Bell, Bells, RingFailed, Rung
+from apps.jobs.dispatching.bells import Bells, Publisher, RingFailed, Rung
 from apps.jobs.dispatching.fleet import Fleet
+from apps.jobs.dispatching.gates import Gates
 from apps.jobs.dispatching.lanes import Lane, Place
 from apps.jobs.dispatching.leases import Leases
 from apps.jobs.dispatching.rescue import Contact
@@ -37,18 +38,6 @@ SLOW, REST = 0.1, 4.0
 LATE = 2.0
 _MOST_ALARMS = 10_000
 _COSTLY = 0.005
-
-
-class Publisher(Protocol):
-    """Sends doorbells; raises RingFailed where it could not."""
-
-    def check(self) -> None:
-        """Raise where it could never do its work, however well the broker is."""
-        ...
-
-    def ring(self, bells: Sequence[Bell]) -> None:
-        """Send `bells`, all in one pipeline."""
-        ...
 
 
 class Dispatcher:
@@ -71,6 +60,7 @@ class Dispatcher:
         self.fleet = Fleet()
         self.contact = Contact()
         self.weather = Weather({}, frozenset(), 0.0)
+        self.gates = Gates()
         self.rung = 0
         self._turn = 0
         self._probed_at = 0.0
@@ -86,7 +76,8 @@ class Dispatcher:
 
     def round(self, nudge: Nudge) -> int:
         """Ring what may be rung now; return how many jobs that was."""
-        self.weather = admission.weather(self.id)
+        self.weather = admission.weather(self.id, ramp=longest_ramp())
+        self.gates.follow(self.weather, self.clock())
         self.contact.touch(self.clock())
         self._keep_lanes()
         self._hear(nudge)
@@ -107,7 +98,8 @@ class Dispatcher:
             return 0.0
         if any(lane.more or lane.full for lane in lanes):
             return BUSY
-        return max(0.0, min(IDLE, self._alarms[0] - self._now() if self._alarms else IDLE))
+        soon = max(0.0, min(IDLE, self._alarms[0] - self._now() if self._alarms else IDLE))
+        return self.gates.patience(self._now(), soon)
 
     def _keep_lanes(self) -> None:
         """Follow the leases and pauses."""
@@ -126,8 +118,9 @@ class Dispatcher:
                 lane.strays.clear()
                 self.bells.forget(name)
             lane.window, lane.paused = held[name].window, held[name].paused
-            lane.may_ring(self.fleet.row_kinds(name, self.weather.blocked))
+            lane.may_ring(self.fleet.row_kinds(name, self.weather.blocked | self.gates.names))
         self.find_levels(fresh)
+        self.gates.keep(self.lanes, self.fleet)
 
     def _hear(self, nudge: Nudge) -> None:
         if nudge.missed:
@@ -140,11 +133,16 @@ class Dispatcher:
         if nudge.locks:
             self.bells.free(nudge.locks)
             for job_id, queue in admission.next_of_lock(locks=nudge.locks, queues=self.lanes):
-                self.lanes[queue].strays.setdefault(job_id, 0)
+                self._look_at(queue, {job_id: 0})
         if nudge.ids:
             for job_id, queue in admission.homes(ids=nudge.ids, queues=self.lanes):
                 self.bells.overlook(job_id)
-                self.lanes[queue].strays.setdefault(job_id, 0)
+                self._look_at(queue, {job_id: 0})
+
+    def _look_at(self, queue: str, rings: dict[UUID, int]) -> None:
+        """Have jobs looked at by id, which were rung so often before."""
+        for lane in (self.lanes[queue], *self.gates.behind(queue)):
+            lane.look_at(rings)
 
     def _hear_queue(self, queue: str, levels: dict[int, float]) -> None:
         lane = self.lanes.get(queue)
@@ -165,8 +163,7 @@ class Dispatcher:
                 answered = self.bells.settle(asked, admission.probe(asked))
                 asked = self.bells.probes(each=PROBES) if answered > len(asked) / 2 else {}
         for rung in list(self.bells.overdue(now)):
-            lane = self.lanes[rung.bell.queue]
-            lane.strays.update(dict.fromkeys(rung.bell.ids, rung.rings))
+            self._look_at(rung.bell.queue, dict.fromkeys(rung.bell.ids, rung.rings))
         while self._alarms and self._alarms[0] <= self._now():
             heappop(self._alarms)
 
@@ -178,7 +175,9 @@ class Dispatcher:
         self._turn = (self._turn + 1) % max(len(lanes), 1)
         now = self.clock()
         turned = lanes[self._turn :] + lanes[: self._turn]
-        return [each for each in turned if not each.paused and each.rests_until <= now]
+        # Behind a gate few may go, so they go first.
+        found = [each for lane in turned for each in (*self.gates.behind(lane.name), lane)]
+        return [each for each in found if each.may_be_read(now)]
 
     def _look(self, lane: Lane) -> list[Rung]:
         room = self._room(lane)
@@ -210,6 +209,7 @@ class Dispatcher:
             slots=crew.slots,
             ahead=self.bells.seconds(lane.name),
             free=free,
+            pace=lane.pace,
         )
 
     def _busy_slots(self) -> dict[UUID, int]:

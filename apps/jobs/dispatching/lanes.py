@@ -1,10 +1,12 @@
 """A dispatcher's place in each queue that it holds, in memory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from apps.jobs.dispatching.admission import START, Cursor
+from apps.jobs.dispatching.pace import Pace
 
 #: A nudge's run_at is a float: what it names is certainly behind this much less.
 _ROUNDING = timedelta(milliseconds=1)
@@ -36,6 +38,13 @@ class Lane:
     full: bool = False
     #: Not to be read before (monotonic): a queue that is slow to read waits its turn.
     rests_until: float = 0.0
+    #: How fast it may be rung, where a circuit says so.
+    pace: Pace | None = None
+
+    def may_be_read(self, now: float) -> bool:
+        """Return whether a look may find something to ring."""
+        unpaced = self.pace is None or self.pace.has_place
+        return unpaced and not self.paused and self.rests_until <= now
 
     def cursor(self, priority: int) -> Cursor:
         """Return where the scan of that priority stands."""
@@ -59,6 +68,11 @@ class Lane:
         self.cursors.clear()
         self.swept.clear()
         self.more = True
+
+    def look_at(self, rings: Mapping[UUID, int]) -> None:
+        """Note jobs to look at by id, which were rung so often before."""
+        for job_id, count in rings.items():
+            self.strays[job_id] = max(count, self.strays.get(job_id, 0))
 
     def may_ring(self, kinds: list[str]) -> None:
         """Take the kinds that may be rung; a new one may have rows behind the cursors."""

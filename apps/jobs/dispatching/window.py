@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from apps.jobs.dispatching.pace import Pace
+
 #: Work that one doorbell should carry while there is a backlog.
 DOORBELL_SECONDS = 0.075
 DOORBELL_MOST = 300
@@ -13,6 +15,8 @@ LEAST = 0.00025
 AGAIN_SOONEST, AGAIN_LATEST = 5.0, 60.0
 #: The same where it is not known whether the broker took the doorbell.
 AGAIN_UNCERTAIN = 2.0
+#: Rows read behind a circuit besides those that may go: some were rung already.
+PACED_SPARE = 32
 
 
 def doorbell_size(estimate: float | None, backlog: int, slots: int) -> int:
@@ -52,6 +56,7 @@ class Room:
     slots: int
     ahead: float  # seconds of work that wait already
     free: Callable[[], int]
+    pace: Pace | None = None
     _free: int | None = None
 
     @property
@@ -72,6 +77,8 @@ class Room:
 
     def ids(self, typical: float | None, *, most: int) -> int:
         """Return how many jobs of a typical run time are worth reading."""
+        if self.pace is not None:
+            most = min(most, int(self.pace.places) + PACED_SPARE)
         if typical is None:
             return min(most, max(16 * self.slots, 128))
         fitting = int(max(self.left, 0.0) / max(typical, LEAST)) + self.slots
@@ -83,6 +90,8 @@ class Room:
 
     def take(self, estimate: float | None) -> bool:
         """Take the room of one job; False where it does not fit."""
+        if self.pace is not None and not self.pace.has_place:
+            return False
         cost = self.cost(estimate)
         if estimate is not None and estimate >= self.window:
             if self.free_slots() <= 0:
@@ -91,4 +100,6 @@ class Room:
         elif cost > self.left:
             return False
         self.ahead += cost
+        if self.pace is not None:
+            self.pace.take()
         return True

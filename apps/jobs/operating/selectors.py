@@ -1,6 +1,6 @@
 """Reading the ledger: what stands where, and how fast it moves."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from apps.breakers.sql import BLOCKED
 from apps.core.clock import NOW
 from apps.jobs import registry
 from apps.jobs.models import Queue
+from apps.jobs.operating.circuits import Hold, holds
 
 #: One pass over the queued rows; locks and circuits are small sets beside them.
 _DEPTH = f"""
@@ -68,6 +69,8 @@ class Depth:
     paused_by: str = ""
     pause_reason: str = ""
     paused_until: datetime | None = None
+    #: The circuits that hold jobs of the queue back, or let them go slowly.
+    circuits: list[Hold] = field(default_factory=list)
 
     @property
     def waiting(self) -> int:
@@ -93,7 +96,7 @@ class Recent:
 def queue_depths() -> list[Depth]:
     """Return every queue that is declared or holds jobs, by name."""
     found = {name: Depth(name) for name in settings.JOBS_QUEUES}
-    guarded = [(kind.name, kind.breaker) for kind in registry.kinds() if kind.breaker]
+    guarded = registry.guarded()
     parameters = {
         "known": registry.names(),
         "guarded": [kind for kind, _ in guarded],
@@ -103,6 +106,8 @@ def queue_depths() -> list[Depth]:
         cursor.execute(_DEPTH, parameters)
         for queue, *counts, oldest in cursor.fetchall():
             _add(found.setdefault(queue, Depth(queue)), counts, oldest)
+    for queue, kept in holds().items():
+        found.setdefault(queue, Depth(queue)).circuits = kept
     for row in paused_queues():
         depth = found.setdefault(row.name, Depth(row.name))
         depth.paused, depth.paused_by = True, row.paused_by

@@ -11,6 +11,7 @@ from apps.core import clock
 from apps.core.clock import Now
 from apps.jobs import registry, states
 from apps.jobs.models import Job, Queue, Worker
+from apps.jobs.operating.circuits import clock_time, hold
 from apps.jobs.states import State
 
 #: Reasons that hold a job back whatever its time, which people call "parked".
@@ -71,11 +72,11 @@ def living_workers(queue: str) -> list[Worker]:
 
 def _time(job: Job, now: datetime) -> Iterator[Wait]:
     if job.expires_at is not None and job.attempt == 0 and job.expires_at <= now:
-        yield Wait("expired", f"expired at {_clock(job.expires_at)} and will be cancelled")
+        yield Wait("expired", f"expired at {clock_time(job.expires_at)} and will be cancelled")
     if job.run_at > now:
         why = f" ({job.wait_reason})" if job.wait_reason else ""
         word = "runs again" if job.attempt else "is scheduled"
-        yield Wait("time", f"{word} at {_clock(job.run_at)}{why}", until=job.run_at)
+        yield Wait("time", f"{word} at {clock_time(job.run_at)}{why}", until=job.run_at)
     elif job.wait_reason:
         yield Wait("returned", f"was put back: {job.wait_reason}")
 
@@ -84,7 +85,7 @@ def _pause(job: Job) -> Iterator[Wait]:
     row = Queue.objects.paused().filter(name=job.queue).first()
     if row is not None:
         by = f" by {row.paused_by}" if row.paused_by else ""
-        until = f" until {_clock(row.paused_until)}" if row.paused_until else ""
+        until = f" until {clock_time(row.paused_until)}" if row.paused_until else ""
         why = f": {row.pause_reason}" if row.pause_reason else ""
         sentence = f"the queue {job.queue} is paused{by}{until}{why}"
         yield Wait("paused", sentence, until=row.paused_until, by=row.paused_by)
@@ -94,14 +95,9 @@ def _circuit(job: Job) -> Iterator[Wait]:
     kind = registry.get(job.kind)
     if kind is None or kind.breaker is None:
         return
-    admission = breakers.admission([kind.breaker])[kind.breaker]
-    if admission.blocked:
-        until = admission.blocked_until
-        when = f" until {_clock(until)}" if until else ""
-        yield Wait("circuit", f"the circuit {kind.breaker} is open{when}", until, kind.breaker)
-    elif admission.probe_only:
-        sentence = f"the circuit {kind.breaker} is half-open: one job at a time tries it"
-        yield Wait("probe", sentence, by=kind.breaker)
+    found = hold(kind.breaker, breakers.admission([kind.breaker])[kind.breaker])
+    if found is not None:
+        yield Wait(found.code, found.sentence, until=found.until, by=found.name)
 
 
 def _lock(job: Job) -> Iterator[Wait]:
@@ -129,7 +125,3 @@ def _worker(job: Job) -> Iterator[Wait]:
 def _dispatcher(job: Job) -> Iterator[Wait]:
     if not Queue.objects.filter(name=job.queue, lease_until__gt=Now()).exists():
         yield Wait("no_dispatcher", f"no dispatcher serves the queue {job.queue}")
-
-
-def _clock(moment: datetime) -> str:
-    return moment.isoformat(sep=" ", timespec="seconds")

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
-from apps.breakers.sql import BLOCKED
+from apps.breakers.sql import BLOCKED, UNSETTLED
 from apps.core.clock import NOW
 from apps.jobs.running import hot
 
@@ -34,6 +34,8 @@ class ClaimedJob:
     lock_key: str | None
     correlation_id: str
     tenant: str
+    #: Whether its circuit is half-open or has just closed, so that it must take its place.
+    gated: bool = False
 
 
 _CLAIM = f"""
@@ -63,7 +65,11 @@ FROM may_start
 WHERE j.id = may_start.id
   AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
 RETURNING j.id, j.kind, j.args, j.attempt, j.failures, j.losses, j.max_attempts, j.lock_key,
-          j.correlation_id, j.tenant
+          j.correlation_id, j.tenant,
+          EXISTS (
+              SELECT FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
+              JOIN breakers_breaker b ON b.name = g.breaker
+              WHERE g.kind = j.kind AND {UNSETTLED})
 """
 
 _VERIFY = """
@@ -78,6 +84,8 @@ class Known:
     kinds: tuple[str, ...]
     guarded: tuple[str, ...] = ()
     breakers: tuple[str, ...] = ()
+    #: The longest ramp of any of their circuits, in seconds.
+    ramp: float = 0.0
 
 
 def claim(ids: Sequence[UUID], *, claim_id: UUID, worker: UUID, known: Known) -> list[ClaimedJob]:
@@ -123,6 +131,7 @@ def _claim(
         "kinds": list(known.kinds),
         "guarded": list(known.guarded),
         "breakers": list(known.breakers),
+        "ramp": known.ramp,
     }
     with _savepoint_if_needed():
         jobs = [ClaimedJob(*row) for row in hot.fetch(_CLAIM, parameters)]

@@ -16,7 +16,9 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
+from apps.breakers.options import longest_ramp
 from apps.jobs import registry
+from apps.jobs.running import parking
 from apps.jobs.running.claim import ClaimedJob, Known, claim, verify
 from apps.jobs.running.finish import settle_surely
 from apps.jobs.running.perform import Run, perform
@@ -46,11 +48,12 @@ class Desk:
 
 def knowledge() -> Known:
     """Return what this process can run, from the registry."""
-    guarded = [(kind.name, kind.breaker) for kind in registry.kinds() if kind.breaker]
+    guarded = registry.guarded()
     return Known(
         tuple(registry.names()),
         tuple(name for name, _ in guarded),
         tuple(breaker for _, breaker in guarded),
+        longest_ramp(),
     )
 
 
@@ -114,6 +117,9 @@ def _run_in_turn(runs: list[Run], desk: Desk) -> None:
 
 
 def _run_one(run: Run, runs: list[Run], desk: Desk) -> None:
+    run.outcome = parking.turned_away(run.job, run.kind)
+    if run.outcome is not None:
+        return
     try:
         desk.slot.start(run.job.id, run.kind.hard_timeout)
     except SlotFull:

@@ -107,7 +107,11 @@ def _follow_deaths(settled: Sequence[Settled], entries: Sequence[Entry]) -> None
 
 def _wake(settled: Sequence[Settled], entries: Sequence[Entry]) -> None:
     locks = [row.lock_key for row in settled if row.lock_key]
-    returned = {e.job_id for e in entries if e.settlement.verb in (Verb.RELEASE, Verb.RESCUE)}
+    returned = {
+        e.job_id
+        for e in entries
+        if e.settlement.verb in (Verb.RELEASE, Verb.RESCUE) or e.settlement.circuit
+    }
     ids = [row.job_id for row in settled if row.state is State.QUEUED and row.job_id in returned]
     if locks:
         nudge.freed(locks=locks)

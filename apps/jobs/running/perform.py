@@ -13,12 +13,13 @@ from django.db import DatabaseError, InterfaceError, connections, transaction
 from psycopg.pq import TransactionStatus
 from pydantic_core import PydanticSerializationError, to_json
 
+from apps.breakers.api import CircuitOpen
 from apps.core import context
 from apps.jobs import outcomes
 from apps.jobs.errors import LostClaim
 from apps.jobs.outcomes import Limits, Outcome, Settlement
 from apps.jobs.registry import Kind
-from apps.jobs.running import current
+from apps.jobs.running import current, parking
 from apps.jobs.running.claim import ClaimedJob
 from apps.jobs.running.finish import settle_and_follow_up
 from apps.jobs.running.limits import SoftLimit
@@ -131,6 +132,8 @@ def _observe(error: Exception | SystemExit, run: Run) -> Outcome:
         # The handler had ended well: the database failed at its commit, which is not its fault.
         # Should the commit have happened after all, the fence refuses what is written now.
         return Outcome(Verb.SNOOZE, delay=1.0, reason=f"its commit failed: {error}"[:200])
+    if isinstance(error, CircuitOpen):
+        return parking.parked(error)
     outcome = outcomes.observe(error, run.kind.retry)
     if outcome.error_class:
         logger.warning("%s failed: %s", run.kind.name, outcomes.error_line(outcome))

@@ -130,6 +130,7 @@ def _columns(entries: list[Entry]) -> dict[str, list[Any]]:
         "failures": [settlement.failures for settlement in settlements],
         "losses": [settlement.losses for settlement in settlements],
         "errors": [settlement.error for settlement in settlements],
+        "circuits": [settlement.circuit for settlement in settlements],
         "reasons": [settlement.wait_reason for settlement in settlements],
         "recorded": [
             _RECORDED.get(settlement.verb, "") if settlement.writes_attempt else ""

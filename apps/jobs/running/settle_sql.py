@@ -1,5 +1,6 @@
 """The two statements that end a run. Rows are taken in id order."""
 
+from apps.breakers.sql import HOLDING
 from apps.core.clock import NOW
 
 _STARTED = (
@@ -66,6 +67,7 @@ WITH settled AS (
         wait_reason = CASE WHEN {_STATE} = 'queued' THEN o.reason ELSE '' END,
         run_at = CASE
             WHEN o.verb IN ('release', 'rescue') OR o.state <> 'queued' THEN j.run_at
+            WHEN o.circuit <> '' AND o.circuit IN ({HOLDING}) THEN j.run_at
             ELSE (SELECT {NOW}) + make_interval(secs => o.delay) END,
         started_at = CASE
             WHEN o.verb = 'release' AND j.attempt = 1 THEN NULL ELSE {_STARTED} END,
@@ -75,9 +77,10 @@ WITH settled AS (
             %(ids)s::uuid[], %(claims)s::uuid[], %(verbs)s::text[], %(states)s::text[],
             %(delays)s::float8[], %(failures)s::int[], %(losses)s::int[], %(errors)s::text[],
             %(reasons)s::text[], %(recorded)s::text[], %(classes)s::text[], %(messages)s::text[],
-            %(tracebacks)s::text[], %(started)s::float8[], %(seconds)s::float8[]
+            %(tracebacks)s::text[], %(started)s::float8[], %(seconds)s::float8[],
+            %(circuits)s::text[]
         ) AS o(id, claim_id, verb, state, delay, failures, losses, error, reason, recorded,
-               error_class, message, traceback, started, seconds)
+               error_class, message, traceback, started, seconds, circuit)
         ORDER BY o.id OFFSET 0
     ) o
     WHERE j.id = o.id AND j.state = 'running' AND j.claim_id = o.claim_id

@@ -192,7 +192,19 @@ def test_claims_pass_the_ramp_one_by_one(settings):
     Breaker.objects.filter(name="gate").delete()
     Breaker.objects.create(name="gate", state="closed", closed_at=clock.read())
     assert take_place("gate") == 0.0
-    assert 90 < take_place("gate") <= 100
+    assert 100 < take_place("gate") <= 110  # a tenth apart, since it may be a bit early
+
+
+def test_claims_of_a_half_open_circuit_go_one_at_a_time(settings):
+    """One a second, and none while a probe's permit is out."""
+    settings.BREAKERS = {"gate": QUICK}
+    facts = {"state": "open", "open_until": clock.read()}
+    Breaker.objects.update_or_create(name="gate", defaults=facts)
+    assert take_place("gate") == 0.0
+    assert 0 < take_place("gate") <= 1
+    permit = {"probe_token": "a", "probe_until": clock.read() + timedelta(seconds=30)}
+    Breaker.objects.filter(name="gate").update(ramp_next=None, **permit)
+    assert take_place("gate") > 0
 
 
 def test_admission_of_many_costs_one_query(django_assert_num_queries):

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
+from apps.breakers.api import CircuitOpen
 from apps.core.effects import CallInTransaction
-from apps.jobs.api import Snooze
 from apps.jobs.testing import perform_job
 from apps.payments import services
 from apps.payments.errors import GatewayRateLimited, ParametersChanged
@@ -156,7 +156,7 @@ def test_an_open_circuit_parks_the_job_without_a_failure(gateway, settings):
     gateway.down()
     services.payment_capture(payment_id=first.id)
     calls = gateway.stats()["requests"]
-    with pytest.raises(Snooze, match="circuit"):
+    with pytest.raises(CircuitOpen):
         tasks.capture(payment_id=second.id)
     assert gateway.stats()["requests"] == calls
     assert capture_of(second).state == "submitted"

@@ -47,3 +47,7 @@ class Command(BaseCommand):
         depths = [depth for depth in selectors.queue_depths() if name in ("", depth.queue)]
         rows = [depth.as_dict() for depth in depths]
         self.stdout.write(as_json(rows) if options["json"] else as_table(rows, _COLUMNS))
+        if not options["json"]:
+            for depth in depths:
+                for kept in depth.circuits:
+                    self.stdout.write(f"{depth.queue}: {kept.sentence} ({kept.jobs} jobs wait)")

@@ -1,0 +1,240 @@
+"""Jobs behind a circuit: parked while it is open, one at a time half-open, ramped when closed."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from apps.breakers.api import CircuitOpen
+from apps.breakers.models import Breaker
+from apps.breakers.ramp import PROBE_TURN
+from apps.core import clock
+from apps.jobs.api import Backoff, queue_depths, waiting
+from apps.jobs.models import Attempt, Job
+from apps.jobs.nudge import Nudge
+from apps.jobs.running import execute
+from apps.jobs.running.execute import knowledge
+from apps.jobs.testing import perform_job
+from tests.app.models import Effect
+from tests.integration.jobs.dispatching import Desk, fill, hire, queued, start
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+#: A ramp of one speed.
+STEADY = {"ramp": 20, "ramp_growth": 1.0, "ramp_seconds": 600}
+
+
+@pytest.fixture(autouse=True)
+def breaker(settings):
+    """Return a function that sets how the circuit stands in the database."""
+    settings.BREAKERS = {**settings.BREAKERS, "payments": STEADY}
+
+    def stands(**columns):
+        Breaker.objects.update_or_create(name="payments", defaults=columns)
+
+    yield stands
+    Breaker.objects.filter(name="payments").delete()
+
+
+def moment(seconds=0.0):
+    """Return the ledger's time, so many seconds from now."""
+    return clock.read() + timedelta(seconds=seconds)
+
+
+def refused(name="payments", seconds=40.0):
+    """Return a handler that meets an open circuit."""
+
+    def handler() -> None:
+        raise CircuitOpen(name=name, retry_after=seconds)
+
+    return handler
+
+
+def ring(job):
+    """Answer a doorbell with what is declared by now."""
+    execute.answer([job.id], desk=execute.Desk(worker=uuid4(), known=knowledge()))
+
+
+# -- a run that meets an open circuit ------------------------------------------------------
+
+
+def test_a_run_that_meets_an_open_circuit_keeps_its_place_and_its_failures(
+    declare, make_job, breaker
+):
+    """It ran, hence the attempt; nothing failed, and the circuit holds it, not its run_at."""
+    declare(refused(), breaker="payments", retry=Backoff(max_attempts=1))
+    job = make_job("test.kind", run_at=moment(-60))
+    breaker(state="half_open")
+    ring(job)
+    before, _ = job.run_at, job.refresh_from_db()
+    assert (job.state, job.attempt, job.failures, job.losses) == ("queued", 1, 0, 0)
+    assert job.run_at == before
+    assert job.wait_reason.startswith("the circuit payments is open until 20")
+    assert not Attempt.objects.exists()
+
+
+def test_a_circuit_that_the_database_knows_nothing_of_sends_the_job_to_its_reopening(
+    declare, make_job
+):
+    """A handler may meet any circuit, also one that no kind names."""
+    declare(refused("callbacks:shop.example"))
+    job = make_job("test.kind")
+    ring(job)
+    job.refresh_from_db()
+    assert (job.state, job.failures) == ("queued", 0)
+    assert 30 < (job.run_at - moment()).total_seconds() <= 40
+    assert "callbacks:shop.example" in waiting(job)[0].sentence
+
+
+# -- claims --------------------------------------------------------------------------------
+
+
+def test_claims_of_a_half_open_circuit_let_one_job_go(make_job, answer, breaker):
+    """The others go back as if never claimed, and are spoken of."""
+    breaker(state="open", open_until=moment(-1))
+    jobs = [make_job("test.guarded", {"name": str(number)}) for number in range(4)]
+    for job in jobs:
+        answer(job)
+    assert list(Effect.objects.values_list("name", flat=True)) == ["0"]
+    rest = Job.objects.filter(state="queued")
+    assert {(job.attempt, job.failures, job.started_at) for job in rest} == {(0, 0, None)}
+    assert {"payments" in job.wait_reason for job in rest} == {True}
+
+
+def test_claims_follow_the_ramp(make_job, answer, breaker):
+    """As many as have a place; a free kind doesn't ask."""
+    breaker(state="closed", closed_at=moment())
+    jobs = [make_job("test.guarded", {"name": str(number)}) for number in range(30)]
+    free = make_job("test.note", {"name": "free"})
+    before = moment()
+    for job in jobs:
+        answer(job)
+    answer(free)
+    gone = Job.objects.filter(kind="test.guarded", state="succeeded").count()
+    seconds = (moment() - before).total_seconds()
+    assert 1 <= gone <= STEADY["ramp"] * seconds + STEADY["ramp"] * 0.1 + 1
+    assert Job.objects.get(id=free.id).state == "succeeded"
+
+
+def test_a_claim_costs_no_more_while_circuits_are_plainly_closed(make_job, answer, breaker):
+    """Claim and settle; one or two more during a ramp."""
+    breaker(state="closed", closed_at=moment(-3600))
+    with CaptureQueriesContext(
+        connection,
+    ) as plain:
+        answer(make_job("test.guarded", {"name": "a"}))
+    breaker(closed_at=moment())
+    with CaptureQueriesContext(connection) as ramp:
+        answer(make_job("test.guarded", {"name": "b"}))
+    assert Effect.objects.count() == 2
+    assert len(ramp) - len(plain) == 2
+
+
+def test_a_forced_circuit_lets_every_job_go(make_job, answer, breaker):
+    """Whatever the circuit itself would say."""
+    breaker(state="half_open", forced="closed")
+    for number in range(3):
+        answer(make_job("test.guarded", {"name": str(number)}))
+    assert Effect.objects.count() == 3
+
+
+def test_a_job_without_a_place_does_not_count_as_performed(breaker):
+    """The test tool says why."""
+    breaker(state="half_open", probe_token="another", probe_until=moment(30))
+    with pytest.raises(AssertionError, match="payments is half-open"):
+        perform_job("test.guarded", name="a")
+
+
+# -- the dispatcher ------------------------------------------------------------------------
+
+
+def test_one_job_is_rung_as_the_probe_and_others_pass(breaker):
+    """The oldest; the next one a second later where the first brought no verdict."""
+    desk, worker = Desk(), hire(slots=4)
+    breaker(state="open", open_until=moment(-1))
+    guarded = queued("test.guarded", many=3)
+    free = queued(many=2)
+    assert desk.rung(rounds=5) == [guarded[0], *free]
+    start([guarded[0], *free], worker)
+    assert desk.rung(rounds=5) == []
+    breaker(probe_token="a", probe_until=moment(30))
+    assert desk.rung(rounds=2, after=PROBE_TURN * 2) == []
+    breaker(probe_token="", probe_until=None)
+    assert desk.rung(rounds=2, after=PROBE_TURN * 0.6) == [guarded[1]]
+
+
+def test_jobs_leave_in_order_at_the_ramp(breaker):
+    """Oldest first, as many as its places; the rest of the queue is not held up."""
+    desk, _ = Desk(), hire(slots=4)
+    breaker(state="open", open_until=moment(60))
+    fill("test.guarded", 100)
+    in_order = list(Job.objects.order_by("run_at").values_list("id", flat=True))
+    (free,) = queued()
+    assert desk.rung(rounds=3) == [free]
+    breaker(state="closed", open_until=None, closed_at=moment())
+    rung = desk.rung(rounds=40, after=0.05)
+    assert rung == in_order[: len(rung)]
+    assert 30 <= len(rung) <= 40  # two seconds at twenty a second, a tenth apart
+
+
+def test_a_job_that_was_turned_away_is_rung_again_first(breaker, make_job, answer):
+    """Its nudge brings it before those behind it."""
+    desk, _ = Desk(), hire(slots=4)
+    breaker(state="closed", closed_at=moment())
+    guarded = queued("test.guarded", many=3)
+    (first,) = desk.rung(rounds=1)
+    assert first == guarded[0]
+    breaker(ramp_next=moment(60))
+    answer(Job.objects.get(id=first))
+    assert Job.objects.get(id=first).state == "queued"
+    assert desk.rung(Nudge(ids={first}), after=0.06) == [first]
+    assert desk.rung(rounds=2, after=0.06) == guarded[1:]
+
+
+def test_a_plainly_closed_circuit_costs_the_dispatcher_no_query(breaker):
+    """It hears of the others with the queues."""
+    desk = Desk()
+    breaker(state="closed", closed_at=moment(-3600))
+    desk.round()
+    with CaptureQueriesContext(connection) as plain:
+        desk.round()
+    breaker(closed_at=moment())
+    with CaptureQueriesContext(connection) as ramp:
+        desk.round()
+    assert len(ramp) - len(plain) == 1
+
+
+def test_parked_jobs_are_rung_when_an_operator_clears_the_circuit(breaker):
+    """They kept their run_at, so nothing else holds them."""
+    desk, _ = Desk(), hire(slots=4)
+    breaker(state="open", open_until=moment(3600))
+    guarded = queued("test.guarded", many=2)
+    assert desk.rung(rounds=2) == []
+    breaker(state="half_open", open_until=None)
+    assert desk.rung() == guarded[:1]
+
+
+# -- what people see -----------------------------------------------------------------------
+
+
+def test_a_queue_says_which_circuits_hold_its_jobs_and_until_when(breaker):
+    """And how many they are."""
+    until = moment(60)
+    breaker(state="open", open_until=until)
+    queued("test.guarded", many=3)
+    queued()
+    depth = next(depth for depth in queue_depths() if depth.queue == "default")
+    assert (depth.parked, depth.queued) == (3, 1)
+    (hold,) = depth.circuits
+    assert (hold.name, hold.jobs, hold.until) == ("payments", 3, until)
+
+
+def test_a_job_in_a_ramp_says_so(breaker):
+    """With the rate."""
+    breaker(state="closed", closed_at=moment())
+    (job_id,) = queued("test.guarded")
+    codes = {wait.code: wait for wait in waiting(Job.objects.get(id=job_id))}
+    assert codes["ramp"].by == "payments"
+    assert "20 jobs a second" in codes["ramp"].sentence
