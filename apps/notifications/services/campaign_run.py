@@ -27,7 +27,7 @@ from apps.notifications.states import Delivery
 #: Seconds after which a run lets other jobs have its worker.
 RUN_SECONDS = 10.0
 #: The longest pause for the rate that a run makes itself; a longer one is the ledger's, in seconds.
-SHORT = 0.1
+SHORT = 0.25
 #: Seconds to wait for a server that takes nothing, and after so many troubles on end.
 PATIENCE, TROUBLES = 5.0, 3
 #: The least wait for a circuit, in seconds.

@@ -21,8 +21,8 @@ from apps.notifications.states import CampaignState, Delivery, MessageClass
 
 #: A recipient that the server refused for now so often is given up; the first wait, in seconds.
 MOST_REFUSALS, REFUSAL_WAIT = 5, 60.0
-#: For so long the rate may be made up for after a pause, in seconds.
-BURST = 1.0
+#: For so long, and for one message at least, the rate is made up for after a pause, in seconds.
+BURST = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,9 @@ def _passed_over(recipient: Recipient) -> Turn:
 
 def _take_slot(campaign: Campaign) -> None:
     """Move the time of the next message on (the generic cell rate algorithm, ITU-T I.371)."""
-    earliest = Greatest(F("next_at"), Now() - timedelta(seconds=BURST))
     gap = timedelta(seconds=1 / campaign.rate)
+    made_up = max(gap, timedelta(seconds=BURST)) if campaign.next_at else timedelta()
+    earliest = Greatest(F("next_at"), Now() - made_up)
     Campaign.objects.filter(id=campaign.id).update(next_at=earliest + gap)
 
 
