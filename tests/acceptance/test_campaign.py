@@ -70,7 +70,7 @@ def test_a_campaign_whose_worker_is_killed_reaches_nobody_twice(start_worker, ma
         "losses": job.losses,
         "runs": job.attempt,
     }
-    print(f"{RECIPIENTS} recipients, killed at {moments}: {facts}")  # noqa: T201 shown on request
+    print(f"{RECIPIENTS} recipients, killed at {moments}: {facts}")
     assert len(got) == len(set(got))
     assert set(addresses(RECIPIENTS)) - set(got) <= unknown
     assert len(unknown) <= KILLS
