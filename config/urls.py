@@ -10,22 +10,19 @@ from apps.notifications.views import unsubscribe
 from apps.payments.views import stripe_webhook
 
 
-def _mail_events() -> list[URLPattern]:
+def mail_events() -> list[URLPattern]:
     """Return the one webhook of the configured mail provider; without a secret, none."""
     provider = settings.EMAIL_PROVIDER
     if not provider or not settings.ANYMAIL.get("WEBHOOK_SECRET"):
         return []
-    return [
-        url
-        for url in anymail_urls
-        if url.name in (f"{provider}_tracking_webhook", f"{provider}_webhook")
-    ]
+    names = (f"{provider}_tracking_webhook", f"{provider}_webhook")
+    return [url for url in anymail_urls if url.name in names]
 
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("webhooks/stripe/", stripe_webhook, name="stripe-webhook"),
-    path("webhooks/mail/", include(_mail_events())),
+    path("webhooks/mail/", include(mail_events())),
     path("unsubscribe/<str:token>/", unsubscribe, name="unsubscribe"),
 ]

@@ -23,6 +23,8 @@ from tests.support.providers import (  # noqa: F401 fixtures
 RECIPIENTS = int(os.environ.get("CAMPAIGN_RECIPIENTS", "600"))
 KILLS = int(os.environ.get("CAMPAIGN_KILLS", "3"))
 SEED = int(os.environ.get("SEED", "7"))
+#: Seconds: many times what it takes.
+PATIENCE = 60 + RECIPIENTS / 5
 #: Short leases, so that a rescue need not be waited for long.
 FAST = {
     "JOBS_HEARTBEAT_SECONDS": "0.4",
@@ -56,10 +58,10 @@ def test_a_campaign_whose_worker_is_killed_reaches_nobody_twice(start_worker, ma
     worker = start_worker()
     services.campaign_start(campaign_id=campaign.id, actor="cli")
     for moment in moments:
-        wait_until(lambda moment=moment: settled() >= moment, timeout=180, every=0.002)
+        wait_until(lambda moment=moment: settled() >= moment, timeout=PATIENCE, every=0.002)
         worker.kill_group()
         worker = start_worker()
-    wait_until(lambda: Campaign.objects.get().state == "finished", timeout=180)
+    wait_until(lambda: Campaign.objects.get().state == "finished", timeout=PATIENCE)
     got = [address for message in mailsink.messages() for address in message.rcpt_tos]
     unknown = set(selectors.campaign_unknown(campaign.id).values_list("address", flat=True))
     job = Job.objects.get()

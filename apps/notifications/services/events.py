@@ -33,7 +33,7 @@ def event_receive(*, event: Event, provider: str) -> Suppression | None:
 
 def _reason(event: Event) -> SuppressionReason | None:
     match event.event_type:
-        case EventType.BOUNCED if event.reject_reason in GONE:
+        case EventType.BOUNCED | EventType.REJECTED if event.reject_reason in GONE:
             return SuppressionReason.BOUNCE
         case EventType.COMPLAINED:
             return SuppressionReason.COMPLAINT
