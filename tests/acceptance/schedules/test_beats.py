@@ -121,9 +121,7 @@ def test_a_database_outage_kills_no_beat(processes, postgres_server):
     wait_until(lambda: decided_until(back + timedelta(seconds=1)), timeout=60)
     found = Tick.objects.filter(periodic_task=task, status="fired")
     times = sorted(found.values_list("scheduled_for", flat=True))
-    assert {later - sooner for sooner, later in pairwise(times)} == {
-        timedelta(seconds=1)
-    }
+    assert {later - sooner for sooner, later in pairwise(times)} == {timedelta(seconds=1)}
 
 
 def test_a_broker_outage_loses_no_run(processes, valkey_server):
