@@ -22,7 +22,7 @@ def action[F: Callable[..., Any]](
 
 
 def display[F: Callable[..., Any]](
-    *, description: str, ordering: str, label: Mapping[str, str] | None = None
+    *, description: str, ordering: str | None = None, label: Mapping[str, str] | None = None
 ) -> Callable[[F], F]:
     """Declare a column: unfold's decorator, with types; `label` maps values to colours."""
     declare: Callable[[F], F] = decorators.display(
