@@ -1,6 +1,6 @@
 # `make help` lists the commands. A file target makes the virtual environment: instant when it is there.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt up migrate server worker dispatcher beat flower shell bench chaos model clean
+.PHONY: help setup demo test lint fmt up migrate server worker dispatcher beat flower shell bench model clean
 
 PYTHON := .venv/bin/python
 RUN := $(PYTHON) -m sandbox.run
@@ -67,9 +67,6 @@ shell: $(SETUP)  ## Open a Django shell
 
 bench: $(SETUP)  ## Measure, print the table, write bench/results/latest.json
 	@$(PYTHON) -m bench $(ARGS)
-
-chaos: $(SETUP)  ## Run the fault suite, write tests/chaos/results/latest.json
-	@$(PYTHON) -m tests.chaos
 
 model: $(SETUP)  ## Explore the protocol's model and its mutants
 	@$(PYTHON) -m tests.model
