@@ -77,8 +77,11 @@ def _answer(ids: Sequence[UUID], claim_id: UUID, desk: Desk) -> list[Run]:
     claimed_at = time.monotonic()
     jobs = _claim(ids, claim_id, desk)
     runs = [Run(job, registry.find(job.kind), claim_id, claimed_at) for job in jobs]
-    _run_in_turn(runs, desk)
-    _settle(runs)
+    try:
+        _run_in_turn(runs, desk)
+    finally:
+        # Whatever stopped it: what has ended is written, and what never started goes back.
+        _settle([run for run in runs if not run.is_cut_short])
     return runs
 
 
