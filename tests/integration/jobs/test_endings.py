@@ -5,12 +5,13 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from apps.jobs import registry
 from apps.jobs.api import Backoff, current_job
 from apps.jobs.models import Job
 from apps.jobs.running import execute, finish, perform
+from apps.jobs.running.claim import claim
 from apps.jobs.running.settle import settle
 from tests.app.models import Effect
 
@@ -249,3 +250,21 @@ def test_a_settle_outlasts_a_database_that_was_demoted(make_job, answer, monkeyp
     answer(job)
     job.refresh_from_db()
     assert (job.state, job.error, len(tries)) == ("succeeded", "", 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_whose_answer_got_lost_is_taken_up(make_job, answer, monkeypatch):
+    """It was committed before the connection broke: its jobs never ran, and count no loss."""
+    job = make_job("test.noop")
+    tries = []
+
+    def lose_answer(*args, **kwargs):
+        tries.append(claim(*args, **kwargs))
+        if len(tries) == 1:
+            raise OperationalError("server closed the connection unexpectedly")
+        return tries[-1]
+
+    monkeypatch.setattr(execute, "claim", lose_answer)
+    answer(job)
+    job.refresh_from_db()
+    assert (job.state, job.attempt, job.losses) == ("succeeded", 1, 0)
