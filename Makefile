@@ -66,7 +66,7 @@ shell: $(SETUP)  ## Open a Django shell
 	@$(RUN) python manage.py shell
 
 bench: $(SETUP)  ## Measure, print the table, write bench/results/latest.json
-	@$(PYTHON) -m bench
+	@$(PYTHON) -m bench $(ARGS)
 
 chaos: $(SETUP)  ## Run the fault suite, write tests/chaos/results/latest.json
 	@$(PYTHON) -m tests.chaos

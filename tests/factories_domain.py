@@ -8,8 +8,8 @@ from django.db.models import F
 from apps.core.clock import Now
 from apps.jobs.models import Job
 from apps.jobs.running import execute
-from apps.notifications.models import Email, Suppression
-from apps.notifications.services import email_create
+from apps.notifications.models import Campaign, Email, Suppression
+from apps.notifications.services import campaign_create, email_create
 from apps.orders.models import Order
 from apps.orders.services import Line, order_create
 from apps.payments.models import Operation, Payment
@@ -75,6 +75,31 @@ class EmailFactory(factory.django.DjangoModelFactory):
     @classmethod
     def _create(cls, model_class, **fields):
         return email_create(**fields)
+
+
+class CampaignFactory(factory.django.DjangoModelFactory):
+    """A campaign as the service makes it: a draft to `size` readers."""
+
+    class Meta:
+        model = Campaign
+
+    class Params:
+        size = 5
+
+    name = factory.Sequence(lambda number: f"News {number}")
+    template = "notifications/announcement"
+    context = factory.Dict({"subject": "News", "text": "There is news."})
+    recipients = factory.LazyAttribute(lambda self: addresses(self.size))
+    rate = 10_000.0
+
+    @classmethod
+    def _create(cls, model_class, **fields):
+        return campaign_create(**fields)
+
+
+def addresses(count):
+    """Return that many addresses."""
+    return [f"reader-{number}@mail.example" for number in range(count)]
 
 
 class SuppressionFactory(factory.django.DjangoModelFactory):

@@ -6,6 +6,7 @@ import time
 from uuid import UUID
 
 from celery import shared_task
+from django.db import connection
 
 from apps.jobs.api import Backoff, Cancelled, GiveUp, Snooze, current_job
 from tasks.base import job
@@ -157,6 +158,15 @@ def report(total: int = 10) -> None:
     """Say how far it is."""
     for done in range(total + 1):
         current_job().progress(done, total)
+
+
+@job("test.report_once", transactional=True, lock="report", retry=SOON)
+def report_once() -> str:
+    """Say how far it is, and how the transaction around it will commit."""
+    current_job().progress(1, 1)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        return str(cursor.fetchone()[0])
 
 
 @job("test.unjson", retry=SOON)

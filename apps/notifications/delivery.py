@@ -2,13 +2,16 @@
 
 import smtplib
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
 
+import requests
 from anymail.exceptions import AnymailAPIError, AnymailRecipientsRefused
-from django.core.mail import EmailMultiAlternatives
+from django.core.mail import EmailMultiAlternatives, get_connection
 
 from apps.breakers.api import guard
 from apps.core.effects import require_no_transaction
-from apps.notifications.errors import MailFault, MailNotSent, MailOutcomeUnknown
+from apps.notifications.errors import MailNotSent, MailOutcomeUnknown
 from apps.notifications.smtp import LostAfterData
 
 BREAKER = "email"
@@ -29,16 +32,53 @@ class Refused:
     for_good: bool
 
 
-def deliver(message: EmailMultiAlternatives) -> Accepted | Refused:
+class Line:
+    """One connection to the mail server for many messages; opened when the first one needs it."""
+
+    def __init__(self) -> None:
+        self._connection: Any = None
+        self.used = False
+
+    def __enter__(self) -> "Line":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.hang_up()
+
+    def carry(self, message: EmailMultiAlternatives) -> None:
+        """Send a message; the connection stays open unless that failed."""
+        if self._connection is None:
+            self._connection = get_connection()
+        try:
+            self._connection.open()
+            self._connection.send_messages([message])
+            self.used = True
+        except BaseException:
+            self.hang_up()
+            raise
+
+    def hang_up(self) -> None:
+        """Close the connection; the next message opens another."""
+        connection, self._connection, self.used = self._connection, None, False
+        if connection is not None:
+            connection.close()
+
+
+def deliver(message: EmailMultiAlternatives, line: Line | None = None) -> Accepted | Refused:
     """Hand a message to the mail server once, guarded by the email circuit.
 
-    Raises CircuitOpen and MailNotSent (it did not leave), MailOutcomeUnknown (it may have),
-    CallInTransaction.
+    With a `line` its connection carries it. Raises CircuitOpen and MailNotSent (it did not
+    leave), MailOutcomeUnknown (it may have), CallInTransaction.
     """
     require_no_transaction("A mail server was called")
     with guard(BREAKER):
         try:
-            message.send()
+            line.carry(message) if line else message.send()
         except Exception as error:
             return _classify(error)
     status = getattr(message, "anymail_status", None)
@@ -74,6 +114,8 @@ def _by_code(code: int, error: Exception) -> Refused:
 
 def _by_status(error: AnymailAPIError) -> Refused:
     status = error.status_code
+    if status is None and _was_never_sent(error):
+        raise MailNotSent(_line(error)) from error
     if status is None or status >= 500:
         raise MailOutcomeUnknown(_line(error)) from error
     if status == 429:
@@ -81,7 +123,13 @@ def _by_status(error: AnymailAPIError) -> Refused:
     return Refused(_line(error), for_good=True)
 
 
-def _too_many(error: AnymailAPIError) -> MailFault:
+def _was_never_sent(error: AnymailAPIError) -> bool:
+    cause = error.__cause__
+    refused = isinstance(cause, requests.ConnectionError) and "NewConnectionError" in repr(cause)
+    return refused or isinstance(cause, requests.ConnectTimeout)
+
+
+def _too_many(error: AnymailAPIError) -> MailNotSent:
     fault = MailNotSent(_line(error))
     headers = getattr(getattr(error, "response", None), "headers", {})
     after = str(headers.get("Retry-After", ""))

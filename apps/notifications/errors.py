@@ -35,3 +35,23 @@ class MailRefused(MailFault):
 
 class MailOutcomeUnknown(MailFault):
     """The message left and no answer came: it may have been taken."""
+
+
+class InvalidRecipients(NotificationError):
+    """Some addresses are none."""
+
+
+class CampaignNotFound(NotificationError):
+    """There is no such campaign."""
+
+
+class CampaignBusy(NotificationError):
+    """The campaign's state forbids it."""
+
+
+class NotConfigured(NotificationError):
+    """A setting is missing."""
+
+
+class InvalidToken(NotificationError):
+    """The link is damaged, or not ours."""

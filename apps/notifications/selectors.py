@@ -1,15 +1,18 @@
 """Reading mail."""
 
+from uuid import UUID
+
 from django.db.models import Count, QuerySet
+from django.db.models.functions import Lower
 
-from apps.notifications.models import Email, Suppression, SuppressionReason
-from apps.notifications.states import MessageClass, State
+from apps.notifications.models import Email, Recipient, Suppression, SuppressionReason
+from apps.notifications.states import Delivery, MessageClass, State
 
 
-def is_suppressed(email: Email) -> bool:
+def is_suppressed(address: str, message_class: str) -> bool:
     """Return whether the address is to get no mail of this class, as of now."""
-    found = Suppression.objects.filter(address__iexact=email.recipient)
-    if email.message_class == MessageClass.TRANSACTIONAL:
+    found = Suppression.objects.alias(lower=Lower("address")).filter(lower=address.lower())
+    if message_class == MessageClass.TRANSACTIONAL:
         found = found.exclude(reason=SuppressionReason.UNSUBSCRIBE)
     return found.exists()
 
@@ -22,3 +25,14 @@ def emails_unknown() -> QuerySet[Email]:
 def emails_by_state() -> dict[str, int]:
     """Return how many emails are in each state."""
     return dict(Email.objects.order_by().values_list("state").annotate(Count("id")))
+
+
+def campaign_counts(campaign_id: UUID) -> dict[str, int]:
+    """Return how many of a campaign's recipients are in each state, zeros included."""
+    rows = Recipient.objects.filter(campaign=campaign_id).order_by().values_list("state")
+    return {state.value: 0 for state in Delivery} | dict(rows.annotate(Count("id")))
+
+
+def campaign_unknown(campaign_id: UUID) -> QuerySet[Recipient]:
+    """Return the recipients who may or may not have got the message, in order."""
+    return Recipient.objects.filter(campaign=campaign_id, state=Delivery.UNKNOWN).order_by("id")

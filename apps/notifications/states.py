@@ -30,3 +30,35 @@ class MessageClass(StrEnum):
 
 
 FINAL = frozenset({State.ACCEPTED, State.FAILED, State.SUPPRESSED})
+
+
+class CampaignState(StrEnum):
+    """What a campaign's row says; each names what moves it on."""
+
+    #: May still get recipients; an operator starts it.
+    DRAFT = "draft"
+    #: Its job sends.
+    RUNNING = "running"
+    #: An operator stopped it, or its job; it may be started again, and goes on.
+    CANCELLED = "cancelled"
+    #: Its job died; it may be started again, and goes on.
+    STALLED = "stalled"
+    #: Nobody is left to be sent to; final.
+    FINISHED = "finished"
+
+
+class Delivery(StrEnum):
+    """What became of one recipient. Only a pending one is ever sent to."""
+
+    #: Not tried, or provably not sent.
+    PENDING = "pending"
+    #: Committed before the mail server is called.
+    SENDING = "sending"
+    #: The mail server took it; final.
+    ACCEPTED = "accepted"
+    #: The mail server refused it for good, or too often; final.
+    FAILED = "failed"
+    #: It may have been taken: never sent again. Final unless its own run still learns better.
+    UNKNOWN = "unknown"
+    #: On the suppression list when its turn came; final, nothing was sent.
+    SUPPRESSED = "suppressed"

@@ -69,7 +69,7 @@ def decide(
     `busy` names an unfinished job of an earlier tick, or is empty.
     """
     edge = now - timedelta(seconds=rules.grace) - _MICRO  # ticks up to here are late
-    late = due(times, cursor, edge, keep=max(rules.limit, ROWS)) if cursor < edge else Due(())
+    late = due(times, cursor, edge, keep=rules.limit + ROWS + 1) if cursor < edge else Due(())
     fresh: list[datetime] = []
     reached = now
     for tick in between(times, max(cursor, edge), now):

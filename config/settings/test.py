@@ -10,3 +10,4 @@ MIDDLEWARE = [name for name in MIDDLEWARE if "whitenoise" not in name]
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="sk_test_sandbox")
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.app"]
 JOBS_MODULES = [*JOBS_MODULES, "tests.kinds"]
+PUBLIC_URL = "https://shop.example"

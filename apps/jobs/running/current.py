@@ -20,6 +20,9 @@ LOOK_EVERY = 0.5
 _PROGRESS = """
 UPDATE jobs_job SET progress = %s::jsonb
 WHERE id = %s AND state = 'running' AND claim_id = %s
+"""
+#: The same outside a transaction; inside one it would make the handler's own commit asynchronous.
+_PROGRESS_LIGHTLY = f"""{_PROGRESS}
   AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
 """
 _LOOK = """
@@ -60,7 +63,8 @@ class CurrentJob:
         self._reported = now
         with connection.cursor() as cursor:
             value = json.dumps({"done": done, "total": total})
-            cursor.execute(_PROGRESS, [value, self.id, self._claim_id])
+            statement = _PROGRESS if connection.in_atomic_block else _PROGRESS_LIGHTLY
+            cursor.execute(statement, [value, self.id, self._claim_id])
             if not cursor.rowcount:
                 raise LostClaim(f"Job {self.id} is no longer this run's; its progress is refused.")
 

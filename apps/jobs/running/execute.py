@@ -61,13 +61,24 @@ def answer(ids: Sequence[UUID], *, desk: Desk) -> list[Run]:
     """Run those of `ids` that may start now; return their runs, settled."""
     claim_id = uuid4()
     desk.slot.open(claim_id, list(ids))
+    try:
+        runs = _answer(ids, claim_id, desk)
+    except Exception:
+        # A slot left open would vouch for a claim that nobody works on any more. (When the
+        # process itself dies it stays open, and tells the parent what ran.)
+        desk.slot.close()
+        raise
+    desk.slot.close()
+    desk.times.publish(desk.slot)
+    return runs
+
+
+def _answer(ids: Sequence[UUID], claim_id: UUID, desk: Desk) -> list[Run]:
     claimed_at = time.monotonic()
     jobs = _claim(ids, claim_id, desk)
     runs = [Run(job, registry.find(job.kind), claim_id, claimed_at) for job in jobs]
     _run_in_turn(runs, desk)
     _settle(runs)
-    desk.slot.close()
-    desk.times.publish(desk.slot)
     return runs
 
 

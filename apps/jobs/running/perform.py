@@ -21,8 +21,9 @@ from apps.jobs.outcomes import Limits, Outcome, Settlement
 from apps.jobs.registry import Kind
 from apps.jobs.running import current, parking
 from apps.jobs.running.claim import ClaimedJob
+from apps.jobs.running.finish import settle_and_follow_up
 from apps.jobs.running.limits import SoftLimit
-from apps.jobs.running.settle import Entry, Settled, settle
+from apps.jobs.running.settle import Entry, Settled
 from apps.jobs.states import Verb
 
 logger = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ def _perform_in_transaction(run: Run, handler: Callable[[], Any]) -> None:
     with transaction.atomic():
         outcome = _returned(SoftLimit(run.kind.timeout).call(handler))
         run.outcome, run.ended_at = outcome, time.monotonic()
-        (settled,) = settle([run.entry()])
+        (settled,) = settle_and_follow_up([run.entry()])
         if settled.refused:
             raise LostClaim(f"Job {run.job.id} is no longer this run's; its effects roll back.")
     run.settled = settled

@@ -104,6 +104,11 @@ class FileSlot:
         self._map = mmap.mmap(self._file.fileno(), SIZE)
         self._at = 0
 
+    def abandon(self) -> None:
+        """Let go of the file and its lock, as the death of the process would."""
+        self._map.close()
+        self._file.close()
+
     def open(self, claim_id: UUID, ids: list[UUID]) -> None:
         """A claim is about to be made."""
         self._at = 0

@@ -11,6 +11,7 @@ from apps.jobs.api import enqueue
 from apps.notifications.models import Email
 from apps.notifications.render import require_template
 from apps.notifications.states import MessageClass
+from apps.notifications.unsubscribe import require_public_url
 
 
 def email_create(
@@ -24,9 +25,11 @@ def email_create(
     """Write an email and enqueue its sending, in one transaction; return the email.
 
     A second one of the same template and reference is not written: the first is returned.
-    Raises UnknownTemplate.
+    Raises UnknownTemplate, and NotConfigured where bulk mail could not say how to leave.
     """
     require_template(template)
+    if message_class == MessageClass.BULK:
+        require_public_url()
     email_id = uuid7()
     fields = {
         "id": email_id,

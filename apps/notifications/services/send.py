@@ -53,7 +53,7 @@ def _begin(email_id: UUID) -> Email:
         lost = email.state in (State.SENDING, State.UNKNOWN)
         if lost and email.message_class == MessageClass.BULK:
             return _end(email, State.UNKNOWN, error="the run that sent it got lost")
-        if is_suppressed(email):
+        if is_suppressed(email.recipient, email.message_class):
             return _end(email, State.SUPPRESSED, error="on the suppression list")
         email.resends_after_unknown += lost
         email.sends += 1

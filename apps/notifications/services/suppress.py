@@ -8,23 +8,21 @@ from apps.notifications.models import Suppression
 
 def suppress(*, address: str, reason: str, note: str = "", actor: object = None) -> Suppression:
     """Put an address on the suppression list, once a reason; return the row."""
+    address = address.strip().lower()
     with transaction.atomic():
-        found = Suppression.objects.filter(address__iexact=address, reason=reason).first()
-        if found is not None:
-            return found
-        row = Suppression.objects.create(
-            address=address.lower(),
+        row, is_new = Suppression.objects.get_or_create(
+            address=address,
             reason=reason,
-            note=note,
-            created_by_id=getattr(actor, "pk", None),
+            defaults={"note": note, "created_by_id": getattr(actor, "pk", None)},
         )
-        audit.record(
-            verb="suppress",
-            target_type="address",
-            target_id=address[:128],
-            actor=actor,
-            reason=reason,
-        )
+        if is_new:
+            audit.record(
+                verb="suppress",
+                target_type="address",
+                target_id=address[:128],
+                actor=actor,
+                reason=reason,
+            )
     return row
 
 

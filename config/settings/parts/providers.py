@@ -4,6 +4,8 @@ from email.utils import parseaddr
 
 import environ
 
+from config.settings.parts.mail import mail_settings
+
 env = environ.Env()
 
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")
@@ -20,18 +22,17 @@ PAYMENTS_LOOKUP_SETTLE_SECONDS = env.float("PAYMENTS_LOOKUP_SETTLE_SECONDS", def
 PAYMENTS_RESOLVE_BASE_SECONDS = env.float("PAYMENTS_RESOLVE_BASE_SECONDS", default=1.0)
 PAYMENTS_RESOLVE_CAP_SECONDS = env.float("PAYMENTS_RESOLVE_CAP_SECONDS", default=600.0)
 
+#: `smtp://`, `smtp+tls://`, `smtp+ssl://user:password@host:port`, or any provider that anymail
+#: knows: `anymail://postmark?server_token=…&webhook_secret=user:password`.
 EMAIL_URL = env.str("EMAIL_URL", default="smtp://localhost:1025")
-_email = environ.Env.email_url_config(EMAIL_URL)
-EMAIL_BACKEND = _email["EMAIL_BACKEND"]
-if EMAIL_BACKEND == "django.core.mail.backends.smtp.EmailBackend":
-    # The same, but it knows whether the message may have left.
-    EMAIL_BACKEND = "apps.notifications.smtp.EmailBackend"
-EMAIL_HOST = _email["EMAIL_HOST"]
-EMAIL_PORT = _email["EMAIL_PORT"] or 25
-EMAIL_HOST_USER = _email["EMAIL_HOST_USER"] or ""
-EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_PASSWORD"] or ""
-EMAIL_USE_TLS = _email.get("EMAIL_USE_TLS", False)
-EMAIL_USE_SSL = _email.get("EMAIL_USE_SSL", False)
+_mail = mail_settings(EMAIL_URL)
+EMAIL_BACKEND = _mail.backend
+EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.use_tls, _mail.use_ssl
+EMAIL_PROVIDER, ANYMAIL = _mail.provider, _mail.anymail
+#: Where the world reaches this site, for the links in bulk mail.
+PUBLIC_URL = env.str("PUBLIC_URL", default="")
 EMAIL_TIMEOUT = env.float("EMAIL_TIMEOUT", default=10.0)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Celeriac <orders@celeriac.example>")
 #: The right-hand side of Message-IDs; never change it while mail is under way.

@@ -9,11 +9,12 @@ from django.db import connection, transaction
 from apps.core import clock
 from apps.jobs import outcomes
 from apps.jobs.models import Attempt, Job, Queue
-from apps.jobs.running import execute
+from apps.jobs.running import execute, watch
 from apps.jobs.running.claim import claim
 from apps.jobs.running.execute import knowledge
 from apps.jobs.running.finish import settle_surely
 from apps.jobs.running.settle import Entry, settle
+from apps.jobs.running.slots import FileSlot
 from tests.app.models import Effect
 from tests.support.threads import held_open, threads, wait_until
 
@@ -369,3 +370,26 @@ def test_a_key_held_by_a_caller_delays_one_ending_and_not_its_neighbours(make_jo
         commit()
         settling.result(20)
     assert Job.objects.get(pk=held.pk).state == "cancelled"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_progress_leaves_a_transactional_handlers_commit_synchronous(make_job, answer, monkeypatch):
+    """And its end wakes who waits for its lock."""
+    freed = []
+    monkeypatch.setattr("apps.jobs.nudge.freed", lambda *, locks: freed.extend(locks))
+    job = make_job("test.report_once", lock_key="report")
+    answer(job)
+    job.refresh_from_db()
+    assert (job.result, job.progress) == ("on", {"done": 1, "total": 1})
+    assert freed == ["report"]
+
+
+def test_a_doorbell_that_breaks_leaves_no_slot_open(make_job, desk, tmp_path, monkeypatch):
+    """Or its parent would go on vouching for the claim."""
+    desk.slot = FileSlot(tmp_path)
+    monkeypatch.setattr(execute, "_run_in_turn", lambda *_: {}["gone"])
+    with pytest.raises(KeyError):
+        execute.answer([make_job("test.noop").id], desk=desk)
+    (trace,) = watch.traces(tmp_path)
+    desk.slot.abandon()
+    assert trace.claim_id is None

@@ -1,4 +1,4 @@
-"""Mail in the admin."""
+"""Emails, and who gets none, in the admin."""
 
 from typing import Any
 

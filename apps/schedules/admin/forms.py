@@ -1,0 +1,150 @@
+"""The forms of a schedule: refuse at the field what beat could not fire."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django_celery_beat.models import PeriodicTask
+from unfold.forms import BaseDialogForm
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminSplitDateTimeWidget,
+    UnfoldAdminTextareaWidget,
+)
+
+from apps.core import clock
+from apps.schedules import calls
+from apps.schedules.declare import POLICY
+from apps.schedules.definition import times_of
+from apps.schedules.errors import InvalidSchedule
+from apps.schedules.models import Misfire, Overlap, Policy
+
+
+def _seconds(text: str, *, initial: float | None = None, least: float = 0.0) -> forms.FloatField:
+    return forms.FloatField(
+        required=False,
+        initial=initial,
+        min_value=least,
+        widget=UnfoldAdminDecimalFieldWidget,
+        help_text=text,
+    )
+
+
+class PeriodicTaskForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    """A periodic task with its policy."""
+
+    task = forms.ChoiceField(widget=UnfoldAdminSelectWidget, label="Kind")
+    misfire = forms.ChoiceField(
+        choices=Misfire.choices,
+        initial=Misfire.ONCE,
+        widget=UnfoldAdminSelectWidget,
+        label="Late ticks",
+        help_text="What to do with ticks that nobody fired in time.",
+    )
+    misfire_grace = _seconds("Seconds after which a tick counts as late.", initial=60.0)
+    misfire_limit = forms.IntegerField(
+        required=False,
+        initial=100,
+        min_value=1,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="Of late ticks, run at most the newest so many.",
+    )
+    overlap = forms.ChoiceField(
+        choices=Overlap.choices,
+        initial=Overlap.ALLOW,
+        widget=UnfoldAdminSelectWidget,
+        help_text="What to do with a tick while the job of an earlier one has not finished.",
+    )
+    deadline = _seconds("Seconds after the tick within which its job must start.", least=0.001)
+    jitter = _seconds("Seconds over which starts are spread.", initial=0.0)
+
+    class Meta:
+        model = PeriodicTask
+        exclude = ()  # noqa: DJ006 the admin's fieldsets say which
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 Django's
+        super().__init__(*args, **kwargs)
+        if "task" in self.fields:
+            names = calls.choices()
+            if self.instance.task and self.instance.task not in names:
+                names.append(self.instance.task)
+            field: Any = self.fields["task"]
+            field.choices = [("", "---------"), *((name, name) for name in names)]
+        policy = Policy.objects.filter(pk=self.instance.pk).first() if self.instance.pk else None
+        if policy is not None:
+            self.initial |= {name: getattr(policy, name) for name in POLICY}
+
+    def clean(self) -> dict[str, Any]:
+        """Fill in what is not said; a clocked task is a one-off."""
+        data = dict(super().clean() or {})
+        defaults = {"misfire_grace": 60.0, "misfire_limit": 100, "jitter": 0.0}
+        data |= {name: value for name, value in defaults.items() if data.get(name) is None}
+        if data.get("clocked"):
+            data["one_off"] = True
+        if data.get("deadline") and data["jitter"] >= data["deadline"]:
+            self.add_error("jitter", "must be shorter than the deadline, or jobs could never start")
+        return data
+
+    def policy_values(self) -> dict[str, Any]:
+        """Return the policy's columns."""
+        return {name: self.cleaned_data[name] for name in POLICY}
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]  # not in the stubs: Django builds the instance there
+        for problem in (self._when_problems(), self._what_problems()):
+            for name, why in problem.items():
+                self.add_error(name if name in self.fields else None, why)
+
+    def _when_problems(self) -> dict[str, str]:
+        try:
+            times_of(self.instance, anchor=clock.read())
+        except InvalidSchedule as error:
+            # Django says itself that one of the four must be set.
+            return {} if "schedule" in error.errors else error.errors
+        return {}
+
+    def _what_problems(self) -> dict[str, str]:
+        if "task" in self.errors:
+            return {}
+        try:
+            calls.call_of(self.instance)
+        except InvalidSchedule as error:
+            return error.errors
+        return {}
+
+
+class ReasonForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
+    """Why."""
+
+    reason = forms.CharField(required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
+
+
+class PauseForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
+    """Why, and for how long."""
+
+    reason = forms.CharField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
+    minutes = forms.FloatField(
+        required=False,
+        min_value=0.01,
+        widget=UnfoldAdminDecimalFieldWidget,
+        help_text="Empty: until somebody resumes it.",
+    )
+
+    @property
+    def until(self) -> datetime | None:
+        """When the pause shall end, by the database's clock."""
+        minutes = self.cleaned_data["minutes"]
+        return None if minutes is None else clock.read() + timedelta(minutes=minutes)
+
+
+class BackfillForm(ReasonForm):
+    """From when, until when."""
+
+    start = forms.SplitDateTimeField(
+        widget=UnfoldAdminSplitDateTimeWidget, help_text="In the schedule's own zone."
+    )
+    end = forms.SplitDateTimeField(
+        widget=UnfoldAdminSplitDateTimeWidget, help_text="Not included; in the schedule's own zone."
+    )

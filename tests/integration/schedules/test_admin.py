@@ -1,0 +1,149 @@
+import json
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+from django_celery_beat.models import PeriodicTask
+
+from apps.core.models import Audit
+from apps.jobs.models import Job
+from apps.schedules.models import Policy, Tick
+from tests.factories import UserFactory
+from tests.factories_schedules import PeriodicTaskFactory, schedule_of
+
+pytestmark = pytest.mark.django_db
+
+LIST = "admin:django_celery_beat_periodictask_changelist"
+ADD = "admin:django_celery_beat_periodictask_add"
+
+
+@pytest.fixture
+def browser(client):
+    """Return a client in which an administrator is signed in."""
+    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    return client
+
+
+def form(**changes):
+    """Return what the add form posts."""
+    empty = ("crontab", "interval", "clocked", "solar", "queue", "priority", "deadline",
+             "start_time_0", "start_time_1", "expires_0", "expires_1", "expire_seconds",
+             "description")  # fmt: skip
+    values = dict.fromkeys(empty, "") | {
+        "name": "nightly",
+        "task": "test.note",
+        "kwargs": '{"name": "x"}',
+        "args": "[]",
+        "enabled": "on",
+        "misfire": "all",
+        "misfire_grace": "60",
+        "misfire_limit": "10",
+        "overlap": "skip",
+        "jitter": "0",
+        "ticks-TOTAL_FORMS": "0",
+        "ticks-INITIAL_FORMS": "0",
+    }
+    return values | changes
+
+
+def change_url(task):
+    """Return a schedule's page."""
+    return reverse("admin:django_celery_beat_periodictask_change", args=[task.pk])
+
+
+def act(browser, task, verb, **values):
+    """Fill a dialog in and send it."""
+    url = reverse(f"admin:django_celery_beat_periodictask_{verb}", args=[task.pk])
+    return browser.post(url, values, follow=True)
+
+
+def test_a_schedule_is_made_with_its_policy(browser):
+    """One form, two rows, one audit entry."""
+    crontab = schedule_of(cron="30 2 * * *", zone="Europe/Berlin")["crontab"]
+    answer = browser.post(reverse(ADD), form(crontab=crontab.pk))
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    policy = Policy.objects.get(periodic_task__name="nightly")
+    assert (policy.misfire, policy.misfire_limit, policy.overlap) == ("all", 10, "skip")
+    assert policy.next_fire_at is not None
+    assert Audit.objects.get().verb == "schedule.create"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"kwargs": '{"nam": "x"}'}, "kwargs", "did you mean"),
+        ({"kwargs": "{"}, "kwargs", "is no JSON"),
+        ({"task": "test.nope"}, "task", "test.nope"),
+        ({"queue": "nope"}, "queue", "nope"),
+        ({"priority": "200"}, "priority", "above 100"),
+        ({"jitter": "60", "deadline": "30"}, "jitter", "shorter than the deadline"),
+        ({"crontab": ""}, "__all__", "must be set"),
+    ],
+)
+def test_a_mistake_is_told_at_its_field(browser, changes, field, said):
+    """And nothing is saved."""
+    crontab = schedule_of(cron="30 2 * * *")["crontab"]
+    answer = browser.post(reverse(ADD), form(**{"crontab": crontab.pk} | changes))
+    errors = answer.context["adminform"].form.errors
+    assert said in " ".join(errors[field])
+    assert not PeriodicTask.objects.exists()
+
+
+def test_the_form_shows_the_next_ten_fires_as_it_is_edited(browser, at):
+    """In the schedule's own zone, with the kind's arguments."""
+    crontab = schedule_of(cron="30 2 * * *", zone="Europe/Berlin")["crontab"]
+    with at("2026-03-28 12:00"):
+        answer = browser.post(reverse("admin:schedules_preview"), form(crontab=crontab.pk, name=""))
+    shown = json.loads(answer.content)
+    assert shown["fires"][:2] == ["Sun 2026-03-29 03:00:00 CEST", "Mon 2026-03-30 02:30:00 CEST"]
+    assert len(shown["fires"]) == 10
+    assert shown["errors"] == []
+    assert shown["arguments"][0] == "name: string, required"
+
+
+def test_the_pages_show_schedules_and_their_ticks(browser, at, look, django_assert_max_num_queries):
+    """A list of fifty costs no more queries than a list of one."""
+    with at("2026-03-02 09:59"):
+        tasks = [PeriodicTaskFactory(cron="0 * * * *") for _ in range(50)]
+    with at("2026-03-02 10:00:01"):
+        look()
+    with django_assert_max_num_queries(70):
+        page = browser.get(reverse(LIST)).content.decode()
+    assert "2026-03-02 10:00:00 UTC fired" in page
+    page = browser.get(change_url(tasks[0])).content.decode()
+    assert "schedule-preview" in page
+    assert str(Tick.objects.get(periodic_task=tasks[0]).job) in page
+    for name in ("schedules_tick", "schedules_beat", "django_celery_beat_crontabschedule"):
+        assert browser.get(reverse(f"admin:{name}_changelist")).status_code == 200
+
+
+def test_a_schedule_is_paused_resumed_run_and_backfilled(browser, at):
+    """Each verb with its reason, in the audit trail."""
+    with at("2026-03-02 12:00"):
+        task = PeriodicTaskFactory(cron="0 * * * *", zone="Asia/Tokyo")
+        act(browser, task, "pause", reason="migration", minutes="5")
+        assert Policy.objects.get(pk=task.pk).pause_reason == "migration"
+        act(browser, task, "resume", reason="")
+        assert Policy.objects.get(pk=task.pk).paused_at is None
+        act(browser, task, "run_now", reason="")
+        assert Job.objects.count() == 1
+        act(browser, task, "backfill", reason="", start_0="2026-03-01", start_1="00:00:00",
+            end_0="2026-03-02", end_1="00:00:00")  # fmt: skip
+    assert Job.objects.count() == 25
+    earliest = Tick.objects.order_by("scheduled_for").first()
+    assert earliest.scheduled_for == datetime(2026, 2, 28, 15, tzinfo=UTC)
+    assert set(Audit.objects.values_list("verb", flat=True)) == {
+        f"schedule.{verb}" for verb in ("pause", "resume", "run", "backfill")
+    }
+
+
+def test_each_verb_has_a_permission_of_its_own(client):
+    """Who may look may not pause."""
+    user = UserFactory(is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_periodictask"))
+    client.force_login(user)
+    task = PeriodicTaskFactory()
+    for verb in ("pause", "resume", "run_now", "backfill"):
+        assert act(client, task, verb, reason="x").status_code == 403
+    assert not Job.objects.exists()

@@ -1,0 +1,76 @@
+import json
+from io import StringIO
+
+from rich.console import Console
+
+from bench import report
+
+MACHINE = {"commit": {"enqueue": "sync", "claim": "async", "settle": "sync", "server": {}}}
+
+
+def measured(rate, **more):
+    """Return what one row measured in one round."""
+    return {"drain_per_s": rate, "commands": ["python -m celery worker"], **more}
+
+
+def rows_of(*rounds):
+    """Return the summary by row name."""
+    return {row["name"]: row for row in report.summary(rounds)}
+
+
+def test_a_figure_is_the_median_over_the_rounds():
+    """One noisy round changes nothing."""
+    rounds = [{"celery": measured(rate, rss_mb=90)} for rate in (1000, 1, 1100)]
+    assert rows_of(*rounds)["celery"]["drain_per_s"] == 1000
+
+
+def test_the_ratio_is_taken_within_each_round():
+    """A machine that is slow for a whole round is slow for both."""
+    rounds = [
+        {"celery": measured(celery), "celeriac": measured(celeriac)}
+        for celery, celeriac in ((1000, 12_000), (100, 1_300), (500, 7_000))
+    ]
+    found = rows_of(*rounds)
+    assert found["celeriac"]["drain_ratio"] == 13
+    assert found["celery"]["drain_ratio"] == 1
+
+
+def test_without_the_baseline_there_is_no_ratio():
+    """A run of a few rows claims nothing about the others."""
+    assert "drain_ratio" not in rows_of({"celeriac": measured(9)})["celeriac"]
+
+
+def test_what_a_row_did_not_measure_is_absent_rather_than_zero():
+    """The contract's figures are there when they were measured, every round's too."""
+    row = rows_of({"celery": measured(9)}, {"celery": measured(11, latency_ms_p50=2.0)})["celery"]
+    assert "rss_mb" not in row
+    assert row["latency_ms_p50"] == 2.0
+    assert [each["drain_per_s"] for each in row["each_round"]] == [9, 11]
+
+
+def test_processor_time_is_summed_up_by_role():
+    """Medians too."""
+    rounds = [{"celery": measured(9, cpu_us_per_job={"all": us})} for us in (5, 700, 6)]
+    assert rows_of(*rounds)["celery"]["cpu_us_per_job"] == {"all": 6}
+
+
+def test_the_document_has_the_contracts_form(tmp_path):
+    """Machine, rounds, rows; written whole."""
+    content = report.document(MACHINE, [{"celery": measured(9)}], {"quick": False})
+    report.write(tmp_path / "results" / "latest.json", content)
+    read = json.loads((tmp_path / "results" / "latest.json").read_text())
+    assert read["rounds"] == 1
+    assert read["machine"] == MACHINE
+    assert [row["name"] for row in read["rows"]] == ["celery"]
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_the_table_shows_rows_flags_and_commits():
+    """What a reader needs to believe the figures."""
+    out = StringIO()
+    rounds = [{"celery": measured(1000, rss_mb=90), "celeriac": measured(13_000)}]
+    report.show(report.document(MACHINE, rounds, {"prefetch": 4}), Console(file=out, width=120))
+    assert "13,000" in out.getvalue()
+    assert "13.00" in out.getvalue()
+    assert "python -m celery worker" in out.getvalue()
+    assert "claim async" in out.getvalue()
