@@ -123,7 +123,7 @@ def _standing(task: PeriodicTask, tick: Tick | None, now: datetime) -> Standing:
         zone=zone_of(task),
         state=state_of(task, now),
         next_fire_at=policy.next_fire_at if policy else None,
-        last_tick=tick and tick.scheduled_for,
+        last_tick=tick.scheduled_for if tick else None,
         last_status=tick.status if tick else "",
         misfire=policy.misfire if policy else "",
         overlap=policy.overlap if policy else "",

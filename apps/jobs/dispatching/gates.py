@@ -43,8 +43,9 @@ class Gate:
         if moved or now - self.restarted_at >= AFRESH:
             self.restarted_at = now
             for lane in self.lanes.values():
-                lane.strays.clear()
-                lane.restart()
+                if moved or not lane.more:  # a long walk is let come to its end
+                    lane.strays.clear()
+                    lane.restart()
 
     def patience(self, now: float) -> float | None:
         """Return how soon to look again at `now` (the database's), None for no hurry."""

@@ -74,7 +74,7 @@ class PeriodicTaskForm(forms.ModelForm):  # type: ignore[type-arg]  # not generi
             field.choices = [("", "---------"), *((name, name) for name in names)]
         policy = Policy.objects.filter(pk=self.instance.pk).first() if self.instance.pk else None
         if policy is not None:
-            self.initial |= {name: getattr(policy, name) for name in POLICY}
+            self.initial.update({name: getattr(policy, name) for name in POLICY})
 
     def clean(self) -> dict[str, Any]:
         """Fill in what is not said; a clocked task is a one-off."""

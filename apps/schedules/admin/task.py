@@ -111,10 +111,11 @@ class PeriodicTaskAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no ty
         """Read the policy, the schedule and the latest tick along."""
         latest = Tick.objects.filter(periodic_task=OuterRef("pk")).order_by("-scheduled_for")
         found: QuerySet[PeriodicTask] = super().get_queryset(request)
-        return found.select_related("policy", *RELATED).annotate(
+        whole: QuerySet[PeriodicTask] = found.select_related("policy", *RELATED).annotate(
             last_tick_at=Subquery(latest.values("scheduled_for")[:1]),
             last_tick_status=Subquery(latest.values("status")[:1]),
         )
+        return whole
 
     def get_urls(self) -> list[URLPattern]:
         """Add the preview."""

@@ -12,8 +12,9 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
-from apps.core.readonly import ReadOnlyAdmin, display
+from apps.core.readonly import ReadOnlyAdmin
 from apps.schedules.models import Beat, Tick
 
 COLOURS = {"fired": "success", "skipped": "warning", "missed": "danger"}

@@ -7,9 +7,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.breakers.api import CircuitOpen
+from apps.breakers import testing
+from apps.breakers.api import CircuitOpen, clear, force_open
 from apps.breakers.models import Breaker
 from apps.breakers.ramp import PROBE_TURN
+from apps.breakers.registry import get
 from apps.core import clock
 from apps.jobs.api import Backoff, queue_depths, waiting
 from apps.jobs.models import Attempt, Job
@@ -19,6 +21,7 @@ from apps.jobs.running.execute import knowledge
 from apps.jobs.testing import perform_job
 from tests.app.models import Effect
 from tests.integration.jobs.dispatching import Desk, fill, hire, queued, start
+from tests.support.providers import circuits  # noqa: F401 a fixture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -165,6 +168,21 @@ def test_one_job_is_rung_as_the_probe_and_others_pass(breaker):
     assert desk.rung(rounds=2, after=PROBE_TURN * 0.6) == [guarded[1]]
 
 
+def test_one_probe_goes_though_two_dispatchers_hold_different_queues(breaker, answer):
+    """Each may ring one; one of them starts."""
+    here, there = Desk(queues=["default"]), Desk(queues=["payments"])
+    hire(queues=["default", "payments"], slots=4)
+    breaker(state="open", open_until=moment(-1))
+    queued("test.guarded", many=3, args={"name": "here"})
+    queued("test.guarded", many=3, args={"name": "there"}, queue="payments")
+    rung = here.rung(rounds=3) + there.rung(rounds=3)
+    assert len(rung) == 2
+    for job in Job.objects.filter(id__in=rung):
+        answer(job)
+    assert Effect.objects.count() == 1
+    assert Job.objects.filter(state="queued", attempt=0).count() == 5
+
+
 def test_jobs_leave_in_order_at_the_ramp(breaker):
     """Oldest first, as many as its places; the rest of the queue is not held up."""
     desk, _ = Desk(), hire(slots=4)
@@ -206,14 +224,31 @@ def test_a_plainly_closed_circuit_costs_the_dispatcher_no_query(breaker):
     assert len(ramp) - len(plain) == 1
 
 
-def test_parked_jobs_are_rung_when_an_operator_clears_the_circuit(breaker):
-    """They kept their run_at, so nothing else holds them."""
+def test_parked_jobs_go_when_an_operator_clears_the_circuit(circuits, make_job, answer):  # noqa: F811 the fixture above
+    """They kept their run_at, so nothing else holds them: not what the circuit had said."""
     desk, _ = Desk(), hire(slots=4)
-    breaker(state="open", open_until=moment(3600))
-    guarded = queued("test.guarded", many=2)
+    force_open("payments", reason="maintenance", actor="ada")
+    guarded = queued("test.guarded", many=30, args={"name": "a"})
     assert desk.rung(rounds=2) == []
-    breaker(state="half_open", open_until=None)
+    assert answer(Job.objects.get(id=guarded[0])) == []
+    clear("payments", actor="ada")
+    assert desk.rung(rounds=8)[:3] == guarded[:3]  # at the ramp
+    answer(Job.objects.get(id=guarded[0]))
+    assert Job.objects.get(id=guarded[0]).state == "succeeded"
+    testing.reset()
+
+
+def test_a_cooldown_that_an_operator_clears_lets_the_probe_go(circuits, make_job, answer):  # noqa: F811 the fixture above
+    """At once."""
+    desk, _ = Desk(), hire(slots=4)
+    get("payments").open()
+    testing.settle()
+    guarded = queued("test.guarded", many=3, args={"name": "a"})
+    assert desk.rung(rounds=2) == []
+    clear("payments", actor="ada")
+    testing.settle()
     assert desk.rung() == guarded[:1]
+    testing.reset()
 
 
 # -- what people see -----------------------------------------------------------------------

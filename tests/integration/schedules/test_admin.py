@@ -55,7 +55,7 @@ def change_url(task):
 def act(browser, task, verb, **values):
     """Fill a dialog in and send it."""
     url = reverse(f"admin:django_celery_beat_periodictask_{verb}", args=[task.pk])
-    return browser.post(url, values, follow=True)
+    return browser.post(url, {"_form_submitted": "True", **values}, follow=True)
 
 
 def test_a_schedule_is_made_with_its_policy(browser):
