@@ -12,7 +12,6 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWid
 from apps.core import clock
 from apps.jobs.errors import JobError
 
-
 MOST_MINUTES = 10 * 366 * 24 * 60
 
 
