@@ -266,15 +266,12 @@ class PeriodicTaskAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no ty
         task = PeriodicTask.objects.select_related("crontab").get(pk=unquote(object_id))
         zone = ZoneInfo(zone_of(task))
         start, end = (form.cleaned_data[key].replace(tzinfo=zone) for key in ("start", "end"))
+        reason = form.cleaned_data["reason"]
         return self._do(
             request,
             object_id,
             lambda pk: operate.backfill(
-                pk,
-                start=start,
-                end=end,
-                actor=request.user,
-                reason=form.cleaned_data["reason"],
+                pk, start=start, end=end, actor=request.user, reason=reason
             ),
             "Backfilled; its ticks are below.",
         )
