@@ -141,7 +141,7 @@ def settle_all():
         operations = Operation.objects.open().filter(review_at=None)
         jobs = Job.objects.filter(state__in=["queued", "running"])
         raise AssertionError(
-            f"{list(operations.values('kind', 'state', 'attempts', 'lookups', 'error_message')[:9])}"
+            f"{list(operations.values('kind', 'state', 'lookups', 'error_message')[:9])}"
             f" {list(jobs.values('kind', 'state', 'failures', 'losses', 'wait_reason')[:9])}"
         ) from error
 
