@@ -171,17 +171,21 @@ def test_a_kill_at_any_point_of_a_message_costs_that_one_only(
 
 
 def test_a_run_that_was_taken_for_lost_stops_and_its_last_answer_counts(mailsink, monkeypatch):
-    """A stalled process wakes up while another run has the campaign."""
+    """A stalled process wakes up after another run has had the campaign for one message."""
     campaign = start(CampaignFactory(size=6))
     send, calls = EmailBackend.send_messages, []
+    looks = iter([False, True])
 
     def stalled(self, messages):
         calls.append(messages)
         if len(calls) == 3:
-            run(campaign)  # the second run does all the rest while this one sleeps
+            run(campaign, should_stop=lambda: next(looks))
+            assert counts(campaign) == {"accepted": 3, "unknown": 1, "pending": 2}
         return send(self, messages)
 
     monkeypatch.setattr(EmailBackend, "send_messages", stalled)
+    assert run(campaign).wait is None
+    assert counts(campaign) == {"accepted": 4, "pending": 2}
     run(campaign)
     assert counts(campaign) == {"accepted": 6}
     assert received(mailsink) == dict.fromkeys(addresses(6), 1)
