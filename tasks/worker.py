@@ -94,12 +94,11 @@ def install(app: Celery) -> None:
 
 
 def _outlive_sigterm() -> None:
-    """A signal to the whole group must not kill a child in the middle of a job.
+    """A signal to the whole group must not kill a child in the middle of a job, but may a fork's.
 
-    Not so what its handlers start: a program would inherit a signal that is
-    ignored, but not one that is handled, and a fork gets the default back.
+    It must be ignored, not handled: billiard puts its own handler over any other.
     """
-    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
 
 
