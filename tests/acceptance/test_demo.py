@@ -100,7 +100,9 @@ def test_the_audit_fails_when_the_gateway_charges_twice(demo):
 def test_nothing_is_left_when_the_demo_is_ended_in_the_middle(demo, number):
     """No process, and no data directory."""
     process = demo("--orders", "200")
-    wait_until(lambda: "clients place" in process.output(), timeout=200)
+    begun = "clients place"
+    wait_until(lambda: begun in process.output() or process.poll() is not None, timeout=200)
+    assert begun in process.output(), process.output()
     running = parts(psutil.Process(process.pid))
     assert len(running) > 10
     state = next((ROOT / ".local" / "demo").glob(f"{process.pid}-*")) / "state"
