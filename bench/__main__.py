@@ -57,7 +57,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     quick = options.quick
     options.rounds = options.rounds or (1 if quick else 3)
-    options.jobs = options.jobs or (1_000 if quick else 8_000)
+    options.jobs = options.jobs or (1_000 if quick else 7_000)
     options.output = options.output or (QUICK if quick else LATEST)
     if options.rows is None:
         no_history = quick or options.no_history

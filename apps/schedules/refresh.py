@@ -23,12 +23,13 @@ def refresh(*, only: Sequence[int] | None = None) -> int:
     definition would have had before are not made up for. A clocked time that has
     passed already still fires, once.
     """
-    taken = 0
+    taken, last = 0, 0
     while True:
         with transaction.atomic():
-            ids = sql.lock_changed(limit=BATCH, only=only)
+            ids = sql.lock_changed(limit=BATCH, after=last, only=only)
             taken += len(ids)
             if ids:
+                last = ids[-1]
                 take_up(ids)
         if len(ids) < BATCH:
             return taken

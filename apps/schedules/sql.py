@@ -46,7 +46,7 @@ ORDER BY next_fire_at LIMIT %s
 
 _LOCK_CHANGED = f"""
 SELECT task.id FROM {_TASKS}
-WHERE (policy.definition IS DISTINCT FROM {_DEFINITION})
+WHERE task.id > %(after)s AND policy.definition IS DISTINCT FROM {_DEFINITION}
 AND (%(only)s::int[] IS NULL OR task.id = ANY(%(only)s))
 ORDER BY task.id
 LIMIT %(limit)s
@@ -124,9 +124,10 @@ def due_ids(*, limit: int) -> list[int]:
     return [row[0] for row in _rows(_DUE, [limit])]
 
 
-def lock_changed(*, limit: int, only: Sequence[int] | None = None) -> list[int]:
-    """Lock the tasks that are new or whose definition has changed; return their ids."""
-    return [row[0] for row in _rows(_LOCK_CHANGED, {"limit": limit, "only": only and list(only)})]
+def lock_changed(*, limit: int, after: int = 0, only: Sequence[int] | None = None) -> list[int]:
+    """Lock the tasks, by id from `after` on, that are new or changed; return their ids."""
+    parameters = {"limit": limit, "after": after, "only": only and list(only)}
+    return [row[0] for row in _rows(_LOCK_CHANGED, parameters)]
 
 
 def definitions(ids: Sequence[int]) -> tuple[dict[int, tuple[str, str]], datetime | None]:

@@ -7,14 +7,13 @@ after the last job looked at.
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
-
-from django.db import connection
 
 from apps.breakers.sql import BLOCKED, UNSETTLED
 from apps.core.clock import NOW
 from apps.jobs.dispatching.bells import Answer
+from apps.jobs.running import hot
 
 Cursor = tuple[datetime, UUID]
 #: Before every job.
@@ -149,7 +148,7 @@ CROSS JOIN LATERAL (
 
 def weather(me: UUID, *, ramp: float) -> Weather:
     """Return the queues' rows, the circuits and the time; `ramp` is the longest one's seconds."""
-    rows = _fetch(WEATHER, {"me": me, "ramp": ramp})
+    rows = hot.fetch(WEATHER, {"me": me, "ramp": ramp})
     queues = {row[0]: Standing(row[0], row[1], bool(row[2]), bool(row[3])) for row in rows}
     if not rows:
         return Weather({}, frozenset(), 0.0)
@@ -168,7 +167,7 @@ def scan(
 ) -> Scan:
     """Walk up to `limit` due jobs behind the cursor `after`, up to `until` where given."""
     last = until or (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))
-    rows = _fetch(
+    rows = hot.fetch(
         SCAN,
         {
             "queue": queue,
@@ -190,24 +189,25 @@ def scan(
 
 def by_id(*, ids: Iterable[UUID], queue: str, kinds: Sequence[str]) -> list[Candidate]:
     """Return those of `ids` that may be rung into the queue now."""
-    rows = _fetch(BY_ID, {"ids": list(ids), "queue": queue, "kinds": list(kinds)})
+    rows = hot.fetch(BY_ID, {"ids": list(ids), "queue": queue, "kinds": list(kinds)})
     return [Candidate._make(row) for row in rows]
 
 
 def probe(ids: Iterable[UUID]) -> dict[UUID, Answer]:
     """Return those of `ids` that are still queued."""
-    return {row[0]: Answer(row[1], row[2]) for row in _fetch(PROBE, {"ids": list(ids)})}
+    return {row[0]: Answer(row[1], row[2]) for row in hot.fetch(PROBE, {"ids": list(ids)})}
 
 
 def homes(*, ids: Iterable[UUID], queues: Iterable[str]) -> list[tuple[UUID, str]]:
     """Return the queue of each of `ids` that waits in one of `queues`."""
-    return [(row[0], row[1]) for row in _fetch(HOMES, {"ids": list(ids), "queues": list(queues)})]
+    rows = hot.fetch(HOMES, {"ids": list(ids), "queues": list(queues)})
+    return [(row[0], row[1]) for row in rows]
 
 
 def priorities(queues: Iterable[str]) -> dict[str, set[int]]:
     """Return the priorities of which each queue has queued jobs."""
     found: dict[str, set[int]] = {}
-    for queue, priority in _fetch(PRIORITIES, {"queues": list(queues)}):
+    for queue, priority in hot.fetch(PRIORITIES, {"queues": list(queues)}):
         found.setdefault(queue, set()).add(priority)
     return found
 
@@ -215,11 +215,4 @@ def priorities(queues: Iterable[str]) -> dict[str, set[int]]:
 def next_of_lock(*, locks: Iterable[str], queues: Iterable[str]) -> list[tuple[UUID, str]]:
     """Return the first due job behind each lock, with its queue."""
     parameters = {"locks": list(locks), "queues": list(queues)}
-    return [(row[0], row[1]) for row in _fetch(NEXT_OF_LOCK, parameters)]
-
-
-def _fetch(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+    return [(row[0], row[1]) for row in hot.fetch(NEXT_OF_LOCK, parameters)]

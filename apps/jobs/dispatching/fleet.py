@@ -11,6 +11,7 @@ from django.db import connection
 
 from apps.core.clock import NOW
 from apps.jobs import registry
+from apps.jobs.running import hot
 
 LIVING = f"""
 SELECT id, queues, kinds, slots, run_times FROM jobs_worker
@@ -112,9 +113,7 @@ def read() -> Fleet:
 
 def busy(workers: Iterable[UUID]) -> dict[UUID, int]:
     """Return how many slots of each worker are taken."""
-    with connection.cursor() as cursor:
-        cursor.execute(BUSY, {"workers": list(workers)})
-        return dict(cursor.fetchall())
+    return dict(hot.fetch(BUSY, {"workers": list(workers)}))
 
 
 def recent_run_times(kinds: Iterable[str]) -> dict[str, float]:

@@ -21,6 +21,7 @@ from apps.core.errors import CeleriacError
 from apps.core.readonly import ReadOnlyInline
 from apps.schedules import operate, selectors
 from apps.schedules.admin.forms import BackfillForm, PauseForm, PeriodicTaskForm, ReasonForm
+from apps.schedules.admin.permissions import Permitted
 from apps.schedules.admin.preview import preview_of
 from apps.schedules.admin.times import COLOURS, job_link
 from apps.schedules.definition import RELATED, zone_of
@@ -63,7 +64,7 @@ class TickInline(ReadOnlyInline):
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class PeriodicTaskAdmin(Permitted, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """Schedules."""
 
     form = PeriodicTaskForm
@@ -208,7 +209,7 @@ class PeriodicTaskAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no ty
 
     @action(
         description="Pause",
-        permissions=["schedules.pause_schedule"],
+        permissions=["pause"],
         variant=ActionVariant.WARNING,
         url_path="pause",
         dialog={"title": "Let no tick fire", "form_class": PauseForm},
@@ -225,7 +226,7 @@ class PeriodicTaskAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no ty
 
     @action(
         description="Resume",
-        permissions=["schedules.pause_schedule"],
+        permissions=["pause"],
         url_path="resume",
         dialog={"title": "Let ticks fire again", "form_class": ReasonForm},
     )
@@ -241,7 +242,7 @@ class PeriodicTaskAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no ty
 
     @action(
         description="Run now",
-        permissions=["schedules.run_schedule"],
+        permissions=["run"],
         url_path="run-now",
         dialog={"title": "Run its job once more, now", "form_class": ReasonForm},
     )
@@ -257,7 +258,7 @@ class PeriodicTaskAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no ty
 
     @action(
         description="Backfill",
-        permissions=["schedules.backfill_schedule"],
+        permissions=["backfill"],
         url_path="backfill",
         dialog={"title": "Run past ticks that did not run", "form_class": BackfillForm},
     )
@@ -266,15 +267,12 @@ class PeriodicTaskAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no ty
         task = PeriodicTask.objects.select_related("crontab").get(pk=unquote(object_id))
         zone = ZoneInfo(zone_of(task))
         start, end = (form.cleaned_data[key].replace(tzinfo=zone) for key in ("start", "end"))
+        reason = form.cleaned_data["reason"]
         return self._do(
             request,
             object_id,
             lambda pk: operate.backfill(
-                pk,
-                start=start,
-                end=end,
-                actor=request.user,
-                reason=form.cleaned_data["reason"],
+                pk, start=start, end=end, actor=request.user, reason=reason
             ),
             "Backfilled; its ticks are below.",
         )

@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -170,17 +171,21 @@ def test_a_kill_at_any_point_of_a_message_costs_that_one_only(
 
 
 def test_a_run_that_was_taken_for_lost_stops_and_its_last_answer_counts(mailsink, monkeypatch):
-    """A stalled process wakes up while another run has the campaign."""
+    """A stalled process wakes up after another run has had the campaign for one message."""
     campaign = start(CampaignFactory(size=6))
     send, calls = EmailBackend.send_messages, []
+    looks = iter([False, True])
 
     def stalled(self, messages):
         calls.append(messages)
         if len(calls) == 3:
-            run(campaign)  # the second run does all the rest while this one sleeps
+            run(campaign, should_stop=lambda: next(looks))
+            assert counts(campaign) == {"accepted": 3, "unknown": 1, "pending": 2}
         return send(self, messages)
 
     monkeypatch.setattr(EmailBackend, "send_messages", stalled)
+    assert run(campaign).wait is None
+    assert counts(campaign) == {"accepted": 4, "pending": 2}
     run(campaign)
     assert counts(campaign) == {"accepted": 6}
     assert received(mailsink) == dict.fromkeys(addresses(6), 1)
@@ -269,13 +274,24 @@ def test_a_connection_that_the_server_closed_between_two_messages_is_opened_agai
     assert received(mailsink) == dict.fromkeys(addresses(3), 1)
 
 
-def test_a_template_that_fails_for_one_is_that_ones_trouble(mailsink):
-    """The others get theirs."""
-    broken = ("bob@mail.example", {"text": 5})
-    campaign = start(CampaignFactory(recipients=["ada@mail.example", broken]))
-    run(campaign)
-    assert counts(campaign)["accepted"] >= 1
-    assert received(mailsink)["ada@mail.example"] == 1
+def test_a_message_that_can_not_be_written_for_one_is_that_ones_trouble(mailsink, monkeypatch):
+    """The others get theirs; it has failed in the end, and says why."""
+    campaign = start(CampaignFactory(size=3))
+    module = import_module("apps.notifications.services.campaign_run")
+    render = module.render_recipient
+
+    def choosy(of, recipient):
+        if recipient.address == "reader-0@mail.example":
+            raise KeyError("no name")
+        return render(of, recipient)
+
+    monkeypatch.setattr(module, "render_recipient", choosy)
+    for _ in range(5):
+        Recipient.objects.filter(state="pending").update(due_at=Now() - timedelta(seconds=1))
+        run(campaign)
+    assert counts(campaign) == {"accepted": 2, "failed": 1}
+    assert "no name" in Recipient.objects.get(state="failed").error
+    assert received(mailsink) == dict.fromkeys(addresses(3)[1:], 1)
 
 
 def test_a_cancelled_campaign_stops_and_goes_on_where_it_was(mailsink):
