@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -67,8 +68,7 @@ def install(app: Celery) -> None:
     @signals.worker_process_init.connect(weak=False)
     def start_child(**_: object) -> None:
         if _boot is not None:
-            # A signal to the whole group must not kill a child in the middle of a job.
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            _outlive_sigterm()
             desk()
 
     @signals.worker_ready.connect(weak=False)
@@ -82,7 +82,8 @@ def install(app: Celery) -> None:
     def announce_stop(**_: object) -> None:
         if _boot is not None:
             _boot.stop_sign.touch()
-            _boot.stopping_since = time.monotonic()
+            if _boot.stopping_since is None:  # a second signal does not prolong the grace
+                _boot.stopping_since = time.monotonic()
 
     @signals.worker_shutdown.connect(weak=False)
     def end_boot(sender: Any, **_: object) -> None:  # noqa: ANN401 a WorkController
@@ -90,6 +91,16 @@ def install(app: Celery) -> None:
             if _watch is not None:
                 _watch.stop()
             shutil.rmtree(_boot.folder, ignore_errors=True)
+
+
+def _outlive_sigterm() -> None:
+    """A signal to the whole group must not kill a child in the middle of a job.
+
+    Not so what its handlers start: a program would inherit a signal that is
+    ignored, but not one that is handled, and a fork gets the default back.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
 
 
 def desk() -> Desk:
@@ -146,7 +157,8 @@ class Watch(threading.Thread):
         self._end_grace(children)
         for trace in children:
             if not trace.alive:
-                self._bury(trace)
+                # Whatever keeps one from being settled must not keep the worker from beating.
+                self._survive(partial(self._bury, trace))
         if time.monotonic() - self._beaten >= settings.JOBS_HEARTBEAT_SECONDS:
             self._beat(children, looked_after)
 
@@ -163,10 +175,12 @@ class Watch(threading.Thread):
             nudge.worker_came()
 
     def _bury(self, trace: Trace) -> None:
-        killed = trace.running and self._killed.pop(trace.running, "")
+        killed = trace.running and self._killed.get(trace.running, "")
         stopped = self._boot.stopping_since is not None and not killed
         reason = "its worker was stopped" if stopped else killed or "its worker's process died"
-        watch.bury(self._boot.folder, trace, reason=reason, blameless=stopped)
+        done = watch.bury(self._boot.folder, trace, reason=reason, blameless=stopped)
+        if done and trace.running:
+            self._killed.pop(trace.running, None)
 
     def _end_grace(self, children: list[Trace]) -> None:
         """Kill who still runs when the grace after a stop is over."""
@@ -176,7 +190,7 @@ class Watch(threading.Thread):
         for trace in children:
             if trace.alive and trace.running and trace.pid != os.getpid():
                 logger.error("job %s outlasted the grace of the stop", trace.running)
-                os.kill(trace.pid, signal.SIGKILL)
+                watch.kill(trace.pid)
 
     def _say_goodbye(self) -> None:
         liveness.stop(self._boot.id)

@@ -31,6 +31,10 @@ class Backoff:
             raise ValueError("Backoff(max_attempts=…) counts runs: give 1 or more.")
         if self.base < 0 or self.cap < 0 or self.floor < 0:
             raise ValueError("Backoff(base=…, cap=…, floor=…) are seconds: give 0 or more.")
+        for name in ("retry_on", "give_up_on"):
+            errors = getattr(self, name)
+            if not isinstance(errors, tuple) or not all(isinstance(each, type) for each in errors):
+                raise ValueError(f"Backoff({name}=…) is a tuple of error classes, not {errors!r}.")
 
     def delay(
         self,

@@ -7,6 +7,7 @@ job one poll of the dispatcher.
 
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -177,6 +178,11 @@ class _Sender:
         self._muted_until = 0.0
         self._client = None
 
+    def forget(self) -> None:
+        """Start anew in a fork: another thread may have held the lock at that moment."""
+        self._lock = threading.Lock()
+        self._client = None
+
     def _connected(self) -> redis.Redis:
         with self._lock:
             if self._client is None or self._url != settings.JOBS_NUDGE_URL:
@@ -200,3 +206,4 @@ def client(url: str, *, timeout: float) -> redis.Redis:
 
 _sender = _Sender()
 reset = _sender.reset
+os.register_at_fork(after_in_child=_sender.forget)

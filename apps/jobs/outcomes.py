@@ -5,6 +5,8 @@ A handler returns, or raises one of `Snooze`, `GiveUp`, `Cancelled`, or an error
 `Settlement`, which settle.py writes as it stands.
 """
 
+import contextlib
+import re
 import traceback as tracebacks
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +16,8 @@ from apps.jobs.states import Verb
 
 MAX_TRACEBACK = 16_000
 MAX_MESSAGE = 2_000
+#: What PostgreSQL's text can't hold.
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
 class Snooze(Exception):
@@ -101,14 +105,15 @@ def lost(reason: str) -> Outcome:
 def observe(error: BaseException, retry: Backoff) -> Outcome:
     """Return the outcome of a handler that raised `error`."""
     if isinstance(error, Snooze):
-        return Outcome(Verb.SNOOZE, delay=error.seconds, reason=error.reason)
+        return Outcome(Verb.SNOOZE, delay=error.seconds, reason=_clip(error.reason, MAX_MESSAGE))
     if isinstance(error, Cancelled):
-        return Outcome(Verb.STOP, message=str(error) or "stopped on request")
+        message = _clip(_words(error), MAX_MESSAGE)
+        return Outcome(Verb.STOP, message=message or "stopped on request")
     gave_up = isinstance(error, GiveUp)
     return Outcome(
         Verb.GIVE_UP if gave_up else Verb.RETRY,
         error_class=_name(error),
-        message=_clip(str(error), MAX_MESSAGE),
+        message=_clip(_words(error), MAX_MESSAGE),
         traceback=_clip(_render(error), MAX_TRACEBACK),
         retryable=not gave_up and retry.retries(error),
         retry_after=retry_after(error),
@@ -117,12 +122,11 @@ def observe(error: BaseException, retry: Backoff) -> Outcome:
 
 def retry_after(error: BaseException) -> float | None:
     """Return the seconds that the error asks to wait, where it says."""
-    value = getattr(error, "retry_after", None)
-    try:
-        seconds = None if value is None else float(value)
-    except (TypeError, ValueError):
-        return None
-    return seconds if seconds is None or 0 <= seconds < float("inf") else None
+    seconds = -1.0
+    with contextlib.suppress(Exception):  # whoever wrote the error, its wish is only a wish
+        value = getattr(error, "retry_after", None)
+        seconds = -1.0 if value is None else float(value)
+    return seconds if 0 <= seconds < float("inf") else None
 
 
 def decide(outcome: Outcome, limits: Limits, retry: Backoff, *, attempt: int) -> Settlement:
@@ -171,10 +175,17 @@ def _name(error: BaseException) -> str:
     return f"{module}{kind.__qualname__}"
 
 
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # an error that can't say what it is must still be counted
+        return f"its text can't be had ({type(broken).__name__})"
+
+
 def _render(error: BaseException) -> str:
     return "".join(tracebacks.format_exception(error))
 
 
 def _clip(text: str, limit: int) -> str:
-    text = text.replace("\x00", "�")
+    text = _UNFIT.sub("�", text)
     return text if len(text) <= limit else text[: limit - 1] + "…"

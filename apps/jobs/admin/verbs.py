@@ -12,6 +12,8 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWid
 from apps.core import clock
 from apps.jobs.errors import JobError
 
+MOST_MINUTES = 10 * 366 * 24 * 60
+
 
 class ReasonForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
     """Why."""
@@ -25,6 +27,7 @@ class PauseForm(ReasonForm):
     minutes = forms.FloatField(
         required=False,
         min_value=0.01,
+        max_value=MOST_MINUTES,
         widget=UnfoldAdminDecimalFieldWidget,
         help_text="Empty: until somebody resumes it.",
     )

@@ -20,7 +20,7 @@ from apps.jobs import registry
 from apps.jobs.backoff import Backoff
 from apps.jobs.outcomes import Limits, decide, lost
 from apps.jobs.registry import Kind
-from apps.jobs.running.finish import settle_and_follow_up
+from apps.jobs.running.finish import settle_what_is_free
 from apps.jobs.running.settle import Entry, Settled
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,9 @@ def rescue(*, most: int = MOST) -> list[Settled]:
     found = find(most=most)
     if not found:
         return []
-    settled = settle_and_follow_up([_entry(each) for each in found])
+    settled, held = settle_what_is_free([_entry(each) for each in found])
+    if held:
+        logger.warning("rescue: %d lost jobs wait for a lock of others'", len(held))
     done = [row for row in settled if not row.refused]
     for reason, count in Counter(each.reason for each in found).items():
         logger.warning("rescue: %d lost: %s", count, reason)

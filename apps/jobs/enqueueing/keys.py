@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from apps.core.clock import NOW
+from apps.jobs import registry
 from apps.jobs.enqueueing import locks
 from apps.jobs.enqueueing.draft import Draft
 from apps.jobs.errors import EnqueueBusy, IdempotencyConflict
@@ -70,7 +71,7 @@ def take(drafts: Sequence[Draft]) -> dict[UUID, UUID]:
         job_id, hashed = held.get(_name(draft)) or (first[_name(draft)].id, "")
         if job_id == draft.id:
             continue
-        if (hashed or digest(first[_name(draft)])) != digest(draft):
+        if (hashed or digest(first[_name(draft)])) not in _digests(draft):
             raise IdempotencyConflict(
                 f"The idempotency key {draft.idempotency_key!r} was used with other arguments: "
                 f"job {job_id} has it. Use a new key for a new call.",
@@ -103,10 +104,17 @@ def settle(
     ]
 
 
-def digest(draft: Draft) -> str:
+def digest(draft: Draft, kind: str = "") -> str:
     """Return the digest of a draft's kind and validated arguments."""
-    canonical = json.dumps([draft.kind, draft.values], sort_keys=True, separators=(",", ":"))
+    called = [kind or draft.kind, draft.values]
+    canonical = json.dumps(called, sort_keys=True, separators=(",", ":"))
     return sha256(canonical.encode()).hexdigest()
+
+
+def _digests(draft: Draft) -> set[str]:
+    """Return the draft's digest under every name of its kind: a key outlives a rename."""
+    names = (draft.kind, *registry.find(draft.kind).aliases)
+    return {digest(draft, name) for name in names}
 
 
 def _take(drafts: Sequence[Draft]) -> dict[tuple[str, str], tuple[UUID, str]]:

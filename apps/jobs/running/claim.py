@@ -72,6 +72,15 @@ RETURNING j.id, j.kind, j.args, j.attempt, j.failures, j.losses, j.max_attempts,
               WHERE g.kind = j.kind AND {UNSETTLED})
 """
 
+#: Gated, all of them: whether one is gated is asked again where it takes its place.
+_HELD = """
+SELECT id, kind, args, attempt, failures, losses, max_attempts, lock_key, correlation_id, tenant,
+       true
+FROM jobs_job
+WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
+ORDER BY id
+"""
+
 _VERIFY = """
 SELECT id FROM jobs_job WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
 """
@@ -99,6 +108,13 @@ def claim(ids: Sequence[UUID], *, claim_id: UUID, worker: UUID, known: Known) ->
         if "job_lock_key_running" not in str(error):
             raise
     return _claim_singly(ids, claim_id, worker, known)
+
+
+def held(ids: Iterable[UUID], *, claim_id: UUID) -> list[ClaimedJob]:
+    """Return the jobs of a claim whose answer got lost: it may have been committed all the same."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HELD, [list(ids), claim_id])
+        return [ClaimedJob(*row) for row in cursor.fetchall()]
 
 
 def verify(ids: Iterable[UUID], *, claim_id: UUID) -> set[UUID]:

@@ -19,7 +19,7 @@ from django.db import InterfaceError, OperationalError, connection
 from apps.breakers.options import longest_ramp
 from apps.jobs import registry
 from apps.jobs.running import parking
-from apps.jobs.running.claim import ClaimedJob, Known, claim, verify
+from apps.jobs.running.claim import ClaimedJob, Known, claim, held, verify
 from apps.jobs.running.finish import settle_surely
 from apps.jobs.running.perform import Run, perform
 from apps.jobs.running.runtimes import RunTimes
@@ -77,8 +77,11 @@ def _answer(ids: Sequence[UUID], claim_id: UUID, desk: Desk) -> list[Run]:
     claimed_at = time.monotonic()
     jobs = _claim(ids, claim_id, desk)
     runs = [Run(job, registry.find(job.kind), claim_id, claimed_at) for job in jobs]
-    _run_in_turn(runs, desk)
-    _settle(runs)
+    try:
+        _run_in_turn(runs, desk)
+    finally:
+        # Whatever stopped it: what has ended is written, and what never started goes back.
+        _settle([run for run in runs if not run.is_cut_short])
     return runs
 
 
@@ -86,7 +89,8 @@ def _claim(ids: Sequence[UUID], claim_id: UUID, desk: Desk) -> list[ClaimedJob]:
     """Claim, once more on a fresh connection where the old one was found broken."""
     for last in (False, True):
         try:
-            return claim(ids, claim_id=claim_id, worker=desk.worker, known=desk.known)
+            before = held(ids, claim_id=claim_id) if last else []
+            return before + claim(ids, claim_id=claim_id, worker=desk.worker, known=desk.known)
         except (OperationalError, InterfaceError) as error:
             if connection.in_atomic_block:
                 raise

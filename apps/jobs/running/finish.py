@@ -1,14 +1,25 @@
 """Settling surely: a child takes no other doorbell before its outcomes are written."""
 
 import logging
+import math
+import random
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
 
 from apps.jobs import nudge, registry
 from apps.jobs.enqueueing.enqueue import enqueue
+from apps.jobs.errors import EnqueueBusy, JobError
 from apps.jobs.outcomes import Outcome, Settlement
 from apps.jobs.running.settle import Entry, Settled, settle
 from apps.jobs.states import State, Verb
@@ -16,6 +27,8 @@ from apps.jobs.states import State, Verb
 logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+#: Seconds.
+PATIENCE = 3.0
 
 
 def settle_surely(entries: Sequence[Entry]) -> list[Settled]:
@@ -26,7 +39,10 @@ def settle_surely(entries: Sequence[Entry]) -> list[Settled]:
     while waiting:
         try:
             return settled + settle_and_follow_up(waiting)
-        except (OperationalError, InterfaceError) as error:
+        except (DataError, IntegrityError) as error:
+            return settled + _settle_singly(waiting, error)
+        except (DatabaseError, InterfaceError, EnqueueBusy) as error:
+            # Away, demoted, or not migrated yet: nothing that an entry could be blamed for.
             if connection.in_atomic_block:
                 raise  # the caller's transaction is lost, and so is what it did
             logger.warning("settle of %d jobs failed, trying again: %s", len(waiting), error)
@@ -37,18 +53,40 @@ def settle_surely(entries: Sequence[Entry]) -> list[Settled]:
                 connection.close()
             time.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)
-        except DatabaseError as error:
-            return settled + _settle_singly(waiting, error)
     return settled
 
 
-def _settle_free(entries: Sequence[Entry]) -> tuple[list[Settled], list[Entry]]:
+def settle_what_is_free(entries: Sequence[Entry]) -> tuple[list[Settled], list[Entry]]:
+    """Write `entries` but for those that a lock of others' holds; return what became of each.
+
+    For those who settle for others, and must not wait long for anybody: after
+    PATIENCE seconds the rest counts as held, another one of it each time.
+    """
+    try:
+        return settle_and_follow_up(entries), []
+    except (DataError, IntegrityError):
+        pass
+    except (OperationalError, InterfaceError) as error:
+        if not _is_held(error):
+            raise
+    return _settle_free(random.sample(entries, len(entries)), patience=PATIENCE)
+
+
+def _settle_free(
+    entries: Sequence[Entry], patience: float = math.inf
+) -> tuple[list[Settled], list[Entry]]:
     """Try each alone; return what was written, and those that a lock of others' still holds."""
     settled, held = [], []
+    deadline = time.monotonic() + patience
     for entry in entries:
+        if time.monotonic() > deadline:
+            held.append(entry)
+            continue
         try:
             settled += settle_and_follow_up([entry])
-        except (OperationalError, InterfaceError):
+        except (DataError, IntegrityError) as error:
+            settled += _settle_singly([entry], error)
+        except (DatabaseError, InterfaceError):
             held.append(entry)
     return settled, held
 
@@ -96,13 +134,22 @@ def _follow_deaths(settled: Sequence[Settled], entries: Sequence[Entry]) -> None
     for row in settled:
         kind = registry.get(row.kind)
         if row.state is State.DEAD and kind is not None and kind.on_dead:
-            entry = by_id[row.job_id]
-            enqueue(
-                kind.on_dead,
-                {"job_id": str(row.job_id), "error": entry.settlement.error},
-                idempotency_key=f"on_dead:{entry.claim_id}",
-                scope=f"job:{row.job_id}",
-            )
+            _follow_death(kind.on_dead, by_id[row.job_id])
+
+
+def _follow_death(hook: str, entry: Entry) -> None:
+    """Enqueue the hook; one that can't be enqueued must not keep the death from being written."""
+    try:
+        enqueue(
+            hook,
+            {"job_id": str(entry.job_id), "error": entry.settlement.error},
+            idempotency_key=f"on_dead:{entry.claim_id}",
+            scope=f"job:{entry.job_id}",
+        )
+    except EnqueueBusy as error:
+        raise (error.__cause__ or error) from None  # a lock: the whole settle is tried again
+    except JobError as error:
+        logger.error("job %s is dead, but its on_dead=%r failed: %s", entry.job_id, hook, error)
 
 
 def _wake(settled: Sequence[Settled], entries: Sequence[Entry]) -> None:

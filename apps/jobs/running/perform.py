@@ -2,6 +2,7 @@
 
 import contextvars
 import logging
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connections, transaction
+from django.db import InterfaceError, OperationalError, connections, transaction
 from psycopg.pq import TransactionStatus
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -29,6 +30,13 @@ from apps.jobs.states import Verb
 logger = logging.getLogger(__name__)
 
 
+class TransactionLeftOpen(Exception):
+    """The handler returned inside of a transaction: what it wrote was not committed."""
+
+    def __init__(self) -> None:
+        super().__init__("the handler left a database transaction open; it was rolled back")
+
+
 @dataclass(slots=True)
 class Run:
     """One job on its way through this process; `settled` is set once it is written."""
@@ -43,6 +51,11 @@ class Run:
     error: BaseException | None = None
     settled: Settled | None = None
     _entry: Entry | None = None
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether its handler started and nobody can say how it ended."""
+        return self.started_at > 0 and self.outcome is None
 
     def entry(self) -> Entry:
         """Return what settle writes for this run: decided once, also where chance decides."""
@@ -71,16 +84,22 @@ class Run:
 def perform(run: Run) -> None:
     """Run the handler; afterwards `run.outcome` is set, for a transactional kind settled too."""
     run.started_at = run.ended_at = time.monotonic()
-    job = run.job
+    job, process = run.job, os.getpid()
+    ours = _open_transactions()
     try:
         with context.bind(job=str(job.id), correlation_id=job.correlation_id):
             contextvars.copy_context().run(_perform, run)
-    except (Exception, SystemExit) as error:  # every ending is an outcome
+        if _open_transactions() - ours:
+            raise TransactionLeftOpen
+    except KeyboardInterrupt:
+        raise  # of this process, not of this job
+    except BaseException as error:  # every ending is an outcome
         run.error = error
         run.outcome = _observe(error, run)
     finally:
+        _leave_if_forked(process, run.error)
         run.ended_at = max(run.ended_at, time.monotonic())
-        _tidy_connections(run.error)
+        _tidy_connections(run.error, ours)
 
 
 def _perform(run: Run) -> None:
@@ -127,10 +146,11 @@ def _returned(value: object) -> Outcome:
     return outcomes.succeeded(text)
 
 
-def _observe(error: Exception | SystemExit, run: Run) -> Outcome:
-    if run.outcome is not None and isinstance(error, DatabaseError | InterfaceError):
+def _observe(error: BaseException, run: Run) -> Outcome:
+    if run.outcome is not None and isinstance(error, OperationalError | InterfaceError):
         # The handler had ended well: the database failed at its commit, which is not its fault.
         # Should the commit have happened after all, the fence refuses what is written now.
+        # (A deferred constraint, or a transaction that the handler broke, is its fault.)
         return Outcome(Verb.SNOOZE, delay=1.0, reason=f"its commit failed: {error}"[:200])
     if isinstance(error, CircuitOpen):
         return parking.parked(error)
@@ -140,12 +160,30 @@ def _observe(error: Exception | SystemExit, run: Run) -> Outcome:
     return outcome
 
 
-def _tidy_connections(error: BaseException | None) -> None:
+def _open_transactions() -> set[str]:
+    """Return the databases with an atomic block open: before a handler, a test's own."""
+    return {each.alias for each in connections.all(initialized_only=True) if each.in_atomic_block}
+
+
+def _leave_if_forked(process: int, error: BaseException | None) -> None:
+    """End a fork that came out of its handler: only the process that claimed may go on."""
+    if os.getpid() != process:
+        code = error.code if isinstance(error, SystemExit) else 1 if error else 0
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+def _tidy_connections(error: BaseException | None, ours: set[str]) -> None:
     """Throw away every connection that is not idle and in autocommit, or that a limit cut."""
     cut = isinstance(error, outcomes.TimeLimitExceeded | LostClaim)
     for connection in connections.all(initialized_only=True):
-        if connection.in_atomic_block or connection.connection is None:
+        if connection.alias in ours or connection.connection is None:
             continue  # a test's own transaction, or nothing to tidy
-        status = connection.connection.pgconn.transaction_status
-        if cut or status != TransactionStatus.IDLE or not connection.autocommit:
+        left_open = connection.in_atomic_block or not connection.autocommit
+        if cut or left_open or not _is_idle(connection.connection):
+            connection.in_atomic_block = False  # or it could never be opened again
             connection.close()
+
+
+def _is_idle(raw: Any) -> bool:  # noqa: ANN401 of any driver
+    pgconn = getattr(raw, "pgconn", None)
+    return pgconn is None or pgconn.transaction_status == TransactionStatus.IDLE

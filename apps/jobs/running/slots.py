@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 from uuid import UUID
+from weakref import WeakSet
 
 from apps.jobs.outcomes import Outcome, Settlement
 from apps.jobs.running.settle import Entry
@@ -35,6 +36,7 @@ TIMES_AT = SIZE - (1 << 16)
 _HEADER = struct.Struct("<II")
 
 _owners: list[BinaryIO] = []
+_slots: "WeakSet[FileSlot]" = WeakSet()
 
 
 def make_folder(parent: Path) -> Path:
@@ -45,10 +47,17 @@ def make_folder(parent: Path) -> Path:
             if _lock_is_free(file.fileno()):
                 shutil.rmtree(left.parent, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix="celeriac-", dir=parent))
-    owner = (folder / "owner").open("w+b")
-    fcntl.flock(owner, fcntl.LOCK_EX)
-    _owners.append(owner)  # held until the process ends
+    _owners.append(_locked(folder / "owner"))  # held until the process ends
     return folder
+
+
+def _locked(path: Path) -> BinaryIO:
+    """Make a file that nobody ever sees at `path` without its lock: whose lock is free is dead."""
+    early = path.with_suffix(".new")
+    file = early.open("w+b")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    early.rename(path)
+    return file
 
 
 class SlotFull(Exception):
@@ -98,11 +107,11 @@ class FileSlot:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / f"{os.getpid()}.slot"
-        self._file = self.path.open("w+b")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._file = _locked(self.path)
         self._file.truncate(SIZE)
         self._map = mmap.mmap(self._file.fileno(), SIZE)
         self._at = 0
+        _slots.add(self)
 
     def abandon(self) -> None:
         """Let go of the file and its lock, as the death of the process would."""
@@ -150,6 +159,15 @@ class FileSlot:
         self._map[end : end + _HEADER.size] = bytes(_HEADER.size)
         self._map[body:end] = payload
         self._map[at:body] = _HEADER.pack(len(payload), zlib.crc32(payload))
+
+
+def _let_go_in_fork() -> None:
+    """A handler's fork shares the lock, and would keep its parent alive in the watch's eyes."""
+    for slot in list(_slots):
+        slot.abandon()
+
+
+os.register_at_fork(after_in_child=_let_go_in_fork)
 
 
 @dataclass(frozen=True, slots=True)

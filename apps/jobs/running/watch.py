@@ -5,6 +5,7 @@ had ended is settled as it ended, the job that ran is charged one loss, and the
 rest is released: neighbours pay nothing.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -20,7 +21,7 @@ from apps.jobs import outcomes, registry
 from apps.jobs.backoff import Backoff
 from apps.jobs.outcomes import Limits, Outcome
 from apps.jobs.registry import Kind
-from apps.jobs.running.finish import settle_and_follow_up
+from apps.jobs.running.finish import settle_what_is_free
 from apps.jobs.running.settle import Entry
 from apps.jobs.running.slots import Trace, read
 from apps.jobs.states import Verb
@@ -53,19 +54,30 @@ def kill_overdue(children: Iterable[Trace]) -> list[UUID]:
     for trace in overdue:
         if trace.running and now > trace.running_until:
             logger.error("job %s ran past its hard limit: its child is killed", trace.running)
-            os.kill(trace.pid, signal.SIGKILL)
+            kill(trace.pid)
             killed.append(trace.running)
     return killed
 
 
-def bury(folder: Path, trace: Trace, *, reason: str, blameless: bool = False) -> None:
-    """Settle the claim of a dead child and remove its slot.
+def kill(pid: int) -> None:
+    """Kill a child, which may have ended meanwhile."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
+
+def bury(folder: Path, trace: Trace, *, reason: str, blameless: bool = False) -> bool:
+    """Settle the claim of a dead child and remove its slot; return whether that is done.
+
+    It is not while a lock of others' holds one of its jobs: come again.
     `blameless` charges nobody: the worker was stopped, which is no job's fault.
     """
     if trace.claim_id is not None:
-        settle_and_follow_up(_entries(trace, reason, blameless))
+        _, held = settle_what_is_free(_entries(trace, reason, blameless))
+        if held:
+            logger.warning("%d jobs of claim %s wait for a lock", len(held), trace.claim_id)
+            return False
     (folder / f"{trace.pid}.slot").unlink(missing_ok=True)
+    return True
 
 
 def _entries(trace: Trace, reason: str, blameless: bool) -> list[Entry]:

@@ -155,3 +155,19 @@ def test_nothing_is_edited_or_deleted_by_hand(staff, ended):
     assert staff.post(page(Job, "delete", ended.pk), {"post": "yes"}).status_code == 403
     ended.refresh_from_db()
     assert ended.state == "dead"
+
+
+def test_a_search_for_attempts_by_anything_but_an_id_finds_by_error_class(staff, ended):
+    """Operators paste what they have."""
+    for term in ("ValueError", "no-such", str(ended.pk)):
+        assert staff.get(page(Attempt, "changelist"), {"q": term}).status_code == 200
+
+
+def test_a_pause_longer_than_any_calendar_is_refused(staff):
+    """With a message at the field, not an error page."""
+    queue = Queue.objects.get(name="default")
+    for minutes in ("1e9", "1e300"):
+        answer = detail(staff, Queue, "pause", queue, reason="long", minutes=minutes)
+        assert answer.status_code == 200
+        queue.refresh_from_db()
+        assert queue.paused_at is None

@@ -2,6 +2,7 @@
 
 import pytest
 
+from apps.jobs import registry
 from apps.jobs.api import IdempotencyConflict, enqueue, enqueue_many
 from apps.jobs.models import Job, JobKey
 
@@ -82,3 +83,19 @@ def test_a_batch_may_repeat_a_key():
     with pytest.raises(IdempotencyConflict):
         enqueue_many("test.pay", [{"amount": 1}, {"amount": 2}], idempotency_keys=["n", "n"])
     assert Job.objects.count() == 1
+
+
+def test_a_key_outlives_the_rename_of_its_kind(declare):
+    """A caller that repeats its call after the deploy meets the same job."""
+
+    def handler(number: int) -> None:
+        """Do nothing."""
+
+    declare(handler, "test.before")
+    first = enqueue("test.before", {"number": 1}, idempotency_key="k")
+    registry.forget("test.before")
+    declare(handler, "test.after", aliases=("test.before",))
+    assert enqueue("test.after", {"number": 1}, idempotency_key="k").id == first.id
+    assert enqueue("test.before", {"number": 1}, idempotency_key="k").id == first.id
+    with pytest.raises(IdempotencyConflict):
+        enqueue("test.after", {"number": 2}, idempotency_key="k")

@@ -178,3 +178,13 @@ def test_a_nudge_survives_the_wire():
     before = Nudge(ids={uuid4()}, locks={"a", "b"}, workers=True)
     before.add("default", -5, 12.5)
     assert Nudge.decode(before.encode()) == before
+
+
+def test_a_fork_may_speak_though_another_thread_spoke_at_that_moment():
+    """The watch nudges while the worker replaces a dead child: its lock is copied as it is."""
+    with nudge._sender._lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if nudge._sender._lock.acquire(timeout=1) else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0

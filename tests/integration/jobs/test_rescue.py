@@ -11,6 +11,7 @@ from apps.jobs.dispatching.expire import expire
 from apps.jobs.dispatching.rescue import find, rescue
 from apps.jobs.models import Attempt, Job, Worker
 from tests.integration.jobs.dispatching import hire, queued
+from tests.support.threads import held_open
 
 pytestmark = pytest.mark.django_db
 
@@ -147,3 +148,12 @@ def test_expiry_goes_in_batches():
     """So that no transaction is long."""
     queued(many=5, expires_at=Now())
     assert [expire(most=2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lost_job_that_somebody_locks_holds_up_no_other(run):
+    """Whose transaction stays open for minutes must not keep everyone else's jobs lost."""
+    held, *others = run(uuid4(), started=60, many=3)
+    with held_open(lambda: Job.objects.select_for_update().get(pk=held)):
+        assert {row.job_id for row in rescue()} == set(others)
+    assert [row.job_id for row in rescue()] == [held]

@@ -1,0 +1,129 @@
+"""The watch of a worker's parent: it beats and buries, whatever stands in its way."""
+
+import fcntl
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from uuid import uuid4
+
+import pytest
+
+from apps.jobs import registry
+from apps.jobs.api import enqueue
+from apps.jobs.models import Job, Worker
+from apps.jobs.running import slots, watch
+from apps.jobs.running.claim import claim
+from apps.jobs.running.execute import knowledge
+from apps.jobs.running.liveness import Card
+from apps.jobs.running.slots import FileSlot, Trace
+from tasks import worker
+from tests.support.threads import held_open
+
+
+@pytest.fixture
+def ward(tmp_path):
+    """Return a watch that has not started, over an empty folder."""
+    boot = worker.Boot(tmp_path)
+    card = Card(boot.id, "w", "h", os.getpid(), ("default",), tuple(registry.names()), 2)
+    return worker.Watch(boot, card)
+
+
+@pytest.fixture
+def dead_child(tmp_path, ward):
+    """Leave the slot of a child that died in its first job; return the job."""
+    job = enqueue("test.noop", {})
+    claim_id = uuid4()
+    assert claim([job.id], claim_id=claim_id, worker=ward._boot.id, known=knowledge())
+    slot = FileSlot(tmp_path)
+    slot.open(claim_id, [job.id])
+    slot.start(job.id, 0.0)
+    slot.abandon()
+    return job
+
+
+@pytest.mark.django_db
+def test_it_beats_though_a_child_can_not_be_buried(ward, dead_child, monkeypatch):
+    """Or one bad row would have every other child's jobs rescued."""
+
+    def stumble(*args, **kwargs):
+        raise RuntimeError("no grave")
+
+    monkeypatch.setattr(watch, "bury", stumble)
+    monkeypatch.setattr(worker.connection, "close", lambda: None)
+    ward._look()
+    assert Worker.objects.filter(id=ward._boot.id, claims__len=1).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_child_whose_job_is_locked_is_buried_later_with_its_reason(ward, dead_child, tmp_path):
+    """The worker beats meanwhile, and lists the claim so that nobody else settles it."""
+    ward._killed[dead_child.id] = "ran past its hard limit and was killed"
+    with held_open(lambda: Job.objects.select_for_update().get(pk=dead_child.pk)):
+        ward._look()
+        assert Worker.objects.filter(id=ward._boot.id, claims__len=1).exists()
+    ward._look()
+    dead_child.refresh_from_db()
+    assert (dead_child.state, dead_child.losses) == ("queued", 1)
+    assert "hard limit" in dead_child.error
+    assert watch.traces(tmp_path) == []
+
+
+def test_a_child_that_is_gone_already_needs_no_killing():
+    """It may end between the look and the kill."""
+    gone = subprocess.Popen(["true"])
+    gone.wait(10)
+    overdue = Trace(gone.pid, alive=True, running=uuid4(), running_until=0.0)
+    assert watch.kill_overdue([overdue]) == [overdue.running]
+
+
+@pytest.mark.parametrize("make", [FileSlot, slots.make_folder])
+def test_no_slot_is_seen_before_it_is_locked(tmp_path, monkeypatch, make):
+    """It would be taken for a dead child's and removed, and its owner work unseen ever after."""
+    lock = fcntl.flock
+    seen = []
+
+    def look(file, operation):
+        seen.extend([*tmp_path.glob("*.slot"), *tmp_path.glob("*/owner")])
+        lock(file, operation)
+
+    monkeypatch.setattr(slots.fcntl, "flock", look)
+    make(tmp_path)
+    assert seen == []
+
+
+def test_a_fork_of_a_dead_child_does_not_keep_it_alive(tmp_path):
+    """It shares every open file of the child, the slot's lock too."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            slot = FileSlot(tmp_path)
+            slot.open(uuid4(), [])
+            if os.fork() == 0:
+                os.close(write)
+                os.read(read, 1)  # until the test ends
+        os._exit(0)
+    os.close(read)
+    os.waitpid(child, 0)
+    (trace,) = watch.traces(tmp_path)
+    os.close(write)
+    assert not trace.alive
+
+
+def test_programs_that_a_handler_starts_can_be_terminated():
+    """The child outlives a SIGTERM to the group; what is ignored would be inherited."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        with suppress(BaseException):
+            worker._outlive_sigterm()
+            os.kill(os.getpid(), signal.SIGTERM)
+            program = subprocess.run(["sh", "-c", "kill -TERM $$; exit 7"], check=False)
+            if os.fork() == 0:
+                os._exit(0 if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL else 1)
+            _, forked = os.wait()
+            status = 0 if program.returncode == -signal.SIGTERM and forked == 0 else 2
+        os._exit(status)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
