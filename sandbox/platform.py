@@ -76,6 +76,13 @@ def filled(chosen: dict[str, str]) -> dict[str, str]:
     return {**os.environ, **{n: v for n, v in chosen.items() if not os.environ.get(n)}}
 
 
+def direct() -> dict[str, str]:
+    """Return what keeps calls to loopback away from the proxy that a machine may use."""
+    given = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    hosts = ",".join(filter(None, (given, ports.LOOPBACK, "localhost")))
+    return {"NO_PROXY": hosts, "no_proxy": hosts}
+
+
 def scratch() -> Path:
     """Return an empty directory for temporary files: a killed program leaves them in the clone."""
     directory = HOME / "tmp"

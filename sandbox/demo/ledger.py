@@ -5,8 +5,10 @@ Import it once Django is set up.
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import timedelta
 
-from django.db.models import Case, Count, F, Sum, TextField, Value, When
+from django.conf import settings
+from django.db.models import Case, Count, F, QuerySet, Sum, TextField, Value, When
 
 from apps.breakers import selectors as breakers
 from apps.breakers.models import CircuitState, Transition
@@ -71,14 +73,14 @@ def look() -> Look:
         circuits=tuple(_circuits()),
         transitions=tuple(_transitions()),
         losses=losses or 0,
-        workers=Worker.objects.filter(stopped_at=None).count(),
+        workers=_beating().count(),
     )
 
 
 def is_ready(workers: int) -> bool:
     """Return whether a dispatcher holds every queue and so many workers beat."""
     held = Queue.objects.filter(holder__isnull=False, name__in=QUEUES).count()
-    return held == len(QUEUES) and Worker.objects.filter(stopped_at=None).count() >= workers
+    return held == len(QUEUES) and _beating().count() >= workers
 
 
 def is_busy(pid: int) -> bool:
@@ -140,6 +142,12 @@ def jobs() -> list[books.Work]:
         )
         for row in rows.only("id", "kind", "state", "args")
     ]
+
+
+def _beating() -> QuerySet[Worker]:
+    """Return the workers that nobody would call lost."""
+    lease = timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
+    return Worker.objects.filter(stopped_at=None, beat_at__gt=Now() - lease)
 
 
 def _mails() -> dict[str, dict[str, books.Mail]]:

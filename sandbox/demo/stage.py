@@ -23,8 +23,6 @@ HOME = ROOT / ".local" / "demo"
 #: Parts of the Procfile that need no tables, and those that do.
 STAND_INS = ("gateway", "mailsink")
 PLATFORM = ("dispatcher", "beat", "web")
-#: Calls to loopback go straight there, whatever proxy the machine uses.
-DIRECT = ",".join((ports.LOOPBACK, "localhost"))
 #: Seconds after which the logs of a run that did not end well are thrown away.
 KEEP_LOGS = 24 * 3600
 
@@ -126,7 +124,6 @@ def _environment(
         "JOBS_SLOT_DIRECTORY": str(state / "slots"),
         "MAILSINK_CONTROL_PORT": str(ports.free_port()),
         "TMPDIR": str(state / "tmp"),
-        "NO_PROXY": DIRECT,
-        "no_proxy": DIRECT,
     }
-    return with_venv({**os.environ, **chosen, **options.environment(os.environ)})
+    given = options.environment(os.environ)
+    return with_venv({**os.environ, **chosen, **given, **platform.direct()})

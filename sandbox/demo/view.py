@@ -108,7 +108,7 @@ def _circuits(circuits: "tuple[Circuit, ...]", workers: int) -> Text:
         text.append(each.state, style=COLOURS.get(each.state, "red"))
         waits = each.seconds is not None and each.state == "open" and each.seconds > 0
         text.append(f" ({each.seconds:.0f} s)   " if waits else "   ")
-    return text.append(f"workers signed on {workers}")
+    return text.append(f"workers beating {workers}")
 
 
 def _line(look: "Look", orders: int) -> str:

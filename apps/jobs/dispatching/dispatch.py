@@ -33,7 +33,7 @@ IDLE, BUSY = 1.0, 0.03
 #: Bells whose answers one round asks for, per queue, oldest first.
 PROBES = 256
 #: A queue that takes longer than this to read rests for a multiple of it.
-SLOW, REST = 0.1, 4.0
+SLOW, REST, LONGEST_REST = 0.1, 4.0, 1.0
 #: Commits may come this much later than their run_at without a nudge and be seen soon.
 LATE = 2.0
 _MOST_ALARMS = 10_000
@@ -192,7 +192,7 @@ class Dispatcher:
         self._untimed |= look.untimed
         took = self.clock() - started
         if took > SLOW:
-            lane.rests_until = self.clock() + REST * took
+            lane.rests_until = self.clock() + min(REST * took, LONGEST_REST)
         return rungs
 
     def _room(self, lane: Lane) -> Room:
