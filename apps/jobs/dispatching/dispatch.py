@@ -32,8 +32,6 @@ logger = logging.getLogger(__name__)
 IDLE, BUSY = 1.0, 0.03
 #: Bells whose answers one round asks for, per queue, oldest first.
 PROBES = 256
-#: A queue that takes longer than this to read rests for a multiple of it.
-SLOW, REST, LONGEST_REST = 0.1, 4.0, 1.0
 #: Commits may come this much later than their run_at without a nudge and be seen soon.
 LATE = 2.0
 _MOST_ALARMS = 10_000
@@ -190,9 +188,7 @@ class Dispatcher:
         look = Look(lane=lane, fleet=self.fleet, bells=self.bells, room=room)
         rungs = look.take()
         self._untimed |= look.untimed
-        took = self.clock() - started
-        if took > SLOW:
-            lane.rests_until = self.clock() + min(REST * took, LONGEST_REST)
+        lane.rest_after(started, self.clock())
         return rungs
 
     def _room(self, lane: Lane) -> Room:

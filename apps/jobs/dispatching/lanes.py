@@ -10,6 +10,8 @@ from apps.jobs.dispatching.pace import Pace
 
 #: A nudge's run_at is a float: what it names is certainly behind this much less.
 _ROUNDING = timedelta(milliseconds=1)
+#: A queue that takes longer than this to read rests for a multiple of it.
+SLOW, REST, LONGEST_REST = 0.1, 4.0, 1.0
 
 #: Cursors and strays.
 Place = tuple[dict[int, Cursor], dict[UUID, int]]
@@ -45,6 +47,12 @@ class Lane:
         """Return whether a look may find something to ring."""
         unpaced = self.pace is None or self.pace.has_place
         return unpaced and not self.paused and self.rests_until <= now
+
+    def rest_after(self, started: float, now: float) -> None:
+        """Rest for a while when the look that began at `started` took long."""
+        took = now - started
+        if took > SLOW:
+            self.rests_until = now + min(REST * took, LONGEST_REST)
 
     def cursor(self, priority: int) -> Cursor:
         """Return where the scan of that priority stands."""
