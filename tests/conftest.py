@@ -5,9 +5,16 @@ from urllib.parse import quote
 
 import pytest
 import redis
+from hypothesis import settings
 
 from tests.support.processes import Processes
 from tests.support.servers import Running
+
+# A gate must answer the same for the same code: it draws the same examples each time.
+# HYPOTHESIS_PROFILE=long hunts with new ones.
+settings.register_profile("steady", derandomize=True)
+settings.register_profile("long", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
 @pytest.fixture(scope="session")
