@@ -31,6 +31,8 @@ INSTALLED_APPS = [
     "apps.notifications",
     "apps.orders",
     "apps.schedules",
+    "apps.api",
+    "apps.ops",
 ]
 
 MIDDLEWARE = [

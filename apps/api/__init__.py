@@ -1,0 +1,1 @@
+"""The HTTP door: version 1 of the API."""

@@ -1,0 +1,1 @@
+"""The control room: what operators and machines see of the platform."""
