@@ -69,7 +69,7 @@ def snooze(seconds: float = 60.0) -> None:
         raise Snooze(seconds, "not yet")
 
 
-@job("test.sleep", retry=SOON, timeout=60)
+@job("test.sleep", retry=SOON, timeout=120)
 def sleep(seconds: float, name: str = "") -> None:
     """Take a while."""
     time.sleep(seconds)

@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 from apps.jobs.outcomes import TimeLimitExceeded
 
@@ -17,24 +18,41 @@ class SoftLimit:
 
     def __init__(self, seconds: float | None) -> None:
         self.seconds = seconds
-        self._armed = False
 
     def call[T](self, function: Callable[[], T]) -> T:
         """Return what `function` returns, within the limit."""
         if not self.seconds or threading.current_thread() is not threading.main_thread():
             return function()
-        before = signal.signal(signal.SIGALRM, self._ring)
-        self._armed = True
+        before = _take_over()
+        _armed.append(self.seconds)
         signal.setitimer(signal.ITIMER_REAL, self.seconds)
         try:
             return function()
         finally:
             # From here on a late alarm is ignored: the handler has ended.
-            self._armed = False
+            _armed.clear()
             signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
+            if before is not None:
+                signal.signal(signal.SIGALRM, before)
 
-    def _ring(self, signum: int, frame: FrameType | None) -> None:
-        if self._armed:
-            self._armed = False
-            raise TimeLimitExceeded(f"The handler ran past its soft limit of {self.seconds:g} s.")
+
+#: The seconds of the limit that holds now, while its alarm has not come.
+_armed: list[float] = []
+
+
+def _take_over() -> Any:  # noqa: ANN401 whatever may handle a signal
+    """Make alarms ours; return what to put back, or None.
+
+    Where nobody else wants alarms ours stays on: to install it for each job costs
+    more than the timer itself.
+    """
+    before = signal.getsignal(signal.SIGALRM)
+    if before is not _ring:
+        signal.signal(signal.SIGALRM, _ring)
+    return None if before in (_ring, signal.SIG_DFL) else before
+
+
+def _ring(signum: int, frame: FrameType | None) -> None:
+    if _armed:
+        seconds = _armed.pop()
+        raise TimeLimitExceeded(f"The handler ran past its soft limit of {seconds:g} s.")

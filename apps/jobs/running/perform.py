@@ -4,13 +4,14 @@ import contextvars
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -85,11 +86,13 @@ def perform(run: Run) -> None:
     """Run the handler; afterwards `run.outcome` is set, for a transactional kind settled too."""
     run.started_at = run.ended_at = time.monotonic()
     job, process = run.job, os.getpid()
-    ours = _open_transactions()
+    connected = _connected()
+    ours = _open_transactions(connected)
     try:
         with context.bind(job=str(job.id), correlation_id=job.correlation_id):
             contextvars.copy_context().run(_perform, run)
-        if _open_transactions() - ours:
+        connected = _connected()
+        if _open_transactions(connected) - ours:
             raise TransactionLeftOpen
     except KeyboardInterrupt:
         raise  # of this process, not of this job
@@ -99,7 +102,7 @@ def perform(run: Run) -> None:
     finally:
         _leave_if_forked(process, run.error)
         run.ended_at = max(run.ended_at, time.monotonic())
-        _tidy_connections(run.error, ours)
+        _tidy_connections(run.error, ours, connected if run.error is None else _connected())
 
 
 def _perform(run: Run) -> None:
@@ -160,9 +163,13 @@ def _observe(error: BaseException, run: Run) -> Outcome:
     return outcome
 
 
-def _open_transactions() -> set[str]:
+def _connected() -> Sequence[BaseDatabaseWrapper]:
+    return connections.all(initialized_only=True)
+
+
+def _open_transactions(connected: Sequence[BaseDatabaseWrapper]) -> set[str]:
     """Return the databases with an atomic block open: before a handler, a test's own."""
-    return {each.alias for each in connections.all(initialized_only=True) if each.in_atomic_block}
+    return {each.alias for each in connected if each.in_atomic_block}
 
 
 def _leave_if_forked(process: int, error: BaseException | None) -> None:
@@ -172,10 +179,12 @@ def _leave_if_forked(process: int, error: BaseException | None) -> None:
         os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
-def _tidy_connections(error: BaseException | None, ours: set[str]) -> None:
+def _tidy_connections(
+    error: BaseException | None, ours: set[str], connected: Sequence[BaseDatabaseWrapper]
+) -> None:
     """Throw away every connection that is not idle and in autocommit, or that a limit cut."""
     cut = isinstance(error, outcomes.TimeLimitExceeded | LostClaim)
-    for connection in connections.all(initialized_only=True):
+    for connection in connected:
         if connection.alias in ours or connection.connection is None:
             continue  # a test's own transaction, or nothing to tidy
         left_open = connection.in_atomic_block or not connection.autocommit
