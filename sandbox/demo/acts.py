@@ -13,6 +13,8 @@ from sandbox.demo.stage import Stage
 Say = Callable[[str], None]
 #: Seconds to wait for the worst moment before any other will do.
 PATIENCE = 5.0
+#: Seconds; a longer one has a phase of its own.
+LONGEST_OUTAGE = 10.0
 
 
 class Acts:
@@ -50,7 +52,7 @@ class Acts:
 
     def take_the_gateway_down(self) -> bool:
         """Cut every connection of the gateway for a while."""
-        seconds = self._stage.options.outage_seconds
+        seconds = min(self._stage.options.outage_seconds, LONGEST_OUTAGE)
         self._stage.gateway.down(seconds)
         self._say(f"the gateway is down for {seconds:g} s")
         return True

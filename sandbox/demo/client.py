@@ -44,7 +44,7 @@ def main() -> None:
         for customer in _paced(mine, given.seconds):
             order = order_create(
                 email=f"customer-{customer}@shop.example",
-                items=_basket(random.Random(f"{given.seed} {customer}")),  # noqa: S311 no secret
+                items=basket(random.Random(f"{given.seed} {customer}")),  # noqa: S311 no secret
                 payment_method=CARD,
             )
             promises.write(f"{order.id}\n")
@@ -73,7 +73,8 @@ def _paced(customers: range, seconds: float) -> Iterator[int]:
         yield customer
 
 
-def _basket(chance: random.Random) -> "list[Line]":
+def basket(chance: random.Random) -> "list[Line]":
+    """Return what one customer buys."""
     from apps.orders.services import Line  # models load after setup
 
     chosen = chance.sample(GOODS, chance.randint(1, 3))

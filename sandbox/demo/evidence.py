@@ -26,7 +26,7 @@ def books(stage: Stage, *, failures: Sequence[str]) -> Books:
         if charge.captured
     ]
     return Books(
-        expected=stage.options.orders,
+        expected=stage.options.orders + stage.options.outage,
         promised=_promises(stage.state),
         orders=ledger.orders(),
         charges=charges,

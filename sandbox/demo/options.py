@@ -26,13 +26,15 @@ PATIENCE = {"PAYMENTS_TIMEOUT": "2"}
 class Options:
     """One demo. Times are seconds; `settle_seconds` is how long the end may be waited for.
 
-    A calm one kills nobody, takes nothing down and empties nothing.
+    A calm one kills nobody, takes nothing down and empties nothing. With `outage` so many more
+    orders meet a gateway that is down for `outage_seconds` once the others are settled.
     """
 
     orders: int = 500
     seed: int = 0
     clients: int = 4
     workers: int = 2
+    outage: int = 0
     outage_seconds: float = 10.0
     settle_seconds: float = 300.0
     calm: bool = False
@@ -56,12 +58,20 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--orders", type=_positive, default=env("ORDERS") or "500")
     parser.add_argument("--seed", type=int, default=env("SEED") or str(secrets.randbelow(10**6)))
     parser.add_argument("--clients", type=_positive, default="4", help="processes that order")
-    parser.add_argument("--workers", type=_two_or_more, default="2", help="one is killed")
-    parser.add_argument("--outage-seconds", type=float, default="10")
+    parser.add_argument("--workers", type=_two_or_more, help="one is killed; 2, or 4 by --outage")
+    parser.add_argument("--outage", type=_whole, default=env("OUTAGE") or "0", help="captures")
+    parser.add_argument("--outage-seconds", type=float, help="10, or 30 by --outage")
     parser.add_argument("--settle-seconds", type=float, default="300")
     parser.add_argument("--calm", action="store_true", help="no kill, no outage, no FLUSHALL")
     parser.add_argument("--keep-logs", action="store_true", help="even when the books balance")
-    return Options(**vars(parser.parse_args(arguments)))
+    given = parser.parse_args(arguments)
+    given.workers = given.workers or (4 if given.outage else 2)
+    given.outage_seconds = given.outage_seconds or (30.0 if given.outage else 10.0)
+    return Options(**vars(given))
+
+
+def _whole(text: str) -> int:
+    return _at_least(0, text)
 
 
 def _positive(text: str) -> int:

@@ -13,6 +13,7 @@ from sandbox.demo import evidence, ledger
 from sandbox.demo.acts import Acts
 from sandbox.demo.audit import audit, balances
 from sandbox.demo.client import GO
+from sandbox.demo.phase import OutagePhase
 from sandbox.demo.plan import Plan
 from sandbox.demo.programs import ProgramEnded
 from sandbox.demo.report import show_audit, show_storm
@@ -21,6 +22,8 @@ from sandbox.demo.view import View
 
 #: Seconds between two looks, and for the platform's start.
 EVERY, START = 0.25, 120.0
+#: Captures a second at the least, once the gateway is back.
+SLOWEST = 10.0
 PORTS = ("WEB_PORT", "GATEWAY_PORT", "SMTP_PORT", "MAILSINK_CONTROL_PORT")
 
 
@@ -35,13 +38,21 @@ class Demo:
     def run(self) -> bool:
         """Play it to its end and return whether the books balance."""
         self._wait_for(self._is_up, "the platform's start", START)
-        with View(self.console, self.options.orders) as view:
+        with View(self.console, self.options.orders + self.options.outage) as view:
+            phase = (
+                OutagePhase(self.stage, view.say, self._wait_for) if self.options.outage else None
+            )
             try:
                 self._play(view)
+                if phase is not None:
+                    phase.play()
+                    self._settle(view, Plan([]), self.options.outage / SLOWEST)
             except (ProgramEnded, TimeoutError) as error:
                 self.failures.append(str(error))
         books = evidence.books(self.stage, failures=self.failures)
         checks = audit(books)
+        if phase is not None and not self.failures:
+            checks += phase.checks()
         show_storm(self.console, evidence.storm(self.stage))
         show_audit(self.console, checks)
         return balances(checks)
@@ -55,6 +66,11 @@ class Demo:
         plan = Acts(self.stage, view.say).plan()
         (self.stage.state / GO).touch()
         view.say(f"{self.options.clients} clients place {self.options.orders} orders")
+        self._settle(view, plan, self.options.ordering_seconds)
+        view.say("nothing is left to do")
+
+    def _settle(self, view: View, plan: Plan, seconds: float) -> None:
+        """Follow the plan until nothing is left to do, for `seconds` and what settling may take."""
 
         def step() -> bool:
             look = ledger.look()
@@ -63,12 +79,10 @@ class Demo:
             return self._is_over(look, plan)
 
         try:
-            bound = self.options.ordering_seconds + self.options.settle_seconds
-            self._wait_for(step, "settling all orders", bound)
+            self._wait_for(step, "settling all orders", seconds + self.options.settle_seconds)
         except TimeoutError:
             self.failures += ledger.stuck()
             raise
-        view.say("nothing is left to do")
 
     def _is_over(self, look: ledger.Look, plan: Plan) -> bool:
         clients = self.stage.programs.named("client")
