@@ -14,7 +14,7 @@ from sandbox.gateway.control import LoggedRequest
 
 #: Places that a job may start early, for each slot: while a busy machine holds one process up
 #: for a second or two, the others go on. (Without any order it would be most of the backlog.)
-OVERTAKEN = 6
+OVERTAKEN = 3
 #: A call that was under way when the circuit opened may still come in.
 UNDER_WAY = 0.5
 

@@ -154,6 +154,13 @@ class Bells:
                 self._drop(rung)
                 yield rung
 
+    def forget_kinds(self, kinds: Iterable[str]) -> None:
+        """Forget all bells of these kinds."""
+        names = set(kinds)
+        for line in list(self._lines.values()):
+            for rung in [each for each in line.bells.values() if each.bell.kind in names]:
+                self._drop(rung)
+
     def forget(self, queue: str) -> None:
         """Forget all bells of the queue."""
         line = self._lines.get(queue)

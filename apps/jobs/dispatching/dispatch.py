@@ -75,7 +75,8 @@ class Dispatcher:
     def round(self, nudge: Nudge) -> int:
         """Ring what may be rung now; return how many jobs that was."""
         self.weather = admission.weather(self.id, ramp=longest_ramp())
-        self.gates.follow(self.weather, self.clock())
+        for name in self.gates.follow(self.weather, self.clock()):
+            self.bells.forget_kinds(fleet.guarded_by(name))
         self.contact.touch(self.clock())
         self._keep_lanes()
         self._hear(nudge)

@@ -97,6 +97,11 @@ def breaker_of(kind: str) -> str | None:
     return declared.breaker if declared else None
 
 
+def guarded_by(name: str) -> list[str]:
+    """Return the kinds behind the circuit."""
+    return [kind for kind, breaker in registry.guarded() if breaker == name]
+
+
 def read() -> Fleet:
     """Return the workers that live now."""
     fleet = Fleet()

@@ -31,8 +31,8 @@ class Gate:
     lanes: dict[str, Lane] = field(default_factory=dict)
     restarted_at: float = float("-inf")
 
-    def follow(self, facts: Admission, now: float) -> None:
-        """Take in how the circuit stands at `now` (monotonic)."""
+    def follow(self, facts: Admission, now: float) -> bool:
+        """Take in how the circuit stands at `now` (monotonic); return whether that is news."""
         moved = _mode(facts) != _mode(self.facts)
         self.facts = facts
         if moved:
@@ -46,6 +46,7 @@ class Gate:
                 if moved or not lane.more:  # a long walk is let come to its end
                     lane.strays.clear()
                     lane.restart()
+        return moved
 
     def patience(self, now: float) -> float | None:
         """Return how soon to look again at `now` (the database's), None for no hurry."""
@@ -68,13 +69,18 @@ class Gates:
         """The circuits whose kinds are not in their queue's lane."""
         return frozenset(self._gates)
 
-    def follow(self, weather: Weather, now: float) -> None:
-        """Learn how the circuits stand: one query, and none while all are plainly closed."""
+    def follow(self, weather: Weather, now: float) -> list[str]:
+        """Learn how the circuits stand: one query, and none while all are plainly closed.
+
+        Returns those that let jobs go again: what was rung before they opened, and not
+        claimed in time, was refused and is to be rung anew, in its order.
+        """
         found = admission(weather.unsettled) if weather.unsettled else {}
         standing = {name: each for name, each in found.items() if paced(each) is not None}
+        cleared = [n for n, gate in self._gates.items() if gate.facts.blocked and n not in standing]
         self._gates = {name: self._gates.get(name) or Gate(standing[name]) for name in standing}
-        for name, facts in standing.items():
-            self._gates[name].follow(facts, now)
+        moved = [name for name, facts in standing.items() if self._gates[name].follow(facts, now)]
+        return cleared + [name for name in moved if not standing[name].blocked]
 
     def keep(self, lanes: dict[str, Lane], fleet: Fleet) -> None:
         """Follow the queues' own lanes."""

@@ -197,6 +197,17 @@ def test_jobs_leave_in_order_at_the_ramp(breaker):
     assert 30 <= len(rung) <= 40  # two seconds at twenty a second, a tenth apart
 
 
+def test_jobs_rung_before_the_circuit_opened_keep_their_place(breaker):
+    """Workers refused them meanwhile, so their doorbells count for nothing."""
+    desk, _ = Desk(), hire(slots=4)
+    guarded = queued("test.guarded", many=3)
+    assert desk.rung() == guarded
+    breaker(state="open", open_until=moment(60))
+    assert desk.rung(rounds=2) == []
+    breaker(state="closed", open_until=None, closed_at=moment())
+    assert desk.rung(rounds=6) == guarded
+
+
 def test_a_job_that_was_turned_away_is_rung_again_first(breaker, make_job, answer):
     """Its nudge brings it before those behind it."""
     desk, _ = Desk(), hire(slots=4)
