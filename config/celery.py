@@ -15,6 +15,7 @@ app.autodiscover_tasks()
 @app.on_after_finalize.connect
 def make_ledger_worker(sender: Celery, **_: object) -> None:
     """Let workers of this app answer doorbells, once Django is set up."""
-    from tasks import worker  # imports models
+    from tasks import kinds, worker  # imports models
 
     worker.install(sender)
+    kinds.install(sender)

@@ -108,8 +108,8 @@ def job(kind: str, **options: Any) -> Callable[[Callable[..., Any]], JobTask]:  
         schema = Schema.of(handler)
         declared = registry.declare(Kind(name=kind, handler=handler, schema=schema, **options))
         for alias in declared.aliases:
-            shared_task(name=alias, base=JobTask, bind=True, kind=declared)(_doorbell)
-        task: JobTask = shared_task(name=kind, base=JobTask, bind=True, kind=declared)(_doorbell)
+            shared_task(name=alias, base=JobTask, bind=True, kind=declared)(doorbell)
+        task: JobTask = shared_task(name=kind, base=JobTask, bind=True, kind=declared)(doorbell)
         return task
 
     return declare
@@ -134,7 +134,8 @@ def _check_options(kind: str, options: dict[str, Any]) -> None:
             raise TypeError(f"@job({kind!r}) has no option {name!r}.{hint}")
 
 
-def _doorbell(self: JobTask, ids: list[str]) -> None:
+def doorbell(self: JobTask, ids: list[str]) -> None:
+    """Answer a doorbell: the function of every kind's Celery task."""
     JobTask.run(self, ids)
 
 

@@ -16,8 +16,10 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the declared kinds; make the queues' rows whenever tables were made."""
+        from apps.jobs.djangotasks import kinds
         from apps.jobs.enqueueing import queues  # models are loaded by now, not before
 
         post_migrate.connect(queues.after_migrate, sender=self, dispatch_uid="jobs.queues")
         for module in settings.JOBS_MODULES:
             import_module(module)
+        kinds.load()

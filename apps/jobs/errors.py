@@ -69,6 +69,10 @@ class JobFailed(JobError):
     """The job ended dead."""
 
 
+class WorkerLost(JobError):
+    """The run ended with its process."""
+
+
 class JobCancelled(JobError):
     """The job ended cancelled."""
 

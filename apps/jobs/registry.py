@@ -42,18 +42,20 @@ class Kind:
     on_dead: str | None = None
     schedule: object | None = None
     celery_result: bool = False
+    #: Called with the run, in the process that ran it, once what became of it is written.
+    on_settled: Callable[[Any], None] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a policy that would fail at the first job only."""
         for option in ("lock", "unique"):
             template = getattr(self, option)
             unknown = (
-                sorted(templates.fields(template) - set(self.schema.fields)) if template else []
+                sorted(templates.fields(template) - set(self.schema.parameters)) if template else []
             )
             if unknown:
                 raise ValueError(
                     f"{self.name}: {option}={template!r} names {', '.join(unknown)}, "
-                    f"but the handler takes {', '.join(self.schema.fields) or 'nothing'}."
+                    f"but the handler takes {', '.join(self.schema.parameters) or 'nothing'}."
                 )
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"{self.name}: batch={self.batch} jobs in a doorbell; give 1 or more.")

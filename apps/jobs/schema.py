@@ -60,6 +60,15 @@ class Schema:
                 defaults[name] = parameter.default
         return cls(handler.__qualname__, fields, defaults)
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names that a lock or unique template may use."""
+        return self.fields
+
+    def named(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return validated values by the names that templates use."""
+        return values
+
     def check(self, args: Mapping[str, Any]) -> Dumped:
         """Return `args` validated; InvalidArgs names each bad field and what is wrong with it."""
         try:

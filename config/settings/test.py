@@ -1,7 +1,7 @@
 """The test suite: real PostgreSQL and Valkey, named by the environment that conftest sets."""
 
 from config.settings.base import *  # noqa: F403 a settings module is the base and its changes
-from config.settings.base import INSTALLED_APPS, JOBS_MODULES, MIDDLEWARE, env
+from config.settings.base import INSTALLED_APPS, JOBS_MODULES, MIDDLEWARE, TASKS, env
 
 SECRET_KEY = "test-only-not-a-secret-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 tests only
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
@@ -11,3 +11,11 @@ STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="sk_test_sandbox")
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.app"]
 JOBS_MODULES = [*JOBS_MODULES, "tests.kinds"]
 PUBLIC_URL = "https://shop.example"
+TASKS = TASKS | {
+    "immediate": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"},
+    "hasty": {
+        "BACKEND": "apps.jobs.djangotasks.LedgerBackend",
+        "QUEUES": ["default"],
+        "OPTIONS": {"retry": {"max_attempts": 1}, "timeout": 0.3},
+    },
+}

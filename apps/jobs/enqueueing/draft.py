@@ -98,9 +98,13 @@ def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
         _apply(draft, options)
     defaults = declared.schema.defaults
     if declared.unique is not None and draft.unique_key is None:
-        draft.unique_key = templates.render(declared.unique, draft.values, defaults)
+        draft.unique_key = templates.render(
+            declared.unique, declared.schema.named(draft.values), defaults
+        )
     if declared.lock is not None and draft.lock_key is None:
-        draft.lock_key = templates.render(declared.lock, draft.values, defaults)
+        draft.lock_key = templates.render(
+            declared.lock, declared.schema.named(draft.values), defaults
+        )
     return draft
 
 

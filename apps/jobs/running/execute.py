@@ -82,6 +82,7 @@ def _answer(ids: Sequence[UUID], claim_id: UUID, desk: Desk) -> list[Run]:
     finally:
         # Whatever stopped it: what has ended is written, and what never started goes back.
         _settle([run for run in runs if not run.is_cut_short])
+    _tell(runs)
     return runs
 
 
@@ -166,6 +167,17 @@ def _still_owned(waiting: list[Run]) -> list[Run]:
         lost = len(waiting) - len(owned)
         logger.warning("lost claim: %d jobs of claim %s are no longer ours", lost, claim_id)
     return [run for run in waiting if run.job.id in owned]
+
+
+def _tell(runs: list[Run]) -> None:
+    """Tell each kind that asked for it what became of its runs; nothing can fail a job here."""
+    for run in runs:
+        if run.kind.on_settled is None or run.settled is None or run.settled.refused:
+            continue
+        try:
+            run.kind.on_settled(run)
+        except Exception:
+            logger.exception("job %s has ended, but telling it failed", run.job.id)
 
 
 def _settle(runs: list[Run]) -> None:

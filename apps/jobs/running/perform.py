@@ -1,6 +1,7 @@
 """Performing one job: its handler, within its limits, to an outcome."""
 
 import contextvars
+import inspect
 import logging
 import os
 import time
@@ -23,6 +24,7 @@ from apps.jobs.outcomes import Limits, Outcome, Settlement
 from apps.jobs.registry import Kind
 from apps.jobs.running import current, parking
 from apps.jobs.running.claim import ClaimedJob
+from apps.jobs.running.coroutines import run_within
 from apps.jobs.running.finish import settle_and_follow_up
 from apps.jobs.running.limits import SoftLimit
 from apps.jobs.running.settle import Entry, Settled
@@ -111,13 +113,13 @@ def _perform(run: Run) -> None:
     if run.kind.transactional:
         _perform_in_transaction(run, handler)
     else:
-        run.outcome = _returned(SoftLimit(run.kind.timeout).call(handler))
+        run.outcome = _returned(_call(handler, run.kind.timeout))
     run.ended_at = time.monotonic()
 
 
 def _perform_in_transaction(run: Run, handler: Callable[[], Any]) -> None:
     with transaction.atomic():
-        outcome = _returned(SoftLimit(run.kind.timeout).call(handler))
+        outcome = _returned(_call(handler, run.kind.timeout))
         run.outcome, run.ended_at = outcome, time.monotonic()
         (settled,) = settle_and_follow_up([run.entry()])
         if settled.refused:
@@ -128,6 +130,12 @@ def _perform_in_transaction(run: Run, handler: Callable[[], Any]) -> None:
 def _bind(run: Run) -> Callable[[], Any]:
     arguments = run.kind.schema.load(run.job.args)
     return lambda: run.kind.handler(**arguments)
+
+
+def _call(handler: Callable[[], Any], limit: float | None) -> Any:  # noqa: ANN401 the handler's own
+    """Call the handler within its soft limit; await what it returns where that is an awaitable."""
+    value = SoftLimit(limit).call(handler)
+    return run_within(limit, value) if inspect.isawaitable(value) else value
 
 
 def _returned(value: object) -> Outcome:

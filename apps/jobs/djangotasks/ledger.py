@@ -1,0 +1,67 @@
+"""Between the ledger and Django's Tasks API: writing a job, reading its result."""
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
+from django.tasks.signals import task_enqueued, task_finished
+from django.utils.json import normalize_json
+
+from apps.jobs.djangotasks import kinds, results
+from apps.jobs.djangotasks.task import LedgerTask
+from apps.jobs.djangotasks.types import AnyResult, AnyTask
+from apps.jobs.enqueueing.enqueue import enqueue
+from apps.jobs.models import Job
+from apps.jobs.states import TERMINAL
+
+if TYPE_CHECKING:
+    from apps.jobs.djangotasks.backend import LedgerBackend
+    from apps.jobs.running.perform import Run
+
+
+def write(
+    task: AnyTask, args: list[Any], kwargs: dict[str, Any], *, backend: "LedgerBackend"
+) -> AnyResult:
+    """Enqueue a call of the task; return its result as it stands."""
+    plain: Any = normalize_json({"args": args, "kwargs": kwargs})
+    kind, values = kinds.call_of(task, plain)
+    job = enqueue(
+        kind,
+        values,
+        queue=task.queue_name,
+        priority=task.priority,
+        run_at=task.run_after,
+        **(task.options() if isinstance(task, LedgerTask) else {}),
+    )
+    result = results.of_job(job, task, backend.alias)
+    if not job.replayed and not job.absorbed:
+        task_enqueued.send(type(backend), task_result=result)
+    return result
+
+
+def find(result_id: str, *, backend: "LedgerBackend") -> AnyResult:
+    """Return the result of a task's job; TaskResultDoesNotExist says why there is none."""
+    try:
+        job = Job.objects.filter(pk=UUID(result_id)).first()
+    except ValueError:
+        job = None
+    if job is None:
+        raise TaskResultDoesNotExist(f"There is no job {result_id!r}.")
+    try:
+        task = kinds.task_of(job.kind, job.args)
+    except InvalidTask as error:
+        raise TaskResultDoesNotExist(f"Job {job.id}: {error}") from error
+    if task is None:
+        raise TaskResultDoesNotExist(f"Job {job.id} is of kind {job.kind!r}, which is no task.")
+    return results.of_job(job, task, backend.alias)
+
+
+def tell_end(run: "Run") -> None:
+    """Send task_finished once the end of a run is written; a run that is retried is no end."""
+    if run.settled is None or run.settled.state not in TERMINAL:
+        return
+    job = Job.objects.get(pk=run.job.id)
+    task = kinds.task_of(job.kind, job.args)
+    if task is not None:
+        result = results.of_job(job, task, task.backend)
+        task_finished.send_robust(type(task.get_backend()), task_result=result)

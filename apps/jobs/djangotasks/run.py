@@ -1,0 +1,54 @@
+"""Running a task's function as a job's handler."""
+
+from collections.abc import Awaitable
+from inspect import isawaitable
+from typing import Any
+
+from django.conf import settings
+from django.tasks import TaskContext
+from django.tasks.signals import task_started
+from django.utils.json import normalize_json
+from pydantic_core import to_json
+
+from apps.jobs import jsonable
+from apps.jobs.djangotasks import results
+from apps.jobs.djangotasks.policy import InvalidReturn
+from apps.jobs.djangotasks.types import AnyContext, AnyTask
+from apps.jobs.models import Job
+from apps.jobs.running.current import current_job
+
+
+def call(task: AnyTask, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 JSON
+    """Run the function; return what it returns as JSON, or the awaitable of that."""
+    value = task.func(*_start(task), *args, **kwargs)
+    return _awaited(task, value) if isawaitable(value) else checked(task, value)
+
+
+def checked(task: AnyTask, value: object) -> Any:  # noqa: ANN401 JSON
+    """Return a result as JSON; InvalidReturn where it can't be kept as it is."""
+    try:
+        result = normalize_json(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidReturn(f"{task.module_path} returned what is not JSON: {error}.") from error
+    problems = jsonable.problems_in({"the result": result})
+    if problems:
+        place, problem = next(iter(problems.items()))
+        raise InvalidReturn(f"{task.module_path} returned what can't be kept: {place} {problem}.")
+    if result is not None and (size := len(to_json(result))) > settings.JOBS_MAX_RESULT_BYTES:
+        raise InvalidReturn(
+            f"{task.module_path} returned {size:,} bytes, {settings.JOBS_MAX_RESULT_BYTES:,} are "
+            "allowed (JOBS_MAX_RESULT_BYTES): store the data and return its id."
+        )
+    return result
+
+
+def _start(task: AnyTask) -> tuple[AnyContext, ...]:
+    """Say that the task starts; return the context where the function takes one."""
+    job = Job.objects.get(pk=current_job().id)
+    result = results.of_job(job, task, task.backend)
+    task_started.send_robust(type(task.get_backend()), task_result=result)
+    return (TaskContext(task_result=result),) if task.takes_context else ()
+
+
+async def _awaited(task: AnyTask, value: Awaitable[object]) -> Any:  # noqa: ANN401 JSON
+    return checked(task, await value)

@@ -1,0 +1,31 @@
+"""Handlers that return an awaitable: an event loop of their own, within the soft limit.
+
+Sync code that the coroutine calls through sync_to_async (Django's async ORM among it) runs
+in this thread, on this thread's connection: so it joins a transactional handler's
+transaction. The limit cancels the coroutine at what it awaits; one that blocks its loop
+meets the hard limit.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+
+from asgiref.sync import async_to_sync
+
+from apps.jobs.outcomes import TimeLimitExceeded
+
+
+def run_within[T](seconds: float | None, awaitable: Awaitable[T]) -> T:
+    """Return what the awaitable returns; TimeLimitExceeded once its seconds are used up."""
+
+    async def limited() -> T:
+        try:
+            async with asyncio.timeout(seconds or None) as limit:
+                return await awaitable
+        except TimeoutError as error:
+            if limit.expired():
+                raise TimeLimitExceeded(
+                    f"The handler ran past its soft limit of {seconds:g} s."
+                ) from error
+            raise
+
+    return async_to_sync(limited)()

@@ -1,0 +1,8 @@
+"""Django's Tasks API: its functions run as jobs of the ledger."""
+
+from typing import Any
+
+#: QUEUES are those of JOBS_QUEUES; OPTIONS are defaults of `@job`'s options (docs/django-tasks.md).
+TASKS: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "apps.jobs.djangotasks.LedgerBackend"},
+}

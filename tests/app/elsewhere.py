@@ -1,0 +1,27 @@
+"""Tasks in a module that no process loads at its start: found by path when they run."""
+
+import asyncio
+
+from django.tasks import task
+
+from tests.app.models import Effect
+
+
+@task
+def note(name):
+    """Leave an effect."""
+    Effect.objects.create(name=name)
+    return name
+
+
+@task
+async def anote(name):
+    """Leave an effect, as a coroutine."""
+    await asyncio.sleep(0)
+    await Effect.objects.acreate(name=name)
+    return name
+
+
+def no_task():
+    """Be no task."""
+    raise AssertionError("only tasks may run")
