@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from inspect import signature
-from typing import Any
+from typing import Any, overload
 from uuid import UUID
 
 from celery import Task, shared_task
@@ -21,8 +21,10 @@ from apps.jobs.running import execute
 from apps.jobs.running.perform import Run
 from apps.jobs.schema import Schema
 from apps.jobs.states import State, Verb
-from tasks import celery_options
+from tasks import celery_options, result_rows
+from tasks.bound import BoundTask, bind_first
 from tasks.canvas import CanvasRefused, refuse
+from tasks.results import AsyncResult
 from tasks.worker import desk
 
 __all__ = ["Backoff", "CanvasRefused", "JobTask", "job"]
@@ -38,6 +40,8 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
     ignore_result = True
     throws = (JobFailed,)
     kind: Kind
+    #: As in Celery, the seconds that a job may wait for its start where the call says nothing.
+    expires: float | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 the handler's own
         """Run the handler here and now when called as a function; else answer a doorbell."""
@@ -55,11 +59,11 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
         """Write a job with the handler's arguments; return its handle."""
         return self._enqueue(args, kwargs, {})
 
-    def delay(self, *args: Any, **kwargs: Any) -> JobHandle:  # type: ignore[override]  # noqa: ANN401 Celery's returns an AsyncResult; the handler's own arguments
-        """Write a job with the handler's arguments; return its handle."""
-        return self._enqueue(args, kwargs, {})
+    def delay(self, *args: Any, **kwargs: Any) -> AsyncResult:  # type: ignore[override]  # noqa: ANN401 ours speaks for the ledger; the handler's own arguments
+        """Write a job with the handler's arguments; return Celery's view of it."""
+        return AsyncResult(self._enqueue(args, kwargs, {}).id)
 
-    def apply_async(  # type: ignore[override]  # Celery's returns an AsyncResult
+    def apply_async(  # type: ignore[override]  # ours speaks for the ledger
         self,
         args: tuple[Any, ...] | list[Any] | None = None,
         kwargs: dict[str, Any] | None = None,
@@ -68,20 +72,22 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
         eta: datetime | None = None,
         expires: float | datetime | None = None,
         **options: Any,  # noqa: ANN401 Celery's options
-    ) -> JobHandle:
+    ) -> AsyncResult:
         """Write a job; what the ledger can't honour is refused with the alternative."""
         chosen = celery_options.translate(
             self.name, countdown=countdown, eta=eta, expires=expires, options=options
         )
-        return self._enqueue(tuple(args or ()), kwargs or {}, chosen)
+        return AsyncResult(self._enqueue(tuple(args or ()), kwargs or {}, chosen).id)
 
-    def AsyncResult(self, task_id: str, **_: object) -> JobHandle:  # type: ignore[override]  # noqa: N802 Celery's name
-        """Return the handle of a job."""
-        return JobHandle(UUID(str(task_id)))
+    def AsyncResult(self, task_id: str, **_: object) -> AsyncResult:  # type: ignore[override]  # noqa: N802 Celery's name
+        """Return Celery's view of a job."""
+        return AsyncResult(task_id)
 
     def _enqueue(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]
     ) -> JobHandle:
+        if self.expires is not None:
+            options.setdefault("expires_at", timedelta(seconds=self.expires))
         return JobHandle(enqueue(self.name, _bind(self.kind, args, kwargs), **options).id)
 
     # Canvas runs on messages that carry results from task to task; the ledger has none.
@@ -96,23 +102,79 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
     signature_from_request = subtask_from_request = refuse("signature_from_request")
 
 
-def job(kind: str, **options: Any) -> Callable[[Callable[..., Any]], JobTask]:  # noqa: ANN401 Kind's fields
+@overload
+def job(kind: Callable[..., Any], /) -> JobTask: ...
+@overload
+def job(
+    kind: str | None = None,
+    /,
+    *,
+    bind: bool = ...,
+    expires: float | None = ...,
+    **options: Any,  # noqa: ANN401 Kind's fields
+) -> Callable[[Callable[..., Any]], JobTask]: ...
+def job(
+    kind: str | Callable[..., Any] | None = None,
+    /,
+    *,
+    bind: bool = False,
+    expires: float | None = None,
+    **options: Any,
+) -> JobTask | Callable[[Callable[..., Any]], JobTask]:
     """Declare the function as the handler of `kind`; see registry.Kind for the options.
 
     `timeout` is the soft limit in seconds; `lock` and `unique` are templates over
-    the arguments, such as `"payment:{payment_id}"`.
+    the arguments, such as `"payment:{payment_id}"`. Without a name the kind is called
+    after the function's module and name, as Celery does. `bind=True` gives the handler
+    Celery's `self` (see bound.py); a job that waits for longer than `expires` seconds is
+    cancelled.
     """
+    if callable(kind):
+        return declare(kind, "")
 
-    def declare(handler: Callable[..., Any]) -> JobTask:
-        _check_options(kind, options)
-        schema = Schema.of(handler)
-        declared = registry.declare(Kind(name=kind, handler=handler, schema=schema, **options))
-        for alias in declared.aliases:
-            shared_task(name=alias, base=JobTask, bind=True, kind=declared)(doorbell)
-        task: JobTask = shared_task(name=kind, base=JobTask, bind=True, kind=declared)(doorbell)
+    def decorate(function: Callable[..., Any]) -> JobTask:
+        if not bind:
+            return declare(function, kind or "", expires=expires, **options)
+        bound = BoundTask()
+        task = declare(bind_first(function, bound), kind or "", expires=expires, **options)
+        bound.task = task
         return task
 
-    return declare
+    return decorate
+
+
+def declare(
+    handler: Callable[..., Any],
+    kind: str,
+    *,
+    expires: float | None = None,
+    **options: Any,  # noqa: ANN401 Kind's fields
+) -> JobTask:
+    """Declare a kind and return its Celery task; without a name it is the handler's path."""
+    kind = kind or f"{handler.__module__}.{handler.__name__}"
+    _check_options(kind, options)
+    if options.get("celery_result"):
+        options = {"on_settled": result_rows.write, **options}
+    schema = Schema.of(handler)
+    declared = registry.declare(Kind(name=kind, handler=handler, schema=schema, **options))
+    for alias in declared.aliases:
+        _make_task(alias, declared, expires)
+    return _make_task(kind, declared, expires)
+
+
+def _make_task(name: str, kind: Kind, expires: float | None) -> JobTask:
+    limit = kind.retry.max_attempts - 1
+    make = shared_task(
+        name=name,
+        base=JobTask,
+        bind=True,
+        kind=kind,
+        expires=expires,
+        max_retries=limit,
+        __doc__=kind.handler.__doc__,
+    )
+    task: JobTask = make(doorbell)
+    return task
 
 
 def _bind(kind: Kind, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

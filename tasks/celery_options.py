@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import Any
 
-from apps.core import clock
 from apps.jobs.errors import InvalidOption
 
+#: Celery's, then those of the ledger's own enqueue.
 _SAME = ("queue", "priority")
+_OURS = ("idempotency_key", "unique_key", "lock_key", "tenant", "callback_url", "replace")
+#: About the message to a broker, or about results: a job has a row in their stead.
 _HARMLESS = (
     "ignore_result",
-    "serializer",
     "compression",
     "retry",
     "retry_policy",
@@ -21,12 +23,16 @@ _HARMLESS = (
 _INSTEAD = {
     "link": "enqueue the next job from the handler with current_job().enqueue(…)",
     "link_error": "declare the kind with on_dead=",
-    "task_id": "pass idempotency_key= to enqueue(); the ledger makes the ids",
+    "task_id": "pass idempotency_key= instead; the ledger makes the ids",
     "soft_time_limit": "declare the kind with timeout=",
     "time_limit": "declare the kind with hard_timeout=",
     "headers": "pass it as an argument",
     "chord": "count finished children from the handler",
     "group_id": "use enqueue_many(kind, list_of_args)",
+    "routing_key": "pass queue=",
+    "exchange": "pass queue=",
+    "serializer": "arguments are JSON",
+    "shadow": "declare a kind of that name",
 }
 
 
@@ -43,7 +49,7 @@ def translate(
     if countdown is not None:
         chosen["delay"] = timedelta(seconds=countdown)
     if eta is not None:
-        chosen["run_at"] = _aware(eta)
+        chosen["run_at"] = aware(eta)
     if expires is not None:
         chosen["expires_at"] = _moment(expires)
     given = dict(options)
@@ -51,22 +57,31 @@ def translate(
         chosen["enqueued_by"] = f"beat: {periodic}"
         given.pop("headers", None)  # beat's own, with that name
     for name, value in given.items():
-        if name in _SAME:
+        if name in _SAME or name in _OURS:
             chosen[name] = value
-        elif name not in _HARMLESS and value is not None:
-            instead = _INSTEAD.get(name, "leave it out")
-            raise InvalidOption(
-                f"{kind}.apply_async({name}=…) means nothing to the ledger: {instead}."
-            )
+        elif not _says_nothing(name, value):
+            raise InvalidOption(f"{kind}.apply_async({name}=…) {_remedy(name)}.")
     return {name: value for name, value in chosen.items() if value is not None}
 
 
-def _moment(expires: float | datetime) -> datetime:
-    if isinstance(expires, datetime):
-        return _aware(expires)
-    return clock.read() + timedelta(seconds=expires)
-
-
-def _aware(moment: datetime) -> datetime:
-    """Celery reads a naive eta as UTC."""
+def aware(moment: datetime) -> datetime:
+    """Celery reads a naive time as UTC."""
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _says_nothing(name: str, value: object) -> bool:
+    if name == "serializer":
+        return value in (None, "json")
+    return name in _HARMLESS or value is None or (name in _INSTEAD and value in ((), [], {}))
+
+
+def _remedy(name: str) -> str:
+    if name in _INSTEAD:
+        return f"means nothing to the ledger: {_INSTEAD[name]}"
+    known = ["countdown", "eta", "expires", *_SAME, *_OURS]
+    near = get_close_matches(name, known, n=1)
+    return f"is unknown: did you mean {near[0]!r}?" if near else "is unknown: leave it out"
+
+
+def _moment(expires: float | datetime) -> datetime | timedelta:
+    return aware(expires) if isinstance(expires, datetime) else timedelta(seconds=expires)

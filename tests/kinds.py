@@ -27,6 +27,12 @@ def note(name: str, value: str = "") -> str:
     return name
 
 
+@job("test.shown", celery_result=True, retry=SOON)
+def shown(name: str) -> str:
+    """Return a name, for readers of django-celery-results too."""
+    return name
+
+
 @job("test.noop", retry=SOON)
 def noop(number: int = 0) -> None:
     """Do nothing."""

@@ -28,7 +28,7 @@ from apps.jobs.operating.operate_queues import pause_queue, resume_queue
 from apps.jobs.operating.prune import prune
 from apps.jobs.operating.selectors import queue_depths
 from apps.jobs.operating.waiting import waiting
-from apps.jobs.outcomes import Cancelled, GiveUp, Snooze, TimeLimitExceeded
+from apps.jobs.outcomes import Cancelled, GiveUp, Retry, Snooze, TimeLimitExceeded
 from apps.jobs.running.current import CurrentJob, current_job
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "LostClaim",
     "NoCurrentJob",
     "Options",
+    "Retry",
     "Snooze",
     "Superseded",
     "TimeLimitExceeded",

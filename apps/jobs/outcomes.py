@@ -1,6 +1,6 @@
 """How a run ended, and what that makes of the job. Pure: deciding is not writing.
 
-A handler returns, or raises one of `Snooze`, `GiveUp`, `Cancelled`, or an error;
+A handler returns, or raises one of `Snooze`, `GiveUp`, `Retry`, `Cancelled`, or an error;
 `observe` turns that into an `Outcome`, and `decide` an outcome into a
 `Settlement`, which settle.py writes as it stands.
 """
@@ -8,7 +8,7 @@ A handler returns, or raises one of `Snooze`, `GiveUp`, `Cancelled`, or an error
 import contextlib
 import re
 import traceback as tracebacks
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from apps.jobs.backoff import Backoff
@@ -37,6 +37,19 @@ class GiveUp(Exception):
         self.reason = reason
 
 
+class Retry(Exception):
+    """This run failed; run me again in `seconds`, or by the kind's Backoff where None.
+
+    It counts as a failure like any other, under the name of its `cause` where there is one,
+    and is retried whatever the Backoff retries on, up to `max_attempts`.
+    """
+
+    def __init__(self, seconds: float | None = None, cause: BaseException | None = None) -> None:
+        super().__init__("asked to be run again" if cause is None else str(cause))
+        self.seconds = None if seconds is None else max(0.0, float(seconds))
+        self.cause = cause
+
+
 class Cancelled(Exception):
     """The handler stopped because it was asked to."""
 
@@ -58,6 +71,8 @@ class Outcome:
     traceback: str = ""
     retryable: bool = True
     retry_after: float | None = None
+    #: Seconds to wait before the next run, instead of what the Backoff says.
+    retry_in: float | None = None
     #: The open circuit that a snoozed run met: while it stays open, the job keeps its run_at.
     circuit: str = ""
 
@@ -109,6 +124,13 @@ def observe(error: BaseException, retry: Backoff) -> Outcome:
     if isinstance(error, Cancelled):
         message = _clip(_words(error), MAX_MESSAGE)
         return Outcome(Verb.STOP, message=message or "stopped on request")
+    if isinstance(error, Retry):
+        named = error.cause or error
+        return replace(_failure(named, retry), retryable=True, retry_in=error.seconds)
+    return _failure(error, retry)
+
+
+def _failure(error: BaseException, retry: Backoff) -> Outcome:
     gave_up = isinstance(error, GiveUp)
     return Outcome(
         Verb.GIVE_UP if gave_up else Verb.RETRY,
@@ -160,7 +182,9 @@ def _after_failure(outcome: Outcome, limits: Limits, retry: Backoff) -> Settleme
     line = error_line(outcome)
     if not outcome.retryable or failures >= limits.max_attempts:
         return Settlement(Verb.GIVE_UP, failures=1, error=line, writes_attempt=True)
-    delay = retry.delay(failures, retry_after=outcome.retry_after)
+    delay = outcome.retry_in
+    if delay is None:
+        delay = retry.delay(failures, retry_after=outcome.retry_after)
     return Settlement(Verb.RETRY, delay=delay, failures=1, error=line, writes_attempt=True)
 
 

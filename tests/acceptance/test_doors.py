@@ -2,9 +2,12 @@
 
 import pytest
 from django.tasks import TaskResultStatus
+from django_celery_results.models import TaskResult
 
+from apps.jobs.api import JobFailed
 from apps.jobs.models import Worker
-from tests.app import elsewhere, tasks
+from tests import kinds
+from tests.app import elsewhere, moved, tasks
 from tests.support.processes import wait_until
 
 
@@ -26,7 +29,13 @@ def finished(result):
     return result
 
 
-def test_django_tasks_of_every_sort_run_in_a_real_worker(platform):
+def test_both_doors_end_in_the_same_real_worker(platform):
+    """One start of the platform serves both: it is most of the cost."""
+    check_django_tasks()
+    check_moved_celery_code()
+
+
+def check_django_tasks():
     """Functions, coroutines, contexts, retries, tasks found by path; failures tell their error."""
     sum_ = tasks.add.enqueue(1, b=2)
     coroutine = tasks.anote.enqueue("Ada")
@@ -44,3 +53,20 @@ def test_django_tasks_of_every_sort_run_in_a_real_worker(platform):
     assert finished(late).status == TaskResultStatus.FAILED
     assert sum_.worker_ids == [str(Worker.objects.get().id)]
     assert "tests.app.tasks.add" in Worker.objects.get().kinds
+
+
+def check_moved_celery_code():
+    """delay, self.retry, limits, and results by id; a row for django-celery-results."""
+    total = moved.add.delay(1, 2)
+    retried = moved.give_up_nicely.delay()
+    stopped = moved.slow.delay()
+    failed = moved.fail.delay()
+    shown = kinds.shown.delay("Ada")
+    assert total.get(timeout=60) == 3
+    assert moved.AsyncResult(retried.id).get(timeout=60) == "gave up after 1 retries"
+    assert stopped.get(timeout=60) == "cleaned up"
+    assert isinstance(failed.get(timeout=60, propagate=False), JobFailed)
+    assert "ValueError" in failed.traceback
+    assert shown.get(timeout=60) == "Ada"
+    row = wait_until(lambda: TaskResult.objects.filter(task_id=shown.id).first())
+    assert (row.status, row.result) == ("SUCCESS", '"Ada"')

@@ -40,12 +40,21 @@ class CurrentJob:
         self.id = job.id
         self.kind = job.kind
         self.attempt = job.attempt
+        self.failures = job.failures
+        self.max_attempts = job.max_attempts
         self.tenant = job.tenant
         self.correlation_id = job.correlation_id
+        self._args = job.args
         self._claim_id = claim_id
         self._stop = False
         self._looked = 0.0
         self._reported = 0.0
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """The job's arguments by name, as JSON gives them back."""
+        args: dict[str, Any] = json.loads(self._args)
+        return args
 
     def idempotency_key(self, step: str) -> str:
         """Return a key for an external effect: the same on every attempt of this job."""

@@ -1,0 +1,61 @@
+"""`celery_result=True`: what became of a run, as a row of django-celery-results.
+
+For readers that look there. The ledger is the truth: the row is written after it, by the
+worker, and a failure to write it fails no job.
+"""
+
+import json
+from typing import Any
+
+from celery import current_app, states
+from celery.app.task import Context
+
+from apps.jobs.api import JobCancelled, JobFailed
+from apps.jobs.running.perform import Run
+from apps.jobs.states import State
+
+_STATES = {
+    State.QUEUED: states.RETRY,
+    State.SUCCEEDED: states.SUCCESS,
+    State.DEAD: states.FAILURE,
+    State.CANCELLED: states.REVOKED,
+}
+
+
+def write(run: Run) -> None:
+    """Write or overwrite the row of the run's job, as Celery's own result backend does."""
+    settled, outcome = run.settled, run.outcome
+    if settled is None or settled.state is None or outcome is None:
+        return
+    if settled.state is State.QUEUED and not outcome.error_class:
+        return  # snoozed or put back: nothing that Celery has a word for
+    current_app.backend.store_result(
+        str(run.job.id),
+        _value(run, settled.state),
+        _STATES[settled.state],
+        traceback=outcome.traceback or None,
+        request=_request(run),
+    )
+
+
+def _value(run: Run, state: State) -> Any:  # noqa: ANN401 JSON, or an exception
+    outcome = run.outcome
+    if outcome is None or state is State.SUCCEEDED:
+        return json.loads(outcome.result) if outcome is not None and outcome.result else None
+    if state is State.CANCELLED:
+        return JobCancelled(outcome.message)
+    if isinstance(run.error, Exception):
+        return getattr(run.error, "cause", None) or run.error
+    return JobFailed(outcome.message)
+
+
+def _request(run: Run) -> Context:
+    arguments = json.loads(run.job.args)
+    return Context(
+        id=str(run.job.id),
+        task=run.kind.name,
+        argsrepr="()",
+        kwargsrepr=repr(arguments),
+        retries=run.job.failures,
+        children=[],
+    )
