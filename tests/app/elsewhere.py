@@ -22,6 +22,13 @@ async def anote(name):
     return name
 
 
+@task(backend="immediate")
+def others(name):
+    """Leave an effect, by default on another backend."""
+    Effect.objects.create(name=name)
+    return name
+
+
 def no_task():
     """Be no task."""
     raise AssertionError("only tasks may run")

@@ -141,6 +141,14 @@ def task_of(kind: str, args: Mapping[str, Any]) -> AnyTask | None:
     return None
 
 
+def backend_of(kind: str, task: AnyTask) -> str:
+    """Return the alias of the backend that a job of this kind came through."""
+    declared = registry.get(kind)
+    if declared is None or declared.handler is not _by_path:
+        return task.backend
+    return kind.removeprefix("django.task").removeprefix(".") or "default"
+
+
 def general(alias: str) -> str:
     """Return the name of a backend's general kind."""
     return "django.task" if alias == "default" else f"django.task.{alias}"

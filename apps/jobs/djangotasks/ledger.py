@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.tasks import task_backends
 from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
 from django.tasks.signals import task_enqueued, task_finished
 from django.utils.json import normalize_json
@@ -63,5 +64,6 @@ def tell_end(run: "Run") -> None:
     job = Job.objects.get(pk=run.job.id)
     task = kinds.task_of(job.kind, job.args)
     if task is not None:
-        result = results.of_job(job, task, task.backend)
-        task_finished.send_robust(type(task.get_backend()), task_result=result)
+        alias = kinds.backend_of(job.kind, task)
+        result = results.of_job(job, task, alias)
+        task_finished.send_robust(type(task_backends[alias]), task_result=result)

@@ -5,16 +5,18 @@ from inspect import isawaitable
 from typing import Any
 
 from django.conf import settings
-from django.tasks import TaskContext
+from django.db import InterfaceError, OperationalError
+from django.tasks import TaskContext, task_backends
 from django.tasks.signals import task_started
 from django.utils.json import normalize_json
 from pydantic_core import to_json
 
 from apps.jobs import jsonable
-from apps.jobs.djangotasks import results
+from apps.jobs.djangotasks import kinds, results
 from apps.jobs.djangotasks.policy import InvalidReturn
 from apps.jobs.djangotasks.types import AnyContext, AnyTask
 from apps.jobs.models import Job
+from apps.jobs.outcomes import Snooze
 from apps.jobs.running.current import current_job
 
 
@@ -44,9 +46,14 @@ def checked(task: AnyTask, value: object) -> Any:  # noqa: ANN401 JSON
 
 def _start(task: AnyTask) -> tuple[AnyContext, ...]:
     """Say that the task starts; return the context where the function takes one."""
-    job = Job.objects.get(pk=current_job().id)
-    result = results.of_job(job, task, task.backend)
-    task_started.send_robust(type(task.get_backend()), task_result=result)
+    try:
+        job = Job.objects.get(pk=current_job().id)
+        alias = kinds.backend_of(job.kind, task)
+        result = results.of_job(job, task, alias)
+    except (OperationalError, InterfaceError) as error:
+        # The function has not run: that is no failure of the task's.
+        raise Snooze(1.0, f"the database was away before its start: {error}"[:200]) from error
+    task_started.send_robust(type(task_backends[alias]), task_result=result)
     return (TaskContext(task_result=result),) if task.takes_context else ()
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.checks import run_checks
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.tasks import TaskResultStatus, default_task_backend, task_backends
 from django.tasks.exceptions import (
     InvalidTask,
@@ -558,6 +558,59 @@ def test_a_task_elsewhere_runs_under_the_general_kind(name):
     result.refresh()
     assert result.return_value == "Ada"
     assert Effect.objects.get().name == "Ada"
+
+
+def test_a_task_of_another_backend_can_be_enqueued_on_this_one(heard):
+    """With using(); its signals and its result are this backend's."""
+    result = elsewhere.others.using(backend="default").enqueue("Ada")
+    drain()
+    result = default_task_backend.get_result(result.id)
+    assert (result.return_value, result.backend, result.task.backend) == (
+        *("Ada", "default"),
+        "default",
+    )
+    assert [(name, sender) for name, _, _, sender in heard] == [
+        ("enqueued", LedgerBackend),
+        ("started", LedgerBackend),
+        ("finished", LedgerBackend),
+    ]
+
+
+def test_a_database_that_is_away_before_the_start_is_no_failure(monkeypatch):
+    """The function has not run."""
+    from apps.jobs.djangotasks import results
+
+    def away(*args):
+        raise OperationalError("the server closed the connection")
+
+    result = tasks.add.enqueue(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "of_job", away)
+        drain()
+    result.refresh()
+    assert (result.status, result.errors) == (TaskResultStatus.READY, [])
+    assert "the database was away" in Job.objects.get().wait_reason
+    drain(with_scheduled=True)
+    result.refresh()
+    assert result.return_value == 3
+
+
+def test_other_doors_reach_a_task_by_its_kind():
+    """A schedule, or a call over HTTP: the same checks, the same schema for all to read."""
+    from apps.jobs import registry
+    from apps.jobs.api import enqueue
+
+    for kind in registry.kinds():
+        assert kind.schema.json_schema()["type"] == "object"
+    enqueue("tests.app.tasks.add", {"args": [1], "kwargs": {"b": 4}})
+    enqueue("tests.app.tasks.add", {"args": [5]})
+    enqueue("tests.app.tasks.locked", {"kwargs": {"account": "a"}})
+    assert {job.result for job in drain()} == {5, 7, "a"}
+    assert Job.objects.get(kind="tests.app.tasks.locked").lock_key == "account:a"
+    with pytest.raises(InvalidArgs, match="missing a required argument: 'a'"):
+        enqueue("tests.app.tasks.add", {})
+    with pytest.raises(InvalidArgs, match="args"):
+        enqueue("tests.app.tasks.add", {"args": {"a": 1}})
 
 
 @pytest.mark.parametrize(
