@@ -136,7 +136,9 @@ def test_a_value_that_is_not_json_fails_the_task(finish):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("bad", [{1, 2}, datetime(2030, 1, 1), object()], ids=repr)
+@pytest.mark.parametrize(
+    "bad", [{1, 2}, datetime(2030, 1, 1), object()], ids=["set", "datetime", "object"]
+)
 def test_arguments_must_be_json(backend, bad):
     """TypeError, before anything is written."""
     task = tasks.noop.using(backend=backend)
