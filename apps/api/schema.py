@@ -24,6 +24,7 @@ _SAID = {
     406: "Only JSON is answered.",
     409: "The key was used for another body, the state forbids it, or (with Retry-After) "
     "another transaction holds the key.",
+    411: "The body came without its length.",
     412: "The job has changed.",
     413: "The body is too large.",
     415: "The body is not JSON.",

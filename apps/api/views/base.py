@@ -9,6 +9,7 @@ from rest_framework.views import APIView
 
 from apps.api import bodies
 from apps.api.models import ServiceAccount
+from apps.api.problems import Problem
 
 
 class ApiView(APIView):
@@ -21,6 +22,10 @@ class ApiView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 the framework's
         """Check the token, the rate and the query."""
         super().initial(request, *args, **kwargs)
+        if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
+            raise Problem(
+                "Send the body with a Content-Length.", name="length-required", status=411
+            )
         if request.method == "POST":
             bodies.read_query(bodies.NoQuery, request.query_params)
 

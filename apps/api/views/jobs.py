@@ -53,7 +53,7 @@ class JobsView(ApiView):
         summary="Enqueue a job",
         parameters=[IDEMPOTENCY_KEY, *REPLAYED],
         request={"application/json": JobCall},
-        responses=answers(shapes.JobDetails, 201, 200, 400, 401, 403, 409, 413, 415, 422),
+        responses=answers(shapes.JobDetails, 201, 200, 400, 401, 403, 409, 411, 413, 415, 422),
         tags=["jobs"],
     )
     def post(self, request: Request) -> Response:
@@ -81,7 +81,7 @@ class BulkView(ApiView):
         summary="Enqueue up to 10,000 jobs, all or none",
         parameters=[IDEMPOTENCY_KEY, *REPLAYED],
         request={"application/json": BulkCall},
-        responses=answers(shapes.BulkDetails, 201, 200, 400, 401, 403, 409, 413, 415, 422),
+        responses=answers(shapes.BulkDetails, 201, 200, 400, 401, 403, 409, 411, 413, 415, 422),
         tags=["jobs"],
     )
     def post(self, request: Request) -> Response:
@@ -145,7 +145,7 @@ class CancelView(VerbView):
         operation_id="jobs_cancel",
         summary="Cancel a job",
         request={"application/json": VerbCall},
-        responses=answers(shapes.JobDetails, 200, 400, 401, 403, 404, 409, 413, 415, 422),
+        responses=answers(shapes.JobDetails, 200, 400, 401, 403, 404, 409, 411, 413, 415, 422),
         tags=["jobs"],
     )
     def post(self, request: Request, job_id: UUID) -> Response:
@@ -162,7 +162,7 @@ class RetryView(VerbView):
         operation_id="jobs_retry",
         summary="Retry a job",
         request={"application/json": VerbCall},
-        responses=answers(shapes.JobDetails, 200, 400, 401, 403, 404, 409, 413, 415, 422),
+        responses=answers(shapes.JobDetails, 200, 400, 401, 403, 404, 409, 411, 413, 415, 422),
         tags=["jobs"],
     )
     def post(self, request: Request, job_id: UUID) -> Response:

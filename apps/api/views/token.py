@@ -23,7 +23,7 @@ class TokenView(ApiView):
         operation_id="token_create",
         summary="Get a token",
         request={"application/json": Credentials},
-        responses=answers(TokenDetails, 200, 400, 401, 413, 415, 422),
+        responses=answers(TokenDetails, 200, 400, 401, 411, 413, 415, 422),
         tags=["token"],
     )
     def post(self, request: Request) -> Response:

@@ -3,6 +3,8 @@
 from typing import Any
 
 import environ
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from config.settings.parts.database import CACHE_URL, CACHES
 
@@ -23,7 +25,11 @@ CACHES["api"] = {
     "BACKEND": "django.core.cache.backends.redis.RedisCache",
     "LOCATION": CACHE_URL,
     "KEY_PREFIX": "api",
-    "OPTIONS": {"socket_timeout": 0.1, "socket_connect_timeout": 0.1},
+    "OPTIONS": {
+        "socket_timeout": 0.1,
+        "socket_connect_timeout": 0.1,
+        "retry": Retry(NoBackoff(), 0),
+    },
 }
 
 REST_FRAMEWORK: dict[str, Any] = {

@@ -9,6 +9,7 @@ from django.test import Client
 from apps.api.authentication import AccountToken
 from apps.api.throttling import CACHE, counts
 from tests.factories_api import GrantFactory, ServiceAccountFactory
+from tests.integration.api.server import WebServer
 
 EVERYTHING = ["enqueue", "read", "cancel", "retry"]
 
@@ -90,3 +91,12 @@ def make_account(*, kinds="*", queues="*", verbs=None, **fields):
 def name_of(answer):
     """Return what a problem is called."""
     return answer.json()["type"].rpartition(":")[2]
+
+
+@pytest.fixture(scope="session")
+def web(process_env, run_directory):
+    """Yield a real web server on this test process's database, shared by its tests."""
+    env = process_env | {"API_CALLS_PER_MINUTE": "1000000", "LOG_LEVEL": "INFO"}
+    server = WebServer(env=env, directory=run_directory / "logs" / "web")
+    yield server
+    server.stop()
