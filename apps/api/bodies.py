@@ -1,7 +1,7 @@
 """What callers send: bodies and queries, read strictly. pydantic, because bulk has thousands."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -29,15 +29,32 @@ _RFC3339 = re.compile(
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
 
 
-def _moment(value: object) -> object:
+def _moment(value: object) -> datetime:
+    moment = _any_moment(value)
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(f"must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}")
+    return moment
+
+
+def _any_moment(value: object) -> datetime:
     if not isinstance(value, str):
         raise ValueError("must be a moment as text, such as 2030-01-31T12:00:00Z")
     if not _RFC3339.fullmatch(value):
         raise ValueError("must be a moment with its zone, such as 2030-01-31T12:00:00Z (RFC 3339)")
-    moment = datetime.fromisoformat(value.upper())
-    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-        raise ValueError(f"must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}")
-    return moment
+    return datetime.fromisoformat(value.upper())
+
+
+def _bound(value: object) -> datetime:
+    """Return a moment that the database can compare with: none of ours lies beyond."""
+    moment = _any_moment(value)
+    if _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        return moment
+    return datetime(_FIRST_YEAR if moment.year < _FIRST_YEAR else _LAST_YEAR, 1, 1, tzinfo=UTC)
+
+
+def _whole(value: object) -> object:
+    """Return 95 for 95.0: JSON knows no difference."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 Moment = Annotated[
@@ -45,8 +62,12 @@ Moment = Annotated[
     BeforeValidator(_moment),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-Name = Annotated[StrictStr, Field(min_length=1, max_length=200)]
-Key = Annotated[StrictStr, Field(min_length=1, max_length=MAX_KEY)]
+Bound = Annotated[
+    datetime, BeforeValidator(_bound), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+_NO_NUL = r"^[^\x00]*$"
+Name = Annotated[StrictStr, Field(min_length=1, max_length=200, pattern=_NO_NUL)]
+Key = Annotated[StrictStr, Field(min_length=1, max_length=MAX_KEY, pattern=_NO_NUL)]
 
 
 class Body(BaseModel):
@@ -58,8 +79,8 @@ class Body(BaseModel):
 class Credentials(Body):
     """An account's name and secret."""
 
-    client_id: Annotated[StrictStr, Field(min_length=1, max_length=64)]
-    client_secret: Annotated[StrictStr, Field(min_length=1, max_length=200)]
+    client_id: Annotated[StrictStr, Field(min_length=1, max_length=64, pattern=_NO_NUL)]
+    client_secret: Name
 
 
 class JobCall(Body):
@@ -70,7 +91,7 @@ class JobCall(Body):
         default_factory=dict, description="The kind's arguments, as its JSON Schema says."
     )
     queue: Name | None = Field(default=None, description="Instead of the kind's own.")
-    priority: Annotated[StrictInt, Field(ge=-100, le=100)] | None = Field(
+    priority: Annotated[StrictInt, Field(ge=-100, le=100), BeforeValidator(_whole)] | None = Field(
         default=None, description="Higher runs first; instead of the kind's own."
     )
     run_at: Moment | None = Field(default=None, description="Not before then.")
@@ -80,10 +101,10 @@ class JobCall(Body):
     unique_key: Key | None = Field(
         default=None, description="No second job of this kind and key waits: the first answers."
     )
-    lock_key: Annotated[StrictStr, Field(min_length=1, max_length=200)] | None = Field(
+    lock_key: Name | None = Field(
         default=None, description="No two of the account's jobs with this lock run at once."
     )
-    callback_url: Annotated[StrictStr, Field(max_length=2000)] | None = Field(
+    callback_url: Annotated[StrictStr, Field(max_length=2000, pattern=_NO_NUL)] | None = Field(
         default=None, description="Gets a signed POST when the job has ended."
     )
 
@@ -97,7 +118,7 @@ class BulkCall(Body):
 class VerbCall(Body):
     """Why."""
 
-    reason: Annotated[StrictStr, Field(max_length=500)] = Field(
+    reason: Annotated[StrictStr, Field(max_length=500, pattern=_NO_NUL)] = Field(
         default="", description="For the audit trail."
     )
 
@@ -108,7 +129,7 @@ class JobQuery(Body):
     state: Literal["queued", "running", "succeeded", "dead", "cancelled"] | None = None
     kind: Name | None = None
     queue: Name | None = None
-    created_after: Moment | None = None
+    created_after: Bound | None = None
     cursor: UUID | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 

@@ -57,7 +57,7 @@ REPLAYED = (
         response=[200],
     ),
 )
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 200}
+_TEXT = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[^\x00]*$"}
 JOB_QUERY = [
     OpenApiParameter(
         "state", {"type": "string", "enum": ["queued", "running", "succeeded", "dead", "cancelled"]}

@@ -8,14 +8,14 @@ import schemathesis
 KIND = {"type": "string", "enum": ["test.noop"]}
 ARGS = {
     "type": "object",
-    "properties": {"number": {"type": "integer", "minimum": -(2**53), "maximum": 2**53}},
+    "properties": {"number": {"type": "integer", "minimum": 1 - 2**63, "maximum": 2**63 - 1}},
     "additionalProperties": False,
 }
-QUEUE = {"type": "string", "enum": ["default", "payments"]}
-URL = {"type": "string", "enum": ["https://hooks.example/done"]}
+QUEUE = {"enum": ["default", "payments", None]}
+URL = {"enum": ["https://hooks.example/done", None]}
 MOMENTS = {
-    "run_at": ["2030-01-01T00:00:00Z", "2029-06-30T12:00:00.5+02:00"],
-    "expires_at": ["2031-01-01T00:00:00Z", "2032-02-29T23:59:59-11:30"],
+    "run_at": ["2030-01-01T00:00:00Z", "2029-06-30T12:00:00.5+02:00", None],
+    "expires_at": ["2031-01-01T00:00:00Z", "2032-02-29T23:59:59-11:30", None],
 }
 
 
@@ -28,4 +28,4 @@ def before_load_schema(context, raw_schema):
     members["queue"] = QUEUE
     members["callback_url"] = URL
     for name, moments in MOMENTS.items():
-        members[name] = {"type": "string", "enum": moments}
+        members[name] = {"enum": moments}

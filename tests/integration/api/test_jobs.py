@@ -184,6 +184,7 @@ def test_the_list_is_filtered(caller, account):
     assert ids(state="dead") == ids(queue="payments") == ids(kind="test.note") == [str(old.id)]
     after = (timezone.now() - timedelta(hours=1)).isoformat()
     assert ids(created_after=after) == ids(kind="test.noop") == [str(new.id)]
+    assert ids(created_after="0001-01-01T00:00:00+20:00") == [str(new.id), str(old.id)]
     assert ids(state="dead", kind="test.noop") == []
     assert not {"args", "result"} & caller.get("jobs/").json()["results"][0].keys()
 
@@ -192,7 +193,14 @@ def test_the_list_is_filtered(caller, account):
     "query",
     [
         *("state=dying", "cursor=1", "cursor=x", "limit=0", "limit=201", "limit=x", "limit="),
-        *("created_after=now", "stat=dead", "state=dead&state=queued", "kind=", "format=json"),
+        *(
+            "created_after=now",
+            "kind=%00",
+            "stat=dead",
+            "state=dead&state=queued",
+            "kind=",
+            "format=json",
+        ),
     ],
 )
 def test_a_query_that_says_nothing_is_refused(caller, query):

@@ -1,6 +1,8 @@
 """Against the running server: races, outages, and a fuzzer over the whole schema."""
 
 import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ from sandbox.servers import ValkeyServer
 from tests.integration.api.conftest import make_account
 from tests.integration.api.server import WebServer
 from tests.support.processes import wait_until
+from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
