@@ -1,7 +1,7 @@
 """The only door to the ledger for other apps."""
 
 from apps.jobs.backoff import Backoff
-from apps.jobs.enqueueing.draft import Draft, Options
+from apps.jobs.enqueueing.draft import Draft, Options, prepare
 from apps.jobs.enqueueing.enqueue import enqueue, enqueue_drafts, enqueue_many, prepare_many
 from apps.jobs.errors import (
     EnqueueBusy,
@@ -68,6 +68,7 @@ __all__ = [
     "enqueue_many",
     "job_state",
     "pause_queue",
+    "prepare",
     "prepare_many",
     "prune",
     "queue_depths",

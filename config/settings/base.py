@@ -23,6 +23,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_celery_beat",
     "django_celery_results",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "apps.core",
     "apps.accounts",
     "apps.breakers",
@@ -39,6 +42,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.core.middleware.CorrelationIdMiddleware",
+    "apps.api.middleware.ApiMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -74,6 +78,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 
 from config.settings.parts.admin import *  # noqa: E402, F403 one file a topic, joined here
+from config.settings.parts.api import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.breakers import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.celery import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.database import *  # noqa: E402, F403 one file a topic, joined here

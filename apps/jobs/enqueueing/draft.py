@@ -28,6 +28,7 @@ _LENGTHS = {
     "callback_url": 2000,
     "scope": 200,
     "enqueued_by": 254,
+    "fingerprint": 64,
 }
 
 
@@ -48,6 +49,7 @@ class Options(TypedDict, total=False):
     scope: str | None
     tick: UUID | None
     enqueued_by: str
+    fingerprint: str
 
 
 @dataclass(slots=True)
@@ -75,6 +77,8 @@ class Draft:
     replace: bool = False
     tick: UUID | None = None
     enqueued_by: str = ""
+    #: What else must be the same under one idempotency key: a digest of a whole request.
+    fingerprint: str = ""
 
 
 def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
@@ -122,6 +126,7 @@ def _apply(draft: Draft, options: Options) -> None:
     draft.tick = options.get("tick")
     draft.enqueued_by = options.get("enqueued_by") or ""
     draft.idempotency_key = options.get("idempotency_key")
+    draft.fingerprint = options.get("fingerprint") or ""
     scope = options.get("scope")
     draft.scope = scope if scope is not None else f"tenant:{draft.tenant}" if draft.tenant else ""
 

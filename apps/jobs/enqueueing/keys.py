@@ -105,8 +105,10 @@ def settle(
 
 
 def digest(draft: Draft, kind: str = "") -> str:
-    """Return the digest of a draft's kind and validated arguments."""
+    """Return the digest of a draft's kind, validated arguments and fingerprint, if it has one."""
     called = [kind or draft.kind, draft.values]
+    if draft.fingerprint:
+        called.append(draft.fingerprint)
     canonical = json.dumps(called, sort_keys=True, separators=(",", ":"))
     return sha256(canonical.encode()).hexdigest()
 

@@ -152,6 +152,13 @@ class Job(models.Model):
             models.Index(
                 models.F("finished_at").desc(), name="job_dead", condition=Q(state=State.DEAD)
             ),
+            # Service accounts list their own; a range, since the planner sees through no LIKE.
+            models.Index(
+                "enqueued_by",
+                models.F("id").desc(),
+                name="job_of_account",
+                condition=Q(enqueued_by__gt="api:", enqueued_by__lt="api;"),
+            ),
         ]
 
     def __str__(self) -> str:

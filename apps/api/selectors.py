@@ -1,0 +1,49 @@
+"""Reading an account's own jobs; anybody else's do not exist for it."""
+
+from typing import Any
+from uuid import UUID
+
+from apps.api.bodies import JobQuery
+from apps.api.models import ServiceAccount
+from apps.api.problems import Forbidden
+from apps.api.shapes import SUMMARY
+from apps.jobs.api import Job, JobNotFound
+from apps.jobs.models import Attempt
+from apps.jobs.models.job import JobQuerySet
+
+
+def jobs_of(account: ServiceAccount) -> JobQuerySet:
+    """Return the jobs that the account enqueued. The range names their index."""
+    own = Job.objects.filter(enqueued_by=account.origin)
+    return own.filter(enqueued_by__gt="api:", enqueued_by__lt="api;")
+
+
+def job_of(account: ServiceAccount, job_id: UUID, verb: str) -> Job:
+    """Return one of the account's jobs; raises JobNotFound, and Forbidden without the verb."""
+    job = jobs_of(account).filter(pk=job_id).first()
+    if job is None:
+        raise JobNotFound(f"There is no job {job_id} of {account.name}.")
+    if not account.may(verb, job.kind):
+        raise Forbidden(f"No grant of {account.name} covers it: {verb} {job.kind!r}.")
+    return job
+
+
+def attempts_of(job: Job) -> list[Attempt]:
+    """Return its remembered runs, in order."""
+    return list(Attempt.objects.filter(job_id=job.id).order_by("number", "id"))
+
+
+def page_of(account: ServiceAccount, query: JobQuery) -> tuple[list[Job], UUID | None]:
+    """Return a page of the account's jobs, newest first, and where the next begins."""
+    filters: dict[str, Any] = {
+        "state": query.state,
+        "kind": query.kind,
+        "queue": query.queue,
+        "created_at__gt": query.created_after,
+        "id__lt": query.cursor,
+    }
+    given = {name: value for name, value in filters.items() if value is not None}
+    found = jobs_of(account).filter(**given).order_by("-id").only(*SUMMARY)[: query.limit + 1]
+    rows = list(found)
+    more = rows[query.limit - 1].id if len(rows) > query.limit else None
+    return rows[: query.limit], more

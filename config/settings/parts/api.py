@@ -1,0 +1,61 @@
+"""The HTTP door."""
+
+from typing import Any
+
+import environ
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from config.settings.parts.database import CACHE_URL, CACHES
+
+env = environ.Env()
+
+#: How long a service account's token is good; seconds.
+API_TOKEN_SECONDS = env.int("API_TOKEN_SECONDS", default=600)
+#: Calls a minute of an account that names no number of its own.
+API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=1200)
+#: Calls for a token a minute, from one address.
+API_TOKEN_CALLS_PER_MINUTE = env.int("API_TOKEN_CALLS_PER_MINUTE", default=60)
+#: The largest bodies, in bytes: of one job (its arguments are bounded besides), of a bulk call.
+API_MAX_BODY_BYTES = 512 * 1024
+API_MAX_BULK_BYTES = 16 * 1024 * 1024
+
+#: The throttle's own, which waits for nobody: a cache that is away must not hold calls up.
+CACHES["api"] = {
+    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "LOCATION": CACHE_URL,
+    "KEY_PREFIX": "api",
+    "OPTIONS": {
+        "socket_timeout": 0.1,
+        "socket_connect_timeout": 0.1,
+        "retry": Retry(NoBackoff(), 0),
+    },
+}
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.api.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["apps.api.parsing.StrictJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["apps.api.throttling.Throttle"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "apps.api.problems.handle",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+    # How many proxies of ours add to X-Forwarded-For; what others wrote there is not believed.
+    "NUM_PROXIES": env.int("API_PROXIES", default=0),
+    # Answers hold what people wrote; text outside ASCII is escaped, so that nothing can break it.
+    "UNICODE_JSON": False,
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Celeriac",
+    "DESCRIPTION": "Jobs over HTTP. Each call may name itself in `X-Correlation-ID` (letters, "
+    "digits, `.`, `_`, `-`, at most 64); the answer, the log and the job bear it. Errors are "
+    "`application/problem+json`.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
