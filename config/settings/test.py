@@ -11,3 +11,5 @@ STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="sk_test_sandbox")
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.app"]
 JOBS_MODULES = [*JOBS_MODULES, "tests.kinds"]
 PUBLIC_URL = "https://shop.example"
+CALLBACK_ALLOWED_HOSTS = ["example.com", "*.example.com"]
+CALLBACK_SECRET = "test-only-not-a-secret-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 tests only

@@ -55,6 +55,8 @@ class Settled:
     state: State | None
     kind: str = ""
     lock_key: str | None = None
+    #: Whether its ending enqueued a callback.
+    called: bool = False
 
     @property
     def refused(self) -> bool:
@@ -146,4 +148,4 @@ def _columns(entries: list[Entry]) -> dict[str, list[Any]]:
 
 def _execute(statement: str, parameters: dict[str, Any]) -> list[Settled]:
     rows = hot.fetch(statement, parameters)
-    return [Settled(row[0], State(row[1]), row[2], row[3]) for row in rows]
+    return [Settled(row[0], State(row[1]), row[2], row[3], row[4]) for row in rows]
