@@ -45,6 +45,8 @@ class Entry:
     outcome: Outcome
     started: float | None = None
     seconds: float | None = None
+    #: Known to owe no callback: then the hot statement need not look.
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ def _complete(entries: list[Entry]) -> list[Settled]:
         "started": hot.floats(entry.started for entry in entries),
         "seconds": hot.floats(entry.seconds for entry in entries),
     }
-    return _execute(settle_sql.COMPLETE, parameters)
+    silent = all(entry.silent for entry in entries)
+    return _execute(settle_sql.COMPLETE if silent else settle_sql.COMPLETE_CALLING, parameters)
 
 
 def _end(entries: list[Entry]) -> list[Settled]:

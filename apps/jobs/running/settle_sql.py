@@ -19,9 +19,7 @@ _ENDED = (
     " ELSE j.started_at + make_interval(secs => o.seconds) END"
 )
 
-#: The hot path: every run that simply succeeded.
-COMPLETE = f"""
-WITH settled AS (
+_COMPLETED = f"""
     UPDATE jobs_job j
     SET state = 'succeeded', claim_id = NULL, result = o.result::jsonb, error = o.error,
         started_at = {_STARTED}, finished_at = {_FINISHED}
@@ -33,12 +31,23 @@ WITH settled AS (
         ORDER BY o.id OFFSET 0
     ) o
     WHERE j.id = o.id AND j.state = 'running' AND j.claim_id = o.claim_id
-    RETURNING j.id, j.state, j.kind, j.lock_key, j.attempt, j.worker, j.started_at, j.finished_at,
-              {callbacks.OWED}
-), recorded AS (
+    RETURNING j.id, j.state, j.kind, j.lock_key, j.attempt, j.worker, j.started_at, j.finished_at"""
+_RECORDED = """
     INSERT INTO jobs_attempt (job_id, number, outcome, worker, started_at, finished_at)
     SELECT id, attempt, 'succeeded', worker, started_at, finished_at FROM settled WHERE attempt > 1
-), called AS ({callbacks.enqueue_from("settled")}
+"""
+
+#: The hot path: every run that simply succeeded, where nobody asked to be told.
+COMPLETE = f"""
+WITH settled AS ({_COMPLETED}
+), recorded AS ({_RECORDED})
+SELECT id, state, kind, lock_key, false FROM settled
+"""
+
+#: The same where somebody did, or may have.
+COMPLETE_CALLING = f"""
+WITH settled AS ({_COMPLETED}, {callbacks.OWED}
+), recorded AS ({_RECORDED}), called AS ({callbacks.enqueue_from("settled")}
 )
 SELECT id, state, kind, lock_key, callback IS NOT NULL FROM settled
 """
