@@ -22,6 +22,7 @@ def mail_events() -> list[URLPattern]:
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("flower/", include("apps.ops.flower.urls")),
     path("webhooks/stripe/", stripe_webhook, name="stripe-webhook"),
     path("webhooks/mail/", include(mail_events())),
     path("unsubscribe/<str:token>/", unsubscribe, name="unsubscribe"),
