@@ -1,6 +1,7 @@
 """Asking Flower: one address from the settings, its password, and limits on all of it."""
 
 import time
+from base64 import b64encode
 from dataclasses import dataclass
 from functools import cache
 
@@ -38,22 +39,22 @@ def ask(method: str, path: str, *, query: str, headers: dict[str, str], body: by
     base = httpx.URL(settings.FLOWER_URL)
     # Path and query in place of the address's own: what is asked for can't change where it goes.
     url = base.copy_with(raw_path=f"{path}?{query}".encode() if query else path.encode())
-    user, _, password = settings.FLOWER_BASIC_AUTH.split(",")[0].partition(":")
+    timeout = httpx.Timeout(settings.FLOWER_TIMEOUT_SECONDS).as_dict()
+    request = httpx.Request(
+        method, url, headers=headers | _own(), content=body, extensions={"timeout": timeout}
+    )
     try:
-        request = _client().build_request(
-            method, url, headers=headers, content=body, timeout=settings.FLOWER_TIMEOUT_SECONDS
-        )
-        return _ask(request, httpx.BasicAuth(user, password))
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return _ask(request)
+    except httpx.HTTPError as error:
         raise FlowerUnavailable(
             f"Flower does not answer at {settings.FLOWER_URL} ({type(error).__name__}). "
             "Is its process running?"
         ) from error
 
 
-def _ask(request: httpx.Request, auth: httpx.BasicAuth) -> Answer:
+def _ask(request: httpx.Request) -> Answer:
     deadline = time.monotonic() + settings.FLOWER_TIMEOUT_SECONDS
-    response = _client().send(request, auth=auth, stream=True)
+    response = _transport().handle_request(request)
     try:
         if response.status_code == 401:
             raise FlowerUnavailable(
@@ -61,25 +62,38 @@ def _ask(request: httpx.Request, auth: httpx.BasicAuth) -> Answer:
             )
         if response.status_code not in _EXPECTED:
             raise FlowerUnavailable(f"Flower answered {response.status_code}: see its log.")
-        body = bytearray()
-        for chunk in response.iter_bytes():
-            body += chunk
-            if len(body) > MOST_ANSWERED:
-                raise FlowerUnavailable(f"Flower's answer is over {MOST_ANSWERED:,} bytes.")
-            if time.monotonic() > deadline:
-                raise FlowerUnavailable("Flower takes too long to answer.")
+        body = _read(response, deadline)
     finally:
         response.close()
     kept = {name: response.headers[name] for name in KEPT if name in response.headers}
-    return Answer(response.status_code, kept, bytes(body))
+    return Answer(response.status_code, kept, body)
+
+
+def _read(response: httpx.Response, deadline: float) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_raw():
+        body += chunk
+        if len(body) > MOST_ANSWERED:
+            raise FlowerUnavailable(f"Flower's answer is over {MOST_ANSWERED:,} bytes.")
+        if time.monotonic() > deadline:
+            raise FlowerUnavailable("Flower takes too long to answer.")
+    return bytes(body)
+
+
+def _own() -> dict[str, str]:
+    login = settings.FLOWER_BASIC_AUTH.split(",")[0]
+    return {
+        "Authorization": f"Basic {b64encode(login.encode()).decode()}",
+        "Accept-Encoding": "identity",
+        "User-Agent": "Celeriac",
+    }
 
 
 @cache
-def _client() -> httpx.Client:
-    """Return this process's client: nothing of the environment's, and no redirects."""
-    return httpx.Client(
-        trust_env=False,
-        follow_redirects=False,
-        headers={"Accept-Encoding": "identity", "User-Agent": "Celeriac"},
-        limits=httpx.Limits(max_connections=20, max_keepalive_connections=4),
-    )
+def _transport() -> httpx.HTTPTransport:
+    """Return this process's way out. A client would keep cookies, and show one's to another.
+
+    Flower is next door: a connection kept would save little and outlive its Flower.
+    """
+    limits = httpx.Limits(max_connections=20, max_keepalive_connections=0)
+    return httpx.HTTPTransport(trust_env=False, limits=limits)
