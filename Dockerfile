@@ -11,7 +11,7 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
 RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent celeriac
 COPY --from=build /venv /venv
 WORKDIR /app
-COPY manage.py ./
+COPY manage.py flowerconfig.py ./
 COPY config config
 COPY tasks tasks
 COPY apps apps

@@ -23,6 +23,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("api/", include("apps.api.urls")),
+    path("flower/", include("apps.ops.flower.urls")),
     path("webhooks/stripe/", stripe_webhook, name="stripe-webhook"),
     path("webhooks/mail/", include(mail_events())),
     path("unsubscribe/<str:token>/", unsubscribe, name="unsubscribe"),

@@ -118,7 +118,9 @@ def settings() -> dict[str, str]:
         "STRIPE_API_BASE": f"http://{ports.LOOPBACK}:{chosen['GATEWAY_PORT']}",
         "STRIPE_API_KEY": "sk_test_sandbox",
         "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(16)}",
+        "CALLBACK_SECRET": secrets.token_hex(32),
         "EMAIL_URL": f"smtp://{ports.LOOPBACK}:{chosen['SMTP_PORT']}",
+        "FLOWER_URL": f"http://{ports.LOOPBACK}:{chosen['FLOWER_PORT']}",
         "FLOWER_BASIC_AUTH": f"flower:{kept_secret('flower')}",
     }
 

@@ -17,7 +17,7 @@ ADMIN = "admin@celeriac.example"
 READY = """
   Celeriac is up.
     admin    http://{host}:{web}/admin/   {admin}  {password}
-    flower   http://{host}:{flower}/flower/   {auth}
+    flower   http://{host}:{web}/flower/   the same
     gateway  http://{host}:{gateway}   mail sink  smtp://{host}:{smtp}
   Ctrl-C stops all of it.
 """
@@ -71,12 +71,10 @@ def announce(env: dict[str, str]) -> None:
     text = READY.format(
         host=ports.LOOPBACK,
         web=env["WEB_PORT"],
-        flower=env["FLOWER_PORT"],
         gateway=env["GATEWAY_PORT"],
         smtp=env["SMTP_PORT"],
         admin=ADMIN,
         password=platform.kept_secret("admin"),
-        auth=env["FLOWER_BASIC_AUTH"].replace(":", "  "),
     )
     print(text, flush=True)
 

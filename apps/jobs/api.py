@@ -2,6 +2,7 @@
 
 from apps.jobs.backoff import Backoff
 from apps.jobs.enqueueing.draft import Draft, Options, prepare
+from apps.jobs.callbacks.targets import CallbackRefused
 from apps.jobs.enqueueing.enqueue import enqueue, enqueue_drafts, enqueue_many, prepare_many
 from apps.jobs.errors import (
     EnqueueBusy,
@@ -33,6 +34,7 @@ from apps.jobs.running.current import CurrentJob, current_job
 
 __all__ = [
     "Backoff",
+    "CallbackRefused",
     "Cancelled",
     "CurrentJob",
     "Draft",

@@ -4,6 +4,7 @@ from importlib import import_module
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.core.checks import register
 from django.db.models.signals import post_migrate
 
 
@@ -17,8 +18,10 @@ class JobsConfig(AppConfig):
     def ready(self) -> None:
         """Load the declared kinds; make the queues' rows whenever tables were made."""
         from apps.jobs.djangotasks import kinds
+        from apps.jobs.callbacks.checks import check_callbacks  # imports errors and settings only
         from apps.jobs.enqueueing import queues  # models are loaded by now, not before
 
+        register(check_callbacks)
         post_migrate.connect(queues.after_migrate, sender=self, dispatch_uid="jobs.queues")
         for module in settings.JOBS_MODULES:
             import_module(module)

@@ -19,3 +19,5 @@ TASKS = TASKS | {
         "OPTIONS": {"retry": {"max_attempts": 1}, "timeout": 0.3},
     },
 }
+CALLBACK_ALLOWED_HOSTS = ["example.com", "*.example.com"]
+CALLBACK_SECRET = "test-only-not-a-secret-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 tests only

@@ -56,11 +56,12 @@ def is_master(process):
 
 
 def check_the_banner(home):
-    """See that admin and Flower answer as the banner promises, Flower behind its password."""
+    """See that admin and Flower answer as the banner promises, Flower behind login and password."""
     env = json.loads((home / "env.json").read_text())
     assert (home / "env.json").stat().st_mode & 0o077 == 0
     web, flower = (f"http://127.0.0.1:{env[name]}" for name in ("WEB_PORT", "FLOWER_PORT"))
     assert status(f"{web}/admin/login/") == 200
+    assert status(f"{web}/flower/") == 302
     assert status(f"{flower}/flower/") == 401
     assert status(f"{flower}/flower/", login=env["FLOWER_BASIC_AUTH"]) == 200
 

@@ -3,6 +3,7 @@
 from django.db import connection
 
 from apps.core.clock import NOW
+from apps.jobs.callbacks import sql as callbacks
 
 MOST = 1_000
 
@@ -18,12 +19,16 @@ WITH expired AS (
     SELECT j.id FROM jobs_job j JOIN expired USING (id)
     WHERE j.state = 'queued' AND j.attempt = 0 AND j.expires_at <= (SELECT {NOW})
     ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
+), ended AS (
+    UPDATE jobs_job j
+    SET state = 'cancelled', finished_at = (SELECT {NOW}), wait_reason = '',
+        error = 'expired: not started by ' || to_char(j.expires_at AT TIME ZONE 'UTC',
+                                                      'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+    FROM locked WHERE j.id = locked.id
+    RETURNING {callbacks.OWED}
+), called AS ({callbacks.enqueue_from("ended")}
 )
-UPDATE jobs_job j
-SET state = 'cancelled', finished_at = (SELECT {NOW}), wait_reason = '',
-    error = 'expired: not started by ' || to_char(j.expires_at AT TIME ZONE 'UTC',
-                                                  'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-FROM locked WHERE j.id = locked.id
+SELECT count(*) FROM ended
 """
 
 
@@ -31,4 +36,4 @@ def expire(*, most: int = MOST) -> int:
     """Cancel up to `most` queued jobs that never ran and whose deadline passed; return how many."""
     with connection.cursor() as cursor:
         cursor.execute(EXPIRE, {"most": most})
-        return int(cursor.rowcount)
+        return int(cursor.fetchone()[0])

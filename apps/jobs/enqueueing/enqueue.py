@@ -40,7 +40,9 @@ def enqueue(
       (`job.absorbed`), held until the open transaction ends, and started no later than this
       one would have been; `replace=True` gives it these arguments.
     - `lock_key`: no two jobs of one lock run at the same time.
-    - `tenant`, `callback_url`: kept with the job.
+    - `tenant`: kept with the job.
+    - `callback_url`: told how the job ended, see docs/callbacks.md. A queued job that takes this
+      one in keeps its own address, unless it has none or `replace=True`.
     - `detached=True`: allows a call inside a transaction of another database.
 
     Raises UnknownKind, InvalidArgs, UnknownQueue, InvalidOption, IdempotencyConflict,

@@ -66,7 +66,12 @@ WITH bound AS MATERIALIZED (
             ELSE greatest(job.expires_at, excluded.expires_at) END,
         args = CASE WHEN excluded.id = ANY(%(replacing)s) THEN excluded.args ELSE job.args END,
         priority = CASE WHEN excluded.id = ANY(%(replacing)s)
-            THEN greatest(job.priority, excluded.priority) ELSE job.priority END
+            THEN greatest(job.priority, excluded.priority) ELSE job.priority END,
+        callback_url = CASE
+            WHEN job.callback_url = '' THEN excluded.callback_url
+            WHEN excluded.callback_url <> '' AND excluded.id = ANY(%(replacing)s)
+                THEN excluded.callback_url
+            ELSE job.callback_url END
     RETURNING {", ".join(f"job.{name}" for name in _NAMES)}
 )
 SELECT written.*, set_config('lock_timeout', bound.before, true)
@@ -148,7 +153,9 @@ def _apart(drafts: Sequence[Draft]) -> tuple[list[Draft], list[Draft], dict[Any,
             rest.append(draft)
             continue
         folded[draft.id] = first.id
+        first.callback_url = first.callback_url or draft.callback_url
         if draft.replace:
+            first.callback_url = draft.callback_url or first.callback_url
             first.values, first.text, first.replace = draft.values, draft.text, True
             first.priority = max(first.priority, draft.priority)
     return list(now.values()), rest, folded

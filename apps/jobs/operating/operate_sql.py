@@ -1,23 +1,28 @@
 """The statements of operate.py. Rows are taken in id order."""
 
 from apps.core.clock import NOW
+from apps.jobs.callbacks import sql as callbacks
 
 _RETURNING = "RETURNING j.id, j.queue, j.priority, j.run_at"
 
 #: Queued: over at once. Running: asked; no index or predicate knows, so the update is HOT.
 CANCEL = f"""
-UPDATE jobs_job j
-SET state = CASE WHEN j.state = 'queued' THEN 'cancelled' ELSE j.state END,
-    finished_at = CASE WHEN j.state = 'queued' THEN {NOW} ELSE j.finished_at END,
-    error = CASE WHEN j.state = 'queued' THEN %(error)s ELSE j.error END,
-    wait_reason = '',
-    cancel_requested_at = coalesce(j.cancel_requested_at, {NOW})
-FROM (
-    SELECT id FROM jobs_job
-    WHERE id = ANY(%(ids)s) AND state IN ('queued', 'running') ORDER BY id FOR UPDATE
-) AS chosen
-WHERE j.id = chosen.id
-{_RETURNING}
+WITH asked AS (
+    UPDATE jobs_job j
+    SET state = CASE WHEN j.state = 'queued' THEN 'cancelled' ELSE j.state END,
+        finished_at = CASE WHEN j.state = 'queued' THEN {NOW} ELSE j.finished_at END,
+        error = CASE WHEN j.state = 'queued' THEN %(error)s ELSE j.error END,
+        wait_reason = '',
+        cancel_requested_at = coalesce(j.cancel_requested_at, {NOW})
+    FROM (
+        SELECT id FROM jobs_job
+        WHERE id = ANY(%(ids)s) AND state IN ('queued', 'running') ORDER BY id FOR UPDATE
+    ) AS chosen
+    WHERE j.id = chosen.id
+    {_RETURNING}, {callbacks.OWED}
+), called AS ({callbacks.enqueue_from("asked")}
+)
+SELECT id, queue, priority, run_at FROM asked
 """
 
 #: Of several rows with one unique key the newest, and none whose key is queued.

@@ -34,6 +34,8 @@ class ClaimedJob:
     lock_key: str | None
     correlation_id: str
     tenant: str
+    #: Whether nobody asked to be told how it ends.
+    silent: bool
     #: Whether its circuit is half-open or has just closed, so that it must take its place.
     gated: bool = False
 
@@ -65,7 +67,7 @@ FROM may_start
 WHERE j.id = may_start.id
   AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
 RETURNING j.id, j.kind, j.args, j.attempt, j.failures, j.losses, j.max_attempts, j.lock_key,
-          j.correlation_id, j.tenant,
+          j.correlation_id, j.tenant, j.callback_url = '',
           EXISTS (
               SELECT FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
               JOIN breakers_breaker b ON b.name = g.breaker
@@ -75,7 +77,7 @@ RETURNING j.id, j.kind, j.args, j.attempt, j.failures, j.losses, j.max_attempts,
 #: Gated, all of them: whether one is gated is asked again where it takes its place.
 _HELD = """
 SELECT id, kind, args, attempt, failures, losses, max_attempts, lock_key, correlation_id, tenant,
-       true
+       callback_url = '', true
 FROM jobs_job
 WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
 ORDER BY id

@@ -18,6 +18,7 @@ from django.db import (
 )
 
 from apps.jobs import nudge, registry
+from apps.jobs.callbacks import sql as callbacks
 from apps.jobs.enqueueing.enqueue import enqueue
 from apps.jobs.errors import EnqueueBusy, JobError
 from apps.jobs.outcomes import Outcome, Settlement
@@ -164,3 +165,5 @@ def _wake(settled: Sequence[Settled], entries: Sequence[Entry]) -> None:
         nudge.freed(locks=locks)
     if ids:
         nudge.returned(ids=ids)
+    if any(row.called for row in settled):
+        nudge.wake(queues=[callbacks.QUEUE])

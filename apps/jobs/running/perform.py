@@ -76,6 +76,7 @@ class Run:
             outcome,
             started=self.started_at - self.claimed_at if started else None,
             seconds=self.ended_at - self.started_at if started else None,
+            silent=self.job.silent,
         )
 
     def _decide(self, outcome: Outcome) -> Settlement:

@@ -45,6 +45,8 @@ class Entry:
     outcome: Outcome
     started: float | None = None
     seconds: float | None = None
+    #: Known to owe no callback: then the hot statement need not look.
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Settled:
     state: State | None
     kind: str = ""
     lock_key: str | None = None
+    #: Whether its ending enqueued a callback.
+    called: bool = False
 
     @property
     def refused(self) -> bool:
@@ -86,7 +90,8 @@ def _complete(entries: list[Entry]) -> list[Settled]:
         "started": hot.floats(entry.started for entry in entries),
         "seconds": hot.floats(entry.seconds for entry in entries),
     }
-    return _execute(settle_sql.COMPLETE, parameters)
+    silent = all(entry.silent for entry in entries)
+    return _execute(settle_sql.COMPLETE if silent else settle_sql.COMPLETE_CALLING, parameters)
 
 
 def _end(entries: list[Entry]) -> list[Settled]:
@@ -146,4 +151,4 @@ def _columns(entries: list[Entry]) -> dict[str, list[Any]]:
 
 def _execute(statement: str, parameters: dict[str, Any]) -> list[Settled]:
     rows = hot.fetch(statement, parameters)
-    return [Settled(row[0], State(row[1]), row[2], row[3]) for row in rows]
+    return [Settled(row[0], State(row[1]), row[2], row[3], row[4]) for row in rows]

@@ -2,6 +2,7 @@
 
 from apps.breakers.sql import HOLDING
 from apps.core.clock import NOW
+from apps.jobs.callbacks import sql as callbacks
 
 _STARTED = (
     "CASE WHEN o.started IS NULL THEN j.started_at"
@@ -18,9 +19,7 @@ _ENDED = (
     " ELSE j.started_at + make_interval(secs => o.seconds) END"
 )
 
-#: The hot path: every run that simply succeeded.
-COMPLETE = f"""
-WITH settled AS (
+_COMPLETED = f"""
     UPDATE jobs_job j
     SET state = 'succeeded', claim_id = NULL, result = o.result::jsonb, error = o.error,
         started_at = {_STARTED}, finished_at = {_FINISHED}
@@ -32,12 +31,25 @@ WITH settled AS (
         ORDER BY o.id OFFSET 0
     ) o
     WHERE j.id = o.id AND j.state = 'running' AND j.claim_id = o.claim_id
-    RETURNING j.id, j.state, j.kind, j.lock_key, j.attempt, j.worker, j.started_at, j.finished_at
-), recorded AS (
+    RETURNING j.id, j.state, j.kind, j.lock_key, j.attempt, j.worker, j.started_at, j.finished_at"""
+_RECORDED = """
     INSERT INTO jobs_attempt (job_id, number, outcome, worker, started_at, finished_at)
     SELECT id, attempt, 'succeeded', worker, started_at, finished_at FROM settled WHERE attempt > 1
+"""
+
+#: The hot path: every run that simply succeeded, where nobody asked to be told.
+COMPLETE = f"""
+WITH settled AS ({_COMPLETED}
+), recorded AS ({_RECORDED})
+SELECT id, state, kind, lock_key, false FROM settled
+"""
+
+#: The same where somebody did, or may have.
+COMPLETE_CALLING = f"""
+WITH settled AS ({_COMPLETED}, {callbacks.OWED}
+), recorded AS ({_RECORDED}), called AS ({callbacks.enqueue_from("settled")}
 )
-SELECT id, state, kind, lock_key FROM settled
+SELECT id, state, kind, lock_key, callback IS NOT NULL FROM settled
 """
 
 #: Queued anew under its unique key, by another row, while this one ran.
@@ -86,7 +98,8 @@ WITH settled AS (
     WHERE j.id = o.id AND j.state = 'running' AND j.claim_id = o.claim_id
     RETURNING j.id, j.state, j.kind, j.lock_key, j.attempt, j.worker, j.superseded_by,
               j.started_at, {_ENDED} AS ended_at,
-              o.recorded, o.error_class, o.message, o.traceback
+              o.recorded, o.error_class, o.message, o.traceback,
+              {callbacks.OWED}
 ), recorded AS (
     INSERT INTO jobs_attempt (job_id, number, outcome, worker, started_at, finished_at,
                               error_class, message, traceback)
@@ -99,6 +112,7 @@ WITH settled AS (
     -- The run that is superseded had started, so its deadline binds no more: nor may its heir's.
     UPDATE jobs_job h SET expires_at = NULL
     FROM settled WHERE h.id = settled.superseded_by AND h.expires_at IS NOT NULL
+), called AS ({callbacks.enqueue_from("settled")}
 )
-SELECT id, state, kind, lock_key FROM settled
+SELECT id, state, kind, lock_key, callback IS NOT NULL FROM settled
 """

@@ -36,4 +36,3 @@ CELERY_DB_REUSE_MAX = 1_000_000_000
 CELERY_BEAT_SCHEDULER = "tasks.beat:DatabaseScheduler"
 #: Schedules are declared beside their jobs (`@job(…, schedule=…)`); entries here work, too.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
-FLOWER_BASIC_AUTH = env.str("FLOWER_BASIC_AUTH", default="")

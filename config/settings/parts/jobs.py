@@ -12,12 +12,14 @@ JOBS_QUEUES: dict[str, dict[str, Any]] = {
     "default": {},
     "payments": {},
     "notifications": {},
+    "callbacks": {},
     "maintenance": {},
 }
 #: Modules whose import declares kinds; every process loads them in the app's ready().
 JOBS_MODULES: list[str] = [
     "tasks.payments",
     "tasks.notifications",
+    "tasks.callbacks",
     "tasks.maintenance",
     "tasks.schedules",
 ]

@@ -79,6 +79,17 @@ STATEMENTS = {
             "seconds": [0.1] * 300,
         },
     ),
+    "complete and call": (
+        settle_sql.COMPLETE_CALLING,
+        {
+            "ids": [ID] * 300,
+            "claims": [ID] * 300,
+            "results": ["null"] * 300,
+            "errors": [""] * 300,
+            "started": [0.0] * 300,
+            "seconds": [0.1] * 300,
+        },
+    ),
     "end": (
         settle_sql.END,
         {

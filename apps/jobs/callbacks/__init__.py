@@ -1,0 +1,1 @@
+"""Callbacks: who asked for it is told, by a signed POST, how a job ended."""

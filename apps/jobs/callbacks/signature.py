@@ -1,0 +1,23 @@
+"""The signature of a callback: `t=<seconds>,v1=<hex>[,v1=<hex>]`.
+
+HMAC-SHA256 over the timestamp, a dot and the raw body, one `v1` for each secret: while a
+secret is being changed, two. docs/callbacks.md shows how a receiver verifies it.
+"""
+
+import hmac
+
+from django.conf import settings
+
+HEADER = "Celeriac-Signature"
+
+
+def secrets() -> list[str]:
+    """Return the secrets in use: the present one, and the former one while it is changed."""
+    return [text for text in (settings.CALLBACK_SECRET, settings.CALLBACK_SECRET_FORMER) if text]
+
+
+def sign(body: bytes, *, timestamp: int) -> str:
+    """Return the header's value for a body that leaves at `timestamp` (seconds, Unix time)."""
+    message = f"{timestamp}.".encode() + body
+    made = (hmac.new(secret.encode(), message, "sha256").hexdigest() for secret in secrets())
+    return ",".join([f"t={timestamp}", *(f"v1={value}" for value in made)])
