@@ -149,4 +149,5 @@ def _add(backlog: Backlog, reason: str, by: str, due: bool, again: bool, count: 
 def _fetch(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found

@@ -142,7 +142,8 @@ def _percentile(histogram: Histogram | None, share: float) -> float | None:
 def _fetch(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.fetchall()
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
 
 
 def _floor(moment: datetime, span: int) -> datetime:
