@@ -91,7 +91,8 @@ def _queues(facts: Facts) -> Iterator[dict[str, str]]:
             pause = queue["pause"]
             by = f" by {pause['by']}" if pause["by"] else ""
             why = f": {pause['reason']}" if pause["reason"] else ""
-            text = f"The queue {queue['name']} is paused{by}{why}. {_jobs(queue)} wait."
+            held = f"{_jobs(queue)} wait" if queue["waiting"] else "Nothing waits"
+            text = f"The queue {queue['name']} is paused{by}{why}. {held}."
             yield _say("warning", text, queue["url"])
         elif queue["oldest"] > PATIENCE and not queue["views"]["parked"]:
             text = f"The oldest due job of {queue['name']} has waited {_span(queue['oldest'])}."

@@ -38,6 +38,7 @@ def show_workers(rows: list[Worker], now: datetime) -> list[dict[str, Any]]:
             "name": row.name,
             "url": links.page("jobs_worker", row.pk),
             "queues": row.queues,
+            "everywhere": set(row.queues) >= set(settings.JOBS_QUEUES),
             "slots": row.slots,
             "busy": len(row.claims),
             "age": _age(row.beat_at, now),
@@ -95,7 +96,7 @@ def ticks(now: datetime) -> list[dict[str, Any]]:
             "kind": row.periodic_task.task,
             "url": links.page("django_celery_beat_periodictask", row.pk),
             "at": row.next_fire_at,
-            "late": max(0.0, _age(row.next_fire_at, now)) if row.next_fire_at else 0.0,
+            "late": _age(row.next_fire_at, now) if row.next_fire_at else 0.0,
             "paused": _is_paused(row, now),
         }
         for row in rows
@@ -107,4 +108,4 @@ def _is_paused(row: Policy, now: datetime) -> bool:
 
 
 def _age(moment: datetime, now: datetime) -> float:
-    return round((now - moment).total_seconds(), 1)
+    return max(0.0, round((now - moment).total_seconds(), 1))

@@ -56,6 +56,7 @@ class Frame:
 
     window: Window
     moments: list[datetime]
+    upto: datetime
 
     @classmethod
     def of(cls, window: Window, upto: datetime) -> "Frame":
@@ -63,13 +64,18 @@ class Frame:
         span = timedelta(seconds=window.span)
         last = _floor(upto - timedelta(microseconds=1), window.span)
         count = int(window.length / span)
-        return cls(window, [last - span * n for n in reversed(range(count))])
+        return cls(window, [last - span * n for n in reversed(range(count))], upto)
 
     @property
     def parameters(self) -> dict[str, Any]:
         """What the statements ask for."""
         until = self.moments[-1] + timedelta(seconds=self.window.span)
         return {"span": self.window.span, "since": self.moments[0], "until": until}
+
+    def minutes(self, at: datetime) -> float:
+        """Return how many minutes of a point are over: of the last perhaps not all."""
+        whole = timedelta(seconds=self.window.span)
+        return min(whole, self.upto - at) / timedelta(minutes=1)
 
     def line(self, values: dict[datetime, float], empty: float | None) -> list[float | None]:
         """Return the values point by point."""
@@ -80,8 +86,8 @@ def counts(frame: Frame) -> tuple[Series, Series]:
     """Return finished jobs by queue, and what went wrong by outcome, each a minute's mean."""
     done: dict[str, dict[datetime, float]] = defaultdict(dict)
     bad: dict[str, dict[datetime, float]] = {name: {} for name in ("failed", "lost", "dead")}
-    minutes = frame.window.span / roll.MINUTE
     for at, queue, succeeded, *outcomes, _cancelled in _fetch(_COUNTS, frame.parameters):
+        minutes = frame.minutes(at)
         done[queue][at] = int(succeeded) / minutes
         for name, count in zip(bad, outcomes, strict=True):
             bad[name][at] = bad[name].get(at, 0.0) + int(count) / minutes

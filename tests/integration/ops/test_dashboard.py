@@ -17,7 +17,7 @@ from apps.schedules.models import Beat
 from tests.factories import JobFactory, UserFactory
 from tests.integration.ops.dashboard_support import ended, failed, minute
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shifted")]
 
 URL = "/admin/dashboard/data/"
 
@@ -192,9 +192,9 @@ def test_dead_letters_stand_by_class_of_error_with_their_past(root):
 
 
 @pytest.mark.usefixtures("served")
-def test_the_charts_are_sent_when_they_have_changed_and_only_then(root):
+def test_the_charts_are_sent_when_they_have_changed_and_only_then(root, shifted):
     """A minute later, or over another window."""
-    with clock.offset(timedelta(minutes=-2)):
+    with shifted(minutes=-2):
         roll.roll()
     charts = facts(root)["charts"]
     assert facts(root, seen=charts["version"])["charts"] is None
@@ -203,10 +203,10 @@ def test_the_charts_are_sent_when_they_have_changed_and_only_then(root):
     assert facts(root, seen=charts["version"])["charts"]["version"] != charts["version"]
 
 
-def test_charts_that_stand_still_say_so(root):
+def test_charts_that_stand_still_say_so(root, shifted):
     """Nobody should trust an old picture."""
     assert "The charts have stood still" in texts(facts(root))
-    with clock.offset(timedelta(minutes=-10)):
+    with shifted(minutes=-10):
         roll.roll()
     assert "The charts have stood still since" in texts(facts(root))
     roll.roll()

@@ -17,7 +17,7 @@ from apps.ops.rollups.buckets import bounds, percentile
 from tests.factories import JobFactory
 from tests.integration.ops.dashboard_support import ended, failed, minute
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shifted")]
 
 COUNTS = ("succeeded", "dead", "cancelled", "failed", "lost")
 
@@ -73,11 +73,11 @@ def test_rolling_again_changes_nothing():
     assert list(Rollup.objects.order_by("pk").values()) == before
 
 
-def test_a_run_that_is_written_late_is_counted_all_the_same():
+def test_a_run_that_is_written_late_is_counted_all_the_same(shifted):
     """A doorbell settles its jobs together, the first with the time at which it ended."""
     at = minute(ago=12)
     ended(at)
-    with clock.offset(timedelta(minutes=-11)):
+    with shifted(minutes=-11):
         roll.roll()
     assert totals() == {"succeeded": 1}
     late = ended(at)
@@ -86,10 +86,10 @@ def test_a_run_that_is_written_late_is_counted_all_the_same():
     assert totals() == totals(3600) == {"succeeded": 2, "failed": 1}
 
 
-def test_what_ended_during_a_downtime_of_the_roll_up_is_caught_up():
+def test_what_ended_during_a_downtime_of_the_roll_up_is_caught_up(shifted):
     """In chunks, without a gap."""
     ended(minute(ago=20 * 60))
-    with clock.offset(timedelta(hours=-19)):
+    with shifted(hours=-19):
         roll.roll()
     moments = [minute(ago=60 * hours) for hours in range(1, 19)]
     for at in moments:
@@ -181,7 +181,11 @@ def test_a_series_has_every_point_of_its_window():
     assert read.percentiles(frame, "run")["p99"][-2] == pytest.approx(2.0, rel=0.2)
     hours = read.Frame.of(read.WINDOWS["7d"], upto)
     assert len(hours.moments) == 168
-    assert sum(read.counts(hours)[0]["default"]) == pytest.approx(3 / 60)
+    minutes = [
+        count * hours.minutes(m)
+        for count, m in zip(read.counts(hours)[0]["default"], hours.moments, strict=True)
+    ]
+    assert sum(minutes) == pytest.approx(3)
 
 
 def test_percentiles_of_an_hour_are_those_of_its_runs():
@@ -195,9 +199,11 @@ def test_percentiles_of_an_hour_are_those_of_its_runs():
     assert max(v for v in wait["p99"] if v is not None) == pytest.approx(300.0, rel=0.2)
 
 
-def test_attempts_are_found_by_their_number_and_not_by_reading_all(django_assert_max_num_queries):
+def test_attempts_are_found_by_their_number_and_not_by_reading_all(
+    django_assert_max_num_queries, shifted
+):
     """A later pass begins after the attempts that an early one has seen."""
-    with clock.offset(timedelta(hours=-2)):
+    with shifted(hours=-2):
         failed(JobFactory(), minute(ago=1))
         roll.roll()
     assert roll._seen_before(clock.read()) == Attempt.objects.get().pk

@@ -9,7 +9,7 @@ const Charts = (() => {
   const ceiling = (value) => {
     if (value <= 0) return 1;
     const power = 10 ** Math.floor(Math.log10(value));
-    return [1, 2, 2.5, 5, 10].find((step) => step * power >= value) * power;
+    return [1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10].find((step) => step * power >= value) * power;
   };
 
   // Durations have steps of their own: nobody counts in hundreds of seconds.
@@ -115,12 +115,13 @@ const Charts = (() => {
       new ResizeObserver(() => this.draw()).observe(this.body);
     }
 
-    update(moments, span, series) {
+    // `colours` gives what has no colour of its own the same one in every chart.
+    update(moments, span, series, colours) {
       const names = Object.keys(series);
       const lines = names.map((name, i) => ({
         name,
         points: series[name],
-        colour: this.colours[i] || `c${i % 8}`,
+        colour: this.colours[i] || `c${colours.indexOf(name) % 8}`,
       }));
       this.chart = { moments, span, lines: this.kind === "line" ? lines : stacked(lines) };
       this.draw();

@@ -94,11 +94,11 @@
     : nothing("Nothing is held back.");
 
   const circuits = (facts) => facts.circuits.length
-    ? table("Circuits", [["Circuit"], ["State"], ["Failing", "n"], ["Why"]],
+    ? table("Circuits", [["Circuit"], ["State"], ["Until", "n"], ["Failing", "n"], ["Why"]],
       facts.circuits.map((each) => [
         link(each.url, each.name),
-        [pill(each.fine ? "good" : "danger", each.state.replace("_", "-")),
-          each.until ? ` ${until(each.until, facts.now)}` : ""],
+        pill(each.fine ? "good" : "danger", each.state.replace("_", "-")),
+        each.until ? until(each.until, facts.now) : "–",
         each.calls ? `${Math.round(100 * each.failure_rate)} % of ${count(each.calls)}` : "–",
         each.fine ? "–" : each.reason || each.last_error || "–",
       ]))
@@ -110,7 +110,7 @@
     ? table("Workers", [["Worker"], ["State"], ["Heartbeat", "n"], ["Busy", "n"], ["Queues"]],
       facts.workers.map((each) => [link(each.url, each.name), life(each),
         `${seconds(Math.round(each.age))} ago`, `${each.busy} of ${each.slots}`,
-        each.queues.join(", ")]))
+        each.everywhere ? "all" : each.queues.join(", ")]))
     : nothing("No worker has been heard of within the hour.");
 
   const keepers = (facts) => {
@@ -252,8 +252,11 @@
     }
 
     plot() {
+      const { moments, span, backlog, oldest, throughput } = this.charts;
+      const queues = [backlog, oldest, throughput].flatMap((series) => Object.keys(series));
+      const colours = [...new Set(queues)].sort();
       for (const [name, chart] of this.drawn) {
-        chart.update(this.charts.moments, this.charts.span, this.charts[name]);
+        chart.update(moments, span, this.charts[name], colours);
       }
     }
 
