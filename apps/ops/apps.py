@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.contrib import admin
+from unfold.paginator import InfinitePaginator
 
 
 class OpsConfig(AppConfig):
@@ -10,6 +11,9 @@ class OpsConfig(AppConfig):
     name = "apps.ops"
 
     def ready(self) -> None:
-        """Give the admin's index our template."""
+        """Give the admin's index our template, and every list a paginator that counts nothing."""
         admin.site.index_template = "ops/dashboard.html"
         admin.site.index_title = "Control room"
+        # Defaults, so that also the lists of other people's apps count nothing.
+        admin.ModelAdmin.paginator = InfinitePaginator
+        admin.ModelAdmin.show_full_result_count = False

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from apps.core import clock
 from apps.ops.rollups import roll
 from tests.factories import JobFactory, UserFactory
-from tests.integration.ops.dashboard_support import ended, failed, minute
+from tests.integration.ops.dashboard.support import ended, failed, minute
 
 #: Milliseconds: a refresh comes every five seconds.
 SOON = 40_000

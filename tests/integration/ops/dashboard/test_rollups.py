@@ -15,7 +15,7 @@ from apps.ops.models import ErrorRollup, Pass, Rollup, Sample
 from apps.ops.rollups import read, roll
 from apps.ops.rollups.buckets import bounds, percentile
 from tests.factories import JobFactory
-from tests.integration.ops.dashboard_support import ended, failed, minute
+from tests.integration.ops.dashboard.support import ended, failed, minute
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shifted")]
 

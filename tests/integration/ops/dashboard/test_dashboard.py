@@ -15,7 +15,7 @@ from apps.ops.rollups import roll
 from apps.schedules.api import sync
 from apps.schedules.models import Beat
 from tests.factories import JobFactory, UserFactory
-from tests.integration.ops.dashboard_support import ended, failed, minute
+from tests.integration.ops.dashboard.support import ended, failed, minute
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shifted")]
 
@@ -43,7 +43,7 @@ def viewer(client):
 
 
 @pytest.fixture
-def served():
+def served(shifted):
     """Make a dispatcher, a worker and a beat that live."""
     now = clock.read()
     Queue.objects.bulk_create(
