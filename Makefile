@@ -1,6 +1,6 @@
 # `make help` lists the commands. A file target makes the virtual environment: instant when it is there.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt up migrate server worker dispatcher beat flower shell bench model clean
+.PHONY: help setup demo test lint fmt up migrate server worker dispatcher beat flower shell bench model screenshots clean
 
 PYTHON := .venv/bin/python
 RUN := $(PYTHON) -m sandbox.run
@@ -70,6 +70,9 @@ bench: $(SETUP)  ## Measure, print the table, write bench/results/latest.json
 
 model: $(SETUP)  ## Explore the protocol's model and its mutants
 	@$(PYTHON) -m tests.model
+
+screenshots: $(SETUP)  ## Take pictures of the control room's pages into docs/screenshots
+	@$(PYTHON) -m sandbox.pictures $(ARGS)
 
 clean:  ## Remove the virtual environment and everything under .local
 	@rm -rf .venv .local

@@ -21,6 +21,7 @@ def mail_events() -> list[URLPattern]:
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/dashboard/data/", include("apps.ops.dashboard.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("apps.api.urls")),
     path("flower/", include("apps.ops.flower.urls")),

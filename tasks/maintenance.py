@@ -3,7 +3,23 @@
 from celery.schedules import crontab
 
 from apps.jobs.operating import prune
+from apps.ops.rollups import roll
+from apps.schedules.api import Schedule
 from tasks.base import job
+
+
+@job(
+    "maintenance.roll_up",
+    queue="maintenance",
+    unique="maintenance.roll_up",
+    lock="maintenance.roll_up",
+    timeout=300,
+    retention=0,
+    schedule=Schedule(crontab(), overlap="skip"),
+)
+def roll_up() -> str:
+    """Count what ended in the minutes that are over; return up to when all is counted."""
+    return roll.roll().isoformat()
 
 
 @job(
@@ -15,4 +31,4 @@ from tasks.base import job
 )
 def prune_jobs() -> int:
     """Delete finished jobs that are older than their kinds keep them; return how many."""
-    return prune.prune().jobs
+    return prune.prune(before=roll.safe_to_prune()).jobs

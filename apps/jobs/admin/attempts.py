@@ -1,8 +1,13 @@
 """Attempts: what went wrong, and where."""
 
+from uuid import UUID
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from apps.core.readonly import ReadOnlyAdmin
+from apps.jobs.admin.filters import ByOutcome, newest
 from apps.jobs.models import Attempt
 
 
@@ -11,12 +16,25 @@ class AttemptAdmin(ReadOnlyAdmin):
     """Runs that did not simply succeed at the first go."""
 
     list_display = ("id", "job_id", "number", "outcome", "finished_at", "error_class", "message")
-    list_filter = ("outcome",)
-    search_fields = ("job__id__exact", "error_class")
-    search_help_text = "A job's id, or an error's class"
+    list_filter = (ByOutcome,)
+    search_fields = ("job_id",)
+    search_help_text = "A job's id, or an error's class as it is written"
     ordering = ("-id",)
+    sortable_by = ("id",)  # anything else would sort all of history
     list_select_related = ()
     fields = (
         *("job", "number", "outcome", "worker", "started_at", "finished_at"),
         *("error_class", "message", "traceback"),
     )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Attempt], search_term: str
+    ) -> tuple[QuerySet[Attempt], bool]:
+        """Find by the job's id, or the newest by the error's class."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            return queryset.filter(job_id=UUID(term)), False
+        except ValueError:
+            return newest(queryset.filter(error_class=term)), False

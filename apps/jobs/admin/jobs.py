@@ -44,6 +44,7 @@ class JobAdmin(ReadOnlyAdmin):
     search_fields = ("id",)
     search_help_text = "A job's id, its correlation id, or its unique or lock key"
     ordering = ("-id",)
+    sortable_by = ("id",)  # anything else would sort all of history
     actions = ("retry_chosen", "cancel_chosen")
     actions_detail = ("retry", "cancel")
     inlines = (AttemptInline,)

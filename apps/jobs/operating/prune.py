@@ -39,6 +39,7 @@ WITH page AS MATERIALIZED (
     SELECT id, finished_at, state FROM jobs_job
     WHERE kind = %(kind)s AND finished_at IS NOT NULL
       AND finished_at < {NOW} - make_interval(secs => %(days)s * 86400)
+      AND finished_at < %(before)s::timestamptz
       AND (finished_at, id) > (%(after)s::timestamptz, %(after_id)s)
     ORDER BY finished_at, id LIMIT %(batch)s
 ), doomed AS MATERIALIZED (
@@ -94,15 +95,19 @@ class Pruned:
     complete: bool = True
 
 
-def prune(*, batch: int = BATCH, seconds: float = 60.0) -> Pruned:
-    """Delete what has been kept long enough, for at most about `seconds`; return the counts."""
+def prune(*, batch: int = BATCH, seconds: float = 60.0, before: datetime = datetime.max) -> Pruned:
+    """Delete what has been kept long enough, for at most about `seconds`; return the counts.
+
+    Jobs that ended at `before` or later stay: somebody has yet to count them.
+    """
     pruned = Pruned()
+    limits: dict[str, Any] = {"batch": batch, "before": before}
     deadline = time.monotonic() + seconds
     for kind in _kinds():
         for states, days in _rules(kind):
-            parameters = {"kind": kind, "states": states, "days": days, "batch": batch}
-            _walk(_PRUNE, parameters, UUID(int=0), pruned, deadline)
-    _walk(_ORPHANS, {"batch": batch}, 0, pruned, deadline)
+            rule = {"kind": kind, "states": states, "days": days}
+            _walk(_PRUNE, rule | limits, UUID(int=0), pruned, deadline)
+    _walk(_ORPHANS, limits, 0, pruned, deadline)
     return pruned
 
 

@@ -16,5 +16,6 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": "jobs that happen",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _favicon}],
     "SHOW_HISTORY": False,
+    "DASHBOARD_CALLBACK": "apps.ops.dashboard.views.context",
     "SIDEBAR": {"show_search": True, "show_all_applications": True},
 }

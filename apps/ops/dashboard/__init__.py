@@ -1,0 +1,1 @@
+"""The landing page: what stands where, what is wrong and why, refreshed without reload."""

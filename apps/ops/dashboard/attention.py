@@ -1,0 +1,127 @@
+"""What an operator should look at first, in sentences that say what is wrong and what to do."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from apps.ops.dashboard import links
+
+Facts = dict[str, Any]
+#: A due job that nothing holds back should not wait longer, in seconds.
+PATIENCE = 300.0
+#: Roll-ups come every minute; after so long the charts stand still.
+STILL = timedelta(minutes=5)
+#: Beat may be so late before it is a matter for people, in seconds.
+LATE = 60.0
+#: Deaths are news for so long.
+NEWS = timedelta(minutes=15)
+
+
+def sentences(facts: Facts, now: datetime, upto: datetime | None) -> list[dict[str, str]]:
+    """Return what is wrong, gravest first, from the sections that the reader may see."""
+    found = [
+        *_dispatchers(facts),
+        *_workers(facts),
+        *_beats(facts),
+        *_circuits(facts),
+        *_queues(facts),
+        *_dead(facts, now),
+        *_charts(facts, now, upto),
+    ]
+    return sorted(found, key=lambda each: each["level"] != "danger")
+
+
+def _say(level: str, text: str, url: str = "") -> dict[str, str]:
+    return {"level": level, "text": text, "url": url}
+
+
+def _dispatchers(facts: Facts) -> Iterator[dict[str, str]]:
+    queues = facts.get("queues", [])
+    idle = [queue for queue in queues if not queue["dispatched"]]
+    if queues and len(idle) == len(queues):
+        yield _say("danger", "No dispatcher runs, so no job starts. Start `manage.py dispatcher`.")
+        return
+    for queue in idle:
+        if queue["waiting"]:
+            text = f"No dispatcher holds the queue {queue['name']}: {_jobs(queue)} wait."
+            yield _say("danger", text, queue["url"])
+
+
+def _workers(facts: Facts) -> Iterator[dict[str, str]]:
+    for queue in facts.get("queues", []):
+        if queue["waiting"] and not queue["worked"]:
+            text = f"No living worker serves the queue {queue['name']}: {_jobs(queue)} wait."
+            yield _say("danger", text, queue["url"])
+    for worker in facts.get("workers", []):
+        if not worker["alive"]:
+            text = f"Worker {worker['name']} has been silent for {_span(worker['age'])}."
+            yield _say("warning", f"{text} Its jobs have been given to others.", worker["url"])
+
+
+def _beats(facts: Facts) -> Iterator[dict[str, str]]:
+    if "beats" not in facts:
+        return
+    late = max((tick["late"] for tick in facts["ticks"] if not tick["paused"]), default=0.0)
+    if facts["ticks"] and not any(beat["alive"] for beat in facts["beats"]):
+        yield _say("danger", "No beat lives, so no schedule fires. Start `celery -A config beat`.")
+    elif late > LATE:
+        yield _say("warning", f"Beat is behind: a tick has been due for {_span(late)}.")
+
+
+def _circuits(facts: Facts) -> Iterator[dict[str, str]]:
+    held = {
+        row["by"]: row["count"] for row in facts.get("parked", []) if row["reason"] == "circuit"
+    }
+    for circuit in facts.get("circuits", []):
+        if circuit["fine"]:
+            continue
+        text = f"The circuit {circuit['name']} is {circuit['state'].replace('_', '-')}"
+        if circuit["by"]:
+            text += f" by {circuit['by']}"
+        if circuit["reason"] or circuit["last_error"]:
+            text += f" ({circuit['reason'] or circuit['last_error']})"
+        if count := held.get(circuit["name"]):
+            text += f": {count:,} jobs are parked"
+        yield _say("warning", f"{text}.", circuit["url"])
+
+
+def _queues(facts: Facts) -> Iterator[dict[str, str]]:
+    for queue in facts.get("queues", []):
+        if queue["pause"]:
+            pause = queue["pause"]
+            by = f" by {pause['by']}" if pause["by"] else ""
+            why = f": {pause['reason']}" if pause["reason"] else ""
+            held = f"{_jobs(queue)} wait" if queue["waiting"] else "Nothing waits"
+            text = f"The queue {queue['name']} is paused{by}{why}. {held}."
+            yield _say("warning", text, queue["url"])
+        elif queue["oldest"] > PATIENCE and not queue["views"]["parked"]:
+            text = f"The oldest due job of {queue['name']} has waited {_span(queue['oldest'])}."
+            yield _say("warning", text, links.jobs(queue=queue["name"], state="queued"))
+
+
+def _dead(facts: Facts, now: datetime) -> Iterator[dict[str, str]]:
+    dead = facts.get("dead")
+    if dead and dead["newest"] and dead["newest"] > now - NEWS:
+        newest = max(dead["classes"], key=lambda each: each["newest"])
+        age = _span((now - newest["newest"]).total_seconds())
+        text = f"A job died {age} ago of {newest['error_class']} ({newest['kind']})."
+        yield _say("warning", text, dead["url"])
+
+
+def _charts(facts: Facts, now: datetime, upto: datetime | None) -> Iterator[dict[str, str]]:
+    if "queues" in facts and (upto is None or upto < now - STILL):
+        since = f" since {upto:%Y-%m-%d %H:%M} UTC" if upto else ""
+        text = f"The charts have stood still{since}: the job maintenance.roll_up has not run."
+        yield _say("warning", text, links.jobs(kind="maintenance.roll_up"))
+
+
+def _jobs(queue: Facts) -> str:
+    more = f"{queue['more']} " if queue["more"] else ""
+    return f"{more}{queue['waiting']:,} jobs"
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,15 @@
+"""What tests of the control room share."""
+
+from datetime import timedelta
+
+import pytest
+
+from apps.core import clock
+
+
+@pytest.fixture
+def shifted(db):
+    """Move the clock on to the middle of a minute; return a way to move it from there."""
+    base = timedelta(seconds=(80 - clock.read().second) % 60)
+    with clock.offset(base):
+        yield lambda **time: clock.offset(base + timedelta(**time))
