@@ -8,6 +8,7 @@ A handler returns, or raises one of `Snooze`, `GiveUp`, `Cancelled`, or an error
 import contextlib
 import re
 import traceback as tracebacks
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,19 +103,20 @@ def lost(reason: str) -> Outcome:
     return Outcome(Verb.RESCUE, error_class="WorkerLost", message=reason, reason=reason)
 
 
-def observe(error: BaseException, retry: Backoff) -> Outcome:
-    """Return the outcome of a handler that raised `error`."""
+def observe(error: BaseException, retry: Backoff, *, hide: Callable[[str], str] = str) -> Outcome:
+    """Return the outcome of a handler that raised `error`; `hide` masks secrets in its texts."""
     if isinstance(error, Snooze):
-        return Outcome(Verb.SNOOZE, delay=error.seconds, reason=_clip(error.reason, MAX_MESSAGE))
+        reason = _clip(hide(error.reason), MAX_MESSAGE)
+        return Outcome(Verb.SNOOZE, delay=error.seconds, reason=reason)
     if isinstance(error, Cancelled):
-        message = _clip(_words(error), MAX_MESSAGE)
+        message = _clip(hide(_words(error)), MAX_MESSAGE)
         return Outcome(Verb.STOP, message=message or "stopped on request")
     gave_up = isinstance(error, GiveUp)
     return Outcome(
         Verb.GIVE_UP if gave_up else Verb.RETRY,
         error_class=_name(error),
-        message=_clip(_words(error), MAX_MESSAGE),
-        traceback=_clip(_render(error), MAX_TRACEBACK),
+        message=_clip(hide(_words(error)), MAX_MESSAGE),
+        traceback=_clip(hide(_render(error)), MAX_TRACEBACK),
         retryable=not gave_up and retry.retries(error),
         retry_after=retry_after(error),
     )

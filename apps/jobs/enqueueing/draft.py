@@ -14,7 +14,7 @@ from django.conf import settings
 from apps.core import context
 from apps.core.ids import uuid7
 from apps.jobs import registry
-from apps.jobs.enqueueing import queues, templates
+from apps.jobs.enqueueing import queues, searching, templates
 from apps.jobs.errors import InvalidArgs, InvalidOption
 from apps.jobs.models.job import MAX_PRIORITY, MIN_PRIORITY
 
@@ -75,6 +75,8 @@ class Draft:
     replace: bool = False
     tick: UUID | None = None
     enqueued_by: str = ""
+    #: What it can be found by, for kinds that declare `search`: (field, value).
+    terms: tuple[tuple[str, str], ...] = ()
 
 
 def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
@@ -101,6 +103,8 @@ def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
         draft.unique_key = templates.render(declared.unique, draft.values, defaults)
     if declared.lock is not None and draft.lock_key is None:
         draft.lock_key = templates.render(declared.lock, draft.values, defaults)
+    if declared.search:
+        draft.terms = searching.terms(declared, draft)
     return draft
 
 
