@@ -20,6 +20,10 @@ from apps.jobs.errors import (
     UnknownQueue,
     WrongTransaction,
 )
+from apps.jobs.explaining import companions
+from apps.jobs.explaining.companions import Companion
+from apps.jobs.explaining.explain import explain
+from apps.jobs.explaining.words import Event, Explanation, Link, Step, Wait
 from apps.jobs.handle import JobHandle, job_state, wait_for
 from apps.jobs.models import Job
 from apps.jobs.operating.operate import cancel, change, retry
@@ -27,6 +31,7 @@ from apps.jobs.operating.operate_many import cancel_many, change_many, retry_man
 from apps.jobs.operating.operate_queues import pause_queue, resume_queue
 from apps.jobs.operating.prune import prune
 from apps.jobs.operating.selectors import queue_depths
+from apps.jobs.operating.show import redacted
 from apps.jobs.operating.waiting import waiting
 from apps.jobs.outcomes import Cancelled, GiveUp, Snooze, TimeLimitExceeded
 from apps.jobs.running.current import CurrentJob, current_job
@@ -34,9 +39,12 @@ from apps.jobs.running.current import CurrentJob, current_job
 __all__ = [
     "Backoff",
     "Cancelled",
+    "Companion",
     "CurrentJob",
     "Draft",
     "EnqueueBusy",
+    "Event",
+    "Explanation",
     "GiveUp",
     "IdempotencyConflict",
     "InvalidArgs",
@@ -47,29 +55,35 @@ __all__ = [
     "JobFailed",
     "JobHandle",
     "JobNotFound",
+    "Link",
     "LostClaim",
     "NoCurrentJob",
     "Options",
     "Snooze",
+    "Step",
     "Superseded",
     "TimeLimitExceeded",
     "TransitionRefused",
     "UnknownKind",
     "UnknownQueue",
+    "Wait",
     "WrongTransaction",
     "cancel",
     "cancel_many",
     "change",
     "change_many",
+    "companions",
     "current_job",
     "enqueue",
     "enqueue_drafts",
     "enqueue_many",
+    "explain",
     "job_state",
     "pause_queue",
     "prepare_many",
     "prune",
     "queue_depths",
+    "redacted",
     "resume_queue",
     "retry",
     "retry_many",

@@ -115,7 +115,7 @@ def _unnamed(value: Any, names: set[str]) -> Any:  # noqa: ANN401 any JSON value
     return [_unnamed(item, names) for item in value] if isinstance(value, list) else value
 
 
-def at(value: Any, path: Path) -> Iterator[Any]:
+def at(value: Any, path: Path) -> Iterator[Any]:  # noqa: ANN401 any JSON value
     """Yield every value without parts that stands at the path, or under it."""
     if isinstance(value, list):
         for item in value:
