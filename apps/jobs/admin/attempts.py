@@ -1,9 +1,11 @@
 """Attempts: what went wrong, and where."""
 
 from django.contrib import admin
+from django.utils.html import format_html
 
-from apps.core.readonly import ReadOnlyAdmin
+from apps.core.readonly import ReadOnlyAdmin, display
 from apps.jobs.models import Attempt
+from apps.jobs.redacting import veil
 
 
 @admin.register(Attempt)
@@ -18,5 +20,16 @@ class AttemptAdmin(ReadOnlyAdmin):
     list_select_related = ()
     fields = (
         *("job", "number", "outcome", "worker", "started_at", "finished_at"),
-        *("error_class", "message", "traceback"),
+        *("error_class", "shown_message", "shown_traceback"),
     )
+
+    @display(description="message")
+    def shown_message(self, attempt: Attempt) -> str:
+        """The message, secrets masked."""
+        return veil(attempt.job.kind, attempt.job.args).text(attempt.message) or "-"
+
+    @display(description="traceback")
+    def shown_traceback(self, attempt: Attempt) -> str:
+        """The traceback, secrets masked."""
+        text = veil(attempt.job.kind, attempt.job.args).text(attempt.traceback)
+        return format_html("<pre>{}</pre>", text) if text else "-"
