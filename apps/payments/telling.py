@@ -38,8 +38,9 @@ def _operation(args: dict[str, str]) -> Operation | None:
     found = Operation.objects.select_related("payment")
     if operation_id := _uuid(args.get("operation_id")):
         return found.filter(id=operation_id).first()
-    payment_id = _uuid(args.get("payment_id"))
-    return found.filter(payment_id=payment_id, kind=OperationKind.CAPTURE).first()
+    if payment_id := _uuid(args.get("payment_id")):
+        return found.filter(payment_id=payment_id, kind=OperationKind.CAPTURE).first()
+    return None
 
 
 def _uuid(value: object) -> UUID | None:

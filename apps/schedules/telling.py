@@ -16,7 +16,8 @@ def applies(job: Job) -> bool:
 
 def tell(job: Job) -> Companion | None:
     """Return the schedule, the tick, and when it was due."""
-    tick = Tick.objects.select_related("periodic_task").filter(id=job.tick).first()
+    ticks = Tick.objects.select_related("periodic_task")
+    tick = ticks.filter(id=job.tick).first() if job.tick else None
     if tick is None:
         return None
     task = tick.periodic_task

@@ -41,12 +41,20 @@ class JobAdmin(StoryAdmin):
     actions = ("retry_chosen", "cancel_chosen")
     actions_detail = ("retry", "cancel")
     fieldsets = (
-        (None, {"fields": ("kind", "queue", "priority", "shown_state", "shown_error")}),
+        (None, {"fields": (("kind", "shown_state"), ("queue", "priority"), "shown_error")}),
         ("What", {"fields": ("shown_args", "shown_result")}),
-        ("When", {"fields": ("created_at", "run_at", "started_at", "finished_at", "expires_at")}),
-        ("Runs", {"fields": ("attempt", "failures", "max_attempts", "losses", "worker")}),
-        ("Keys", {"fields": ("unique_key", "lock_key", "tenant", "superseded_by")}),
-        ("Whence", {"fields": ("enqueued_by", "correlation_id", "tick", "cancel_requested_at")}),
+        (
+            "When",
+            {
+                "fields": (
+                    *(("created_at", "run_at"), ("started_at", "finished_at")),
+                    ("expires_at", "cancel_requested_at"),
+                )
+            },
+        ),
+        ("Runs", {"fields": (("attempt", "failures"), ("max_attempts", "losses"), "worker")}),
+        ("Keys", {"fields": (("unique_key", "lock_key"), ("tenant", "superseded_by"))}),
+        ("Whence", {"fields": (("enqueued_by", "tick"), "correlation_id", "callback_url")}),
     )
 
     @display(description="state", ordering="state", label=STATES)

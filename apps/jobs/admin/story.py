@@ -4,6 +4,7 @@ import json
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -46,7 +47,7 @@ class StoryAdmin(ReadOnlyAdmin):
         urls: list[URLPattern] = mine + super().get_urls()
         return urls
 
-    def story_view(self, request: HttpRequest, job_id: object) -> HttpResponse:
+    def story_view(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
         """Return the story anew, or nothing where it is still the one that was seen."""
         job = Job.objects.filter(pk=job_id).first()
         if job is None or not self.has_view_permission(request, job):

@@ -100,7 +100,9 @@ _MANY_SEARCHED = _MANY.replace("/*terms*/", _TERMS)
 
 def plain(draft: Draft) -> Job:
     """Write one job without keys and return it."""
-    terms = (draft.id, *map(list, zip(*draft.terms, strict=True))) if draft.terms else ()
+    terms: tuple[Any, ...] = ()
+    if draft.terms:
+        terms = (draft.id, *map(list, zip(*draft.terms, strict=True)))
     with connection.cursor() as cursor:
         cursor.execute(
             _PLAIN_SEARCHED if terms else _PLAIN,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -92,12 +93,12 @@ def lease() -> timedelta:
 
 def gather(job: Job, *, history: bool = True) -> Facts:
     """Return the facts of a job; without `history` only what a queued one waits for."""
-    queue = Queue.objects.filter(name=job.queue).annotate(now=Now()).first()
+    queue, now = _queue(job)
     queued = job.state == State.QUEUED
     kind = registry.get(job.kind)
     return Facts(
         job=job,
-        now=queue.now if queue else clock.read(),
+        now=now,
         kind=kind,
         queue=queue,
         workers=_workers(job) if queued else (),
@@ -110,6 +111,12 @@ def gather(job: Job, *, history: bool = True) -> Facts:
         ahead=_ahead(job) if history and queued else 0,
         veil=redacting.veil(job.kind, job.args),
     )
+
+
+def _queue(job: Job) -> tuple[Queue | None, datetime]:
+    """Return its queue, and the time, from one query."""
+    row: Any = Queue.objects.filter(name=job.queue).annotate(now=Now()).first()
+    return (row, row.now) if row else (None, clock.read())
 
 
 def _workers(job: Job) -> list[Worker]:

@@ -7,6 +7,7 @@ among the newest LATEST jobs only, unless the kind declares them as search field
 """
 
 import re
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -77,7 +78,7 @@ def _by_term(value: str, **field: str) -> QuerySet[SearchTerm, UUID]:
 
 
 def _by_key(term: str) -> list[UUID]:
-    parameters = {"kinds": registry.names(), "term": term, "latest": LATEST}
+    parameters: dict[str, Any] = {"kinds": registry.names(), "term": term, "latest": LATEST}
     with connection.cursor() as cursor:
         cursor.execute(BY_KEY, parameters)
         return [row[0] for row in cursor.fetchall()]
