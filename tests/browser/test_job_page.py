@@ -109,7 +109,7 @@ def test_an_open_page_follows_its_job_without_a_reload(signed_in, people):
     Queue.objects.update(lease_until=timezone.now() + timedelta(hours=1))
     signed_in.goto(f"/admin/jobs/job/{job.pk}/change/")
     signed_in.get_by_text("because the circuit payments is open until").wait_for()
-    signed_in.get_by_text("The circuit payments was open").wait_for()
+    signed_in.get_by_text("Circuit payments: closed → open").wait_for()
     picture(signed_in, "parked")
     run = {"state": "running", "attempt": 1, "claim_id": job.pk, "worker": worker.id}
     Job.objects.filter(pk=job.pk).update(

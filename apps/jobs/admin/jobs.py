@@ -40,22 +40,6 @@ class JobAdmin(StoryAdmin):
     ordering = ("-id",)
     actions = ("retry_chosen", "cancel_chosen")
     actions_detail = ("retry", "cancel")
-    fieldsets = (
-        (None, {"fields": (("kind", "shown_state"), ("queue", "priority"), "shown_error")}),
-        ("What", {"fields": ("shown_args", "shown_result")}),
-        (
-            "When",
-            {
-                "fields": (
-                    *(("created_at", "run_at"), ("started_at", "finished_at")),
-                    ("expires_at", "cancel_requested_at"),
-                )
-            },
-        ),
-        ("Runs", {"fields": (("attempt", "failures"), ("max_attempts", "losses"), "worker")}),
-        ("Keys", {"fields": (("unique_key", "lock_key"), ("tenant", "superseded_by"))}),
-        ("Whence", {"fields": (("enqueued_by", "tick"), "correlation_id", "callback_url")}),
-    )
 
     @display(description="state", ordering="state", label=STATES)
     def shown_state(self, job: Job) -> str:

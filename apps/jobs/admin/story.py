@@ -1,6 +1,5 @@
 """A job's page: the answer at its top, its progress, its timeline, and what to do."""
 
-import json
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
@@ -9,11 +8,11 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
 from unfold.decorators import display
 
 from apps.core.readonly import ReadOnlyAdmin
 from apps.jobs import redacting
+from apps.jobs.admin.facts import documents, rows
 from apps.jobs.explaining.companions import told
 from apps.jobs.explaining.explain import explanation
 from apps.jobs.explaining.facts import gather
@@ -28,8 +27,6 @@ TONES = {
     "succeeded": "good", "dead": "bad", "cancelled": "idle",
     "running": "info", "parked": "warn", "retrying": "warn",
 }  # fmt: skip
-#: Of these a job's page shows the beginning.
-MOST_CHARACTERS = 20_000
 
 
 class StoryAdmin(ReadOnlyAdmin):
@@ -39,6 +36,10 @@ class StoryAdmin(ReadOnlyAdmin):
 
     class Media:
         css = {"all": ("jobs/story.css",)}
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:  # noqa: ANN401 Django's
+        """Return none: the story shows the fields, so that they stay as fresh as it is."""
+        return []
 
     def get_urls(self) -> list[URLPattern]:
         """Add the fragment that an open page asks for again."""
@@ -74,18 +75,6 @@ class StoryAdmin(ReadOnlyAdmin):
         )
         return answer
 
-    @display(description="args")
-    def shown_args(self, job: Job) -> str:
-        """The arguments, secrets masked."""
-        return pretty(redacting.veil(job.kind, job.args).args(job.args))
-
-    @display(description="result")
-    def shown_result(self, job: Job) -> str:
-        """The result, secrets masked."""
-        if job.result is None:
-            return "-"
-        return pretty(redacting.veil(job.kind, job.args).result(job.result))
-
     @display(description="error")
     def shown_error(self, job: Job) -> str:
         """The error, secrets masked."""
@@ -105,6 +94,8 @@ def story(job: Job) -> dict[str, Any]:
             "tone": TONES.get(said.view, "info") if said.code != "worker_lost" else "bad",
             "steps": [(step, step.page and address(step.page)) for step in said.steps],
             "events": [(e, [(link, address(link)) for link in e.links]) for e in events],
+            "rows": rows(facts),
+            "documents": documents(facts),
             "links": [(link, address(link)) for link in links(facts, companions)],
             "progress": progress(job),
             "now": facts.now,
@@ -133,11 +124,3 @@ def address(link: Link) -> str:
         return found
     name, _, value = link.query.partition("=")
     return f"{found}?{urlencode({name: value})}"
-
-
-def pretty(value: object) -> str:
-    """Return JSON for reading."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    if len(text) > MOST_CHARACTERS:
-        text = f"{text[:MOST_CHARACTERS]}\n… {len(text) - MOST_CHARACTERS} more characters"
-    return format_html('<pre class="story-json">{}</pre>', text)

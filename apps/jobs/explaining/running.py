@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from apps.jobs.explaining.facts import Facts
-from apps.jobs.explaining.queued import START_DISPATCHER, job_page
+from apps.jobs.explaining.queued import START_DISPATCHER
 from apps.jobs.explaining.words import Link, Step, Wait, ago, clock_time, span
 
 
@@ -76,16 +76,12 @@ def _late(facts: Facts) -> Wait | None:
 def _at_work(facts: Facts) -> Wait:
     job, worker = facts.job, facts.runner
     where = f" on {worker.name}" if worker else ""
-    since = f", since {ago(job.started_at, facts.now)}" if job.started_at else ""
-    since = since.removesuffix(" ago")
+    since = f", for {span((facts.now - job.started_at).total_seconds())}" if job.started_at else ""
     progress = job.progress or {}
     far = f"; {progress['done']} of {progress['total']} done" if _counts(progress) else ""
     text = f"is running: run {job.attempt}{where}{since}{far}"
-    return Wait("running", text, because=False, steps=(Step("Nothing.", page=None),))
+    return Wait("running", text, because=False)
 
 
 def _counts(progress: object) -> bool:
     return isinstance(progress, dict) and {"done", "total"} <= progress.keys()
-
-
-__all__ = ["job_page", "reason"]

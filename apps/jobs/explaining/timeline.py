@@ -104,10 +104,10 @@ def _circuits(facts: Facts) -> Iterator[Event]:
     found = Transition.objects.filter(breaker_id=name, at__range=_lifetime(facts))
     for move in found.order_by("-at")[:MOST]:
         page = Link(f"Breaker {name}", "admin:breakers_breaker_change", (name,))
-        state = move.to_state.replace("_", "-")
+        title = f"Circuit {name}: {move.from_state} → {move.to_state}".replace("_", "-")
         text = ", ".join(filter(None, [move.reason, facts.veil.text(move.last_error)]))
         tone = _CIRCUIT.get(move.to_state, "info")
-        yield Event(move.at, f"The circuit {name} was {state}", text, tone, links=(page,))
+        yield Event(move.at, title, text, tone, links=(page,))
 
 
 def _lifetime(facts: Facts) -> tuple[datetime, datetime]:
