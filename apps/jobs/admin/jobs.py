@@ -55,8 +55,8 @@ class JobAdmin(StoryAdmin):
     def search_help_text(self) -> str:
         """What may be searched for."""
         declared = [name for name in finding.fields() if name != "correlation_id"]
-        named = f", {', '.join(declared)} (also as {declared[0]}=…)" if declared else ""
-        return f"A job's id{named}, a correlation id, a unique or lock key, or words of its error"
+        named = f", or {', '.join(declared)} (also as {declared[0]}=…)" if declared else ""
+        return f"A job's id, words of its error, a correlation id, unique or lock key{named}"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
