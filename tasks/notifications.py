@@ -17,6 +17,7 @@ from tasks.base import job
     breaker="email",
     retry=Backoff(max_attempts=12, base=2, cap=900, give_up_on=(EmailNotFound, UnknownTemplate)),
     timeout=60,
+    search=("email_id",),
 )
 def send(email_id: UUID) -> dict[str, Any]:
     """Hand an email to the mail server."""
@@ -41,6 +42,7 @@ def send(email_id: UUID) -> dict[str, Any]:
     max_losses=100,
     timeout=120,
     on_dead="notifications.campaign_dead",
+    search=("campaign_id",),
 )
 def campaign(campaign_id: UUID) -> dict[str, Any]:
     """Send a campaign, a while at a time."""

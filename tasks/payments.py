@@ -22,21 +22,45 @@ LOCK = "payment:{payment_id}"
 WINDOW, MARGIN = timedelta(hours=26), timedelta(minutes=10)
 
 
-@job("payments.capture", queue="payments", lock=LOCK, breaker="payments", retry=RETRY, timeout=30)
+@job(
+    "payments.capture",
+    queue="payments",
+    lock=LOCK,
+    breaker="payments",
+    retry=RETRY,
+    timeout=30,
+    search=("payment_id",),
+)
 def capture(payment_id: UUID) -> dict[str, Any]:
     """Take the money of a payment, once."""
     with _patience():
         return _ended(services.payment_capture(payment_id=payment_id))
 
 
-@job("payments.refund", queue="payments", lock=LOCK, breaker="payments", retry=RETRY, timeout=30)
+@job(
+    "payments.refund",
+    queue="payments",
+    lock=LOCK,
+    breaker="payments",
+    retry=RETRY,
+    timeout=30,
+    search=("payment_id", "operation_id"),
+)
 def refund(payment_id: UUID, operation_id: UUID) -> dict[str, Any]:
     """Give money back, once."""
     with _patience():
         return _ended(services.operation_resolve(operation_id=operation_id))
 
 
-@job("payments.cancel", queue="payments", lock=LOCK, breaker="payments", retry=RETRY, timeout=30)
+@job(
+    "payments.cancel",
+    queue="payments",
+    lock=LOCK,
+    breaker="payments",
+    retry=RETRY,
+    timeout=30,
+    search=("payment_id", "operation_id"),
+)
 def cancel(payment_id: UUID, operation_id: UUID) -> dict[str, Any]:
     """Cancel what the provider has unfinished."""
     with _patience():
@@ -51,6 +75,7 @@ def cancel(payment_id: UUID, operation_id: UUID) -> dict[str, Any]:
     breaker="payments",
     retry=RETRY,
     timeout=30,
+    search=("payment_id", "operation_id"),
 )
 def resolve(payment_id: UUID, operation_id: UUID) -> dict[str, Any]:
     """Climb the ladder for an operation whose own job is gone, or that a human sent again."""
@@ -58,7 +83,14 @@ def resolve(payment_id: UUID, operation_id: UUID) -> dict[str, Any]:
         return _ended(services.operation_resolve(operation_id=operation_id))
 
 
-@job("payments.webhook", queue="payments", breaker="payments", retry=RETRY, timeout=30)
+@job(
+    "payments.webhook",
+    queue="payments",
+    breaker="payments",
+    retry=RETRY,
+    timeout=30,
+    search=("webhook_id",),
+)
 def webhook(webhook_id: UUID) -> str:
     """Fetch what an event of the provider is about and record it."""
     with _patience():

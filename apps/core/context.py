@@ -1,11 +1,12 @@
-"""What every log line carries: the correlation id, and the job that runs."""
+"""What every log line carries: the correlation id, and the job that runs; and what none may."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 _context: ContextVar[dict[str, str] | None] = ContextVar("celeriac_context", default=None)
+_hide: ContextVar[Callable[[str], str] | None] = ContextVar("celeriac_hide", default=None)
 
 
 def current() -> dict[str, str]:
@@ -28,10 +29,27 @@ def bind(**values: str) -> Iterator[None]:
         _context.reset(token)
 
 
+def hide(function: Callable[[str], str]) -> None:
+    """Pass every log line of this context through `function`, which masks secrets."""
+    _hide.set(function)
+
+
+def mask(record: logging.LogRecord) -> None:
+    """Mask in a record's message and traceback what may not be logged here."""
+    hidden = _hide.get()
+    if hidden is None:
+        return
+    record.msg, record.args = hidden(record.getMessage()), None
+    if record.exc_info:
+        record.exc_text = hidden(logging.Formatter().formatException(record.exc_info))
+        record.exc_info = None  # or a handler would format it anew
+
+
 class ContextFilter(logging.Filter):
     """Gives each record a `context` attribute such as `job=… correlation_id=…`."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass, with its context."""
+        """Let every record pass, with its context and without secrets."""
+        mask(record)
         record.context = " ".join(f"{name}={value}" for name, value in current().items())
         return True

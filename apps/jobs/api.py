@@ -1,8 +1,8 @@
 """The only door to the ledger for other apps."""
 
 from apps.jobs.backoff import Backoff
-from apps.jobs.enqueueing.draft import Draft, Options, prepare
 from apps.jobs.callbacks.targets import CallbackRefused
+from apps.jobs.enqueueing.draft import Draft, Options, prepare
 from apps.jobs.enqueueing.enqueue import enqueue, enqueue_drafts, enqueue_many, prepare_many
 from apps.jobs.errors import (
     EnqueueBusy,
@@ -21,6 +21,10 @@ from apps.jobs.errors import (
     UnknownQueue,
     WrongTransaction,
 )
+from apps.jobs.explaining import companions
+from apps.jobs.explaining.companions import Companion
+from apps.jobs.explaining.explain import explain
+from apps.jobs.explaining.words import Event, Explanation, Link, Step, Wait
 from apps.jobs.handle import JobHandle, job_state, wait_for
 from apps.jobs.models import Job
 from apps.jobs.operating.operate import cancel, change, retry
@@ -28,6 +32,7 @@ from apps.jobs.operating.operate_many import cancel_many, change_many, retry_man
 from apps.jobs.operating.operate_queues import pause_queue, resume_queue
 from apps.jobs.operating.prune import prune
 from apps.jobs.operating.selectors import queue_depths
+from apps.jobs.operating.show import redacted
 from apps.jobs.operating.waiting import waiting
 from apps.jobs.outcomes import Cancelled, GiveUp, Retry, Snooze, TimeLimitExceeded
 from apps.jobs.running.current import CurrentJob, current_job
@@ -36,9 +41,12 @@ __all__ = [
     "Backoff",
     "CallbackRefused",
     "Cancelled",
+    "Companion",
     "CurrentJob",
     "Draft",
     "EnqueueBusy",
+    "Event",
+    "Explanation",
     "GiveUp",
     "IdempotencyConflict",
     "InvalidArgs",
@@ -49,31 +57,37 @@ __all__ = [
     "JobFailed",
     "JobHandle",
     "JobNotFound",
+    "Link",
     "LostClaim",
     "NoCurrentJob",
     "Options",
     "Retry",
     "Snooze",
+    "Step",
     "Superseded",
     "TimeLimitExceeded",
     "TransitionRefused",
     "UnknownKind",
     "UnknownQueue",
+    "Wait",
     "WrongTransaction",
     "cancel",
     "cancel_many",
     "change",
     "change_many",
+    "companions",
     "current_job",
     "enqueue",
     "enqueue_drafts",
     "enqueue_many",
+    "explain",
     "job_state",
     "pause_queue",
     "prepare",
     "prepare_many",
     "prune",
     "queue_depths",
+    "redacted",
     "resume_queue",
     "retry",
     "retry_many",

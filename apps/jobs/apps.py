@@ -17,8 +17,8 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the declared kinds; make the queues' rows whenever tables were made."""
-        from apps.jobs.djangotasks import kinds
         from apps.jobs.callbacks.checks import check_callbacks  # imports errors and settings only
+        from apps.jobs.djangotasks import kinds
         from apps.jobs.enqueueing import queues  # models are loaded by now, not before
 
         register(check_callbacks)

@@ -8,6 +8,7 @@ A handler returns, or raises one of `Snooze`, `GiveUp`, `Retry`, `Cancelled`, or
 import contextlib
 import re
 import traceback as tracebacks
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -117,26 +118,27 @@ def lost(reason: str) -> Outcome:
     return Outcome(Verb.RESCUE, error_class="WorkerLost", message=reason, reason=reason)
 
 
-def observe(error: BaseException, retry: Backoff) -> Outcome:
-    """Return the outcome of a handler that raised `error`."""
+def observe(error: BaseException, retry: Backoff, *, hide: Callable[[str], str] = str) -> Outcome:
+    """Return the outcome of a handler that raised `error`; `hide` masks secrets in its texts."""
     if isinstance(error, Snooze):
-        return Outcome(Verb.SNOOZE, delay=error.seconds, reason=_clip(error.reason, MAX_MESSAGE))
+        reason = _clip(hide(error.reason), MAX_MESSAGE)
+        return Outcome(Verb.SNOOZE, delay=error.seconds, reason=reason)
     if isinstance(error, Cancelled):
-        message = _clip(_words(error), MAX_MESSAGE)
+        message = _clip(hide(_words(error)), MAX_MESSAGE)
         return Outcome(Verb.STOP, message=message or "stopped on request")
     if isinstance(error, Retry):
         named = error.cause or error
-        return replace(_failure(named, retry), retryable=True, retry_in=error.seconds)
-    return _failure(error, retry)
+        return replace(_failure(named, retry, hide), retryable=True, retry_in=error.seconds)
+    return _failure(error, retry, hide)
 
 
-def _failure(error: BaseException, retry: Backoff) -> Outcome:
+def _failure(error: BaseException, retry: Backoff, hide: Callable[[str], str]) -> Outcome:
     gave_up = isinstance(error, GiveUp)
     return Outcome(
         Verb.GIVE_UP if gave_up else Verb.RETRY,
         error_class=_name(error),
-        message=_clip(_words(error), MAX_MESSAGE),
-        traceback=_clip(_render(error), MAX_TRACEBACK),
+        message=_clip(hide(_words(error)), MAX_MESSAGE),
+        traceback=_clip(hide(_render(error)), MAX_TRACEBACK),
         retryable=not gave_up and retry.retries(error),
         retry_after=retry_after(error),
     )

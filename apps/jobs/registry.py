@@ -36,8 +36,8 @@ class Kind:
     transactional: bool = False
     max_losses: int = 5
     aliases: tuple[str, ...] = ()
-    search: tuple[str, ...] = ()
-    redact: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()  # arguments by which jobs are found
+    redact: tuple[str, ...] = ()  # what is never shown: see redacting.py
     retention: float | None = None  # days; None is JOBS_RETENTION_DAYS; 0 keeps only failures
     on_dead: str | None = None
     schedule: object | None = None
@@ -48,19 +48,39 @@ class Kind:
     def __post_init__(self) -> None:
         """Refuse a policy that would fail at the first job only."""
         for option in ("lock", "unique"):
-            template = getattr(self, option)
-            unknown = (
-                sorted(templates.fields(template) - set(self.schema.parameters)) if template else []
-            )
-            if unknown:
-                raise ValueError(
-                    f"{self.name}: {option}={template!r} names {', '.join(unknown)}, "
-                    f"but the handler takes {', '.join(self.schema.parameters) or 'nothing'}."
-                )
+            if template := getattr(self, option):
+                self._check_names(option, template, templates.fields(template))
+        for option in ("search", "redact"):
+            names = getattr(self, option)
+            if isinstance(names, str):
+                raise ValueError(f"{self.name}: {option}={names!r} is text; give a tuple of names.")
+            allowed = {"result"} if option == "redact" else set()
+            self._check_names(option, names, {name.split(".")[0] for name in names} - allowed)
+        self._check_secrets()
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"{self.name}: batch={self.batch} jobs in a doorbell; give 1 or more.")
         if self.retention is not None and self.retention < 0:
             raise ValueError(f"{self.name}: retention={self.retention} days; give 0 or more.")
+
+    def _check_names(self, option: str, given: object, names: set[str]) -> None:
+        unknown = sorted(names - set(self.schema.parameters))
+        if unknown:
+            raise ValueError(
+                f"{self.name}: {option}={given!r} names {', '.join(unknown)}, "
+                f"but the handler takes {', '.join(self.schema.parameters) or 'nothing'}."
+            )
+
+    def _check_secrets(self) -> None:
+        """Refuse a key or a search that would show what redact= hides."""
+        secret = {name.split(".")[0] for name in self.redact}
+        shown = {"lock": self.lock, "unique": self.unique}
+        named = {option: templates.fields(text) for option, text in shown.items() if text}
+        named["search"] = {name.split(".")[0] for name in self.search}
+        for option, names in named.items():
+            if both := sorted(names & secret):
+                raise ValueError(
+                    f"{self.name}: {option}= would show {', '.join(both)}, which redact= hides."
+                )
 
     @property
     def rings_alone(self) -> bool:

@@ -13,5 +13,6 @@ class OrdersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the receivers, which need the models."""
+        """Connect the receivers and tell of jobs; both need the models."""
         import_module("apps.orders.receivers")
+        import_module("apps.orders.telling").register()

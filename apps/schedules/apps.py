@@ -13,5 +13,6 @@ class SchedulesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the receivers, which need the models."""
+        """Connect the receivers and tell of jobs; both need the models."""
         import_module("apps.schedules.receivers")
+        import_module("apps.schedules.telling").register()

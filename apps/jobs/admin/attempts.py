@@ -5,10 +5,12 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 
-from apps.core.readonly import ReadOnlyAdmin
+from apps.core.readonly import ReadOnlyAdmin, display
 from apps.jobs.admin.filters import ByOutcome, newest
 from apps.jobs.models import Attempt
+from apps.jobs.redacting import veil
 
 
 @admin.register(Attempt)
@@ -24,7 +26,7 @@ class AttemptAdmin(ReadOnlyAdmin):
     list_select_related = ()
     fields = (
         *("job", "number", "outcome", "worker", "started_at", "finished_at"),
-        *("error_class", "message", "traceback"),
+        *("error_class", "shown_message", "shown_traceback"),
     )
 
     def get_search_results(
@@ -38,3 +40,14 @@ class AttemptAdmin(ReadOnlyAdmin):
             return queryset.filter(job_id=UUID(term)), False
         except ValueError:
             return newest(queryset.filter(error_class=term)), False
+
+    @display(description="message")
+    def shown_message(self, attempt: Attempt) -> str:
+        """The message, secrets masked."""
+        return veil(attempt.job.kind, attempt.job.args).text(attempt.message) or "-"
+
+    @display(description="traceback")
+    def shown_traceback(self, attempt: Attempt) -> str:
+        """The traceback, secrets masked."""
+        text = veil(attempt.job.kind, attempt.job.args).text(attempt.traceback)
+        return format_html("<pre>{}</pre>", text) if text else "-"

@@ -4,18 +4,18 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
+from unfold.paginator import InfinitePaginator
 
-from apps.core.readonly import ReadOnlyAdmin, ReadOnlyInline
 from apps.jobs.admin.filters import ByKind, ByQueue, ByState
+from apps.jobs.admin.story import StoryAdmin
 from apps.jobs.admin.verbs import ReasonForm, act
-from apps.jobs.models import Attempt, Job
-from apps.jobs.operating import operate, operate_many
-from apps.jobs.operating.waiting import view, waiting
+from apps.jobs.models import Job
+from apps.jobs.operating import finding, operate, operate_many
 
 STATES = {
     "queued": "info",
@@ -26,60 +26,44 @@ STATES = {
 }
 
 
-class AttemptInline(ReadOnlyInline):
-    """The runs worth remembering."""
-
-    model = Attempt
-    fields = ("number", "outcome", "started_at", "finished_at", "worker", "error_class", "message")
-    readonly_fields = fields
-    ordering = ("number", "id")
-
-
 @admin.register(Job)
-class JobAdmin(ReadOnlyAdmin):
+class JobAdmin(StoryAdmin):
     """Every job; the ledger owns its fields, verbs go through services."""
 
-    list_display = ("id", "kind", "queue", "shown_state", "attempt", "failures", "run_at", "error")
+    list_display = (
+        *("id", "kind", "queue", "shown_state", "attempt", "failures", "run_at", "shown_error"),
+    )
     list_filter = (ByState, ByQueue, ByKind)
-    search_fields = ("id",)
-    search_help_text = "A job's id, its correlation id, or its unique or lock key"
+    search_fields = ("id",)  # what is searched, finding.py says
+    paginator = InfinitePaginator
+    sortable_by = ("id",)  # anything else would sort all of history
     ordering = ("-id",)
     sortable_by = ("id",)  # anything else would sort all of history
     actions = ("retry_chosen", "cancel_chosen")
     actions_detail = ("retry", "cancel")
-    inlines = (AttemptInline,)
-    fieldsets = (
-        (None, {"fields": ("why", "kind", "queue", "priority", "shown_state", "error")}),
-        ("When", {"fields": ("created_at", "run_at", "started_at", "finished_at", "expires_at")}),
-        ("Runs", {"fields": ("attempt", "failures", "max_attempts", "losses", "worker")}),
-        ("What", {"fields": ("args", "result", "progress")}),
-        ("Keys", {"fields": ("unique_key", "lock_key", "tenant", "superseded_by")}),
-        ("Whence", {"fields": ("enqueued_by", "correlation_id", "tick", "cancel_requested_at")}),
-    )
 
     @display(description="state", ordering="state", label=STATES)
     def shown_state(self, job: Job) -> str:
         """The state as a label."""
         return job.state
 
-    @display(description="in a sentence")
-    def why(self, job: Job) -> str:
-        """Why it is not running, or how it stands."""
-        reasons = [wait.sentence for wait in waiting(job)]
-        return f"{view(job)}: {'; '.join(reasons)}" if reasons else view(job)
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        """Leave results where they are: one may have a megabyte, a list shows none."""
+        found: QuerySet[Job] = super().get_queryset(request)
+        return found.defer("result")
+
+    @property
+    def search_help_text(self) -> str:
+        """What may be searched for."""
+        declared = [name for name in finding.fields() if name != "correlation_id"]
+        named = f", or {', '.join(declared)} (also as {declared[0]}=…)" if declared else ""
+        return f"A job's id, words of its error, a correlation id, unique or lock key{named}"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
     ) -> tuple[QuerySet[Job], bool]:
-        """Find by id, or by what is exactly the term."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        try:
-            return queryset.filter(pk=UUID(term)), False
-        except ValueError:
-            exact = Q(correlation_id=term) | Q(unique_key=term) | Q(lock_key=term) | Q(kind=term)
-            return queryset.filter(exact), False
+        """Find by what an operator has in hand, each by an index."""
+        return finding.find(queryset, search_term), False
 
     def has_retry_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 unfold's
         """Whether the user may retry."""

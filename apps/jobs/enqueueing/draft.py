@@ -14,7 +14,7 @@ from apps.core import context
 from apps.core.ids import uuid7
 from apps.jobs import registry
 from apps.jobs.callbacks import targets
-from apps.jobs.enqueueing import queues, templates
+from apps.jobs.enqueueing import queues, searching, templates
 from apps.jobs.errors import InvalidArgs, InvalidOption
 from apps.jobs.models.job import MAX_PRIORITY, MIN_PRIORITY
 
@@ -79,6 +79,8 @@ class Draft:
     enqueued_by: str = ""
     #: What else must be the same under one idempotency key: a digest of a whole request.
     fingerprint: str = ""
+    #: What it can be found by, for kinds that declare `search`: (field, value).
+    terms: tuple[tuple[str, str], ...] = ()
 
 
 def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
@@ -109,6 +111,8 @@ def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
         draft.lock_key = templates.render(
             declared.lock, declared.schema.named(draft.values), defaults
         )
+    if declared.search:
+        draft.terms = searching.terms(declared, draft)
     return draft
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from apps.core.clock import NOW
+from apps.jobs import registry
 from apps.jobs.enqueueing import locks
 from apps.jobs.enqueueing.draft import Draft
 from apps.jobs.models import Job
@@ -40,6 +41,14 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
     coalesce(%s::timestamptz, {NOW} + make_interval(secs => %s)),
     coalesce(%s::timestamptz, {NOW} + make_interval(secs => %s)))
 RETURNING run_at, expires_at, created_at
+"""
+#: The same for a kind that is searched by its arguments.
+_PLAIN_SEARCHED = f"""
+WITH written AS ({_PLAIN}), terms AS (
+    INSERT INTO jobs_searchterm (job_id, field, value)
+    SELECT %s, * FROM unnest(%s::text[], %s::text[])
+)
+SELECT * FROM written
 """
 
 #: A hit comes forward to the sooner run_at, and is not let expire before the new one would:
@@ -73,17 +82,35 @@ WITH bound AS MATERIALIZED (
                 THEN excluded.callback_url
             ELSE job.callback_url END
     RETURNING {", ".join(f"job.{name}" for name in _NAMES)}
-)
+)/*terms*/
 SELECT written.*, set_config('lock_timeout', bound.before, true)
 FROM (SELECT * FROM written ORDER BY id OFFSET 0) AS written, bound
 """
+#: A draft that a queued job took in without its arguments leaves no terms.
+_TERMS = """, drafted AS MATERIALIZED (
+    SELECT w.id, d.draft, d.field, d.value
+    FROM json_to_recordset(%(terms)s) AS d (
+        draft uuid, kind text, unique_key text, field text, value text)
+    JOIN written w ON w.id = d.draft OR (
+        d.draft = ANY(%(replacing)s) AND w.kind = d.kind AND w.unique_key = d.unique_key)
+), outdated AS (
+    DELETE FROM jobs_searchterm t USING drafted d
+    WHERE t.job_id = d.id AND d.id <> d.draft AND t.field <> 'correlation_id'
+), terms AS (
+    INSERT INTO jobs_searchterm (job_id, field, value)
+    SELECT id, field, value FROM drafted WHERE field IS NOT NULL
+)"""
+_MANY_SEARCHED = _MANY.replace("/*terms*/", _TERMS)
 
 
 def plain(draft: Draft) -> Job:
     """Write one job without keys and return it."""
+    terms: tuple[Any, ...] = ()
+    if draft.terms:
+        terms = (draft.id, *map(list, zip(*draft.terms, strict=True)))
     with connection.cursor() as cursor:
         cursor.execute(
-            _PLAIN,
+            _PLAIN_SEARCHED if terms else _PLAIN,
             (
                 draft.id,
                 draft.kind,
@@ -102,6 +129,7 @@ def plain(draft: Draft) -> Job:
                 draft.delay,
                 draft.expires_at,
                 draft.expires_in,
+                *terms,
             ),
         )
         run_at, expires_at, created_at = cursor.fetchone()
@@ -157,6 +185,7 @@ def _apart(drafts: Sequence[Draft]) -> tuple[list[Draft], list[Draft], dict[Any,
         if draft.replace:
             first.callback_url = draft.callback_url or first.callback_url
             first.values, first.text, first.replace = draft.values, draft.text, True
+            first.terms = draft.terms
             first.priority = max(first.priority, draft.priority)
     return list(now.values()), rest, folded
 
@@ -184,13 +213,15 @@ def _chunks(drafts: Sequence[Draft]) -> Iterator[list[Draft]]:
 
 
 def _write(drafts: Sequence[Draft]) -> dict[Any, Job]:
+    terms = [row for draft in drafts for row in _terms(draft)]
     with connection.cursor() as cursor:
         cursor.execute(
-            _MANY,
+            _MANY_SEARCHED if terms else _MANY,
             {
                 "limit": locks.timeout(),
                 "rows": json.dumps([_row(draft) for draft in drafts], default=str),
                 "replacing": [draft.id for draft in drafts if draft.replace],
+                "terms": json.dumps(terms, default=str),
             },
         )
         found = [_read(row[:-1]) for row in cursor.fetchall()]
@@ -202,6 +233,15 @@ def _write(drafts: Sequence[Draft]) -> dict[Any, Job]:
         job.absorbed = job.id != draft.id
         jobs[draft.id] = job
     return jobs
+
+
+def _terms(draft: Draft) -> Iterator[dict[str, Any]]:
+    """Yield its terms; one that replaces a job's arguments takes that job's terms away."""
+    named = {"draft": draft.id, "kind": draft.kind, "unique_key": draft.unique_key}
+    for field, value in draft.terms:
+        yield {**named, "field": field, "value": value}
+    if draft.replace and not draft.terms and registry.find(draft.kind).search:
+        yield named
 
 
 def _row(draft: Draft) -> dict[str, Any]:

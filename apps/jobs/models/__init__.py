@@ -4,6 +4,7 @@ from apps.jobs.models.attempt import Attempt
 from apps.jobs.models.job import Job
 from apps.jobs.models.jobkey import JobKey
 from apps.jobs.models.queue import Queue
+from apps.jobs.models.searchterm import SearchTerm
 from apps.jobs.models.worker import Worker
 
-__all__ = ["Attempt", "Job", "JobKey", "Queue", "Worker"]
+__all__ = ["Attempt", "Job", "JobKey", "Queue", "SearchTerm", "Worker"]

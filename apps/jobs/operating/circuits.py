@@ -8,6 +8,7 @@ from django.db import connection
 from apps.breakers import selectors as breakers
 from apps.breakers.api import Admission
 from apps.jobs import registry
+from apps.jobs.explaining.words import clock_time
 
 _COUNTS = """
 SELECT queue, kind, count(*) FROM jobs_job
@@ -54,11 +55,6 @@ def holds() -> dict[str, list[Hold]]:
         cursor.execute(_COUNTS, [list(behind)])
         rows: list[tuple[str, str, int]] = cursor.fetchall()
     return _by_queue([(queue, standing[behind[kind]], count) for queue, kind, count in rows])
-
-
-def clock_time(moment: datetime) -> str:
-    """Return a moment as people read it."""
-    return moment.isoformat(sep=" ", timespec="seconds")
 
 
 def _by_queue(found: list[tuple[str, Hold, int]]) -> dict[str, list[Hold]]:

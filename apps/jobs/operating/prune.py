@@ -54,6 +54,8 @@ WITH page AS MATERIALIZED (
     DELETE FROM jobs_attempt a USING doomed WHERE a.job_id = doomed.id RETURNING 1
 ), keys AS (
     DELETE FROM jobs_jobkey k USING doomed WHERE k.job_id = doomed.id RETURNING 1
+), terms AS (
+    DELETE FROM jobs_searchterm t USING doomed WHERE t.job_id = doomed.id
 ), jobs AS (
     DELETE FROM jobs_job j USING doomed WHERE j.id = doomed.id RETURNING 1
 )

@@ -116,8 +116,10 @@ def _settle_singly(entries: Sequence[Entry], error: DatabaseError) -> list[Settl
     (entry,) = entries
     if entry.settlement.verb is Verb.GIVE_UP:
         raise error
-    logger.error("the outcome of job %s can't be written: %s", entry.job_id, error)
-    message = f"its outcome could not be written: {error}".replace("\x00", "")[:500]
+    # The first line only: what follows are the row's values, secrets among them.
+    words = (str(error).splitlines() or [type(error).__name__])[0]
+    logger.error("the outcome of job %s can't be written: %s", entry.job_id, words)
+    message = f"its outcome could not be written: {words}".replace("\x00", "")[:500]
     hopeless = replace(
         entry,
         settlement=Settlement(Verb.GIVE_UP, failures=1, error=message, writes_attempt=True),

@@ -18,7 +18,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from apps.breakers.api import CircuitOpen
 from apps.core import context
-from apps.jobs import outcomes
+from apps.jobs import outcomes, redacting
 from apps.jobs.errors import LostClaim
 from apps.jobs.outcomes import Limits, Outcome, Settlement
 from apps.jobs.registry import Kind
@@ -110,6 +110,8 @@ def perform(run: Run) -> None:
 
 def _perform(run: Run) -> None:
     current.enter(current.CurrentJob(run.job, run.claim_id))
+    if run.kind.redact:
+        context.hide(redacting.veil_of(run.kind, run.job.args).text)
     handler = _bind(run)
     if run.kind.transactional:
         _perform_in_transaction(run, handler)
@@ -159,14 +161,16 @@ def _returned(value: object) -> Outcome:
 
 
 def _observe(error: BaseException, run: Run) -> Outcome:
+    hide = redacting.veil_of(run.kind, run.job.args).text
     if run.outcome is not None and isinstance(error, OperationalError | InterfaceError):
         # The handler had ended well: the database failed at its commit, which is not its fault.
         # Should the commit have happened after all, the fence refuses what is written now.
         # (A deferred constraint, or a transaction that the handler broke, is its fault.)
-        return Outcome(Verb.SNOOZE, delay=1.0, reason=f"its commit failed: {error}"[:200])
+        reason = hide(f"its commit failed: {error}")[:200]
+        return Outcome(Verb.SNOOZE, delay=1.0, reason=reason)
     if isinstance(error, CircuitOpen):
         return parking.parked(error)
-    outcome = outcomes.observe(error, run.kind.retry)
+    outcome = outcomes.observe(error, run.kind.retry, hide=hide)
     if outcome.error_class:
         logger.warning("%s failed: %s", run.kind.name, outcomes.error_line(outcome))
     return outcome

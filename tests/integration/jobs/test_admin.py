@@ -88,7 +88,7 @@ def test_the_page_says_why_a_job_waits(staff, make_job):
     )
     job = make_job("test.noop")
     text = staff.get(page(Job, "change", job.pk)).content.decode()
-    assert "parked: " in text
+    assert "It is not running because the queue default is paused: deploy." in text
     assert "deploy" in text
 
 

@@ -46,10 +46,10 @@ def test_a_job_that_nothing_holds_waits_for_its_turn(served):
 def test_a_time_ahead_is_named_with_the_reason_it_was_set_for(served):
     """Scheduled, retrying, snoozed."""
     job = JobFactory(run_at=FUTURE)
-    assert reason(job).sentence == "is scheduled at 2099-01-01 00:00:00+00:00"
+    assert reason(job).sentence == "is scheduled at 2099-01-01 00:00:00 UTC"
     assert view(job) == "scheduled"
     again = JobFactory(run_at=FUTURE, attempt=2, wait_reason="not yet")
-    assert reason(again).sentence == "runs again at 2099-01-01 00:00:00+00:00 (not yet)"
+    assert reason(again).sentence == "runs again at 2099-01-01 00:00:00 UTC (not yet)"
     assert reason(again).until == FUTURE
     assert view(again) == "retrying"
     assert reason(JobFactory(wait_reason="its worker was stopped")).code == "returned"

@@ -18,6 +18,8 @@ from apps.jobs.operating import operate, operate_many, selectors, show
 
 _LISTED = ("id", "kind", "queue", "view", "priority", "run_at", "attempt", "failures", "error")
 _DEPTHS = ("queue", "queued", "scheduled", "retrying", "parked", "running", "oldest_seconds")
+#: Told in the sentence already.
+_TOLD = ("explanation", "waiting")
 _RECENT = ("kind", "state", "count", "median_seconds", "p99_seconds")
 
 
@@ -56,13 +58,18 @@ class Command(BaseCommand):
         self._print(rows, options, as_table(rows, _LISTED))
 
     def _show(self, options: dict[str, Any]) -> None:
-        job = show.job(options["id"])
-        whole = show.facts(job) | {"waiting": show.reasons(job), "attempts": show.attempts(job)}
-        text = as_facts({k: v for k, v in whole.items() if k not in ("waiting", "attempts")})
-        for name in ("waiting", "attempts"):
-            if whole[name]:
-                text += f"\n\n{name}\n{as_table(whole[name], list(whole[name][0]))}"
-        self._print(whole, options, text)
+        whole = show.story(show.job(options["id"]))
+        tables = ("attempts", "timeline")
+        parts = [
+            show.told_as_text(whole["explanation"]),
+            as_facts({k: v for k, v in whole.items() if k not in (*tables, *_TOLD)}),
+            *(
+                f"{name}\n{as_table(whole[name], list(whole[name][0]))}"
+                for name in tables
+                if whole[name]
+            ),
+        ]
+        self._print(whole, options, "\n\n".join(parts))
 
     def _retry(self, options: dict[str, Any]) -> None:
         reason = options["reason"]

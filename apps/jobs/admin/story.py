@@ -1,0 +1,126 @@
+"""A job's page: the answer at its top, its progress, its timeline, and what to do."""
+
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.decorators import display
+
+from apps.core.readonly import ReadOnlyAdmin
+from apps.jobs import redacting
+from apps.jobs.admin.facts import documents, rows
+from apps.jobs.explaining.companions import told
+from apps.jobs.explaining.explain import explanation
+from apps.jobs.explaining.facts import gather
+from apps.jobs.explaining.links import links
+from apps.jobs.explaining.timeline import timeline
+from apps.jobs.explaining.words import Link
+from apps.jobs.models import Job
+from apps.jobs.states import State
+
+#: How the sentence's panel looks.
+TONES = {
+    "succeeded": "good", "dead": "bad", "cancelled": "idle",
+    "running": "info", "parked": "warn", "retrying": "warn",
+}  # fmt: skip
+
+
+class StoryAdmin(ReadOnlyAdmin):
+    """What a job's page shows beyond its fields; shared by its own page and its fragment."""
+
+    change_form_outer_before_template = "admin/jobs/job/story.html"
+
+    class Media:
+        css = {"all": ("jobs/story.css",)}
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:  # noqa: ANN401 Django's
+        """Return none: the story shows the fields, so that they stay as fresh as it is."""
+        return []
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the fragment that an open page asks for again."""
+        view = self.admin_site.admin_view(self.story_view)
+        mine = [path("<uuid:job_id>/story/", view, name="jobs_job_story")]
+        urls: list[URLPattern] = mine + super().get_urls()
+        return urls
+
+    def story_view(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
+        """Return the story anew, or nothing where it is still the one that was seen."""
+        job = Job.objects.filter(pk=job_id).first()
+        if job is None or not self.has_view_permission(request, job):
+            raise Http404
+        context = story(job)
+        if request.GET.get("seen") == context["story"]["seen"]:
+            return HttpResponse(status=204)
+        return TemplateResponse(request, "admin/jobs/job/_story.html", context)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Job | None = None,
+    ) -> HttpResponse:
+        """Show the story above the fields."""
+        if obj is not None:
+            context.update(story(obj))
+        answer: HttpResponse = super().render_change_form(
+            request, context, add=add, change=change, form_url=form_url, obj=obj
+        )
+        return answer
+
+    @display(description="error")
+    def shown_error(self, job: Job) -> str:
+        """The error, secrets masked."""
+        return redacting.veil(job.kind, job.args).text(job.error) or "-"
+
+
+def story(job: Job) -> dict[str, Any]:
+    """Return what the templates need."""
+    facts, companions = gather(job), told(job)
+    said = explanation(facts, companions)
+    events = timeline(facts, companions)
+    seen = (job.state, job.attempt, job.progress, job.run_at, said.code, said.also, len(events))
+    return {
+        "story": {
+            "job": job,
+            "said": said,
+            "tone": TONES.get(said.view, "info") if said.code != "worker_lost" else "bad",
+            "steps": [(step, step.page and address(step.page)) for step in said.steps],
+            "events": [(e, [(link, address(link)) for link in e.links]) for e in events],
+            "rows": rows(facts),
+            "documents": documents(facts),
+            "links": [(link, address(link)) for link in links(facts, companions)],
+            "progress": progress(job),
+            "now": facts.now,
+            "lives": job.state in (State.QUEUED, State.RUNNING),
+            "seen": sha256(repr(seen).encode()).hexdigest()[:16],
+        }
+    }
+
+
+def progress(job: Job) -> dict[str, Any] | None:
+    """Return how far the job is, where its handler says so."""
+    said = job.progress if isinstance(job.progress, dict) else {}
+    done, total = said.get("done"), said.get("total")
+    if not isinstance(done, int | float) or not isinstance(total, int | float) or total <= 0:
+        return None
+    percent = max(0, min(100, round(100 * done / total)))
+    return {"done": done, "total": total, "percent": percent}
+
+
+def address(link: Link) -> str:
+    """Return the address of a page; one that is not in the URL conf has none."""
+    if link.page.startswith(("/", "http")):
+        return link.page
+    found = reverse(link.page, args=link.args)
+    if not link.query:
+        return found
+    name, _, value = link.query.partition("=")
+    return f"{found}?{urlencode({name: value})}"

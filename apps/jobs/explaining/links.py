@@ -1,0 +1,34 @@
+"""Where to look further: the pages around a job, each only where there is something to see."""
+
+from collections.abc import Iterator, Sequence
+
+from django.conf import settings
+
+from apps.jobs.explaining.companions import Companion
+from apps.jobs.explaining.facts import Facts
+from apps.jobs.explaining.words import Link
+
+
+def links(facts: Facts, companions: Sequence[Companion]) -> list[Link]:
+    """Return the pages around a job, its own app's first."""
+    found = [link for each in companions for link in each.links]
+    return list(dict.fromkeys([*found, *_own(facts)]))
+
+
+def _own(facts: Facts) -> Iterator[Link]:
+    job, kind = facts.job, facts.kind
+    yield Link(f"Queue {job.queue}", "admin:jobs_queue_change", (job.queue,))
+    if facts.runner:
+        name, key = facts.runner.name, str(facts.runner.id)
+        yield Link(f"Worker {name}", "admin:jobs_worker_change", (key,))
+    if kind and kind.breaker:
+        yield Link(f"Breaker {kind.breaker}", "admin:breakers_breaker_change", (kind.breaker,))
+    if job.attempt:
+        yield Link("Its runs", "admin:jobs_attempt_changelist", query=f"q={job.id}")
+    yield Link("Its audit trail", "admin:core_audit_changelist", query=f"q={job.id}")
+    if kind and kind.celery_result:
+        page = "admin:django_celery_results_taskresult_changelist"
+        yield Link("Celery result", page, query=f"q={job.id}")
+    if settings.FLOWER_BASIC_AUTH and job.attempt:
+        # A doorbell bears the job's id where the job rang alone.
+        yield Link("Its doorbell in Flower", f"/flower/task/{job.id}")

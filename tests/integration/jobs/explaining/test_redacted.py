@@ -1,0 +1,102 @@
+"""A secret argument is shown nowhere: not on a page, a command, a log line, or in the ledger."""
+
+import io
+import logging
+from uuid import uuid4
+
+import pytest
+from django.core.management import call_command
+from django.urls import reverse
+
+from apps.core.context import ContextFilter
+from apps.jobs.api import enqueue, redacted
+from apps.jobs.backoff import Backoff
+from apps.jobs.models import Attempt, Job
+from apps.jobs.outcomes import Snooze
+from apps.jobs.redacting import MASK
+from apps.jobs.running import execute
+
+pytestmark = pytest.mark.django_db
+
+SECRET = "hunter2-hunter2"
+logger = logging.getLogger("tests.secrets")
+
+
+def leaky(password: str, how: str) -> dict[str, str]:
+    """Say the secret in every way a handler can."""
+    logger.warning("signing in with %s", password)
+    if how == "raise":
+        raise ValueError(f"bad password {password!r}")
+    if how == "snooze":
+        raise Snooze(60, f"{password} is throttled")
+    return {"echo": f"ok, {password}", "password": password}
+
+
+@pytest.fixture
+def run(declare):
+    """Return a function that runs a job with a secret and returns it as it stands."""
+    declare(leaky, "test.leaky", redact=("password",), retry=Backoff(max_attempts=1))
+
+    def run(how):
+        job = enqueue("test.leaky", {"password": SECRET, "how": how})
+        execute.answer([job.id], desk=execute.Desk(uuid4(), execute.knowledge()))
+        return Job.objects.get(pk=job.pk)
+
+    return run
+
+
+@pytest.fixture
+def lines():
+    """Yield the log as it is written, through the filter of our settings."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(ContextFilter())
+    root = logging.getLogger()
+    root.addHandler(handler)
+    yield stream
+    root.removeHandler(handler)
+
+
+@pytest.mark.parametrize("how", ["raise", "snooze", "return"])
+def test_no_page_and_no_command_shows_it(run, staff, how, capsys):
+    """Lists, the job, its runs, the fragment; table and JSON."""
+    job = run(how)
+    pages = [
+        reverse("admin:jobs_job_changelist"),
+        reverse("admin:jobs_job_change", args=[job.pk]),
+        reverse("admin:jobs_job_story", args=[job.pk]),
+        reverse("admin:jobs_attempt_changelist"),
+        *(reverse("admin:jobs_attempt_change", args=[row.pk]) for row in Attempt.objects.all()),
+    ]
+    for page in pages:
+        answer = staff.get(page)
+        assert answer.status_code == 200
+        assert SECRET not in answer.content.decode(), page
+    for words in (["show", str(job.pk)], ["list"], ["list", "--state", job.state]):
+        call_command("jobs", *words)
+        call_command("jobs", *words, "--json")
+    out = capsys.readouterr().out
+    assert SECRET not in out
+    assert MASK in staff.get(pages[1]).content.decode()
+    assert SECRET not in str(redacted(job))
+    assert redacted(job)["args"] == {"password": MASK, "how": how}
+
+
+def test_errors_are_masked_where_they_are_written(run):
+    """So that whoever reads the ledger, a hook or Celery, finds none."""
+    job = run("raise")
+    attempt = Attempt.objects.get()
+    assert job.error == f"ValueError: bad password '{MASK}'"
+    assert SECRET not in attempt.message + attempt.traceback
+    assert "raise ValueError" in attempt.traceback
+    assert SECRET not in run("snooze").wait_reason
+
+
+def test_log_lines_of_its_handler_are_masked(run, lines):
+    """The handler's own, and ours; those of other jobs are left alone."""
+    run("raise")
+    logger.warning("outside: %s", SECRET)
+    text = lines.getvalue()
+    assert f"signing in with {MASK}" in text
+    assert "test.leaky failed" in text
+    assert text.count(SECRET) == 1

@@ -1,0 +1,101 @@
+"""What a kind declares secret is masked, and so is its value wherever it turns up."""
+
+import pytest
+
+from apps.jobs import registry
+from apps.jobs.redacting import MASK, OPEN, veil, veil_of
+from apps.jobs.registry import Kind
+from apps.jobs.schema import Schema
+
+
+def handler(card: str, amount: int = 0, customer: dict[str, object] | None = None) -> None:
+    """Take what may be secret."""
+
+
+def kind(**policy):
+    """Return a kind that is not declared."""
+    return Kind(name="unit.kind", handler=handler, schema=Schema.of(handler), **policy)
+
+
+ARGS = {"card": "4242-4242", "amount": 12, "customer": {"email": "a@b.example", "name": "Ada"}}
+
+
+def test_a_kind_without_secrets_shows_all():
+    """And costs nothing: it is the same veil for all of them."""
+    assert veil_of(kind(), ARGS) is OPEN
+    assert OPEN.args(ARGS) == ARGS
+    assert OPEN.text("4242-4242") == "4242-4242"
+
+
+def test_arguments_and_places_in_them_are_masked():
+    """What is not named is shown."""
+    hidden = veil_of(kind(redact=("card", "customer.email")), ARGS)
+    assert hidden.args(ARGS) == {
+        "card": MASK,
+        "amount": 12,
+        "customer": {"email": MASK, "name": "Ada"},
+    }
+    assert ARGS["card"] == "4242-4242"
+
+
+def test_a_named_argument_with_parts_keeps_its_shape():
+    """Every part of it is masked."""
+    hidden = veil_of(kind(redact=("customer",)), ARGS)
+    assert hidden.args(ARGS)["customer"] == {"email": MASK, "name": MASK}
+
+
+def test_values_are_masked_in_results_and_texts():
+    """As they are, in JSON, in a repr and in a URL."""
+    args = {"card": 'a"b/c d'}
+    hidden = veil_of(kind(redact=("card",)), args)
+    for text in ('a"b/c d', 'a\\"b/c d', "a%22b%2Fc%20d"):
+        assert hidden.text(f"it said {text}!") == f"it said {MASK}!"
+    assert hidden.result({"echo": 'got a"b/c d', "card": 7, "n": [1, {"card": None}]}) == {
+        "echo": f"got {MASK}",
+        "card": MASK,
+        "n": [1, {"card": None}],
+    }
+
+
+def test_short_values_are_masked_as_whole_words():
+    """A CVC of 123 does not tear holes into every number."""
+    hidden = veil_of(kind(redact=("amount",)), ARGS)
+    assert hidden.text("12 of 1234, 12") == f"{MASK} of 1234, {MASK}"
+
+
+def test_a_result_is_masked_by_place_or_as_a_whole():
+    """`result.token`, or `result`."""
+    assert veil_of(kind(redact=("result.token",)), ARGS).result({"token": "t", "n": 1}) == {
+        "token": MASK,
+        "n": 1,
+    }
+    assert veil_of(kind(redact=("result",)), ARGS).result("all of it") == MASK
+    assert veil_of(kind(redact=("result",)), ARGS).result(None) is None
+
+
+def test_of_a_kind_that_nobody_declares_every_argument_is_secret():
+    """Names are shown, values are not."""
+    hidden = veil("unit.undeclared", {"card": "4242-4242", "more": [1, "two"]})
+    assert hidden.args({"card": "4242-4242", "more": [1, "two"]}) == {
+        "card": MASK,
+        "more": MASK,
+    }
+    assert hidden.text("declined 4242-4242") == f"declined {MASK}"
+
+
+@pytest.mark.parametrize(
+    ("policy", "complaint"),
+    [
+        ({"redact": ("crad",)}, "names crad"),
+        ({"redact": "card"}, "give a tuple"),
+        ({"search": ("carrd",)}, "names carrd"),
+        ({"redact": ("card",), "search": ("card",)}, "search= would show card"),
+        ({"redact": ("card",), "lock": "card:{card}"}, "lock= would show card"),
+        ({"redact": ("card",), "unique": "card:{card}"}, "unique= would show card"),
+    ],
+)
+def test_a_declaration_that_would_not_hide_is_refused(policy, complaint):
+    """At import, not at the first leak."""
+    with pytest.raises(ValueError, match=complaint):
+        kind(**policy)
+    assert registry.get("unit.kind") is None
