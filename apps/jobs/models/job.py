@@ -89,7 +89,10 @@ class Job(models.Model):
         permissions = [
             ("retry_job", "Can queue ended jobs again"),
             ("cancel_job", "Can cancel jobs"),
-            ("change_waiting_job", "Can change where, how urgently and when a queued job runs"),
+            ("run_job_now", "Can make queued jobs due now"),
+            ("change_job_priority", "Can change the priority of queued jobs"),
+            ("change_job_queue", "Can move queued jobs to another queue"),
+            ("edit_job_args", "Can edit the arguments of jobs and queue them again"),
         ]
         constraints = [
             models.CheckConstraint(
