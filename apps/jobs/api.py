@@ -27,6 +27,7 @@ from apps.jobs.explaining.explain import explain
 from apps.jobs.explaining.words import Event, Explanation, Link, Step, Wait
 from apps.jobs.handle import JobHandle, job_state, wait_for
 from apps.jobs.models import Job
+from apps.jobs.operating.edit import edit
 from apps.jobs.operating.operate import cancel, change, retry
 from apps.jobs.operating.operate_many import cancel_many, change_many, retry_many
 from apps.jobs.operating.operate_queues import pause_queue, resume_queue
@@ -77,6 +78,7 @@ __all__ = [
     "change_many",
     "companions",
     "current_job",
+    "edit",
     "enqueue",
     "enqueue_drafts",
     "enqueue_many",

@@ -17,6 +17,7 @@ from apps.jobs.callbacks import targets
 from apps.jobs.enqueueing import queues, searching, templates
 from apps.jobs.errors import InvalidArgs, InvalidOption
 from apps.jobs.models.job import MAX_PRIORITY, MIN_PRIORITY
+from apps.jobs.registry import Kind
 
 MAX_DELAY = 10 * 366 * 86_400.0  # seconds
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
@@ -200,6 +201,13 @@ def _check_text(name: str, value: object) -> None:
         )
     if _UNFIT.search(value):
         raise InvalidOption(f"{name} holds a NUL character or half a surrogate pair.")
+
+
+def checked_args(kind: Kind, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments as JSON values, or raise InvalidArgs: as `enqueue` checks them."""
+    dumped = kind.schema.check(args)
+    _check_size(kind.name, dumped.text)
+    return dumped.values
 
 
 def _check_size(kind: str, text: str) -> None:

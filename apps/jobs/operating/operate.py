@@ -34,7 +34,7 @@ def cancel(job_id: UUID, *, actor: Actor = None, reason: str = "") -> Job:
     """
     with bounded(f"job {job_id}"):
         if not cancel_ids([job_id], reason=reason):
-            raise _refusal(job_id, "cancelled", "is queued or running")
+            raise refusal(job_id, "cancelled", "is queued or running")
         _record("cancel", job_id, actor, reason)
         return Job.objects.get(pk=job_id)
 
@@ -48,7 +48,7 @@ def retry(job_id: UUID, *, actor: Actor = None, reason: str = "") -> Job:
     """
     with bounded(f"job {job_id}"):
         if not retry_ids([job_id]):
-            raise _twin(job_id) or _refusal(job_id, "retried", "is dead or cancelled")
+            raise twin(job_id) or refusal(job_id, "retried", "is dead or cancelled")
         _record("retry", job_id, actor, reason)
         return Job.objects.get(pk=job_id)
 
@@ -70,7 +70,7 @@ def change(
     changes = checked_changes(priority=priority, queue=queue, run_at=run_at, run_now=run_now)
     with bounded(f"job {job_id}"):
         if not change_ids([job_id], changes):
-            raise _refusal(job_id, "changed", "is queued")
+            raise refusal(job_id, "changed", "is queued")
         _record("change", job_id, actor, reason, details=described(changes))
         return Job.objects.get(pk=job_id)
 
@@ -167,7 +167,8 @@ def _record(
         )
 
 
-def _refusal(job_id: UUID, done: str, needed: str) -> Exception:
+def refusal(job_id: UUID, done: str, needed: str) -> Exception:
+    """Return why a verb found nothing to move: the job is gone, or in another state."""
     state = Job.objects.filter(pk=job_id).values_list("state", flat=True).first()
     if state is None:
         return JobNotFound(f"There is no job {job_id}: it was pruned, or never committed.")
@@ -176,16 +177,16 @@ def _refusal(job_id: UUID, done: str, needed: str) -> Exception:
     )
 
 
-def _twin(job_id: UUID) -> Superseded | None:
+def twin(job_id: UUID) -> Superseded | None:
     """Return the refusal of a retry whose unique key is queued by another job."""
     job = Job.objects.filter(pk=job_id).first()
     if job is None or job.unique_key is None or job.state not in (State.DEAD, State.CANCELLED):
         return None
-    twin = Job.objects.queued().filter(kind=job.kind, unique_key=job.unique_key).first()
-    if twin is None:
+    other = Job.objects.queued().filter(kind=job.kind, unique_key=job.unique_key).first()
+    if other is None:
         return None
     return Superseded(
-        f"Job {job_id} can't be queued again: job {twin.id} of the same unique key "
+        f"Job {job_id} can't be queued again: job {other.id} of the same unique key "
         f"{job.unique_key!r} is queued already.",
-        job_id=str(twin.id),
+        job_id=str(other.id),
     )
