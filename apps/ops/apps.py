@@ -1,8 +1,9 @@
 """Django's registration of the app."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib import admin
 from django.core.checks import register
+from django.db.models.signals import post_migrate
 from unfold.paginator import InfinitePaginator
 
 
@@ -12,10 +13,13 @@ class OpsConfig(AppConfig):
     name = "apps.ops"
 
     def ready(self) -> None:
-        """Dress the admin, and register what `manage.py check` looks at."""
+        """Dress the admin, register what `manage.py check` looks at, and see to the groups."""
         from apps.ops.flower.checks import check_flower  # apps are loaded by now, not before
+        from apps.ops.verbs import roles
 
         register(check_flower)
+        *_, last = apps.get_app_configs()  # when its permissions stand, all do
+        post_migrate.connect(roles.after_migrate, sender=last, dispatch_uid="ops.roles")
         admin.site.index_template = "ops/dashboard.html"
         admin.site.index_title = "Control room"
         # Defaults, so that also the lists of other people's apps count nothing.

@@ -2,5 +2,6 @@
 
 from apps.ops.flower.models import Flower
 from apps.ops.rollups.models import ErrorRollup, Pass, Rollup, Sample
+from apps.ops.verbs.models import BulkVerb, Grant
 
-__all__ = ["ErrorRollup", "Flower", "Pass", "Rollup", "Sample"]
+__all__ = ["BulkVerb", "ErrorRollup", "Flower", "Grant", "Pass", "Rollup", "Sample"]

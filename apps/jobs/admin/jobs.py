@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -11,11 +11,14 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.paginator import InfinitePaginator
 
+from apps.jobs.admin.bulk import BULK_ACTIONS, BulkActions
+from apps.jobs.admin.errors import ByErrorClass
 from apps.jobs.admin.filters import ByKind, ByQueue, ByState
+from apps.jobs.admin.job_verbs import JOB_VERBS, JobVerbs
 from apps.jobs.admin.story import StoryAdmin
 from apps.jobs.admin.verbs import ReasonForm, act
 from apps.jobs.models import Job
-from apps.jobs.operating import finding, operate, operate_many
+from apps.jobs.operating import finding, operate
 
 STATES = {
     "queued": "info",
@@ -27,20 +30,19 @@ STATES = {
 
 
 @admin.register(Job)
-class JobAdmin(StoryAdmin):
+class JobAdmin(BulkActions, JobVerbs, StoryAdmin):
     """Every job; the ledger owns its fields, verbs go through services."""
 
     list_display = (
         *("id", "kind", "queue", "shown_state", "attempt", "failures", "run_at", "shown_error"),
     )
-    list_filter = (ByState, ByQueue, ByKind)
+    list_filter = (ByState, ByQueue, ByKind, ByErrorClass)
     search_fields = ("id",)  # what is searched, finding.py says
     paginator = InfinitePaginator
     sortable_by = ("id",)  # anything else would sort all of history
     ordering = ("-id",)
-    sortable_by = ("id",)  # anything else would sort all of history
-    actions = ("retry_chosen", "cancel_chosen")
-    actions_detail = ("retry", "cancel")
+    actions = BULK_ACTIONS
+    actions_detail = ("retry", "cancel", *JOB_VERBS)
 
     @display(description="state", ordering="state", label=STATES)
     def shown_state(self, job: Job) -> str:
@@ -72,18 +74,6 @@ class JobAdmin(StoryAdmin):
     def has_cancel_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 unfold's
         """Whether the user may cancel."""
         return request.user.has_perm("jobs.cancel_job")
-
-    @action(description="Retry the chosen", permissions=["retry"])
-    def retry_chosen(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        """Queue the dead and cancelled among the chosen again."""
-        count = operate_many.retry_many(queryset, actor=request.user, reason="in the admin")
-        messages.success(request, f"Queued again: {count}.")
-
-    @action(description="Cancel the chosen", permissions=["cancel"])
-    def cancel_chosen(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        """Cancel the queued and running among the chosen."""
-        count = operate_many.cancel_many(queryset, actor=request.user, reason="in the admin")
-        messages.success(request, f"Cancelled, or asked to stop: {count}.")
 
     @action(
         description="Retry",

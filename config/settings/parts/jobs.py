@@ -22,6 +22,7 @@ JOBS_MODULES: list[str] = [
     "tasks.callbacks",
     "tasks.maintenance",
     "tasks.schedules",
+    "tasks.ops",
 ]
 #: What the dispatcher rings with.
 JOBS_PUBLISHER = "tasks.publisher.CeleryPublisher"

@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0002_storage"),
+        ("jobs", "0005_attempt_error"),
     ]
 
     operations = [

@@ -1,0 +1,5 @@
+"""The control room's own pages; each topic registers its models."""
+
+from apps.ops.verbs.admin import BulkVerbAdmin
+
+__all__ = ["BulkVerbAdmin"]
