@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django import forms
 from django.conf import settings
+from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.decorators import action
@@ -18,6 +19,7 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
+from apps.core.readonly import ReadOnlyAdmin
 from apps.jobs import registry
 from apps.jobs.admin.verbs import ReasonForm, act
 from apps.jobs.enqueueing.draft import checked_args
@@ -26,6 +28,7 @@ from apps.jobs.models import Job
 from apps.jobs.models.job import MAX_PRIORITY, MIN_PRIORITY
 from apps.jobs.operating import edit as editing
 from apps.jobs.operating import operate
+from apps.jobs.states import State
 
 
 class PriorityForm(ReasonForm):
@@ -105,8 +108,20 @@ class _Readable(json.JSONEncoder):
         super().__init__(**(options | {"indent": 2, "ensure_ascii": False}))
 
 
-class JobVerbs:
+class JobVerbs(ReadOnlyAdmin):
     """The dialogs, for the admin of jobs: list JOB_VERBS in its `actions_detail`."""
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:  # noqa: ANN401 unfold's
+        """Leave out the buttons that the job's state would refuse."""
+        job = found(unquote(str(object_id)))
+        offered: list[Any] = super().get_actions_detail(request, object_id)
+        prefix = f"{self.model._meta.app_label}_{self.model._meta.model_name}_"
+        return [
+            each
+            for each in offered
+            if job is None
+            or job.state in SHOWN_IN.get(each.action_name.removeprefix(prefix), (job.state,))
+        ]
 
     def has_run_now_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 unfold's
         """Whether the user may make a job due now."""
@@ -185,8 +200,17 @@ class JobVerbs:
         )
 
 
-#: For `actions_detail`: one menu.
-JOB_VERBS = {"title": "More", "items": ["run_now", "set_priority", "set_queue", "edit_args"]}
+#: For `actions_detail`.
+JOB_VERBS = ("run_now", "set_priority", "set_queue", "edit_args")
+#: Where each button of the job's page makes sense; the services have the last word.
+SHOWN_IN: dict[str, tuple[State, ...]] = {
+    "retry": (State.DEAD, State.CANCELLED),
+    "cancel": (State.QUEUED, State.RUNNING),
+    "run_now": (State.QUEUED,),
+    "set_priority": (State.QUEUED,),
+    "set_queue": (State.QUEUED,),
+    "edit_args": editing.EDITABLE,
+}
 
 
 def found(object_id: object) -> Job | None:

@@ -23,6 +23,7 @@ from apps.ops.verbs.forms import ConfirmForm
 from apps.ops.verbs.models import BulkVerb
 from apps.ops.verbs.permits import may_apply
 
+LINK = "text-primary-600 dark:text-primary-500"
 #: Rows of a preview.
 FIRST = 10
 STATES = {
@@ -83,13 +84,13 @@ class BulkVerbAdmin(ReadOnlyAdmin):
         if bulk.job is None:
             return "none: it was done at once"
         url = reverse("admin:jobs_job_change", args=[bulk.job])
-        return format_html('<a href="{}">{}</a>', url, bulk.job)
+        return format_html('<a class="{}" href="{}">{}</a>', LINK, url, bulk.job)
 
     @display(description="audit entry")
     def shown_audit(self, bulk: BulkVerb) -> Any:  # noqa: ANN401 safe text
         """Its row in the audit trail, linked."""
         url = reverse("admin:core_audit_change", args=[bulk.audit_id])
-        return format_html('<a href="{}">{}</a>', url, bulk.audit_id)
+        return format_html('<a class="{}" href="{}">{}</a>', LINK, url, bulk.audit_id)
 
     def changeform_view(
         self,

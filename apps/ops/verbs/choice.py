@@ -87,7 +87,7 @@ def described(filter: Filter) -> list[str]:
     """Return the filter in words, a line each."""
     if IDS in filter:
         return [f"{len(filter[IDS])} chosen by hand"]
-    names = {"q": "search"}
+    names = {"q": "search", "error_class": "class of error"}
     lines = [
         f"{names.get(name, name.replace('__', ' '))}: {', '.join(values)}"
         for name, values in filter.items()

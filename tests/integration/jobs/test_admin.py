@@ -35,9 +35,16 @@ def page(model, name, *arguments):
 
 
 def act(client, action, *jobs):
-    """Run an action over jobs."""
-    data = {"action": action, "_selected_action": [str(job.pk) for job in jobs]}
-    return client.post(page(Job, "changelist"), data, follow=True)
+    """Run an action over jobs, and confirm its preview."""
+    chosen = [str(job.pk) for job in jobs]
+    data = {"action": action, "_selected_action": chosen}
+    shown = client.post(page(Job, "changelist"), data, follow=True)
+    if shown.context is None or "form" not in shown.context:
+        return shown
+    confirm = shown.context["form"]["confirm"].value()
+    url = shown.request["PATH_INFO"]
+    data = {"confirm": confirm, "ids": chosen, "reason": "as told"}
+    return client.post(url, data, follow=True)
 
 
 def detail(client, model, verb, row, **fields):
