@@ -52,12 +52,8 @@ def submit(page, **fields):
     page.locator("#dialog").get_by_role("button", name="Submit").click()
 
 
-def test_an_operator_retries_five_thousand_dead_letters_by_filter(page, sign_in, processes):
-    """From the list, confirmed by typing, watched to its end, applied by a real worker."""
-    user = sign_in("operator")
-    make_dead(DEAD)
-    spared = make_dead(2, error="ValueError: bad card")
-    page.goto("/admin/jobs/job/?state=dead&error_class=ConnectionError")
+def confirm_retry_of_all(page):
+    """Choose all that the list holds, and confirm the retry, after two mistakes."""
     page.locator("#action-toggle").check()
     page.get_by_role("link", name=re.compile("Select all")).click()
     page.locator("select[name=action]").select_option(label="Retry…")
@@ -74,6 +70,14 @@ def test_an_operator_retries_five_thousand_dead_letters_by_filter(page, sign_in,
     page.fill("[name=typed]", "5000")
     confirm.click()
 
+
+def test_an_operator_retries_five_thousand_dead_letters_by_filter(page, sign_in, processes):
+    """From the list, confirmed by typing, watched to its end, applied by a real worker."""
+    user = sign_in("operator")
+    make_dead(DEAD)
+    spared = make_dead(2, error="ValueError: bad card")
+    page.goto("/admin/jobs/job/?state=dead&error_class=ConnectionError")
+    confirm_retry_of_all(page)
     bulk = BulkVerb.objects.get()
     bar, sentence = page.locator("progress"), page.locator("[data-part=sentence]")
     expect(sentence).to_have_text("Waits for its turn: 5,000 jobs.")
