@@ -10,7 +10,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
 from apps.core import clock
-from apps.jobs.errors import JobError
+from apps.core.errors import CeleriacError
 
 MOST_MINUTES = 10 * 366 * 24 * 60
 
@@ -43,7 +43,7 @@ def act(request: HttpRequest, url: str, done: str, verb: Callable[[], object]) -
     """Call the service, tell the operator what came of it, and return to `url`."""
     try:
         verb()
-    except JobError as error:
+    except CeleriacError as error:
         messages.error(request, error.message)
     else:
         messages.success(request, done)

@@ -148,7 +148,7 @@ class BulkVerbAdmin(ReadOnlyAdmin):
             "described": choice.described(filter),
             "ids": filter.get(choice.IDS, []),
             "at_once": counted is not None and counted <= services.AT_ONCE,
-            "first": chosen.order_by("-pk")[:FIRST],
+            "first": choice.first(chosen, FIRST) if counted != 0 else [],
             "back": _list_url(filter),
         }
         return TemplateResponse(request, "admin/ops/bulkverb/apply.html", context)

@@ -1,6 +1,6 @@
 """Which jobs a filter holds: exactly those that the list of jobs would show for it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -66,6 +66,16 @@ def count(chosen: QuerySet[Job]) -> int | None:
 
 def bounded_count(rows: QuerySet[Any], *, milliseconds: int) -> int | None:
     """Return how many, or None where the database would need longer."""
+    return _within(milliseconds, rows.count)
+
+
+def first(chosen: QuerySet[Job], number: int) -> list[Job]:
+    """Return the latest of them; none where the database would need too long to find them."""
+    return _within(COUNT_FOR, lambda: list(chosen.order_by("-pk")[:number])) or []
+
+
+def _within[T](milliseconds: int, ask: Callable[[], T]) -> T | None:
+    """Return the answer of one question, or None where it would take longer."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
@@ -74,7 +84,7 @@ def bounded_count(rows: QuerySet[Any], *, milliseconds: int) -> int | None:
                 [f"{milliseconds}ms"],
             )
             before = cursor.fetchone()[0]
-            found = rows.count()
+            found = ask()
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
             return found
     except OperationalError as error:

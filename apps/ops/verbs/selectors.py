@@ -78,5 +78,7 @@ def _why_it_waits(bulk: BulkVerb) -> str:
     job = Job.objects.filter(pk=bulk.job).first()
     if job is None or job.state == "running":
         return ""
+    if job.is_finished:
+        return f"Its job is {job.state}: retry it, and it goes on where it stood."
     reasons = "; ".join(wait.sentence for wait in waiting(job))
     return f"Its job is {view(job)}{f': {reasons}' if reasons else ''}."

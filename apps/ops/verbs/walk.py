@@ -26,6 +26,8 @@ from apps.ops.verbs.permits import may_apply
 
 #: Jobs in a batch.
 BATCH = 500
+#: More held jobs than this are not gathered: they are tried again before the cursor moves on.
+MOST_HELD = 5_000
 #: How often jobs that others hold are tried again before they are left.
 ROUNDS = 5
 
@@ -68,12 +70,15 @@ def end(bulk: BulkVerb, state: State, error: str = "") -> Step:
 
 
 def _apply(bulk: BulkVerb, action: BulkAction) -> Step:
+    if len(bulk.held) >= MOST_HELD:
+        left = _try_held(bulk, action, rounds=bulk.rounds)
+        return Step.HELD if len(left) >= MOST_HELD else Step.MORE
     chosen = choice.until(choice.jobs(bulk.filter, action, actor=bulk.actor), bulk.cutoff)
     if bulk.cursor is not None:
         chosen = chosen.filter(pk__gt=bulk.cursor)
     ids = list(chosen.order_by("pk").values_list("pk", flat=True)[:BATCH])
     if not ids:
-        return _apply_held(bulk, action)
+        return _finish(bulk, action)
     free, changed = _change(bulk, action, ids)
     taken = set(free)
     held = [str(job_id) for job_id in ids if job_id not in taken]
@@ -81,22 +86,23 @@ def _apply(bulk: BulkVerb, action: BulkAction) -> Step:
     return Step.MORE
 
 
-def _apply_held(bulk: BulkVerb, action: BulkAction) -> Step:
+def _finish(bulk: BulkVerb, action: BulkAction) -> Step:
     """Try again what others held; what they still hold after some rounds is left as it is."""
-    ids, later = [UUID(name) for name in bulk.held[:BATCH]], bulk.held[BATCH:]
-    if not ids:
-        return end(bulk, State.FINISHED)
+    left = _try_held(bulk, action, rounds=bulk.rounds + 1) if bulk.held else []
+    if left and bulk.rounds + 1 < ROUNDS:
+        return Step.HELD
+    note = f"{len(left)} held by other transactions were left as they are." if left else ""
+    return end(bulk, State.FINISHED, note)
+
+
+def _try_held(bulk: BulkVerb, action: BulkAction, *, rounds: int) -> list[str]:
+    """Apply the verb to what nobody holds any more; return the ids that somebody still does."""
+    ids = [UUID(name) for name in bulk.held]
     free, changed = _change(bulk, action, ids)
     movable = Job.objects.filter(pk__in=ids, state__in=action.states).exclude(pk__in=free)
     still = [str(job_id) for job_id in movable.order_by("pk").values_list("pk", flat=True)]
-    held = later + still
-    _note(bulk, changed, held=held, rounds=bulk.rounds + 1)
-    if later:
-        return Step.MORE
-    if held and bulk.rounds + 1 < ROUNDS:
-        return Step.HELD
-    left = f"{len(held)} were held by other transactions and left as they are." if held else ""
-    return end(bulk, State.FINISHED, left)
+    _note(bulk, changed, held=still, rounds=rounds)
+    return still
 
 
 def _change(bulk: BulkVerb, action: BulkAction, ids: Sequence[UUID]) -> tuple[Sequence[UUID], int]:

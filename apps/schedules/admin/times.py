@@ -14,6 +14,7 @@ from django_celery_beat.models import (
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from apps.core.audited import Audited
 from apps.core.readonly import ReadOnlyAdmin
 from apps.schedules.models import Beat, Tick
 
@@ -25,7 +26,7 @@ for model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule)
 
 
 @admin.register(ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule)
-class TimesAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class TimesAdmin(Audited, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """When a schedule fires; several periodic tasks may share one."""
 
     list_per_page = 100

@@ -69,8 +69,26 @@ def test_a_job_that_is_held_for_good_is_left_and_reported(operator):
         let_go()
     bulk.refresh_from_db()
     assert (bulk.state, bulk.changed, bulk.untouched) == ("finished", 2, 1)
-    assert "1 were held by other transactions" in bulk.error
+    assert "1 held by other transactions" in bulk.error
     assert Job.objects.get(pk=jobs[1].pk).state == "dead"
+
+
+def test_too_many_held_jobs_stop_the_cursor_until_they_are_free(operator, monkeypatch):
+    """The row that remembers them stays small."""
+    monkeypatch.setattr(walk, "MOST_HELD", 5)
+    jobs = dead_jobs(12)
+    bulk = begin(operator)
+
+    def hold_all():
+        return list(Job.objects.select_for_update().filter(pk__in=[job.pk for job in jobs]))
+
+    with held_open(hold_all) as (_, let_go):
+        for _round in range(2 * walk.ROUNDS):
+            assert run.bulk_run(bulk_id=bulk.pk).seen == 5
+        let_go()
+        finish(bulk)
+    bulk.refresh_from_db()
+    assert (bulk.state, bulk.changed) == ("finished", 12)
 
 
 def test_runs_that_meet_do_nothing_twice(operator):

@@ -1,6 +1,7 @@
 """The pages of verbs over filters, and who may open them."""
 
 import pytest
+from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from apps.core.models import Audit
@@ -187,6 +188,24 @@ def test_the_pages_ask_few_questions(operator, django_assert_max_num_queries):
         operator.get(reverse("admin:ops_bulkverb_changelist"))
     with django_assert_max_num_queries(8):
         operator.get(progress(bulk))
+
+
+def test_changes_of_people_groups_and_crontabs_are_audited(client):
+    """Who may do what is the first thing to ask after an accident."""
+    admin, eye = member("admin"), member("viewer")
+    client.force_login(admin)
+    url = reverse("admin:accounts_user_change", args=[eye.pk])
+    groups = list(Group.objects.filter(name="operator").values_list("pk", flat=True))
+    data = {"email": eye.email, "is_active": "on", "is_staff": "on", "groups": groups}
+    assert client.post(url, data).status_code == 302
+    entry = Audit.objects.get(verb="user.change")
+    assert (entry.actor, entry.details["groups"]) == (admin, ["operator"])
+    url = reverse("admin:django_celery_beat_crontabschedule_add")
+    fields = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year")
+    client.post(url, dict.fromkeys(fields, "*") | {"timezone": "UTC"})
+    assert Audit.objects.filter(verb="crontabschedule.create", actor=admin).count() == 1
+    client.post(reverse("admin:auth_group_delete", args=groups), {"post": "yes"})
+    assert Audit.objects.filter(verb="group.delete").count() == 1
 
 
 def test_the_audit_trail_is_searched_and_never_edited(client):
