@@ -55,7 +55,7 @@ def submit(page, **fields):
 def confirm_retry_of_all(page):
     """Choose all that the list holds, and confirm the retry, after two mistakes."""
     page.locator("#action-toggle").check()
-    page.get_by_role("link", name=re.compile("Select all")).click()
+    page.get_by_role("link", name=re.compile("Select all that match")).click()
     page.locator("select[name=action]").select_option(label="Retry…")
     page.get_by_role("button", name="Run").click()
     expect(page.locator("#how-many")).to_have_text("5,000 jobs")
