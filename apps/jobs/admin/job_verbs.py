@@ -27,7 +27,8 @@ from apps.jobs.errors import InvalidArgs
 from apps.jobs.models import Job
 from apps.jobs.models.job import MAX_PRIORITY, MIN_PRIORITY
 from apps.jobs.operating import edit as editing
-from apps.jobs.operating import operate
+from apps.jobs.operating import masks, operate
+from apps.jobs.redacting import MASK
 from apps.jobs.states import State
 
 
@@ -68,7 +69,7 @@ class EditForm(ReasonForm):
     args = forms.JSONField(
         label="Arguments",
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 10, "spellcheck": "false"}),
-        help_text=f"JSON. Secrets are shown as {editing.MASK}: left so, they stay as they are.",
+        help_text=f"JSON. Secrets are shown as {MASK}: left so, they stay as they are.",
     )
     field_order = ("args", "reason")
 
@@ -79,7 +80,7 @@ class EditForm(ReasonForm):
         field = self.fields["args"]
         field.encoder = _Readable
         if job is not None and kind is not None:
-            field.initial = editing.masked(kind, job.args)
+            field.initial = masks.masked(kind, job.args)
             takes = ", ".join(kind.schema.fields) or "no arguments"
             field.help_text = f"{kind.name} takes {takes}. {field.help_text}"
         else:
@@ -94,7 +95,7 @@ class EditForm(ReasonForm):
             raise forms.ValidationError("Write an object: the handler's arguments by name.")
         if job is not None and kind is not None:
             try:
-                checked_args(kind, editing.unmasked(kind, value, job.args))
+                checked_args(kind, masks.unmasked(kind, value, job.args))
             except InvalidArgs as error:
                 lines = [f"{field}: {text}" for field, text in error.errors.items()]
                 raise forms.ValidationError(lines or [error.message]) from error

@@ -8,18 +8,17 @@ from django.db import IntegrityError, transaction
 
 from apps.core import audit
 from apps.jobs import nudge, registry
-from apps.jobs.enqueueing import templates
+from apps.jobs.enqueueing import searching, templates
 from apps.jobs.enqueueing.draft import checked_args
 from apps.jobs.enqueueing.locks import bounded
 from apps.jobs.errors import Superseded
-from apps.jobs.models import Job
+from apps.jobs.models import Job, SearchTerm
 from apps.jobs.operating import operate
+from apps.jobs.operating.masks import masked, unmasked
 from apps.jobs.registry import Kind
 from apps.jobs.states import State
 
 EDITABLE = (State.QUEUED, State.DEAD, State.CANCELLED)
-#: What stands for a secret. Sent back unchanged it means: as it is.
-MASK = "•••"
 
 
 def edit(job_id: UUID, *, args: Mapping[str, Any], actor: operate.Actor, reason: str = "") -> Job:
@@ -37,6 +36,7 @@ def edit(job_id: UUID, *, args: Mapping[str, Any], actor: operate.Actor, reason:
         kind = registry.find(found.kind)
         values = checked_args(kind, unmasked(kind, args, found.args))
         _write(found, values, _keys(kind, found, values))
+        _index(found, kind, values)
         if found.state == State.QUEUED:
             nudge.after_commit(queue=found.queue, priority=found.priority, run_at=found.run_at)
         elif not operate.retry_ids([job_id]):
@@ -45,27 +45,17 @@ def edit(job_id: UUID, *, args: Mapping[str, Any], actor: operate.Actor, reason:
         return Job.objects.get(pk=job_id)
 
 
-def masked(kind: Kind, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments as they may be shown."""
-    return {name: MASK if name in kind.redact else value for name, value in args.items()}
-
-
-def unmasked(kind: Kind, args: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments with each mask that came back replaced by what it stood for."""
-    return {
-        name: before[name] if name in kind.redact and value == MASK and name in before else value
-        for name, value in args.items()
-    }
-
-
 def _keys(kind: Kind, job: Job, values: Mapping[str, Any]) -> dict[str, str]:
     """Return the keys that are made from arguments; one that the caller chose stays."""
     made = {}
     for field, template in (("unique_key", kind.unique), ("lock_key", kind.lock)):
         if template is not None:
-            defaults = kind.schema.defaults
-            if getattr(job, field) == templates.render(template, job.args, defaults):
-                made[field] = templates.render(template, values, defaults)
+            old, new = (
+                templates.render(template, kind.schema.named(args), kind.schema.defaults)
+                for args in (job.args, values)
+            )
+            if getattr(job, field) == old:
+                made[field] = new
     return made
 
 
@@ -79,6 +69,16 @@ def _write(job: Job, values: dict[str, Any], keys: dict[str, str]) -> None:
         raise Superseded(
             f"Another job of the unique key {keys['unique_key']!r} is queued already."
         ) from error
+
+
+def _index(job: Job, kind: Kind, values: dict[str, Any]) -> None:
+    """Let the job be found by what it says now."""
+    if kind.search:
+        SearchTerm.objects.filter(job_id=job.pk, field__in=kind.search).delete()
+        pairs = searching.of_args(kind, kind.schema.named(values))
+        SearchTerm.objects.bulk_create(
+            [SearchTerm(job_id=job.pk, field=field, value=value) for field, value in pairs]
+        )
 
 
 def _record(

@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
                 ("filter", models.JSONField(blank=True, default=dict)),
                 ("reason", models.TextField()),
                 ("actor_name", models.CharField(blank=True, max_length=254)),
+                ("chosen", models.JSONField(blank=True, null=True)),
                 ("job", models.UUIDField(blank=True, null=True)),
                 ("cutoff", models.DateTimeField()),
                 (

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib.admin import site
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ALL_VAR, ORDER_VAR, PAGE_VAR
+from django.contrib.admin.views.main import ALL_VAR, ORDER_VAR, PAGE_VAR, SEARCH_VAR
 from django.core.exceptions import SuspiciousOperation
 from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
@@ -16,6 +16,7 @@ from django.http import HttpRequest, QueryDict
 from apps.jobs.models import Job
 from apps.ops.verbs.catalogue import BulkAction
 from apps.ops.verbs.errors import BadFilter
+from apps.ops.verbs.models import BulkVerb
 
 #: The kind that applies verbs: never itself a verb's object, or it would cancel itself.
 KIND = "ops.apply_verb"
@@ -50,6 +51,23 @@ def jobs(filter: Filter, verb: BulkAction, *, actor: Any) -> QuerySet[Job]:  # n
     chosen = _selected(filter[IDS]) if IDS in filter else _listed(filter, actor)
     movable: QuerySet[Job] = chosen.filter(state__in=verb.states).exclude(kind=KIND)
     return movable.order_by()
+
+
+def of(bulk: BulkVerb, verb: BulkAction) -> QuerySet[Job]:
+    """Return the jobs that a verb was begun for; raises BadFilter."""
+    filter = bulk.filter if bulk.chosen is None else {IDS: bulk.chosen}
+    return jobs(filter, verb, actor=bulk.actor)
+
+
+def frozen(filter: Filter, chosen: QuerySet[Job], total: int | None) -> list[str] | None:
+    """Return the ids that a search found, or None where the filter itself will do.
+
+    A search tries one way after another until one finds something (finding.py), so that
+    it would find others once the first of them have moved on.
+    """
+    if SEARCH_VAR not in filter or total is None:
+        return None
+    return [str(job_id) for job_id in chosen.values_list("pk", flat=True)]
 
 
 def until(chosen: QuerySet[Job], cutoff: Any) -> QuerySet[Job]:  # noqa: ANN401 a moment

@@ -46,6 +46,8 @@ class BulkVerb(models.Model):
     )
     actor_name = models.CharField(max_length=254, blank=True)
     audit = models.OneToOneField("core.Audit", on_delete=models.PROTECT, related_name="bulk_verb")
+    #: The jobs by id, where the filter is a search: its answer changes with the jobs' state.
+    chosen = models.JSONField(null=True, blank=True)
     #: The job that applies it; none where it was done at once.
     job = models.UUIDField(null=True, blank=True)
     #: Jobs that were enqueued or ended after this moment are not touched.

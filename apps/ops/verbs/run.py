@@ -84,7 +84,7 @@ def _count(bulk_id: UUID) -> None:
     if bulk is None or bulk.actor is None or bulk.verb not in catalogue.VERBS or bulk.seen:
         return
     action = catalogue.find(bulk.verb)
-    chosen = choice.until(choice.jobs(bulk.filter, action, actor=bulk.actor), bulk.cutoff)
+    chosen = choice.until(choice.of(bulk, action), bulk.cutoff)
     total = choice.bounded_count(chosen, milliseconds=COUNT_FOR)
     BulkVerb.objects.filter(pk=bulk_id, total=None).update(total=total)
 

@@ -113,6 +113,7 @@ def _begin(
         audit=entry,
         cutoff=cutoff,
         total=total,
+        chosen=choice.frozen(filter, chosen, total),
     )
     if total is None or total > AT_ONCE or not _done_at_once(bulk_id):
         job = enqueue(choice.KIND, {"bulk_id": bulk_id})

@@ -73,7 +73,7 @@ def _apply(bulk: BulkVerb, action: BulkAction) -> Step:
     if len(bulk.held) >= MOST_HELD:
         left = _try_held(bulk, action, rounds=bulk.rounds)
         return Step.HELD if len(left) >= MOST_HELD else Step.MORE
-    chosen = choice.until(choice.jobs(bulk.filter, action, actor=bulk.actor), bulk.cutoff)
+    chosen = choice.until(choice.of(bulk, action), bulk.cutoff)
     if bulk.cursor is not None:
         chosen = chosen.filter(pk__gt=bulk.cursor)
     ids = list(chosen.order_by("pk").values_list("pk", flat=True)[:BATCH])

@@ -13,7 +13,7 @@ from apps.jobs.testing import assert_enqueued, drain
 from apps.ops.verbs import choice, roles, run, services, walk
 from apps.ops.verbs.errors import BadFilter, NotAllowed, NothingToStop, UnknownVerb, VerbError
 from apps.ops.verbs.models import BulkVerb, Grant
-from tests.factories import JobFactory, UserFactory
+from tests.factories import AttemptFactory, JobFactory, UserFactory
 from tests.integration.ops.verbs_support import dead_jobs, member
 
 pytestmark = pytest.mark.django_db
@@ -225,6 +225,17 @@ def test_a_choice_by_hand_is_just_that(operator):
     ids = [str(job.pk) for job in [*chosen, fine]]
     assert begin(operator, filter={"ids": ids}).changed == 2
     assert states([*chosen, *other, fine]) == ["queued", "queued", "dead", "succeeded"]
+
+
+def test_a_search_is_answered_once(operator, in_background):
+    """What it would find after the first batch is somebody else's job."""
+    named = dead_jobs(3, lock_key="timeout")
+    other = dead_jobs(1)[0]
+    AttemptFactory(job=other, error_class="ReadError", message="timeout")
+    bulk = begin(operator, filter={"state": ["dead"], "q": ["timeout"]})
+    assert bulk.total == 3
+    drain("maintenance")
+    assert states([*named, other]) == ["queued"] * 3 + ["dead"]
 
 
 def test_a_verb_is_stopped_between_two_batches(operator, in_background):

@@ -134,6 +134,8 @@ def test_secrets_are_neither_shown_nor_lost(client, monkeypatch):
     page = client.get(reverse("admin:jobs_job_edit_args", args=[job.pk])).content.decode()
     assert "hush" not in page
     assert "•••" in page
+    moved = dialog(client, job, "edit_args", args='{"name": "•••", "value": "c"}')
+    assert "write the value itself" in moved.content.decode()
     dialog(client, job, "edit_args", args='{"name": "b", "value": "•••"}')
     assert Job.objects.get(pk=job.pk).args == {"name": "b", "value": "hush"}
     assert "hush" not in str(Audit.objects.get().details)
