@@ -63,7 +63,7 @@ def measure(rows: int) -> dict[str, Any]:
     first = _time(roll.roll, 1)
     upto = roll.roll()
     found: dict[str, Any] = {"finished_rows": rows, "rollup_first_ms": round(first[0], 1)}
-    found["rollup_minute_ms_p50"] = _median(_time(lambda: roll._count(*_minute()), 10))
+    found["rollup_minute_ms_p50"] = _median(_time(_count_a_minute, 10))
     usual = {"seen": charts.version(charts.DEFAULT, upto)}
     found["refresh"] = _refresh(usual)
     for name in read.WINDOWS:
@@ -71,11 +71,12 @@ def measure(rows: int) -> dict[str, Any]:
     return found
 
 
-def _minute() -> tuple[Any, ...]:
+def _count_a_minute() -> None:
+    """Do what a pass does that is not far behind."""
     from apps.ops.rollups import roll
 
     edge = roll._edge()
-    return edge.upto - roll.SOON, edge.upto, edge
+    roll._count(edge.upto - roll.SOON, edge.upto, edge, deep=False)
 
 
 def _refresh(query: dict[str, str]) -> dict[str, float]:
