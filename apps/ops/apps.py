@@ -3,7 +3,8 @@
 from django.apps import AppConfig
 from django.contrib import admin
 from django.core.checks import register
-from unfold.paginator import InfinitePaginator
+
+from apps.core.paginating import InfinitePaginator
 
 
 class OpsConfig(AppConfig):

@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
-from unfold.paginator import InfinitePaginator
 
 from apps.jobs.admin.filters import ByKind, ByQueue, ByState
 from apps.jobs.admin.story import StoryAdmin
@@ -35,7 +34,6 @@ class JobAdmin(StoryAdmin):
     )
     list_filter = (ByState, ByQueue, ByKind)
     search_fields = ("id",)  # what is searched, finding.py says
-    paginator = InfinitePaginator
     sortable_by = ("id",)  # anything else would sort all of history
     ordering = ("-id",)
     sortable_by = ("id",)  # anything else would sort all of history
