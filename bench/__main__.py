@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from bench import machine, report
-from bench.ground import Ground, open_ground, stage_directory
+from bench.ground import HISTORY, Ground, open_ground, stage_directory
 from bench.plan import Plan
 from bench.rows import BY_NAME, ROWS, USUAL, Row
 
@@ -102,6 +102,7 @@ class Bench:
             "prefetch_trials": trials,
             "load_average_before_each_stage": self.loads,
             "breaker": self._breaker(),
+            "dashboard": self._dashboard(history=any(row.history for row in rows)),
             "seconds": round(time.monotonic() - started),
         }
         return report.document(machine.describe(self.ground), rounds, notes)
@@ -150,6 +151,18 @@ class Bench:
         subprocess.run(command, cwd=ROOT, env=os.environ | env, check=True, timeout=PATIENCE)
         result: dict[str, Any] = json.loads((directory / "result.json").read_text())
         return result
+
+    def _dashboard(self, *, history: bool) -> dict[str, Any]:
+        """Measure a refresh of the dashboard, over the history where there is one."""
+        directory = stage_directory(self.ground)
+        rows = HISTORY if history else 20_000
+        name = "celeriac_history" if history else "celeriac"
+        command = [sys.executable, "-m", "bench.dashboard", str(rows), str(directory)]
+        env = self.ground.environment(BY_NAME[name].database) | {"BENCH_LEDGER": "true"}
+        self.ground.clear(BY_NAME[name])
+        subprocess.run(command, cwd=ROOT, env=os.environ | env, check=True, timeout=PATIENCE)
+        figures: dict[str, Any] = json.loads((directory / "dashboard.json").read_text())
+        return figures
 
     def _breaker(self) -> dict[str, Any]:
         """Measure a closed breaker in a process of its own and return its figures."""

@@ -88,6 +88,15 @@ def show(content: Mapping[str, Any], console: Console) -> None:
             f"{breaker['store_round_trips_per_call']:.2f} round trips per call",
             soft_wrap=True,
         )
+    if dashboard := content.get("dashboard"):
+        usual, week = dashboard["refresh"], dashboard["refresh_with_charts_7d"]
+        console.print(
+            f"dashboard over {dashboard['finished_rows']:,} finished jobs: a refresh takes "
+            f"{usual['ms_p50']:.0f} ms (p99 {usual['ms_p99']:.0f}, {usual['queries']:.0f} queries, "
+            f"{usual['kilobytes']:.0f} KB), with a week's charts {week['ms_p50']:.0f} ms; "
+            f"the roll-up of a minute {dashboard['rollup_minute_ms_p50']:.0f} ms",
+            soft_wrap=True,
+        )
     commit = content["machine"]["commit"]
     console.print(
         f"commits: enqueue {commit['enqueue']}; claim {commit['claim']}; settle "

@@ -4,7 +4,8 @@ from django.apps import AppConfig, apps
 from django.contrib import admin
 from django.core.checks import register
 from django.db.models.signals import post_migrate
-from unfold.paginator import InfinitePaginator
+
+from apps.core.paginating import InfinitePaginator
 
 
 class OpsConfig(AppConfig):

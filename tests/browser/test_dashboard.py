@@ -30,9 +30,16 @@ def history(people):
 
 @pytest.fixture
 def dashboard(history, signed_in):
-    """Return the page, drawn."""
+    """Return the page, drawn, its clock in our hands."""
+    signed_in.clock.install()
+    signed_in.reload()
     drawn(signed_in)
     return signed_in
+
+
+def later(page):
+    """Let the time to the next refresh pass."""
+    page.clock.fast_forward(6_000)
 
 
 def drawn(page, times=1):
@@ -54,10 +61,12 @@ def test_it_shows_what_happens_without_a_reload(dashboard):
     expect(tile(dashboard, "Waiting")).to_have_text("1")
     dashboard.evaluate("window.stays = true")
     JobFactory.create_batch(4)
+    later(dashboard)
     expect(tile(dashboard, "Waiting")).to_have_text("5", timeout=SOON)
     ended(minute(ago=1), state="dead")
     with clock.offset(timedelta(minutes=1)):
         roll.roll()
+    later(dashboard)
     expect(tile(dashboard, "Dead letters")).to_have_text("2", timeout=SOON)
     assert dashboard.evaluate("window.stays")
 
@@ -74,7 +83,7 @@ def test_it_asks_nothing_while_it_is_hidden_or_held(dashboard):
     expect(dashboard.locator("[data-status]")).to_have_text("Paused while hidden")
     asked.clear()
     JobFactory()
-    dashboard.wait_for_timeout(6500)  # longer than the interval: what is tested is that nothing is
+    dashboard.clock.fast_forward(120_000)
     assert asked == []
     dashboard.evaluate(hide, False)
     expect(tile(dashboard, "Waiting")).to_have_text("2", timeout=SOON)
@@ -107,6 +116,7 @@ def test_a_refresh_takes_nobodys_place_away(dashboard):
     dashboard.locator("[data-part=queues] a").first.focus()
     dashboard.locator("[data-chart=wait] summary").evaluate("each => each.click()")
     dashboard.locator("[data-part=queues] a").first.focus()
+    later(dashboard)
     drawn(dashboard, times=2)
     assert dashboard.evaluate("document.activeElement.closest('[data-part]').dataset.part") == (
         "queues"
@@ -136,10 +146,9 @@ def test_each_heading_and_table_has_a_name(dashboard):
 def test_who_signed_out_elsewhere_is_told_so(dashboard):
     """No old figures, and no error in the console but the refused request."""
     dashboard.evaluate("""() => {
-        const real = window.fetch;
         window.fetch = async () => ({ status: 403, ok: false });
-        setTimeout(() => { window.fetch = real; }, 60000);
     }""")
+    later(dashboard)
     expect(dashboard.locator("[data-status]")).to_have_text(
         "Signed out: reload the page", timeout=SOON
     )

@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
-from unfold.paginator import InfinitePaginator
 
 from apps.jobs.admin.bulk import BULK_ACTIONS, BulkActions
 from apps.jobs.admin.errors import ByErrorClass
@@ -38,7 +37,6 @@ class JobAdmin(BulkActions, JobVerbs, StoryAdmin):
     )
     list_filter = (ByState, ByQueue, ByKind, ByErrorClass)
     search_fields = ("id",)  # what is searched, finding.py says
-    paginator = InfinitePaginator
     sortable_by = ("id",)  # anything else would sort all of history
     ordering = ("-id",)
     actions = BULK_ACTIONS

@@ -21,7 +21,7 @@ MINUTE, FIVE_MINUTES, HOUR = 60, 300, 3600
 #: How many days each span is kept.
 KEPT = {MINUTE: 2, FIVE_MINUTES: 9, HOUR: 60}
 #: How far back the first pass looks, and how much one transaction takes on.
-FIRST, CHUNK = timedelta(days=7), timedelta(hours=6)
+FIRST, CHUNK = timedelta(days=7), timedelta(hours=12)
 #: How much is counted again each time, and how much each DEEP_EVERY.
 SOON, LATE = timedelta(minutes=2), timedelta(minutes=30)
 DEEP_EVERY = timedelta(minutes=10)

@@ -244,6 +244,27 @@ def test_a_refresh_takes_the_same_number_of_queries_whatever_there_is(
         assert root.get(reverse("admin:index")).status_code == 200
 
 
+@pytest.mark.usefixtures("served")
+def test_a_store_that_does_not_answer_keeps_nobody_from_looking(root, valkey_server):
+    """The control room is for just such days."""
+    facts(root)
+    valkey_server.pause()
+    try:
+        assert {each["name"] for each in facts(root)["circuits"]} >= {"payments", "email"}
+    finally:
+        valkey_server.resume()
+
+
+def test_a_list_says_all_matching_where_nobody_has_counted(root):
+    """And has a next page when this one is full."""
+    JobFactory.create_batch(60)
+    text = root.get(reverse("admin:jobs_job_changelist")).content.decode()
+    assert "Select all matching jobs" in text
+    assert "9999" not in text
+    assert "?p=2" in text
+    assert "?p=3" not in root.get(reverse("admin:jobs_job_changelist") + "?p=2").content.decode()
+
+
 def test_an_unknown_window_is_the_usual_one(root):
     """Whatever somebody types into the address."""
     assert facts(root, window="<script>")["window"] == "6h"

@@ -105,7 +105,7 @@ def addresses():
     for state in ("queued", "running", "succeeded", "dead", "cancelled"):
         yield f"{jobs}?state={state}"
         yield f"{jobs}?state={state}&queue=payments"
-    for name in ("queue=maintenance", "kind=test.note", "kind=test.fail", "p=3"):
+    for name in ("queue=maintenance", "kind=test.note", "kind=test.fail", "q=no-such-thing", "p=3"):
         yield f"{jobs}?{name}"
     for name in ("outcome=lost", "outcome=dead", "q=KeyError", "q=NoSuchError", "p=3"):
         yield f"{attempts}?{name}"

@@ -63,7 +63,7 @@ def test_failures_are_counted_from_attempts():
 
 
 def test_rolling_again_changes_nothing():
-    """Whether by chance, by two workers at a time, or by an operator."""
+    """Whether by chance or by an operator."""
     at = minute(ago=2)
     failed(ended(at, state="dead"), at, outcome="dead")
     ended(at)
