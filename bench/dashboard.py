@@ -117,4 +117,4 @@ def _median(values: list[float]) -> float:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main(int(sys.argv[2]), Path(sys.argv[1]))

@@ -6,12 +6,14 @@ A handler returns, or raises one of `Snooze`, `GiveUp`, `Retry`, `Cancelled`, or
 """
 
 import contextlib
+import math
 import re
 import traceback as tracebacks
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from apps.core.arguments import LONGEST
 from apps.jobs.backoff import Backoff
 from apps.jobs.states import Verb
 
@@ -21,12 +23,21 @@ MAX_MESSAGE = 2_000
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
+def _span(name: str, seconds: float) -> float:
+    if not math.isfinite(seconds):
+        raise ValueError(f"{name}({seconds!r}): give a finite number of seconds.")
+    return min(max(0.0, float(seconds)), LONGEST)
+
+
 class Snooze(Exception):
-    """Run me again in `seconds`; nothing failed."""
+    """Run me again in `seconds`, cut to ten years; nothing failed.
+
+    Infinity and what is no number are a ValueError, where they were written.
+    """
 
     def __init__(self, seconds: float, reason: str = "snoozed by its handler") -> None:
         super().__init__(reason)
-        self.seconds = max(0.0, float(seconds))
+        self.seconds = _span("Snooze", seconds)
         self.reason = reason
 
 
@@ -47,7 +58,7 @@ class Retry(Exception):
 
     def __init__(self, seconds: float | None = None, cause: BaseException | None = None) -> None:
         super().__init__("asked to be run again" if cause is None else str(cause))
-        self.seconds = None if seconds is None else max(0.0, float(seconds))
+        self.seconds = None if seconds is None else _span("Retry", seconds)
         self.cause = cause
 
 

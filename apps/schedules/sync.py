@@ -13,10 +13,12 @@ from django.db import connection, transaction
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from apps.core import audit
+from apps.jobs import registry
 from apps.schedules import declare
 from apps.schedules.declare import POLICY, Declaration
 from apps.schedules.definition import RELATED
 from apps.schedules.models import Policy
+from apps.schedules.rows import shared
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('celeriac.schedules.sync'))"
 
@@ -41,6 +43,7 @@ def sync(declared: Iterable[Declaration] | None = None, *, actor: object = None)
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_LOCK)
+        _rename(wanted)
         rows = {
             task.name: task
             for task in PeriodicTask.objects.filter(name__in=wanted).select_related(
@@ -59,6 +62,17 @@ def sync(declared: Iterable[Declaration] | None = None, *, actor: object = None)
                 details={"changed": touched},
             )
     return changes
+
+
+def _rename(wanted: dict[str, Declaration]) -> None:
+    """Let the schedule that a kind declared under an alias go on under the kind's name."""
+    for name in wanted:
+        kind = registry.get(name)
+        aliases = set(kind.aliases) - wanted.keys() if kind and kind.name == name else set()
+        if aliases and not PeriodicTask.objects.filter(name=name).exists():
+            old = PeriodicTask.objects.filter(name__in=aliases, policy__declared__isnull=False)
+            if (task := old.order_by("pk").first()) is not None:
+                PeriodicTask.objects.filter(pk=task.pk).update(name=name)
 
 
 def _one(declaration: Declaration, task: PeriodicTask | None) -> Change:
@@ -123,8 +137,7 @@ def _crontab(when: dict[str, Any]) -> CrontabSchedule | None:
         return None
     fields = dict(when["crontab"])
     fields["timezone"] = fields.pop("zone")
-    found = CrontabSchedule.objects.filter(**fields).first()
-    return found or CrontabSchedule.objects.create(**fields)
+    return shared(CrontabSchedule(**fields))
 
 
 def _interval(when: dict[str, Any]) -> IntervalSchedule | None:
@@ -133,8 +146,7 @@ def _interval(when: dict[str, Any]) -> IntervalSchedule | None:
     seconds: float = when["interval"]
     whole = seconds.is_integer()
     every, period = (int(seconds), "seconds") if whole else (round(seconds * 1e6), "microseconds")
-    found = IntervalSchedule.objects.filter(every=every, period=period).first()
-    return found or IntervalSchedule.objects.create(every=every, period=period)
+    return shared(IntervalSchedule(every=every, period=period))
 
 
 def _present(task: PeriodicTask, policy: Policy) -> dict[str, Any]:

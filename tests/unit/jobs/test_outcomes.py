@@ -4,7 +4,7 @@ import pytest
 
 from apps.jobs import outcomes
 from apps.jobs.backoff import Backoff
-from apps.jobs.outcomes import Cancelled, GiveUp, Limits, Settlement, Snooze
+from apps.jobs.outcomes import Cancelled, GiveUp, Limits, Retry, Settlement, Snooze
 from apps.jobs.states import Verb
 
 RETRY = Backoff(max_attempts=3, base=1, cap=60, floor=1, give_up_on=(LookupError,))
@@ -49,6 +49,15 @@ def test_a_snooze_is_no_failure():
         Verb.SNOOZE, delay=30, wait_reason="not yet"
     )
     assert Snooze(-5).seconds == 0
+    assert Snooze(1e300).seconds < 1e9
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("-inf"), float("nan")])
+def test_an_endless_wait_is_refused_where_it_is_written(seconds):
+    """Not by the statement that settles the run, which knows nothing of the handler."""
+    for wish in (Snooze, Retry):
+        with pytest.raises(ValueError, match="finite"):
+            wish(seconds)
 
 
 def test_a_handler_that_stops_on_request_is_cancelled():
