@@ -1,4 +1,4 @@
-"""What the dashboard costs: `python -m bench.dashboard ROWS DIRECTORY`.
+"""What the dashboard costs: `python -m bench.dashboard DIRECTORY ROWS`.
 
 Over ROWS finished jobs, a twentieth as many queued ones and a quarter as many attempts: the
 usual refresh, one with the charts of each window, and the roll-up of one more minute. The
