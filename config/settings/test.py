@@ -21,3 +21,5 @@ TASKS = TASKS | {
 }
 CALLBACK_ALLOWED_HOSTS = ["example.com", "*.example.com"]
 CALLBACK_SECRET = "test-only-not-a-secret-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 tests only
+# A thread that writes now and then would keep the test's database from being dropped.
+METRICS_PUBLISH = env.bool("METRICS_PUBLISH", default=False)

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 
 from django.db import connection, connections
 
-from apps.jobs import nudge
+from apps.jobs import counted, nudge
 from apps.jobs.enqueueing import insert, keys
 from apps.jobs.enqueueing.draft import Draft, Options, prepare
 from apps.jobs.errors import InvalidArgs, InvalidOption, WrongTransaction
@@ -54,6 +54,7 @@ def enqueue(
     if draft.unique_key is not None or draft.idempotency_key is not None:
         return write([draft])[0]
     job = insert.plain(draft)
+    counted.enqueued([(job.kind, job.queue)])
     nudge.after_commit(queue=job.queue, priority=job.priority, run_at=job.run_at)
     return job
 
@@ -105,6 +106,7 @@ def write(drafts: Sequence[Draft]) -> list[Job]:
         replays = keys.take([draft for draft in drafts if draft.idempotency_key is not None])
         written = insert.many([draft for draft in drafts if draft.id not in replays])
         jobs = keys.settle(drafts, written, replays)
+    counted.enqueued([(job.kind, job.queue) for job in jobs if not (job.replayed or job.absorbed)])
     _nudge(jobs)
     return jobs
 
