@@ -13,7 +13,9 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         """Have what is counted published."""
-        from apps.core.counting import publish  # settings are not read at import
+        from apps.core import reporting  # settings are not read at import
+        from apps.core.counting import publish
 
         if settings.METRICS_PUBLISH:
             publish.by_thread()
+        reporting.start()

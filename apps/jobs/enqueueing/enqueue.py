@@ -11,6 +11,7 @@ from typing import Any, Unpack
 
 from django.db import connection, connections
 
+from apps.core import tracing
 from apps.jobs import counted, nudge
 from apps.jobs.enqueueing import insert, keys
 from apps.jobs.enqueueing.draft import Draft, Options, prepare
@@ -49,6 +50,11 @@ def enqueue(
     EnqueueBusy (another transaction holds the key; this one stays usable) and
     WrongTransaction, all JobErrors.
     """
+    with tracing.span(f"enqueue {kind}", "producer"):
+        return _enqueue(kind, args, detached, options)
+
+
+def _enqueue(kind: str, args: Mapping[str, Any], detached: bool, options: Options) -> Job:
     draft = prepare(kind, args, options)
     check_transaction(detached=detached)
     if draft.unique_key is not None or draft.idempotency_key is not None:
@@ -74,8 +80,9 @@ def enqueue_many(
     """
     items = list(list_of_args)
     each = _per_item(len(items), options)
-    drafts = prepare_many((kind, args, own) for args, own in zip(items, each, strict=True))
-    return enqueue_drafts(drafts, detached=detached)
+    with tracing.span(f"enqueue {kind}", "producer", celeriac__jobs=len(items)):
+        drafts = prepare_many((kind, args, own) for args, own in zip(items, each, strict=True))
+        return enqueue_drafts(drafts, detached=detached)
 
 
 def prepare_many(calls: Iterable[tuple[str, Mapping[str, Any], Options]]) -> list[Draft]:

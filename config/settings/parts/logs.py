@@ -1,4 +1,4 @@
-"""Logs are one line each on standard error."""
+"""Logs are one line each on standard error: JSON for machines, or plain for people."""
 
 from typing import Any
 
@@ -7,6 +7,8 @@ import environ
 env = environ.Env()
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+#: `json` or `line`.
+LOG_FORMAT = env.str("LOG_FORMAT", default="json")
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -15,12 +17,13 @@ LOGGING: dict[str, Any] = {
         "line": {
             "format": "{asctime} {levelname} {name} {message} {context}",
             "style": "{",
-        }
+        },
+        "json": {"()": "apps.core.logs.JsonFormatter"},
     },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
-            "formatter": "line",
+            "formatter": LOG_FORMAT,
             "filters": ["context"],
         }
     },
