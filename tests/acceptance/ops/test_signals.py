@@ -3,6 +3,7 @@
 import gzip
 import json
 import threading
+from itertools import pairwise
 from uuid import uuid4
 
 import httpx
@@ -151,7 +152,7 @@ def chain(bodies):
         return None
     spans = [found[name] for name in names]
     assert spans[0].parent_span_id.hex() == PARENT.split("-")[2]
-    for parent, child in zip(spans, spans[1:], strict=False):
+    for parent, child in pairwise(spans):
         assert child.parent_span_id == parent.span_id, child.name
     return spans
 
