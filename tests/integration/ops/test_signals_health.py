@@ -11,6 +11,7 @@ from apps.core.clock import Now
 from apps.jobs.models import Queue, Worker
 from apps.ops.signals import health
 from apps.schedules.models import Beat
+from tests.integration.ops.signals_support import fresh  # noqa: F401 a fixture
 
 
 def hours(number):

@@ -8,12 +8,18 @@ from apps.jobs.api import enqueue, enqueue_many
 from apps.jobs.models import Job, Queue, Worker
 from apps.jobs.testing import drain
 from tests.factories import JobFactory
-from tests.integration.ops.conftest import TOKEN
-from tests.integration.ops.signals_support import CONTRACT, families, value
+from tests.integration.ops.signals_support import (  # noqa: F401 fixtures
+    CONTRACT,
+    TOKEN,
+    families,
+    fresh,
+    scrape,
+    value,
+)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_names_types_and_labels_are_the_contracts(scrape):
+def test_the_names_types_and_labels_are_the_contracts(scrape):  # noqa: F811 the fixture above
     """Nothing is missing and nothing is added, with every family filled."""
     enqueue("test.note", {"name": "a"})
     drain()
@@ -36,7 +42,7 @@ def undone(name):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_jobs_are_counted_when_they_are_committed(scrape):
+def test_jobs_are_counted_when_they_are_committed(scrape):  # noqa: F811 the fixture above
     """A rollback, a savepoint's too, counts nothing; a replay is no second job."""
     enqueue("test.note", {"name": "a"})
     with transaction.atomic():
@@ -54,7 +60,7 @@ def test_jobs_are_counted_when_they_are_committed(scrape):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_runs_are_counted_by_how_they_ended_with_their_times(scrape):
+def test_runs_are_counted_by_how_they_ended_with_their_times(scrape):  # noqa: F811 the fixture above
     """Each run once: failures that are retried, deaths, snoozes, successes."""
     for number in range(3):
         enqueue("test.note", {"name": str(number)})
@@ -79,7 +85,7 @@ def test_runs_are_counted_by_how_they_ended_with_their_times(scrape):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_totals_add_up_over_processes_and_never_fall(scrape):
+def test_totals_add_up_over_processes_and_never_fall(scrape):  # noqa: F811 the fixture above
     """Whoever published before is in the sum."""
     enqueue("test.note", {"name": "a"})
     first = scrape()
@@ -92,7 +98,7 @@ def test_totals_add_up_over_processes_and_never_fall(scrape):
 
 
 @pytest.mark.django_db
-def test_gauges_tell_what_stands_now(scrape):
+def test_gauges_tell_what_stands_now(scrape):  # noqa: F811 the fixture above
     """Depth by view, age, circuits, the dispatcher's lag, heartbeats."""
     JobFactory.create_batch(2)
     Worker.objects.create(name="w@h", host="h", pid=1, slots=1)
@@ -106,14 +112,14 @@ def test_gauges_tell_what_stands_now(scrape):
 
 
 @pytest.mark.django_db
-def test_a_label_may_hold_any_text(scrape):
+def test_a_label_may_hold_any_text(scrape):  # noqa: F811 the fixture above
     """What is in a row is escaped, not believed."""
     Worker.objects.create(name='w"\n\\{}', host="h", pid=1, slots=1)
     assert value(scrape(), "celeriac_worker_heartbeat_age_seconds", worker='w"\n\\{}') < 60
 
 
 @pytest.mark.django_db
-def test_totals_of_another_release_do_not_break_the_page(scrape):
+def test_totals_of_another_release_do_not_break_the_page(scrape):  # noqa: F811 the fixture above
     """Unknown names and other buckets are left out."""
     Tally.objects.create(series='["celeriac_run_seconds","k"]', cells=[1, 2])
     Tally.objects.create(series='["gone_total","k"]', cells=[1])
@@ -147,7 +153,10 @@ def test_without_a_token_the_page_is_closed_but_in_development(client, settings)
 
 
 @pytest.mark.django_db
-def test_a_scrape_asks_a_fixed_number_of_questions(scrape, django_assert_max_num_queries):
+def test_a_scrape_asks_a_fixed_number_of_questions(
+    scrape,  # noqa: F811 the fixture above
+    django_assert_max_num_queries,
+):
     """Whatever the ledger holds."""
     JobFactory.create_batch(20)
     scrape()
