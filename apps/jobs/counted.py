@@ -4,7 +4,7 @@ Nothing here asks the database, and a doorbell's runs are counted together.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import connection, transaction
@@ -52,43 +52,46 @@ def enqueued(jobs: Iterable[tuple[str, str]]) -> None:
     connection._celeriac_enqueued = (news, hook)  # type: ignore[attr-defined] # ours, on Django's object
 
 
-def ended(
-    settled: Iterable[Settled],
-    entries: Sequence[Entry],
-    waits: dict[Any, float] | None = None,
-) -> None:
-    """Count how runs ended, and how long they took; `waits` are seconds by job."""
-    by_id = {entry.job_id: entry for entry in entries}
-    runs: dict[Series, list[Entry]] = {}
+def ended(runs: Iterable[tuple[Settled, Entry, float | None]]) -> None:
+    """Count how runs ended, how long they took, and how many seconds each had waited (if known)."""
+    groups: dict[Series, tuple[list[float], list[float], list[None]]] = {}
     stale = rescued = 0
-    for row in settled:
-        entry = by_id[row.job_id]
-        if row.state is None:
+    for settled, entry, waited in runs:
+        state = settled.state
+        if state is None:
             stale += 1
             continue
+        outcome = "succeeded" if state is State.SUCCEEDED else _outcome(state, entry)
         rescued += entry.outcome.verb is Verb.RESCUE
-        outcome = _outcome(row.state, entry)
-        if outcome:
-            runs.setdefault((RUNS, row.kind, row.queue, outcome), []).append(entry)
-    for series, group in runs.items():
-        _add_runs(series, group, waits or {})
+        if outcome is None:
+            continue
+        series: Series = (RUNS, settled.kind, settled.queue, outcome)
+        group = groups.get(series)
+        if group is None:
+            group = groups[series] = ([], [], [])
+        group[2].append(None)
+        if entry.seconds is not None:
+            group[0].append(entry.seconds)
+        if waited is not None:
+            group[1].append(waited)
+    for series, (taken, waits, each) in groups.items():
+        counts.add(series, len(each))
+        counts.observe((RUN_SECONDS, series[1]), taken)
+        counts.observe((WAIT_SECONDS, series[1], series[2]), waits)
     for name, number in ((STALE, stale), (RESCUED, rescued)):
         if number:
             counts.add((name,), number)
 
 
+def taken_back(settled: Iterable[Settled], entries: Iterable[Entry]) -> None:
+    """Count what somebody else settled for a run that ended with its process."""
+    by_id = {entry.job_id: entry for entry in entries}
+    ended((row, by_id[row.job_id], None) for row in settled)
+
+
 def rung(queue: str, jobs: int) -> None:
     """Count jobs that were rung; one that is rung again counts again."""
     counts.add((RINGS, queue), jobs)
-
-
-def _add_runs(series: Series, group: list[Entry], waits: dict[Any, float]) -> None:
-    _, kind, queue, _ = series
-    counts.add(series, len(group))
-    if taken := [entry.seconds for entry in group if entry.seconds is not None]:
-        counts.observe((RUN_SECONDS, kind), taken)
-    if waited := [waits[entry.job_id] for entry in group if entry.job_id in waits]:
-        counts.observe((WAIT_SECONDS, kind, queue), waited)
 
 
 def _outcome(state: State, entry: Entry) -> str | None:

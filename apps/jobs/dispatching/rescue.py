@@ -104,7 +104,7 @@ def rescue(*, most: int = MOST) -> list[Settled]:
         return []
     entries = [_entry(each) for each in found]
     settled, held = settle_what_is_free(entries)
-    counted.ended(settled, entries)
+    counted.taken_back(settled, entries)
     if held:
         logger.warning("rescue: %d lost jobs wait for a lock of others'", len(held))
     done = [row for row in settled if not row.refused]

@@ -182,11 +182,10 @@ def _tell(runs: list[Run]) -> None:
 
 
 def _count(runs: list[Run]) -> None:
-    done = [(run, run.settled) for run in runs if run.settled is not None]
     counted.ended(
-        [settled for _, settled in done],
-        [run.entry() for run, _ in done],
-        {run.job.id: run.job.waited + run.started_at - run.claimed_at for run, _ in done},
+        (run.settled, run.entry(), run.job.waited + run.started_at - run.claimed_at)
+        for run in runs
+        if run.settled is not None
     )
 
 

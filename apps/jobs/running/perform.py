@@ -95,8 +95,12 @@ def perform(run: Run) -> None:
     connected = _connected()
     ours = _open_transactions(connected)
     try:
-        with _bound(run), _traced(run):
-            contextvars.copy_context().run(_perform, run)
+        with _bound(run):
+            if tracing.is_on():
+                with _traced(run):
+                    contextvars.copy_context().run(_perform, run)
+            else:
+                contextvars.copy_context().run(_perform, run)
         connected = _connected()
         if _open_transactions(connected) - ours:
             raise TransactionLeftOpen
@@ -123,8 +127,6 @@ def _bound(run: Run) -> AbstractContextManager[None]:
 
 def _traced(run: Run) -> AbstractContextManager[object]:
     """Make the run a span of the trace that the job was enqueued in."""
-    if not tracing.is_on():
-        return tracing.NOTHING
     return tracing.span(
         f"run {run.kind.name}",
         "consumer",

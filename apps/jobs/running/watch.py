@@ -74,7 +74,7 @@ def bury(folder: Path, trace: Trace, *, reason: str, blameless: bool = False) ->
     if trace.claim_id is not None:
         entries = _entries(trace, reason, blameless)
         settled, held = settle_what_is_free(entries)
-        counted.ended(settled, entries)
+        counted.taken_back(settled, entries)
         if held:
             logger.warning("%d jobs of claim %s wait for a lock", len(held), trace.claim_id)
             return False
