@@ -19,6 +19,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, connection
 
+from apps.core import tracing
 from apps.core.counting import counts, publish
 from apps.core.counting.shared import SharedCells
 from apps.jobs import nudge, registry
@@ -73,6 +74,10 @@ def install(app: Celery) -> None:
         if _boot is not None:
             _outlive_sigterm()
             desk()
+
+    @signals.worker_process_shutdown.connect(weak=False)
+    def end_child(**_: object) -> None:
+        tracing.flush()
 
     @signals.worker_ready.connect(weak=False)
     def start_watch(sender: Any, **_: object) -> None:  # noqa: ANN401 a Consumer

@@ -15,11 +15,19 @@ class Fresh[T]:
         self._known: tuple[float, T] | None = None
 
     def __call__(self) -> T:
-        """Return the answer, asked anew where the last one is too old."""
-        with self._lock:
+        """Return the answer, asked anew where the last one is too old.
+
+        While one thread asks, others get the last answer, or wait where there is none.
+        """
+        known = self._known
+        if not self._lock.acquire(blocking=known is None) and known is not None:
+            return known[1]
+        try:
             if self._known is None or time.monotonic() - self._known[0] > self._lives:
                 self._known = (time.monotonic(), self._ask())
             return self._known[1]
+        finally:
+            self._lock.release()
 
     def forget(self) -> None:
         """Ask anew the next time."""

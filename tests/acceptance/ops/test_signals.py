@@ -12,6 +12,7 @@ import stripe
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from apps.core.models import Tally
+from apps.jobs.api import enqueue
 from apps.jobs.models import Job
 from sandbox.kit.http import LoopbackServer, Response
 from sandbox.ports import free_port, wait_for_port
@@ -118,11 +119,17 @@ def test_one_trace_leads_from_a_request_to_the_providers_and_counts_add_up(
     assert value(page, "celeriac_run_seconds_count", kind="payments.webhook") == 1
     deliver(url, {})
     wait_until(lambda: Job.objects.filter(state="succeeded").count() == 2, timeout=60)
+    fatal = enqueue("test.die", {}, queue="payments")
+    wait_until(lambda: Job.objects.filter(id=fatal.id, state="dead").exists(), timeout=60)
     assert web.stop() == 0
     worker.stop()
     totals = {tuple(json.loads(row.series)): row.cells for row in Tally.objects.all()}
     assert totals["celeriac_jobs_enqueued_total", "payments.webhook", "payments"] == [2]
     assert totals["celeriac_runs_total", "payments.webhook", "payments", "succeeded"] == [2]
+    # What the killed children ran is told by their parent.
+    assert totals["celeriac_runs_total", "test.die", "payments", "lost"] == [2]
+    assert totals["celeriac_runs_total", "test.die", "payments", "dead"] == [1]
+    assert totals["celeriac_rescued_total",] == [3]
 
 
 def deliver(url, headers):
