@@ -11,6 +11,8 @@ from django.db import connection, transaction
 
 from apps.core.counting import counts
 from apps.core.counting.counts import Series
+from apps.jobs.callbacks.sql import KIND as CALLBACK_KIND
+from apps.jobs.callbacks.sql import QUEUE as CALLBACK_QUEUE
 from apps.jobs.running.settle import Entry, Settled
 from apps.jobs.states import State, Verb
 
@@ -50,6 +52,12 @@ def enqueued(jobs: Iterable[tuple[str, str]]) -> None:
 
     transaction.on_commit(hook, robust=True)
     connection._celeriac_enqueued = (news, hook)  # type: ignore[attr-defined] # ours, on Django's object
+
+
+def called(callbacks: int) -> None:
+    """Count callbacks that a statement enqueued, once the open transaction commits."""
+    if callbacks:
+        enqueued([(CALLBACK_KIND, CALLBACK_QUEUE)] * callbacks)
 
 
 def ended(runs: Iterable[tuple[Settled, Entry, float | None]]) -> None:

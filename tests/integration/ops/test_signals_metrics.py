@@ -1,11 +1,15 @@
 """/metrics: the contract's names, true numbers, and nobody else's eyes."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import transaction
 
 from apps.core.models import Tally
 from apps.jobs.api import enqueue, enqueue_many
+from apps.jobs.dispatching.expire import expire
 from apps.jobs.models import Job, Queue, Worker
+from apps.jobs.operating import operate
 from apps.jobs.testing import drain
 from tests.factories import JobFactory
 from tests.integration.ops.signals_support import (  # noqa: F401 fixtures
@@ -57,6 +61,23 @@ def test_jobs_are_counted_when_they_are_committed(scrape):  # noqa: F811 the fix
     assert value(page, name, kind="test.note", queue="default") == 4
     assert value(page, name, kind="test.fail", queue="payments") == 1
     assert Job.objects.count() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_callbacks_that_statements_enqueue_are_counted(scrape):  # noqa: F811 the fixture above
+    """However the job ended: by itself, cancelled, expired."""
+    url = {"callback_url": "https://example.com/told"}
+    enqueue("test.note", {"name": "a"}, **url)
+    drain("default")
+    operate.cancel(enqueue("test.note", {"name": "b"}, **url).id, actor="cli")
+    late = enqueue("test.note", {"name": "c"}, expires_at=timedelta(hours=1), **url)
+    Job.objects.filter(id=late.id).update(expires_at=late.created_at)
+    assert expire() == 1
+    written = Job.objects.filter(kind="callbacks.send").count()
+    counted = value(
+        scrape(), "celeriac_jobs_enqueued_total", kind="callbacks.send", queue="callbacks"
+    )
+    assert (written, counted) == (3, 3)
 
 
 @pytest.mark.django_db(transaction=True)

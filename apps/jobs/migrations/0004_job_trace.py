@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0002_storage"),
+        ("jobs", "0003_job_of_account"),
     ]
 
     operations = [
