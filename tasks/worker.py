@@ -75,10 +75,6 @@ def install(app: Celery) -> None:
             _outlive_sigterm()
             desk()
 
-    @signals.worker_process_shutdown.connect(weak=False)
-    def end_child(**_: object) -> None:
-        tracing.flush()
-
     @signals.worker_ready.connect(weak=False)
     def start_watch(sender: Any, **_: object) -> None:  # noqa: ANN401 a Consumer
         global _watch
@@ -99,6 +95,12 @@ def install(app: Celery) -> None:
             if _watch is not None:
                 _watch.stop()
             shutil.rmtree(_boot.folder, ignore_errors=True)
+
+
+@signals.worker_process_shutdown.connect(weak=False)
+def end_child(**_: object) -> None:
+    """Send the spans of a child that ends."""
+    tracing.flush()
 
 
 def _outlive_sigterm() -> None:

@@ -4,6 +4,7 @@ import gzip
 import json
 import threading
 from itertools import pairwise
+from types import SimpleNamespace
 from uuid import uuid4
 
 import httpx
@@ -80,20 +81,14 @@ def start_web(processes):
     return start
 
 
-def test_one_trace_leads_from_a_request_to_the_providers_and_counts_add_up(
-    processes, start_web, make_sink
-):
-    """A webhook's request, its job, its run and the call of the gateway are one trace.
-
-    The counts of the web server and of the worker's children are in the same totals, also
-    after both have ended.
-    """
-    collector = make_sink()
+@pytest.fixture
+def platform(processes, start_web, make_sink):
+    """Run web, dispatcher and worker, with sinks in place of gateway and collector."""
     error = {"type": "invalid_request_error", "code": "resource_missing", "message": "none"}
-    gateway = make_sink({"error": error}, 404)
+    found = SimpleNamespace(collector=make_sink(), gateway=make_sink({"error": error}, 404))
     env = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.server.url,
-        "STRIPE_API_BASE": gateway.server.url,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": found.collector.server.url,
+        "STRIPE_API_BASE": found.gateway.server.url,
         "STRIPE_WEBHOOK_SECRET": SECRET,
         "METRICS_PUBLISH": "1",
         "METRICS_PUBLISH_SECONDS": "0.5",
@@ -102,28 +97,41 @@ def test_one_trace_leads_from_a_request_to_the_providers_and_counts_add_up(
         "LOG_FORMAT": "json",
     }
     processes.dispatcher(env=env)
-    worker = processes.worker(queues=["payments"], env=env)
-    url, web = start_web(env)
-    answer = deliver(url, {"traceparent": PARENT})
+    found.worker = processes.worker(queues=["payments"], env=env)
+    found.url, found.web = start_web(env)
+    return found
+
+
+def test_one_trace_leads_from_a_request_to_the_providers_and_counts_add_up(platform):
+    """A webhook's request, its job, its run and the call of the gateway are one trace.
+
+    The counts of the web server and of the worker's children are in the same totals, also
+    after both have ended.
+    """
+    answer = deliver(platform.url, {"traceparent": PARENT})
     assert answer.status_code == 200, answer.text
     job = wait_until(lambda: Job.objects.filter(state="succeeded").first(), timeout=60)
     assert job.trace.split("-")[1] == TRACE
-    (call,) = gateway.requests
+    (call,) = platform.gateway.requests
     assert call.headers["traceparent"].split("-")[1] == TRACE
-    spans = wait_until(lambda: chain(collector.bodies), timeout=60, message="five spans")
+    spans = wait_until(lambda: chain(platform.collector.bodies), timeout=60, message="four spans")
     # Each is the parent of the next, and the gateway was told of the last one.
     assert spans[-1].span_id.hex() == call.headers["traceparent"].split("-")[2]
     labels = {"kind": "payments.webhook", "queue": "payments"}
-    page = wait_until(lambda: scraped(url, labels), timeout=60, message="counts of both")
+    page = wait_until(lambda: scraped(platform.url, labels), timeout=60, message="counts of both")
     assert value(page, "celeriac_rings_total", queue="payments") >= 1
     assert value(page, "celeriac_run_seconds_count", kind="payments.webhook") == 1
-    deliver(url, {})
-    wait_until(lambda: Job.objects.filter(state="succeeded").count() == 2, timeout=60)
+    deliver(platform.url, {})
     fatal = enqueue("test.die", {}, queue="payments")
     wait_until(lambda: Job.objects.filter(id=fatal.id, state="dead").exists(), timeout=60)
-    assert web.stop() == 0
-    worker.stop()
-    totals = {tuple(json.loads(row.series)): row.cells for row in Tally.objects.all()}
+    wait_until(lambda: Job.objects.filter(state="succeeded").count() == 2, timeout=60)
+    assert platform.web.stop() == 0
+    platform.worker.stop()
+    judge_totals({tuple(json.loads(row.series)): row.cells for row in Tally.objects.all()})
+
+
+def judge_totals(totals):
+    """Compare what was counted in all with what happened."""
     assert totals["celeriac_jobs_enqueued_total", "payments.webhook", "payments"] == [2]
     assert totals["celeriac_runs_total", "payments.webhook", "payments", "succeeded"] == [2]
     # What the killed children ran is told by their parent.
