@@ -46,10 +46,15 @@ def hide(function: Callable[[str], str]) -> None:
     _hide.set(function)
 
 
+def hidden(text: str) -> str:
+    """Return a text as it may leave this context."""
+    function = _hide.get()
+    return text if function is None else function(text)
+
+
 def mask(record: logging.LogRecord) -> None:
     """Mask in a record's message and traceback what may not be logged here."""
-    hidden = _hide.get()
-    if hidden is None:
+    if _hide.get() is None:
         return
     record.msg, record.args = hidden(record.getMessage()), None
     if record.exc_info:

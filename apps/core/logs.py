@@ -20,7 +20,9 @@ class JsonFormatter(logging.Formatter):
         }
         if trace := tracing.trace_id():
             line["trace_id"] = trace
-        if record.exc_info:
+        if record.exc_text:  # secrets were masked in it
+            line["error"] = record.exc_text
+        elif record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         if record.stack_info:
             line["stack"] = self.formatStack(record.stack_info)

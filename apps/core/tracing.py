@@ -7,11 +7,14 @@ OTEL_ variables for sampling, service name, headers and limits mean what they al
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+
+from apps.core import context
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -36,17 +39,18 @@ def span(
     *,
     parent: str | None = None,
     expected: tuple[type[BaseException], ...] = (),
+    hide: Callable[[str], str] = context.hidden,
     **attributes: Any,  # noqa: ANN401 whatever OpenTelemetry takes
 ) -> AbstractContextManager["Span | None"]:
     """Return a block that is one span, yielding it; or None where nothing is traced.
 
     `kind` is internal, server, client, producer or consumer; `parent` a W3C traceparent from
-    elsewhere. Errors are recorded, those `expected` without calling the span a failure.
+    elsewhere. An error makes the span a failure unless it is `expected`; `hide` masks its text.
     A double underscore in the name of an attribute stands for a dot.
     """
     if not settings.OTEL_EXPORTER_OTLP_ENDPOINT:
         return NOTHING
-    return _span(name, kind, parent, expected, attributes)
+    return _span(name, kind, parent, (expected, hide), attributes)
 
 
 def traceparent() -> str | None:
@@ -84,7 +88,7 @@ def _span(
     name: str,
     kind: str,
     parent: str | None,
-    expected: tuple[type[BaseException], ...],
+    errors: tuple[tuple[type[BaseException], ...], Callable[[str], str]],
     attributes: dict[str, Any],
 ) -> Iterator["Span"]:
     from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -100,10 +104,20 @@ def _span(
         try:
             yield found
         except BaseException as error:
+            expected, hide = errors
             if not isinstance(error, expected):
-                found.record_exception(error)
+                found.add_event("exception", _facts(error, hide))
                 found.set_status(Status(StatusCode.ERROR, type(error).__name__))
             raise
+
+
+def _facts(error: BaseException, hide: Callable[[str], str]) -> dict[str, str]:
+    text = "".join(traceback.format_exception(error))
+    return {
+        "exception.type": type(error).__qualname__,
+        "exception.message": hide(str(error)),
+        "exception.stacktrace": hide(text)[:16_000],
+    }
 
 
 def _remote(parent: str | None) -> Any:  # noqa: ANN401 OpenTelemetry's context

@@ -132,6 +132,7 @@ def _traced(run: Run) -> AbstractContextManager[object]:
         "consumer",
         parent=run.job.trace,
         expected=_NO_FAILURE,
+        hide=redacting.veil_of(run.kind, run.job.args).text,
         celeriac__job_id=str(run.job.id),
         celeriac__attempt=run.job.attempt,
         celeriac__correlation_id=run.job.correlation_id,
@@ -203,7 +204,7 @@ def _observe(error: BaseException, run: Run) -> Outcome:
     outcome = outcomes.observe(error, run.kind.retry, hide=hide)
     if outcome.error_class:
         logger.warning("%s failed: %s", run.kind.name, outcomes.error_line(outcome))
-        _report(error, run, outcome)
+        _report(error, run, outcome, hide)
     return outcome
 
 
@@ -211,17 +212,13 @@ def _connected() -> Sequence[BaseDatabaseWrapper]:
     return connections.all(initialized_only=True)
 
 
-def _report(error: BaseException, run: Run, outcome: Outcome) -> None:
+def _report(error: BaseException, run: Run, outcome: Outcome, hide: Callable[[str], str]) -> None:
     """Tell of a failure; as a warning while the job will be tried again."""
     final = run._decide(outcome).verb is Verb.GIVE_UP
-    reporting.report(
-        error,
-        level="error" if final else "warning",
-        kind=run.kind.name,
-        job_id=str(run.job.id),
-        attempt=str(run.job.attempt),
-        correlation_id=run.job.correlation_id,
-    )
+    with _bound(run):
+        reporting.report(
+            error, level="error" if final else "warning", hide=hide, tags=context.current()
+        )
 
 
 def _open_transactions(connected: Sequence[BaseDatabaseWrapper]) -> set[str]:

@@ -10,8 +10,8 @@ from django_celery_beat.models import PeriodicTask
 from apps.breakers import selectors as breakers
 from apps.core.clock import Now
 from apps.jobs import registry
+from apps.jobs.explaining.words import clock_time
 from apps.jobs.models import Job, Queue, Worker
-from apps.jobs.operating.circuits import clock_time
 from apps.ops.doctor.finding import Finding, error, ok, warning
 from apps.payments.selectors import open_differences, review_queue
 from apps.schedules.api import lag_seconds, living_beats

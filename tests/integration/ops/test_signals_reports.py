@@ -35,11 +35,13 @@ django.setup()
 from django.db import connection
 from apps.core import reporting
 def handler(card):
-    raise ValueError("the card was refused")
+    raise ValueError(f"the card {int('1111') + 3000} was refused")
 try:
     handler(str(0x28757B2))
 except ValueError as error:
-    reporting.report(error, level="warning", job_id="j-1", kind="test.fail")
+    tags = {"job_id": "j-1", "kind": "test.fail"}
+    hide = lambda text: text.replace("4111", "•••")
+    reporting.report(error, level="warning", hide=hide, tags=tags)
 import sentry_sdk
 sentry_sdk.flush(20)
 """
@@ -62,10 +64,11 @@ def test_an_error_is_reported_with_its_job_and_without_values(sink, process_env)
     assert done.returncode == 0, done.stderr
     (event,) = [found for request in requests for found in events(request)]
     (error,) = event["exception"]["values"]
-    assert (error["type"], error["value"]) == ("ValueError", "the card was refused")
+    assert (error["type"], error["value"]) == ("ValueError", "the card ••• was refused")
     assert event["tags"] == {"job_id": "j-1", "kind": "test.fail"}
     assert (event["level"], event["environment"]) == ("warning", "test")
     assert "42424242" not in json.dumps(event)
+    assert "4111" not in json.dumps(event)
 
 
 def events(request):
@@ -84,7 +87,9 @@ def test_a_failed_run_is_reported_and_the_last_one_as_an_error(monkeypatch):
     """With the ids that its log lines bear."""
     seen = []
     monkeypatch.setattr(
-        reporting, "report", lambda error, *, level, **tags: seen.append((str(error), level, tags))
+        reporting,
+        "report",
+        lambda error, *, level, hide, tags: seen.append((str(error), level, tags)),
     )
     job = enqueue("test.fail", {"message": "no luck"})
     enqueue("test.snooze", {})

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0003_job_of_account"),
+        ("jobs", "0005_attempt_error"),
     ]
 
     operations = [
