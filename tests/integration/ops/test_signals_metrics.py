@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, transaction
 
+from apps.core.counting import counts
+from apps.core.counting.publish import Publisher
 from apps.core.models import Tally
 from apps.jobs.api import enqueue, enqueue_many
 from apps.jobs.dispatching.expire import expire
@@ -20,6 +22,7 @@ from tests.integration.ops.signals_support import (  # noqa: F401 fixtures
     scrape,
     value,
 )
+from tests.support.threads import held_open
 
 
 @pytest.mark.django_db(transaction=True)
@@ -183,3 +186,37 @@ def test_a_scrape_asks_a_fixed_number_of_questions(
     scrape()
     with django_assert_max_num_queries(18):
         scrape()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_totals_that_another_holds_are_added_to_later():
+    """A lock delays what was counted; it is neither lost nor doubled."""
+    Tally.objects.create(series='["a"]', cells=[5])
+    publisher = Publisher()
+    counts.add(("a",), 2)
+    with held_open(lambda: list(Tally.objects.select_for_update())):
+        with pytest.raises(OperationalError, match="lock timeout"):
+            publisher.publish()
+        assert publisher.pending == {("a",): [2]}
+    publisher.publish()
+    publisher.publish()
+    assert Tally.objects.get(series='["a"]').cells == [7]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("sqlstate", "kept"), [(None, 0), ("57P01", 0), ("08006", 0), ("57014", 1), ("42P01", 1)]
+)
+def test_what_may_have_been_added_is_not_added_again(monkeypatch, sqlstate, kept):
+    """A connection that broke under way leaves it open; a refusal does not."""
+
+    def fail(news):
+        cause = type("Cause", (Exception,), {"sqlstate": sqlstate})()
+        raise OperationalError("gone") from cause
+
+    monkeypatch.setattr("apps.core.counting.publish.write", fail)
+    publisher = Publisher()
+    counts.add(("a",))
+    with pytest.raises(OperationalError):
+        publisher.publish()
+    assert len(publisher.pending) == kept
