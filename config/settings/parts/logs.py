@@ -29,5 +29,6 @@ LOGGING: dict[str, Any] = {
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     # The SDK says two lines a call at INFO; what its errors mean is in our own lines.
-    "loggers": {"stripe": {"level": "WARNING"}},
+    # A collector that is away is said once a batch, not once a try.
+    "loggers": {"stripe": {"level": "WARNING"}, "opentelemetry": {"level": "ERROR"}},
 }
