@@ -20,6 +20,7 @@ def mail_events() -> list[URLPattern]:
 
 
 urlpatterns = [
+    path("", include("apps.ops.signals.urls")),
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/dashboard/data/", include("apps.ops.dashboard.urls")),
     path("admin/", admin.site.urls),

@@ -19,6 +19,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, connection
 
+from apps.core import tracing
+from apps.core.counting import counts, publish
+from apps.core.counting.shared import SharedCells
 from apps.jobs import nudge, registry
 from apps.jobs.running import liveness, runtimes, slots, watch
 from apps.jobs.running.execute import Desk, knowledge
@@ -63,6 +66,7 @@ def install(app: Celery) -> None:
         global _boot
         if ours(sender):
             _check_pool(sender)
+            publish.by_hand()
             _boot = Boot(slots.make_folder(Path(settings.JOBS_SLOT_DIRECTORY)))
 
     @signals.worker_process_init.connect(weak=False)
@@ -93,6 +97,12 @@ def install(app: Celery) -> None:
             shutil.rmtree(_boot.folder, ignore_errors=True)
 
 
+@signals.worker_process_shutdown.connect(weak=False)
+def end_child(**_: object) -> None:
+    """Send the spans of a child that ends."""
+    tracing.flush()
+
+
 def _outlive_sigterm() -> None:
     """A signal to the whole group must not kill a child in the middle of a job, but may a fork's.
 
@@ -114,6 +124,7 @@ def desk() -> Desk:
             slot=FileSlot(_boot.folder),
             stopping=_boot.stop_sign.exists,
         )
+        counts.process.move_to(SharedCells(_boot.folder))  # after the slot, which says it lives
     assert _desk is not None  # noqa: S101 one of the branches above has set it
     return _desk
 
@@ -133,6 +144,7 @@ class Watch(threading.Thread):
         self._beaten = float("-inf")
         self._answered: datetime | None = None  # the last beat, by the database's clock
         self._killed: dict[UUID, str] = {}
+        self._publisher = publish.Publisher(boot.folder)
 
     def run(self) -> None:
         """Look every quarter of a second until told to stop."""
@@ -140,6 +152,7 @@ class Watch(threading.Thread):
             self._survive(self._look)
             self._stop_asked.wait(LOOK_EVERY)
         self._survive(self._look)
+        self._survive(self._publisher.publish)
         self._survive(self._say_goodbye)
         connection.close()
 
@@ -170,6 +183,7 @@ class Watch(threading.Thread):
             self._card, claims=claims, run_times=means, looked_after=looked_after
         )
         self._beaten = time.monotonic()
+        self._survive(self._publisher.publish)
         if first:
             nudge.worker_came()
 

@@ -1,6 +1,7 @@
 """App configuration."""
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class CoreConfig(AppConfig):
@@ -9,3 +10,12 @@ class CoreConfig(AppConfig):
     name = "apps.core"
     label = "core"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Have what is counted published."""
+        from apps.core import reporting  # settings are not read at import
+        from apps.core.counting import publish
+
+        if settings.METRICS_PUBLISH:
+            publish.by_thread()
+        reporting.start()

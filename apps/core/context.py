@@ -1,8 +1,8 @@
 """What every log line carries: the correlation id, and the job that runs; and what none may."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
 _context: ContextVar[dict[str, str] | None] = ContextVar("celeriac_context", default=None)
@@ -19,14 +19,26 @@ def correlation_id() -> str:
     return (_context.get() or {}).get("correlation_id", "")
 
 
-@contextmanager
-def bind(**values: str) -> Iterator[None]:
+def bind(**values: str) -> AbstractContextManager[None]:
     """Add `values` to every log line inside the block."""
-    token = _context.set((_context.get() or {}) | values)
-    try:
-        yield
-    finally:
-        _context.reset(token)
+    return _Bound(values)
+
+
+class _Bound(AbstractContextManager[None]):
+    """A class, not a generator: every run of a job passes here."""
+
+    __slots__ = ("_token", "_values")
+
+    def __init__(self, values: dict[str, str]) -> None:
+        self._values = values
+
+    def __enter__(self) -> None:
+        """Bind."""
+        self._token = _context.set((_context.get() or {}) | self._values)
+
+    def __exit__(self, *_: object) -> None:
+        """Unbind."""
+        _context.reset(self._token)
 
 
 def hide(function: Callable[[str], str]) -> None:
@@ -34,10 +46,15 @@ def hide(function: Callable[[str], str]) -> None:
     _hide.set(function)
 
 
+def hidden(text: str) -> str:
+    """Return a text as it may leave this context."""
+    function = _hide.get()
+    return text if function is None else function(text)
+
+
 def mask(record: logging.LogRecord) -> None:
     """Mask in a record's message and traceback what may not be logged here."""
-    hidden = _hide.get()
-    if hidden is None:
+    if _hide.get() is None:
         return
     record.msg, record.args = hidden(record.getMessage()), None
     if record.exc_info:

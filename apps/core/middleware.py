@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
 
-from apps.core import context
+from apps.core import context, tracing
 
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -24,4 +24,25 @@ class CorrelationIdMiddleware:
         with context.bind(correlation_id=name):
             response = self.get_response(request)
         response["X-Correlation-ID"] = name
+        return response
+
+
+class TraceMiddleware:
+    """Makes each request one span, joined to the trace that the client is in."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer the request within its span; its name and facts hold no value from the path."""
+        parent = request.headers.get("traceparent")
+        with tracing.span(f"{request.method}", "server", parent=parent) as span:
+            response = self.get_response(request)
+            if span is not None:
+                route = f"/{getattr(request.resolver_match, 'route', '')}"
+                span.update_name(f"{request.method} {route}")
+                span.set_attribute("http.request.method", request.method or "")
+                span.set_attribute("http.route", route)
+                span.set_attribute("http.response.status_code", response.status_code)
+                span.set_attribute("celeriac.correlation_id", context.correlation_id())
         return response

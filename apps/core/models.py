@@ -1,8 +1,9 @@
-"""The audit trail: what people did."""
+"""The audit trail, and the totals of what was counted."""
 
 import uuid
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from apps.core.clock import Now
@@ -40,3 +41,19 @@ class Audit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verb} {self.target_type} {self.target_id}".strip()
+
+
+class Tally(models.Model):
+    """A counter's total over all processes and all time: see core/counting."""
+
+    #: A JSON array: the name, and the values of its labels.
+    series = models.TextField(primary_key=True)
+    #: One cell for a counter; buckets, rest and sum (microseconds) for a histogram.
+    cells = ArrayField(models.BigIntegerField())
+
+    class Meta:
+        ordering = ["series"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.series

@@ -17,12 +17,15 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the declared kinds; make the queues' rows whenever tables were made."""
-        from apps.jobs.callbacks.checks import check_callbacks  # imports errors and settings only
+        from apps.jobs import checks  # models are loaded by now, not before
+        from apps.jobs.callbacks.checks import check_callbacks
         from apps.jobs.djangotasks import kinds
-        from apps.jobs.enqueueing import queues  # models are loaded by now, not before
+        from apps.jobs.enqueueing import queues
 
         register(check_callbacks)
         post_migrate.connect(queues.after_migrate, sender=self, dispatch_uid="jobs.queues")
+        register(checks.check_heartbeat)
+        register(checks.check_kinds)
         for module in settings.JOBS_MODULES:
             import_module(module)
         kinds.load()

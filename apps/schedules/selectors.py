@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Min, QuerySet
+from django.db.models import QuerySet
 from django_celery_beat.models import PeriodicTask
 
 from apps.core import clock
@@ -99,10 +99,11 @@ def living_beats() -> QuerySet[Beat]:
 
 def lag_seconds() -> float:
     """Return for how long the most overdue tick has been waiting for a beat; 0 when none is."""
-    row = Policy.objects.aggregate(earliest=Min("next_fire_at"), now=Now())
-    if row["earliest"] is None:
+    due = Policy.objects.filter(next_fire_at__isnull=False).order_by("next_fire_at")
+    first = due.annotate(now=Now()).values_list("next_fire_at", "now").first()
+    if first is None or first[0] is None:
         return 0.0
-    return max(0.0, float((row["now"] - row["earliest"]).total_seconds()))
+    return max(0.0, (first[1] - first[0]).total_seconds())
 
 
 def ticks_of(task: PeriodicTask) -> QuerySet[Tick]:

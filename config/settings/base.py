@@ -39,9 +39,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.ops.signals.middleware.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.core.middleware.CorrelationIdMiddleware",
+    "apps.core.middleware.TraceMiddleware",
     "apps.api.middleware.ApiMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -86,6 +88,7 @@ from config.settings.parts.database import *  # noqa: E402, F403 one file a topi
 from config.settings.parts.flower import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.jobs import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.logs import *  # noqa: E402, F403 one file a topic, joined here
+from config.settings.parts.observability import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.providers import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.schedules import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.security import *  # noqa: E402, F403 one file a topic, joined here

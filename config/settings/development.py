@@ -1,9 +1,11 @@
 """A laptop."""
 
 from config.settings.base import *  # noqa: F403 a settings module is the base and its changes
-from config.settings.base import env
+from config.settings.base import LOGGING, env
 
 DEBUG = env.bool("DEBUG", default=True)
 SECRET_KEY = env.str("SECRET_KEY", default="development-only-not-a-secret-0123456789-abcdefghijkl")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{env.int('WEB_PORT', default=8000)}")
+LOG_FORMAT = env.str("LOG_FORMAT", default="line")
+LOGGING["handlers"]["stderr"]["formatter"] = LOG_FORMAT

@@ -13,6 +13,7 @@ MAX_ATTEMPTS = 20
 OWED = """
     CASE WHEN j.callback_url <> '' AND j.finished_at IS NOT NULL THEN jsonb_build_object(
         'tenant', j.tenant,
+        'trace', j.trace,
         'url', j.callback_url,
         'event', jsonb_build_object(
             'id', j.id, 'kind', j.kind, 'queue', j.queue, 'state', j.state,
@@ -27,9 +28,10 @@ def enqueue_from(ended: str) -> str:
     It leans on the columns' defaults in the database for all that it does not name.
     """
     return f"""
-    INSERT INTO jobs_job (id, kind, queue, args, max_attempts, correlation_id, tenant, enqueued_by)
+    INSERT INTO jobs_job (id, kind, queue, args, max_attempts, correlation_id, tenant, enqueued_by,
+                          trace)
     SELECT uuidv7(), '{KIND}', '{QUEUE}',
            jsonb_build_object('url', callback->'url', 'event', callback->'event'),
            {MAX_ATTEMPTS}, callback->'event'->>'correlation_id', callback->>'tenant',
-           'job ' || (callback->'event'->>'id')
+           'job ' || (callback->'event'->>'id'), callback->>'trace'
     FROM {ended} WHERE callback IS NOT NULL"""

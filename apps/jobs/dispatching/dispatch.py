@@ -14,6 +14,7 @@ from heapq import heappop, heappush
 from uuid import UUID, uuid4
 
 from apps.breakers.options import longest_ramp
+from apps.jobs import counted
 from apps.jobs.dispatching import admission, fleet, window
 from apps.jobs.dispatching.admission import Weather
 from apps.jobs.dispatching.admit import Look
@@ -253,6 +254,7 @@ class Dispatcher:
             )
             rung.again_at = now + wait
             self.rung += len(rung.bell.ids)
+            counted.rung(queue, len(rung.bell.ids))
 
     def _note(self, failure: Exception | None) -> None:
         """Log a loss of the broker once, and its return; be quiet for longer each time."""

@@ -3,6 +3,7 @@
 from django.db import connection
 
 from apps.core.clock import NOW
+from apps.jobs import counted
 from apps.jobs.callbacks import sql as callbacks
 
 MOST = 1_000
@@ -28,7 +29,7 @@ WITH expired AS (
     RETURNING {callbacks.OWED}
 ), called AS ({callbacks.enqueue_from("ended")}
 )
-SELECT count(*) FROM ended
+SELECT count(*), count(callback) FROM ended
 """
 
 
@@ -36,4 +37,6 @@ def expire(*, most: int = MOST) -> int:
     """Cancel up to `most` queued jobs that never ran and whose deadline passed; return how many."""
     with connection.cursor() as cursor:
         cursor.execute(EXPIRE, {"most": most})
-        return int(cursor.fetchone()[0])
+        count, calls = cursor.fetchone()
+    counted.called(calls)
+    return int(count)

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 
 from apps.core.clock import NOW
-from apps.jobs import registry
+from apps.jobs import counted, registry
 from apps.jobs.backoff import Backoff
 from apps.jobs.outcomes import Limits, decide, lost
 from apps.jobs.registry import Kind
@@ -102,7 +102,9 @@ def rescue(*, most: int = MOST) -> list[Settled]:
     found = find(most=most)
     if not found:
         return []
-    settled, held = settle_what_is_free([_entry(each) for each in found])
+    entries = [_entry(each) for each in found]
+    settled, held = settle_what_is_free(entries)
+    counted.taken_back(settled, entries)
     if held:
         logger.warning("rescue: %d lost jobs wait for a lock of others'", len(held))
     done = [row for row in settled if not row.refused]

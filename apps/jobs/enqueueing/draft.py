@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from apps.core import context
+from apps.core import context, tracing
 from apps.core.ids import uuid7
 from apps.jobs import registry
 from apps.jobs.callbacks import targets
@@ -82,6 +82,7 @@ class Draft:
     fingerprint: str = ""
     #: What it can be found by, for kinds that declare `search`: (field, value).
     terms: tuple[tuple[str, str], ...] = ()
+    trace: str | None = None
 
 
 def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
@@ -100,6 +101,7 @@ def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
         text=dumped.text,
         max_attempts=declared.retry.max_attempts,
         correlation_id=context.correlation_id() or str(job_id),
+        trace=tracing.traceparent(),
     )
     if options:
         _apply(draft, options)

@@ -11,7 +11,8 @@ from typing import Any, Unpack
 
 from django.db import connection, connections
 
-from apps.jobs import nudge
+from apps.core import tracing
+from apps.jobs import counted, nudge
 from apps.jobs.enqueueing import insert, keys
 from apps.jobs.enqueueing.draft import Draft, Options, prepare
 from apps.jobs.errors import InvalidArgs, InvalidOption, WrongTransaction
@@ -49,11 +50,17 @@ def enqueue(
     EnqueueBusy (another transaction holds the key; this one stays usable) and
     WrongTransaction, all JobErrors.
     """
+    with tracing.span(f"enqueue {kind}", "producer"):
+        return _enqueue(kind, args, detached, options)
+
+
+def _enqueue(kind: str, args: Mapping[str, Any], detached: bool, options: Options) -> Job:
     draft = prepare(kind, args, options)
     check_transaction(detached=detached)
     if draft.unique_key is not None or draft.idempotency_key is not None:
         return write([draft])[0]
     job = insert.plain(draft)
+    counted.enqueued([(job.kind, job.queue)])
     nudge.after_commit(queue=job.queue, priority=job.priority, run_at=job.run_at)
     return job
 
@@ -73,8 +80,9 @@ def enqueue_many(
     """
     items = list(list_of_args)
     each = _per_item(len(items), options)
-    drafts = prepare_many((kind, args, own) for args, own in zip(items, each, strict=True))
-    return enqueue_drafts(drafts, detached=detached)
+    with tracing.span(f"enqueue {kind}", "producer", celeriac__jobs=len(items)):
+        drafts = prepare_many((kind, args, own) for args, own in zip(items, each, strict=True))
+        return enqueue_drafts(drafts, detached=detached)
 
 
 def prepare_many(calls: Iterable[tuple[str, Mapping[str, Any], Options]]) -> list[Draft]:
@@ -105,6 +113,7 @@ def write(drafts: Sequence[Draft]) -> list[Job]:
         replays = keys.take([draft for draft in drafts if draft.idempotency_key is not None])
         written = insert.many([draft for draft in drafts if draft.id not in replays])
         jobs = keys.settle(drafts, written, replays)
+    counted.enqueued([(job.kind, job.queue) for job in jobs if not (job.replayed or job.absorbed)])
     _nudge(jobs)
     return jobs
 

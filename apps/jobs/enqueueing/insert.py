@@ -32,12 +32,12 @@ _BLANK: dict[str, Any] = {
 }
 _WRITTEN = (
     "id, kind, queue, priority, args, max_attempts, correlation_id, unique_key, lock_key, tenant,"
-    " callback_url, tick, enqueued_by, run_at, expires_at"
+    " callback_url, tick, enqueued_by, trace, run_at, expires_at"
 )
 
 _PLAIN = f"""
 INSERT INTO jobs_job ({_WRITTEN})
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
     coalesce(%s::timestamptz, {NOW} + make_interval(secs => %s)),
     coalesce(%s::timestamptz, {NOW} + make_interval(secs => %s)))
 RETURNING run_at, expires_at, created_at
@@ -60,13 +60,13 @@ WITH bound AS MATERIALIZED (
 ), written AS (
     INSERT INTO jobs_job AS job ({_WRITTEN})
     SELECT id, kind, queue, priority, args, max_attempts, correlation_id, unique_key, lock_key,
-        tenant, callback_url, tick, enqueued_by,
+        tenant, callback_url, tick, enqueued_by, trace,
         coalesce(run_at, {NOW} + make_interval(secs => delay)),
         coalesce(expires_at, {NOW} + make_interval(secs => expires_in))
     FROM bound, json_to_recordset(%(rows)s) AS draft (
         id uuid, kind text, queue text, priority smallint, args jsonb, max_attempts int,
         correlation_id text, unique_key text, lock_key text, tenant text, callback_url text,
-        tick uuid, enqueued_by text, run_at timestamptz, delay double precision,
+        tick uuid, enqueued_by text, trace text, run_at timestamptz, delay double precision,
         expires_at timestamptz, expires_in double precision)
     ON CONFLICT (kind, unique_key) WHERE state = 'queued' AND unique_key IS NOT NULL
     DO UPDATE SET
@@ -125,6 +125,7 @@ def plain(draft: Draft) -> Job:
                 draft.callback_url,
                 draft.tick,
                 draft.enqueued_by,
+                draft.trace,
                 draft.run_at,
                 draft.delay,
                 draft.expires_at,
@@ -259,6 +260,7 @@ def _row(draft: Draft) -> dict[str, Any]:
         "callback_url": draft.callback_url,
         "tick": draft.tick,
         "enqueued_by": draft.enqueued_by,
+        "trace": draft.trace,
         "run_at": draft.run_at,
         "delay": draft.delay,
         "expires_at": draft.expires_at,

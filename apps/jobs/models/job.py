@@ -73,6 +73,8 @@ class Job(models.Model):
     correlation_id = models.TextField(db_default="", blank=True)
     enqueued_by = models.TextField(db_default="", blank=True)
     tick = models.UUIDField(null=True, blank=True)
+    #: The W3C traceparent of what enqueued it.
+    trace = models.TextField(null=True, blank=True, editable=False)  # noqa: DJ001 null: untraced
     created_at = models.DateTimeField(db_default=Now())
 
     objects = JobQuerySet.as_manager()

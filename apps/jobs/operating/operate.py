@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 
 from apps.core import audit
-from apps.jobs import nudge
+from apps.jobs import counted, nudge
 from apps.jobs.enqueueing import queues
 from apps.jobs.enqueueing.draft import checked_priority, moment
 from apps.jobs.enqueueing.locks import bounded
@@ -107,7 +107,9 @@ def described(changes: dict[str, Any]) -> dict[str, Any]:
 def cancel_ids(ids: Sequence[UUID], *, reason: str = "") -> int:
     """Cancel those of `ids` that are queued or running; return how many. No audit."""
     error = f"cancelled: {reason}"[:500] if reason else "cancelled"
-    return len(_execute(operate_sql.CANCEL, {"ids": list(ids), "error": error}))
+    rows = _execute(operate_sql.CANCEL, {"ids": list(ids), "error": error})
+    counted.called(sum(row[1] for row in rows))
+    return len(rows)
 
 
 def retry_ids(ids: Sequence[UUID]) -> int:

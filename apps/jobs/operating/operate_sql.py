@@ -22,7 +22,7 @@ WITH asked AS (
     {_RETURNING}, {callbacks.OWED}
 ), called AS ({callbacks.enqueue_from("asked")}
 )
-SELECT id, queue, priority, run_at FROM asked
+SELECT id, callback IS NOT NULL FROM asked
 """
 
 #: Of several rows with one unique key the newest, and none whose key is queued.

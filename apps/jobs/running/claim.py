@@ -36,6 +36,9 @@ class ClaimedJob:
     tenant: str
     #: Whether nobody asked to be told how it ends.
     silent: bool
+    #: Seconds between its run_at and its claim.
+    waited: float
+    trace: str | None
     #: Whether its circuit is half-open or has just closed, so that it must take its place.
     gated: bool = False
 
@@ -68,6 +71,7 @@ WHERE j.id = may_start.id
   AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
 RETURNING j.id, j.kind, j.args, j.attempt, j.failures, j.losses, j.max_attempts, j.lock_key,
           j.correlation_id, j.tenant, j.callback_url = '',
+          extract(epoch FROM (SELECT {NOW}) - j.run_at)::float8, j.trace,
           EXISTS (
               SELECT FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
               JOIN breakers_breaker b ON b.name = g.breaker
@@ -77,7 +81,7 @@ RETURNING j.id, j.kind, j.args, j.attempt, j.failures, j.losses, j.max_attempts,
 #: Gated, all of them: whether one is gated is asked again where it takes its place.
 _HELD = """
 SELECT id, kind, args, attempt, failures, losses, max_attempts, lock_key, correlation_id, tenant,
-       callback_url = '', true
+       callback_url = '', extract(epoch FROM started_at - run_at)::float8, trace, true
 FROM jobs_job
 WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
 ORDER BY id

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from apps.breakers.options import longest_ramp
-from apps.jobs import registry
+from apps.jobs import counted, registry
 from apps.jobs.running import parking
 from apps.jobs.running.claim import ClaimedJob, Known, claim, held, verify
 from apps.jobs.running.finish import settle_surely
@@ -82,6 +82,7 @@ def _answer(ids: Sequence[UUID], claim_id: UUID, desk: Desk) -> list[Run]:
     finally:
         # Whatever stopped it: what has ended is written, and what never started goes back.
         _settle([run for run in runs if not run.is_cut_short])
+        _count(runs)
     _tell(runs)
     return runs
 
@@ -178,6 +179,14 @@ def _tell(runs: list[Run]) -> None:
             run.kind.on_settled(run)
         except Exception:
             logger.exception("job %s has ended, but telling it failed", run.job.id)
+
+
+def _count(runs: list[Run]) -> None:
+    counted.ended(
+        (run.settled, run.entry(), run.job.waited + run.started_at - run.claimed_at)
+        for run in runs
+        if run.settled is not None
+    )
 
 
 def _settle(runs: list[Run]) -> None:

@@ -17,7 +17,7 @@ from django.db import (
     transaction,
 )
 
-from apps.jobs import nudge, registry
+from apps.jobs import counted, nudge, registry
 from apps.jobs.callbacks import sql as callbacks
 from apps.jobs.enqueueing.enqueue import enqueue
 from apps.jobs.errors import EnqueueBusy, JobError
@@ -167,5 +167,6 @@ def _wake(settled: Sequence[Settled], entries: Sequence[Entry]) -> None:
         nudge.freed(locks=locks)
     if ids:
         nudge.returned(ids=ids)
-    if any(row.called for row in settled):
+    if calls := sum(row.called for row in settled):
+        counted.called(calls)
         nudge.wake(queues=[callbacks.QUEUE])

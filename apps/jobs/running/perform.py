@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,7 @@ from psycopg.pq import TransactionStatus
 from pydantic_core import PydanticSerializationError, to_json
 
 from apps.breakers.api import CircuitOpen
-from apps.core import context
+from apps.core import context, reporting, tracing
 from apps.jobs import outcomes, redacting
 from apps.jobs.errors import LostClaim
 from apps.jobs.outcomes import Limits, Outcome, Settlement
@@ -31,6 +32,8 @@ from apps.jobs.running.settle import Entry, Settled
 from apps.jobs.states import Verb
 
 logger = logging.getLogger(__name__)
+
+_NO_FAILURE = (outcomes.Snooze, outcomes.Cancelled, CircuitOpen)
 
 
 class TransactionLeftOpen(Exception):
@@ -88,12 +91,16 @@ class Run:
 def perform(run: Run) -> None:
     """Run the handler; afterwards `run.outcome` is set, for a transactional kind settled too."""
     run.started_at = run.ended_at = time.monotonic()
-    job, process = run.job, os.getpid()
+    process = os.getpid()
     connected = _connected()
     ours = _open_transactions(connected)
     try:
-        with context.bind(job=str(job.id), correlation_id=job.correlation_id):
-            contextvars.copy_context().run(_perform, run)
+        with _bound(run):
+            if tracing.is_on():
+                with _traced(run):
+                    contextvars.copy_context().run(_perform, run)
+            else:
+                contextvars.copy_context().run(_perform, run)
         connected = _connected()
         if _open_transactions(connected) - ours:
             raise TransactionLeftOpen
@@ -106,6 +113,30 @@ def perform(run: Run) -> None:
         _leave_if_forked(process, run.error)
         run.ended_at = max(run.ended_at, time.monotonic())
         _tidy_connections(run.error, ours, connected if run.error is None else _connected())
+
+
+def _bound(run: Run) -> AbstractContextManager[None]:
+    """Give every log line of the run what to find it by."""
+    return context.bind(
+        job_id=str(run.job.id),
+        kind=run.kind.name,
+        attempt=str(run.job.attempt),
+        correlation_id=run.job.correlation_id,
+    )
+
+
+def _traced(run: Run) -> AbstractContextManager[object]:
+    """Make the run a span of the trace that the job was enqueued in."""
+    return tracing.span(
+        f"run {run.kind.name}",
+        "consumer",
+        parent=run.job.trace,
+        expected=_NO_FAILURE,
+        hide=redacting.veil_of(run.kind, run.job.args).text,
+        celeriac__job_id=str(run.job.id),
+        celeriac__attempt=run.job.attempt,
+        celeriac__correlation_id=run.job.correlation_id,
+    )
 
 
 def _perform(run: Run) -> None:
@@ -173,11 +204,21 @@ def _observe(error: BaseException, run: Run) -> Outcome:
     outcome = outcomes.observe(error, run.kind.retry, hide=hide)
     if outcome.error_class:
         logger.warning("%s failed: %s", run.kind.name, outcomes.error_line(outcome))
+        _report(error, run, outcome, hide)
     return outcome
 
 
 def _connected() -> Sequence[BaseDatabaseWrapper]:
     return connections.all(initialized_only=True)
+
+
+def _report(error: BaseException, run: Run, outcome: Outcome, hide: Callable[[str], str]) -> None:
+    """Tell of a failure; as a warning while the job will be tried again."""
+    final = run._decide(outcome).verb is Verb.GIVE_UP
+    with _bound(run):
+        reporting.report(
+            error, level="error" if final else "warning", hide=hide, tags=context.current()
+        )
 
 
 def _open_transactions(connected: Sequence[BaseDatabaseWrapper]) -> set[str]:

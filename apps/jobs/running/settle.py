@@ -59,6 +59,7 @@ class Settled:
     lock_key: str | None = None
     #: Whether its ending enqueued a callback.
     called: bool = False
+    queue: str = ""
 
     @property
     def refused(self) -> bool:
@@ -151,4 +152,4 @@ def _columns(entries: list[Entry]) -> dict[str, list[Any]]:
 
 def _execute(statement: str, parameters: dict[str, Any]) -> list[Settled]:
     rows = hot.fetch(statement, parameters)
-    return [Settled(row[0], State(row[1]), row[2], row[3], row[4]) for row in rows]
+    return [Settled(row[0], State(row[1]), row[2], row[3], row[4], row[5]) for row in rows]

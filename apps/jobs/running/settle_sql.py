@@ -31,7 +31,8 @@ _COMPLETED = f"""
         ORDER BY o.id OFFSET 0
     ) o
     WHERE j.id = o.id AND j.state = 'running' AND j.claim_id = o.claim_id
-    RETURNING j.id, j.state, j.kind, j.lock_key, j.attempt, j.worker, j.started_at, j.finished_at"""
+    RETURNING j.id, j.state, j.kind, j.lock_key, j.queue, j.attempt, j.worker, j.started_at,
+              j.finished_at"""
 _RECORDED = """
     INSERT INTO jobs_attempt (job_id, number, outcome, worker, started_at, finished_at)
     SELECT id, attempt, 'succeeded', worker, started_at, finished_at FROM settled WHERE attempt > 1
@@ -41,7 +42,7 @@ _RECORDED = """
 COMPLETE = f"""
 WITH settled AS ({_COMPLETED}
 ), recorded AS ({_RECORDED})
-SELECT id, state, kind, lock_key, false FROM settled
+SELECT id, state, kind, lock_key, false, queue FROM settled
 """
 
 #: The same where somebody did, or may have.
@@ -49,7 +50,7 @@ COMPLETE_CALLING = f"""
 WITH settled AS ({_COMPLETED}, {callbacks.OWED}
 ), recorded AS ({_RECORDED}), called AS ({callbacks.enqueue_from("settled")}
 )
-SELECT id, state, kind, lock_key, callback IS NOT NULL FROM settled
+SELECT id, state, kind, lock_key, callback IS NOT NULL, queue FROM settled
 """
 
 #: Queued anew under its unique key, by another row, while this one ran.
@@ -96,8 +97,8 @@ WITH settled AS (
         ORDER BY o.id OFFSET 0
     ) o
     WHERE j.id = o.id AND j.state = 'running' AND j.claim_id = o.claim_id
-    RETURNING j.id, j.state, j.kind, j.lock_key, j.attempt, j.worker, j.superseded_by,
-              j.started_at, {_ENDED} AS ended_at,
+    RETURNING j.id, j.state, j.kind, j.lock_key, j.queue, j.attempt, j.worker,
+              j.superseded_by, j.started_at, {_ENDED} AS ended_at,
               o.recorded, o.error_class, o.message, o.traceback,
               {callbacks.OWED}
 ), recorded AS (
@@ -114,5 +115,5 @@ WITH settled AS (
     FROM settled WHERE h.id = settled.superseded_by AND h.expires_at IS NOT NULL
 ), called AS ({callbacks.enqueue_from("settled")}
 )
-SELECT id, state, kind, lock_key, callback IS NOT NULL FROM settled
+SELECT id, state, kind, lock_key, callback IS NOT NULL, queue FROM settled
 """

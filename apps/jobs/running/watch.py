@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.jobs import outcomes, registry
+from apps.jobs import counted, outcomes, registry
 from apps.jobs.backoff import Backoff
 from apps.jobs.outcomes import Limits, Outcome
 from apps.jobs.registry import Kind
@@ -72,7 +72,9 @@ def bury(folder: Path, trace: Trace, *, reason: str, blameless: bool = False) ->
     `blameless` charges nobody: the worker was stopped, which is no job's fault.
     """
     if trace.claim_id is not None:
-        _, held = settle_what_is_free(_entries(trace, reason, blameless))
+        entries = _entries(trace, reason, blameless)
+        settled, held = settle_what_is_free(entries)
+        counted.taken_back(settled, entries)
         if held:
             logger.warning("%d jobs of claim %s wait for a lock", len(held), trace.claim_id)
             return False

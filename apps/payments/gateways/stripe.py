@@ -26,6 +26,7 @@ from apps.payments.gateways.base import (
     Succeeded,
     Unfinished,
 )
+from apps.payments.gateways.traced import TracedClient
 from apps.payments.states import OperationKind
 
 #: The SDK would keep an id of this machine in the home directory, and tell of past requests.
@@ -46,7 +47,7 @@ class StripeGateway:
             key or "unset",
             base_addresses={"api": base.rstrip("/")} if base else {},
             max_network_retries=0,
-            http_client=stripe.RequestsClient(timeout=timeout),
+            http_client=TracedClient(timeout=timeout),
         )
 
     def perform(self, kind: OperationKind, params: Params, key: str) -> Answer:

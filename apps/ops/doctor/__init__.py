@@ -1,0 +1,1 @@
+"""`manage.py doctor`: looks at every part, and says what to do."""

@@ -1,0 +1,144 @@
+"""The platform's own parts: dispatchers, workers, beats, kinds, queues, circuits, payments."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection
+from django_celery_beat.models import PeriodicTask
+
+from apps.breakers import selectors as breakers
+from apps.core.clock import Now
+from apps.jobs import registry
+from apps.jobs.explaining.words import clock_time
+from apps.jobs.models import Job, Queue, Worker
+from apps.ops.doctor.finding import Finding, error, ok, warning
+from apps.payments.selectors import open_differences, review_queue
+from apps.schedules.api import lag_seconds, living_beats
+
+#: Seconds that a tick may be late.
+LATE = 60.0
+_QUEUED_KINDS = "SELECT DISTINCT queue, kind FROM jobs_job WHERE state = 'queued' ORDER BY 1, 2"
+
+
+def dispatchers() -> Iterator[Finding]:
+    """Look at the queues' leases."""
+    rows = Queue.objects.filter(lease_until__gt=Now())
+    served = dict(rows.values_list("name", "holder_name"))
+    missing = sorted(set(settings.JOBS_QUEUES) - set(served))
+    if missing:
+        says = f"none serves {', '.join(missing)}"
+        yield error("dispatcher", says, "Start one: manage.py dispatcher.")
+    else:
+        names = sorted(set(served.values()))
+        yield ok("dispatcher", f"{len(names)} serve all queues: {', '.join(names)}")
+
+
+def workers() -> Iterator[Finding]:
+    """Look at the workers' heartbeats, and for queues and kinds that nobody serves."""
+    living = _living()
+    silent = Worker.objects.filter(
+        stopped_at=None, beat_at__lte=Now() - _lease(), beat_at__gt=Now() - timedelta(hours=1)
+    )
+    for worker in silent:
+        says = f"{worker.name} on {worker.host} has been silent since {clock_time(worker.beat_at)}"
+        yield warning("workers", says, "If it was not replaced, start it again; its jobs are back.")
+    served = {queue for worker in living for queue in worker.queues}
+    missing = sorted(set(settings.JOBS_QUEUES) - served)
+    if missing:
+        says = f"none lives that serves {', '.join(missing)}"
+        todo = f"Start one: celery -A config worker --queues={','.join(missing)}."
+        yield error("workers", says, todo)
+    else:
+        slots = sum(worker.slots for worker in living)
+        yield ok("workers", f"{len(living)} living with {slots} slots serve all queues")
+
+
+def kinds() -> Iterator[Finding]:
+    """Look for jobs that wait for a kind that no living worker of their queue knows."""
+    knows: dict[str, set[str]] = {}
+    for worker in _living():
+        for queue in worker.queues:
+            knows.setdefault(queue, set()).update(worker.kinds)
+    with connection.cursor() as cursor:
+        cursor.execute(_QUEUED_KINDS)
+        waiting = cursor.fetchall()
+    lost = [(queue, kind) for queue, kind in waiting if not _is_known(kind, knows.get(queue))]
+    for queue, kind in lost:
+        says = f"jobs of kind {kind} wait in {queue}, and no worker there knows it"
+        todo = "Deploy the code that declares it, name it in aliases=, or cancel them: manage.py "
+        yield warning("kinds", says, f"{todo}jobs cancel --kind {kind} --state queued.")
+    if not lost:
+        yield ok("kinds", f"{sum(1 for _ in registry.kinds())} declared, none unknown to workers")
+
+
+def beats() -> Iterator[Finding]:
+    """Look at the beats' heartbeats, and for ticks that wait for one."""
+    count, needed = living_beats().count(), PeriodicTask.objects.filter(enabled=True).exists()
+    if not count and needed:
+        yield error("beat", "none lives, so nothing is fired", "Start one: celery -A config beat.")
+    else:
+        says = f"{count} living" + (": any number may run, each tick fires once" * (count > 1))
+        yield ok("beat", says if count or needed else "nothing is scheduled")
+    late = lag_seconds()
+    if count and late > LATE:
+        says = f"a tick has been due for {late:.0f} s"
+        yield warning("beat", says, "Read beat's log: one schedule or the database holds it up.")
+
+
+def pauses() -> Iterator[Finding]:
+    """Name the queues that somebody paused."""
+    for row in Queue.objects.paused():
+        until = f" until {clock_time(row.paused_until)}" if row.paused_until else ""
+        why = f": {row.pause_reason}" if row.pause_reason else ""
+        says = f"{row.name} is paused by {row.paused_by or 'somebody'}{until}{why}"
+        yield warning("queues", says, f"When that is over: manage.py queues resume {row.name}.")
+
+
+def circuits() -> Iterator[Finding]:
+    """Name the circuits that do not stand closed, and those that are held."""
+    for each in breakers.status():
+        until = f" until {clock_time(each.until)}" if each.until else ""
+        if each.forced:
+            why = f" by {each.forced_by or 'somebody'}: {each.forced_reason}"
+            todo = f"When that is over: manage.py breakers clear {each.name}."
+            yield warning("circuits", f"{each.name} is {each.state}{until}{why}", todo)
+        elif each.state != "closed":
+            says = f"{each.name} is {each.state}{until}: {each.last_error or 'no error is kept'}"
+            todo = "Its jobs wait and lose nothing; ask the provider's status page."
+            yield warning("circuits", says, todo)
+
+
+def deaths() -> Iterator[Finding]:
+    """Count the dead letters of the last hour, up to a thousand."""
+    recent = Job.objects.dead().filter(finished_at__gt=Now() - timedelta(hours=1))
+    count = len(recent.order_by("-finished_at").values_list("id")[:1000])
+    if count:
+        says = f"{'at least ' * (count == 1000)}{count} died within the hour"
+        todo = "Read why: manage.py jobs list --state dead; then jobs retry, or fix and deploy."
+        yield warning("dead letters", says, todo)
+
+
+def payments() -> Iterator[Finding]:
+    """Count what waits for a human."""
+    for count, what, page in (
+        (review_queue().count(), "operations of unknown outcome wait", "Payments → Operations"),
+        (open_differences().count(), "differences with the provider are open", "Differences"),
+    ):
+        if count:
+            todo = f"Decide each in the admin: {page}."
+            yield warning("payments", f"{count} {what} for a human", todo)
+
+
+def _living() -> list[Worker]:
+    return list(Worker.objects.filter(stopped_at=None, beat_at__gt=Now() - _lease()))
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
+
+
+def _is_known(kind: str, known: set[str] | None) -> bool:
+    declared = registry.get(kind)
+    names = {kind, declared.name if declared else kind}
+    return known is not None and not names.isdisjoint(known)

@@ -1,0 +1,53 @@
+"""System checks of the ledger: what would be found out at the first death only."""
+
+from uuid import UUID
+
+import pytest
+
+from apps.jobs import checks
+
+
+@pytest.mark.parametrize(("beat", "lease"), [(10, 20), (5, 20), (0.1, 0.5)])
+def test_a_heartbeat_of_half_the_lease_will_do(settings, beat, lease):
+    """A beat may be late, or go astray once."""
+    settings.JOBS_HEARTBEAT_SECONDS, settings.JOBS_WORKER_LEASE_SECONDS = beat, lease
+    assert checks.check_heartbeat() == []
+
+
+@pytest.mark.parametrize(("beat", "lease"), [(11, 20), (20, 20), (30, 20), (0, 20)])
+def test_a_heartbeat_near_the_lease_is_refused(settings, beat, lease):
+    """Living workers would lose their jobs."""
+    settings.JOBS_HEARTBEAT_SECONDS, settings.JOBS_WORKER_LEASE_SECONDS = beat, lease
+    assert [message.id for message in checks.check_heartbeat()] == ["jobs.E001"]
+
+
+def test_a_hook_that_takes_the_job_and_its_error_will_do(declare):
+    """As notifications.campaign_dead does."""
+    declare(lambda: None, on_dead="test.mourn")
+    assert checks.check_kinds() == []
+
+
+def test_what_a_kind_names_must_be_there(declare):
+    """A hook, a queue, a breaker."""
+    declare(lambda: None, name="test.a", on_dead="test.nobody")
+    declare(lambda: None, name="test.b", on_dead="test.noop")
+    declare(lambda: None, name="test.c", queue="nowhere")
+    declare(lambda: None, name="test.d", breaker="paymnts")
+    found = {message.msg.split(":")[0]: message.id for message in checks.check_kinds()}
+    assert found == {
+        "test.a": "jobs.E002",
+        "test.b": "jobs.E003",
+        "test.c": "jobs.E004",
+        "test.d": "jobs.E005",
+    }
+
+
+def test_a_hook_whose_arguments_have_other_types_is_refused(declare):
+    """It would fail when the first job dies."""
+
+    def hook(job_id: UUID, error: int) -> None:
+        """Take an error's number."""
+
+    declare(hook, name="test.hook")
+    declare(lambda: None, name="test.a", on_dead="test.hook")
+    assert [message.id for message in checks.check_kinds()] == ["jobs.E003"]
