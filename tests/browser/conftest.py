@@ -28,9 +28,9 @@ def chromium_path():
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium_path):
-    """Yield a headless browser."""
+    """Yield a headless browser. Its event loop counts as running: it must end with the module."""
     from playwright.sync_api import sync_playwright
 
     # Playwright's loop runs in this thread, and Django would refuse the database for it.

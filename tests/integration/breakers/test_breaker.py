@@ -206,8 +206,10 @@ def test_a_failed_probe_opens_for_longer_each_time(settings):
     settle()
     moves = Transition.objects.filter(breaker_id="gate", to_state="open").order_by("version")
     lengths = [(move.open_until - move.at).total_seconds() for move in moves]
-    assert lengths == pytest.approx([0.05, 0.15, 0.2, 0.2], abs=0.005)
-    assert row("gate").opened_count == 4
+    # On a busy machine the trip itself may outlast a cooldown, and open it once more.
+    assert len(lengths) >= 4
+    assert lengths == pytest.approx([0.05, 0.15, *[0.2] * (len(lengths) - 2)], abs=0.005)
+    assert row("gate").opened_count == len(lengths)
 
 
 def test_a_circuit_that_was_closed_for_long_starts_over(settings):

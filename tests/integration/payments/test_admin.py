@@ -64,7 +64,7 @@ def test_an_order_is_found_by_its_id_and_by_its_customer(staff, domain):
     """And by nothing else."""
     for term, count in [(str(domain[0].id), 1), (domain[1].email, 1), ("nobody@x.example", 0)]:
         page = staff.get(url_of(Order, "changelist"), {"q": term})
-        assert page.context["cl"].result_count == count
+        assert len(page.context["cl"].result_list) == count
 
 
 def test_no_field_of_a_payment_can_be_written(staff, domain):
