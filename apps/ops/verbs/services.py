@@ -102,19 +102,12 @@ def _begin(
             **parameters,
         },
     )
+    said = {"parameters": parameters, "filter": filter, "reason": reason, "actor": actor}
+    frozen = choice.frozen(filter, chosen, total)
     BulkVerb.objects.create(
-        id=bulk_id,
-        verb=action.name,
-        parameters=parameters,
-        filter=filter,
-        reason=reason,
-        actor=actor,
-        actor_name=str(actor)[:254],
-        audit=entry,
-        cutoff=cutoff,
-        total=total,
-        chosen=choice.frozen(filter, chosen, total),
-    )
+        id=bulk_id, verb=action.name, actor_name=str(actor)[:254], audit=entry, cutoff=cutoff,
+        total=total, chosen=frozen, **said,
+    )  # fmt: skip
     if total is None or total > AT_ONCE or not _done_at_once(bulk_id):
         job = enqueue(choice.KIND, {"bulk_id": bulk_id})
         BulkVerb.objects.filter(pk=bulk_id).update(job=job.id)
