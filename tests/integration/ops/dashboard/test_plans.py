@@ -17,6 +17,7 @@ from django.urls import reverse
 from apps.core import clock
 from apps.jobs.admin import filters
 from apps.jobs.models import Attempt, Job, Worker
+from apps.jobs.operating import finding
 from apps.ops.dashboard import dead, queues
 from apps.ops.rollups import backlog, roll, sql
 
@@ -121,6 +122,7 @@ def test_the_control_room_reads_what_it_shows_and_not_the_history(root, subtests
     """The dashboard, the roll-up, every list of ours under every filter."""
     few = max(1000, ROWS // 20)
     monkeypatch.setattr(filters, "NEWEST", few)
+    monkeypatch.setattr(finding, "LATEST", few)
     monkeypatch.setattr(queues, "MOST", 500)
     with connection.cursor() as cursor:
         cursor.execute(FILL, {"rows": ROWS})
