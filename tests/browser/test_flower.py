@@ -24,7 +24,7 @@ def test_workers_and_tasks_show_through_the_site(processes, people, signed_in, s
     # The page asks for the table when it is opened; events come when they come.
     wait_until(lambda: shows(page, "/flower/tasks", "SUCCESS"), timeout=120, every=0.5)
     assert "test.note" in page.locator("#tasks-table tbody").inner_text()
-    page.locator("#tasks-table tbody tr a").first.click()
+    page.locator("#tasks-table tbody a[href*='/flower/task/']").first.click()
     page.wait_for_url("**/flower/task/*")
     page.get_by_text("test.note").first.wait_for()
     page.goto("/flower/workers")
