@@ -32,8 +32,7 @@ def test_workers_and_tasks_show_through_the_site(processes, people, signed_in, s
     page.wait_for_url("**/flower/worker/*")
     page.get_by_text("Max concurrency").first.wait_for(timeout=60_000)
     assert page.get_by_text("Shut Down").count() == 0
-    page.goto("/flower/broker")
-    page.get_by_role("heading").first.wait_for()
+    assert page.goto("/flower/broker").status == 200
 
 
 def shows(page, path, text):
