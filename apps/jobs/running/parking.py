@@ -41,12 +41,16 @@ def turned_away(job: ClaimedJob, kind: Kind) -> Outcome | None:
     return outcomes.released(f"jobs pass the circuit {kind.breaker} one by one, in their order")
 
 
-def parked(error: CircuitOpen) -> Outcome:
-    """Return the outcome of a run that met an open circuit: nothing was sent, nothing failed."""
+def parked(error: CircuitOpen, kind: Kind) -> Outcome:
+    """Return the outcome of a run that met an open circuit: nothing was sent, nothing failed.
+
+    Only behind its kind's own circuit does a job keep its place: nobody holds it back
+    from another one, so it would be rung again at once.
+    """
     until = f" until {error.until:%Y-%m-%d %H:%M:%S} UTC" if error.until else ""
     return Outcome(
         Verb.SNOOZE,
         delay=min(max(error.retry_after, LEAST), MOST),
         reason=f"the circuit {error.name} is open{until}",
-        circuit=error.name,
+        circuit=error.name if error.name == kind.breaker else "",
     )

@@ -200,7 +200,7 @@ def _observe(error: BaseException, run: Run) -> Outcome:
         reason = hide(f"its commit failed: {error}")[:200]
         return Outcome(Verb.SNOOZE, delay=1.0, reason=reason)
     if isinstance(error, CircuitOpen):
-        return parking.parked(error)
+        return parking.parked(error, run.kind)
     outcome = outcomes.observe(error, run.kind.retry, hide=hide)
     if outcome.error_class:
         logger.warning("%s failed: %s", run.kind.name, outcomes.error_line(outcome))

@@ -18,7 +18,6 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from apps.breakers import registry as breakers
 from apps.breakers.testing import reset
 from apps.core.effects import CallInTransaction
 from apps.jobs.api import (
@@ -51,15 +50,21 @@ EVENT = {"id": str(uuid4()), "kind": "test.note", "state": "succeeded"}
 
 
 @pytest.fixture
-def receiver(settings, broker):
+def circuits(broker):
+    """Close what other tests opened, and what this one opens."""
+    reset()
+    yield
+    reset()
+
+
+@pytest.fixture
+def receiver(settings, circuits):
     """Yield a receiver on loopback that callbacks may reach as hooks.example.com."""
-    breakers.forget()
     with running_receiver() as receiver:
         settings.CALLBACK_ALLOWED_HOSTS = [f"http://hooks.example.com:{receiver.port}"]
         settings.CALLBACK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
         settings.CALLBACK_TIMEOUT_SECONDS = 5.0
         yield receiver
-    breakers.forget()
 
 
 @pytest.fixture
@@ -484,9 +489,8 @@ def informing(peer, stop):
 
 
 @pytest.mark.parametrize("behave", [drip, hang, flood, informing])
-def test_a_receiver_that_does_not_come_to_an_end_is_left(settings, names, broker, behave):
+def test_a_receiver_that_does_not_come_to_an_end_is_left(settings, names, circuits, behave):
     """One deadline for all of it, and headers have a limit."""
-    breakers.forget()
     settings.CALLBACK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
     settings.CALLBACK_TIMEOUT_SECONDS = 0.5
     with misbehaving(behave) as port:
@@ -497,9 +501,8 @@ def test_a_receiver_that_does_not_come_to_an_end_is_left(settings, names, broker
         assert time.monotonic() - began < 15
 
 
-def test_an_endless_body_is_not_read(settings, names, broker):
+def test_an_endless_body_is_not_read(settings, names, circuits):
     """Status and headers say all."""
-    breakers.forget()
 
     def stream(peer, stop):
         peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n")
@@ -528,10 +531,9 @@ def certificate(tmp_path_factory):
 
 
 def test_tls_verifies_the_name_although_the_connection_goes_to_a_number(
-    certificate, settings, names, broker, monkeypatch
+    certificate, settings, names, circuits, monkeypatch
 ):
     """The right name passes; another one of the same address, or an unknown issuer, does not."""
-    breakers.forget()
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     serving.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
     settings.CALLBACK_ALLOWED_NETWORKS = ["127.0.0.0/8"]

@@ -91,6 +91,17 @@ def test_a_circuit_that_the_database_knows_nothing_of_sends_the_job_to_its_reope
     assert "callbacks:shop.example" in waiting(job)[0].sentence
 
 
+def test_a_circuit_of_another_kind_sends_the_job_to_its_reopening(declare, make_job, breaker):
+    """Also where the database knows it: nobody would hold the job back from it."""
+    declare(refused())
+    job = make_job("test.kind", run_at=moment(-60))
+    breaker(state="open", open_until=moment(60))
+    ring(job)
+    job.refresh_from_db()
+    assert (job.state, job.failures) == ("queued", 0)
+    assert 30 < (job.run_at - moment()).total_seconds() <= 40
+
+
 # -- claims --------------------------------------------------------------------------------
 
 
