@@ -59,6 +59,12 @@ def fail(message="no luck"):
 
 
 @task
+def fail_within():
+    """Fail with an error that holds another."""
+    raise ValueError(ValueError("this task failed"))
+
+
+@task
 def exit_hard():
     """Raise what is no Exception."""
     raise SystemExit(3)

@@ -30,7 +30,7 @@ def write(
         kind,
         values,
         queue=task.queue_name,
-        priority=task.priority,
+        priority=int(task.priority),  # Django takes 5.0 for a whole number
         run_at=task.run_after,
         **(task.options() if isinstance(task, LedgerTask) else {}),
     )
@@ -65,5 +65,16 @@ def tell_end(run: "Run") -> None:
     task = kinds.task_of(job.kind, job.args)
     if task is not None:
         alias = kinds.backend_of(job.kind, task)
-        result = results.of_job(job, task, alias)
-        task_finished.send_robust(type(task_backends[alias]), task_result=result)
+        _send_end(type(task_backends[alias]), results.of_job(job, task, alias), run.error)
+
+
+def _send_end(sender: type, result: AnyResult, error: BaseException | None) -> None:
+    """Send the signal where the error is being handled: Django's own log of it looks there."""
+    try:
+        if error is not None:
+            raise error
+        task_finished.send_robust(sender, task_result=result)
+    except BaseException as raised:
+        if raised is not error:
+            raise
+        task_finished.send_robust(sender, task_result=result)
