@@ -50,7 +50,10 @@ def _value(run: Run, state: State) -> Any:  # noqa: ANN401 JSON, or an exception
 
 
 def _request(run: Run) -> Context:
-    arguments = json.loads(run.job.args)
+    hidden = {path.split(".")[0] for path in run.kind.redact}
+    arguments = {
+        name: "•••" if name in hidden else value for name, value in json.loads(run.job.args).items()
+    }
     return Context(
         id=str(run.job.id),
         task=run.kind.name,

@@ -239,6 +239,16 @@ def test_a_reject_ends_dead(kind):
         Reject(requeue=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("Task", "bind=True"), ("current_task", "current_job"), ("nothing", "name")],
+)
+def test_what_celery_has_and_the_ledger_has_not_can_not_be_imported(name, remedy):
+    """And the error says what to use."""
+    with pytest.raises(ImportError, match=remedy):
+        exec(f"from tasks.shared import {name}")  # noqa: S102 the import is what is tested
+
+
 # -- apply_async ---------------------------------------------------------------------------
 
 
@@ -392,6 +402,19 @@ def test_a_retry_and_a_failure_are_rows_with_their_error(kind):
     theirs = CelerysAsyncResult(sent.id, app=app)
     with pytest.raises(ValueError, match="no luck"):
         theirs.get(timeout=1)
+
+
+def test_a_row_hides_what_the_kind_hides(kind):
+    """Arguments that are declared secret."""
+
+    def pay(card, amount):
+        return amount
+
+    kind(pay, celery_result=True, redact=("card.number",)).delay({"number": "4242"}, 5)
+    drain()
+    row = TaskResult.objects.get()
+    assert "4242" not in row.task_kwargs
+    assert "'amount': 5" in row.task_kwargs
 
 
 def test_a_snooze_leaves_no_row(kind):
