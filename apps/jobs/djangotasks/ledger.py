@@ -12,6 +12,8 @@ from apps.jobs.djangotasks import kinds, results
 from apps.jobs.djangotasks.task import LedgerTask
 from apps.jobs.djangotasks.types import AnyResult, AnyTask
 from apps.jobs.enqueueing.enqueue import enqueue
+from apps.jobs.errors import InvalidArgs
+from apps.jobs.jsonable import TOO_DEEP
 from apps.jobs.models import Job
 from apps.jobs.states import TERMINAL
 
@@ -24,7 +26,10 @@ def write(
     task: AnyTask, args: list[Any], kwargs: dict[str, Any], *, backend: "LedgerBackend"
 ) -> AnyResult:
     """Enqueue a call of the task; return its result as it stands."""
-    plain: Any = normalize_json({"args": args, "kwargs": kwargs})
+    try:
+        plain: Any = normalize_json({"args": args, "kwargs": kwargs})
+    except RecursionError:
+        raise InvalidArgs(f"args: {TOO_DEEP}", errors={"args": TOO_DEEP}) from None
     kind, values = kinds.call_of(task, plain)
     job = enqueue(
         kind,

@@ -30,6 +30,8 @@ from tests.app.models import Effect
 pytestmark = pytest.mark.django_db
 
 BACKENDS = ["default", "immediate"]
+ENDLESS = []
+ENDLESS.append(ENDLESS)
 WORDS = ("enqueued", "RUNNING", "SUCCESSFUL", "FAILED")
 
 
@@ -445,10 +447,26 @@ def test_a_return_value_that_can_not_be_kept_does_not_run_the_task_again():
     result.refresh()
     assert (result.status, result.attempts) == (TaskResultStatus.FAILED, 1)
     assert Effect.objects.count() == 1
-    text = tasks.unstorable.enqueue()
+
+
+@pytest.mark.parametrize(
+    ("how", "problem"),
+    [
+        ("nul", "NUL"),
+        ("keys", "the keys of an object are text"),
+        ("endless", "deeper than"),
+        ("nan", "NaN"),
+        ("large", "2,000,002 bytes"),
+        ("huge", "64 bits"),
+    ],
+)
+def test_a_return_value_is_never_altered_or_dropped(how, problem):
+    """It is kept as it is, or the task says what is wrong with it."""
+    result = tasks.unstorable.enqueue(how)
     drain()
-    text.refresh()
-    assert "NUL" in text.errors[0].traceback
+    result.refresh()
+    assert result.errors[0].exception_class is TypeError
+    assert problem in result.errors[0].traceback
 
 
 @pytest.mark.parametrize(
@@ -460,6 +478,8 @@ def test_a_return_value_that_can_not_be_kept_does_not_run_the_task_again():
         (["a\x00b"], {}, "NUL"),
         ([float("nan")], {}, "NaN"),
         ([2**70], {}, "64 bits"),
+        ([{1: 2}], {}, "string"),
+        ([ENDLESS], {}, "deeper than"),
     ],
 )
 def test_a_call_that_does_not_fit_is_refused_at_the_door(args, kwargs, message):
