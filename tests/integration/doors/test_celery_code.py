@@ -404,17 +404,23 @@ def test_a_retry_and_a_failure_are_rows_with_their_error(kind):
         theirs.get(timeout=1)
 
 
-def test_a_row_hides_what_the_kind_hides(kind):
-    """Arguments that are declared secret."""
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_row_hides_what_the_kind_hides(kind, fails):
+    """In the arguments, in the result and in errors."""
 
-    def pay(card, amount):
-        return amount
+    def pay(card, amount, fails):
+        if fails:
+            raise ValueError(f"the card {card['number']} was declined")
+        return {"amount": amount, "receipt": f"paid with {card['number']}"}
 
-    kind(pay, celery_result=True, redact=("card.number",)).delay({"number": "4242"}, 5)
+    task = kind(pay, celery_result=True, redact=("card.number",), retry=Backoff(max_attempts=1))
+    task.delay({"number": "4242424242424242"}, 5, fails)
     drain()
     row = TaskResult.objects.get()
-    assert "4242" not in row.task_kwargs
+    assert row.status == ("FAILURE" if fails else "SUCCESS")
     assert "'amount': 5" in row.task_kwargs
+    for shown in (row.task_kwargs, row.result, row.traceback or ""):
+        assert "4242424242424242" not in shown
 
 
 def test_a_snooze_leaves_no_row(kind):
