@@ -10,7 +10,9 @@ from typing import Any
 from celery import current_app, states
 from celery.app.task import Context
 
+from apps.jobs import redacting
 from apps.jobs.api import JobCancelled, JobFailed
+from apps.jobs.redacting import Veil
 from apps.jobs.running.perform import Run
 from apps.jobs.states import State
 
@@ -29,33 +31,33 @@ def write(run: Run) -> None:
         return
     if settled.state is State.QUEUED and not outcome.error_class:
         return  # snoozed or put back: nothing that Celery has a word for
+    veil = redacting.veil_of(run.kind, run.job.args)
     current_app.backend.store_result(
         str(run.job.id),
-        _value(run, settled.state),
+        _value(run, settled.state, veil),
         _STATES[settled.state],
-        traceback=outcome.traceback or None,
-        request=_request(run),
+        traceback=veil.text(outcome.traceback) or None,
+        request=_request(run, veil),
     )
 
 
-def _value(run: Run, state: State) -> Any:  # noqa: ANN401 JSON, or an exception
+def _value(run: Run, state: State, veil: Veil) -> Any:  # noqa: ANN401 JSON, or an exception
     outcome = run.outcome
     if outcome is None or state is State.SUCCEEDED:
-        return json.loads(outcome.result) if outcome is not None and outcome.result else None
+        return veil.result(json.loads(outcome.result)) if outcome and outcome.result else None
     if state is State.CANCELLED:
-        return JobCancelled(outcome.message)
-    if isinstance(run.error, Exception):
+        return JobCancelled(veil.text(outcome.message))
+    if isinstance(run.error, Exception) and veil is redacting.OPEN:
         return getattr(run.error, "cause", None) or run.error
-    return JobFailed(outcome.message)
+    return JobFailed(veil.text(outcome.message))
 
 
-def _request(run: Run) -> Context:
-    arguments = json.loads(run.job.args)
+def _request(run: Run, veil: Veil) -> Context:
     return Context(
         id=str(run.job.id),
         task=run.kind.name,
         argsrepr="()",
-        kwargsrepr=repr(arguments),
+        kwargsrepr=repr(veil.args(json.loads(run.job.args))),
         retries=run.job.failures,
         children=[],
     )

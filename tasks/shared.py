@@ -46,6 +46,26 @@ chain, group, chord, chunks = (refusing(name) for name in ("chain", "group", "ch
 signature, subtask, maybe_signature = (refusing(name) for name in ("signature", "subtask", "s"))
 xmap, xstarmap = refusing("map"), refusing("starmap")
 
+#: What Celery has and the ledger does not, by the way out.
+_ELSEWHERE = {
+    "Task": "declare plain functions: bind=True gives them self, on_dead= follows a failure",
+    "Celery": "the app of this project is config.celery.app",
+    "current_task": "use apps.jobs.api.current_job()",
+    "current_app": "the app of this project is config.celery.app",
+    "GroupResult": "keep the results that delay() returned, or count rows of your own",
+    "ResultSet": "keep the results that delay() returned, or count rows of your own",
+    "Signature": "enqueue the next job with current_job().enqueue(step, kind, args)",
+    "uuid": "use uuid.uuid4()",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 a module's hook
+    """Say what to do where code imports a part of Celery that is not here."""
+    if name in _ELSEWHERE:
+        raise ImportError(f"tasks.shared has no {name}: {_ELSEWHERE[name]}.")
+    raise AttributeError(f"module 'tasks.shared' has no attribute {name!r}")
+
+
 #: Celery's names for the ledger's exceptions.
 Ignore = Cancelled
 SoftTimeLimitExceeded = TimeLimitExceeded

@@ -59,6 +59,12 @@ def fail(message="no luck"):
 
 
 @task
+def fail_within():
+    """Fail with an error that holds another."""
+    raise ValueError(ValueError("this task failed"))
+
+
+@task
 def exit_hard():
     """Raise what is no Exception."""
     raise SystemExit(3)
@@ -71,9 +77,12 @@ def unjson():
 
 
 @task
-def unstorable():
-    """Return text that PostgreSQL can't hold."""
-    return "a\x00b"
+def unstorable(how):
+    """Return what JSON has no place for, each in its way."""
+    endless = []
+    endless.append(endless)
+    values = {"nul": "a\x00b", "keys": {1: 2}, "endless": endless, "nan": float("nan")}
+    return {**values, "large": "x" * 2_000_000, "huge": 2**70}[how]
 
 
 @ledger_task(retry=SOON)

@@ -12,6 +12,8 @@ from apps.jobs.djangotasks import kinds, results
 from apps.jobs.djangotasks.task import LedgerTask
 from apps.jobs.djangotasks.types import AnyResult, AnyTask
 from apps.jobs.enqueueing.enqueue import enqueue
+from apps.jobs.errors import InvalidArgs
+from apps.jobs.jsonable import TOO_DEEP
 from apps.jobs.models import Job
 from apps.jobs.states import TERMINAL
 
@@ -24,13 +26,16 @@ def write(
     task: AnyTask, args: list[Any], kwargs: dict[str, Any], *, backend: "LedgerBackend"
 ) -> AnyResult:
     """Enqueue a call of the task; return its result as it stands."""
-    plain: Any = normalize_json({"args": args, "kwargs": kwargs})
+    try:
+        plain: Any = normalize_json({"args": args, "kwargs": kwargs})
+    except RecursionError:
+        raise InvalidArgs(f"args: {TOO_DEEP}", errors={"args": TOO_DEEP}) from None
     kind, values = kinds.call_of(task, plain)
     job = enqueue(
         kind,
         values,
         queue=task.queue_name,
-        priority=task.priority,
+        priority=int(task.priority),  # Django takes 5.0 for a whole number
         run_at=task.run_after,
         **(task.options() if isinstance(task, LedgerTask) else {}),
     )
@@ -65,5 +70,16 @@ def tell_end(run: "Run") -> None:
     task = kinds.task_of(job.kind, job.args)
     if task is not None:
         alias = kinds.backend_of(job.kind, task)
-        result = results.of_job(job, task, alias)
-        task_finished.send_robust(type(task_backends[alias]), task_result=result)
+        _send_end(type(task_backends[alias]), results.of_job(job, task, alias), run.error)
+
+
+def _send_end(sender: type, result: AnyResult, error: BaseException | None) -> None:
+    """Send the signal where the error is being handled: Django's own log of it looks there."""
+    try:
+        if error is not None:
+            raise error
+        task_finished.send_robust(sender, task_result=result)
+    except BaseException as raised:
+        if raised is not error:
+            raise
+        task_finished.send_robust(sender, task_result=result)

@@ -8,6 +8,7 @@ from typing import Any
 from django.tasks import TaskResult, TaskResultStatus
 from django.tasks.base import TaskError
 
+from apps.jobs.djangotasks.policy import InvalidReturn
 from apps.jobs.djangotasks.types import AnyResult, AnyTask
 from apps.jobs.models import Attempt, Job
 from apps.jobs.states import State
@@ -19,6 +20,7 @@ _STATUS = {
     State.DEAD: TaskResultStatus.FAILED,
     State.CANCELLED: TaskResultStatus.FAILED,
 }
+_INVALID_RETURN = f"{InvalidReturn.__module__}.{InvalidReturn.__qualname__}"
 #: Endings that no exception of the task's brought about.
 _LOST, _CANCELLED, _DEAD = (
     f"apps.jobs.errors.{name}" for name in ("WorkerLost", "JobCancelled", "JobFailed")
@@ -102,6 +104,8 @@ def _errors(job: Job, attempts: Sequence[Attempt]) -> list[TaskError]:
 
 def _class_path(name: str) -> str:
     """Return the import path of an error's class, as the ledger names it."""
+    if name == _INVALID_RETURN:
+        return "builtins.TypeError"  # as Django's own backends call it
     if "." in name:
         return name
     if name == "WorkerLost":

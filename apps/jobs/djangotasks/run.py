@@ -9,7 +9,7 @@ from django.db import InterfaceError, OperationalError
 from django.tasks import TaskContext, task_backends
 from django.tasks.signals import task_started
 from django.utils.json import normalize_json
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from apps.jobs import jsonable
 from apps.jobs.djangotasks import kinds, results
@@ -29,19 +29,29 @@ def call(task: AnyTask, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa
 def checked(task: AnyTask, value: object) -> Any:  # noqa: ANN401 JSON
     """Return a result as JSON; InvalidReturn where it can't be kept as it is."""
     try:
-        result = normalize_json(value)
+        result: Any = normalize_json(value)
+        problem = _problem(result)
+    except RecursionError:
+        raise InvalidReturn(f"{task.module_path} returned what {jsonable.TOO_DEEP}.") from None
     except (TypeError, ValueError) as error:
         raise InvalidReturn(f"{task.module_path} returned what is not JSON: {error}.") from error
-    problems = jsonable.problems_in({"the result": result})
-    if problems:
-        place, problem = next(iter(problems.items()))
-        raise InvalidReturn(f"{task.module_path} returned what can't be kept: {place} {problem}.")
-    if result is not None and (size := len(to_json(result))) > settings.JOBS_MAX_RESULT_BYTES:
-        raise InvalidReturn(
-            f"{task.module_path} returned {size:,} bytes, {settings.JOBS_MAX_RESULT_BYTES:,} are "
-            "allowed (JOBS_MAX_RESULT_BYTES): store the data and return its id."
-        )
+    if problem:
+        raise InvalidReturn(f"{task.module_path} returned what can't be kept: {problem}.")
     return result
+
+
+def _problem(result: Any) -> str:  # noqa: ANN401 JSON
+    for place, problem in jsonable.problems_in({"the result": result}).items():
+        return f"{place} {problem}"
+    text = to_json(result)
+    if len(text) > settings.JOBS_MAX_RESULT_BYTES:
+        return (
+            f"{len(text):,} bytes, where {settings.JOBS_MAX_RESULT_BYTES:,} are allowed "
+            "(JOBS_MAX_RESULT_BYTES): store the data and return its id"
+        )
+    if from_json(text) != result:
+        return "it would come back from JSON as something else; the keys of an object are text"
+    return ""
 
 
 def _start(task: AnyTask) -> tuple[AnyContext, ...]:

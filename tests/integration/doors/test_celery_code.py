@@ -239,6 +239,16 @@ def test_a_reject_ends_dead(kind):
         Reject(requeue=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("Task", "bind=True"), ("current_task", "current_job"), ("nothing", "name")],
+)
+def test_what_celery_has_and_the_ledger_has_not_can_not_be_imported(name, remedy):
+    """And the error says what to use."""
+    with pytest.raises(ImportError, match=remedy):
+        exec(f"from tasks.shared import {name}")  # noqa: S102 the import is what is tested
+
+
 # -- apply_async ---------------------------------------------------------------------------
 
 
@@ -392,6 +402,25 @@ def test_a_retry_and_a_failure_are_rows_with_their_error(kind):
     theirs = CelerysAsyncResult(sent.id, app=app)
     with pytest.raises(ValueError, match="no luck"):
         theirs.get(timeout=1)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_row_hides_what_the_kind_hides(kind, fails):
+    """In the arguments, in the result and in errors."""
+
+    def pay(card, amount, fails):
+        if fails:
+            raise ValueError(f"the card {card['number']} was declined")
+        return {"amount": amount, "receipt": f"paid with {card['number']}"}
+
+    task = kind(pay, celery_result=True, redact=("card.number",), retry=Backoff(max_attempts=1))
+    task.delay({"number": "4242424242424242"}, 5, fails)
+    drain()
+    row = TaskResult.objects.get()
+    assert row.status == ("FAILURE" if fails else "SUCCESS")
+    assert "'amount': 5" in row.task_kwargs
+    for shown in (row.task_kwargs, row.result, row.traceback or ""):
+        assert "4242424242424242" not in shown
 
 
 def test_a_snooze_leaves_no_row(kind):

@@ -1,5 +1,6 @@
 """Django's documented behaviour of `django.tasks`, on the ledger and on its own backend."""
 
+import dataclasses
 import logging
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +17,7 @@ from django.tasks.exceptions import (
 from django.tasks.signals import task_enqueued, task_finished, task_started
 from django.utils import timezone
 
-from apps.jobs.api import InvalidArgs, cancel
+from apps.jobs.api import InvalidArgs, UnknownQueue, cancel
 from apps.jobs.djangotasks import LedgerBackend, LedgerTask
 from apps.jobs.djangotasks import task as ledger_task
 from apps.jobs.errors import JobCancelled, WorkerLost
@@ -29,6 +30,9 @@ from tests.app.models import Effect
 pytestmark = pytest.mark.django_db
 
 BACKENDS = ["default", "immediate"]
+ENDLESS = []
+ENDLESS.append(ENDLESS)
+WORDS = ("enqueued", "RUNNING", "SUCCESSFUL", "FAILED")
 
 
 @pytest.fixture(params=BACKENDS)
@@ -116,9 +120,45 @@ def test_an_error_is_a_failed_result_with_class_and_traceback(finish):
     assert result.is_finished
     (error,) = result.errors
     assert error.exception_class is ValueError
-    assert "ValueError: no luck" in error.traceback
+    assert error.traceback.endswith("ValueError: no luck\n")
     with pytest.raises(ValueError, match="Task failed"):
         _ = result.return_value
+
+
+def test_an_error_may_hold_anything(finish):
+    """Its traceback shows it."""
+    result = finish(tasks.fail_within)
+    assert result.errors[0].exception_class is ValueError
+    assert 'ValueError(ValueError("this task failed"))' in result.errors[0].traceback
+
+
+def test_a_task_that_has_run_is_equal_to_the_one_that_was_enqueued(finish):
+    """Whatever came of it."""
+    for task in (tasks.add.using(priority=3), tasks.fail.using(queue_name="default")):
+        result = finish(task, 1)
+        assert (result.task.func, result.task.priority) == (task.func, task.priority)
+        if isinstance(result.task.get_backend(), LedgerBackend):
+            assert result.task == task
+
+
+def test_the_log_of_django_tells_the_life_of_a_task(finish, caplog):
+    """enqueued, RUNNING, SUCCESSFUL or FAILED, with the error."""
+    with caplog.at_level(logging.DEBUG, logger="django.tasks"):
+        good, bad = finish(tasks.add, 1), finish(tasks.fail, "no luck")
+    lines = [each for each in caplog.records if each.name == "django.tasks"]
+    words = [[word for word in WORDS if word in each.getMessage()] for each in lines]
+    assert words == [
+        ["enqueued"],
+        ["RUNNING"],
+        ["SUCCESSFUL"],
+        ["enqueued"],
+        ["RUNNING"],
+        ["FAILED"],
+    ]
+    assert [good.id in each.getMessage() for each in lines] == [True] * 3 + [False] * 3
+    assert bad.id in lines[-1].getMessage()
+    assert isinstance(lines[-1].exc_info[1], ValueError)
+    assert lines[2].exc_info is None
 
 
 def test_even_a_system_exit_is_a_failed_result(finish):
@@ -131,7 +171,7 @@ def test_a_value_that_is_not_json_fails_the_task(finish):
     """Nothing is altered or dropped in silence."""
     result = finish(tasks.unjson)
     assert result.status == TaskResultStatus.FAILED
-    assert issubclass(result.errors[0].exception_class, TypeError)
+    assert result.errors[0].exception_class is TypeError
     assert "Unsupported type" in result.errors[0].traceback
 
 
@@ -237,6 +277,12 @@ def test_a_task_can_still_be_called_as_a_function():
     assert not Job.objects.exists()
 
 
+def test_an_unknown_backend_is_an_error():
+    """As is having none."""
+    with pytest.raises(InvalidTaskBackend, match="'unknown' doesn't exist"):
+        tasks.noop.using(backend="unknown")
+
+
 # -- what our backend does besides ---------------------------------------------------------
 
 
@@ -316,6 +362,38 @@ def test_a_result_can_be_had_again():
         tasks.noop.get_result(result.id)
 
 
+def test_a_refresh_changes_nothing_where_nothing_happened():
+    """Field by field; and a whole number may be written 5.0."""
+    result = tasks.add.using(priority=5.0).enqueue(1)
+    before = dataclasses.asdict(result)
+    result.refresh()
+    assert dataclasses.asdict(result) == before
+    assert Job.objects.get().priority == 5
+
+
+def test_a_backend_without_queues_leaves_them_to_the_ledger(settings):
+    """An empty QUEUES means any; the ledger still knows its own."""
+    settings.TASKS = {
+        "default": {"BACKEND": "apps.jobs.djangotasks.LedgerBackend", "QUEUES": []},
+    }
+    tasks.add.using(queue_name="payments").enqueue(1)
+    with pytest.raises(UnknownQueue, match="Did you mean 'payments'"):
+        tasks.add.using(queue_name="payment").enqueue(1)
+
+
+def test_a_task_is_validated_again_when_it_is_enqueued(settings):
+    """The settings may have changed since it was made."""
+    urgent = tasks.add.using(queue_name="payments")
+    settings.TASKS = {
+        "default": {"BACKEND": "apps.jobs.djangotasks.LedgerBackend", "QUEUES": ["default"]},
+    }
+    with pytest.raises(InvalidTask, match="Queue 'payments' is not valid"):
+        urgent.enqueue(1)
+    settings.TASKS = {}
+    with pytest.raises(InvalidTaskBackend):
+        tasks.add.enqueue(1)
+
+
 @pytest.mark.parametrize("unknown", ["nonsense", "", "0198c0de-0000-7000-8000-000000000000"])
 def test_an_unknown_result_does_not_exist(unknown):
     """Whether it is no id at all or nobody's."""
@@ -369,10 +447,26 @@ def test_a_return_value_that_can_not_be_kept_does_not_run_the_task_again():
     result.refresh()
     assert (result.status, result.attempts) == (TaskResultStatus.FAILED, 1)
     assert Effect.objects.count() == 1
-    text = tasks.unstorable.enqueue()
+
+
+@pytest.mark.parametrize(
+    ("how", "problem"),
+    [
+        ("nul", "NUL"),
+        ("keys", "the keys of an object are text"),
+        ("endless", "deeper than"),
+        ("nan", "NaN"),
+        ("large", "2,000,002 bytes"),
+        ("huge", "64 bits"),
+    ],
+)
+def test_a_return_value_is_never_altered_or_dropped(how, problem):
+    """It is kept as it is, or the task says what is wrong with it."""
+    result = tasks.unstorable.enqueue(how)
     drain()
-    text.refresh()
-    assert "NUL" in text.errors[0].traceback
+    result.refresh()
+    assert result.errors[0].exception_class is TypeError
+    assert problem in result.errors[0].traceback
 
 
 @pytest.mark.parametrize(
@@ -384,6 +478,8 @@ def test_a_return_value_that_can_not_be_kept_does_not_run_the_task_again():
         (["a\x00b"], {}, "NUL"),
         ([float("nan")], {}, "NaN"),
         ([2**70], {}, "64 bits"),
+        ([{1: 2}], {}, "string"),
+        ([ENDLESS], {}, "deeper than"),
     ],
 )
 def test_a_call_that_does_not_fit_is_refused_at_the_door(args, kwargs, message):
