@@ -101,7 +101,8 @@ class Bench:
             "prefetch": self.prefetch,
             "prefetch_trials": trials,
             "load_average_before_each_stage": self.loads,
-            "breaker": self._breaker(),
+            "breaker": self._beside("breaker", 1_000 if self.options.quick else 10_000),
+            "door": self._beside("door", 1 if self.options.quick else 5),
             "dashboard": self._dashboard(history=any(row.history for row in rows)),
             "seconds": round(time.monotonic() - started),
         }
@@ -154,24 +155,17 @@ class Bench:
 
     def _dashboard(self, *, history: bool) -> dict[str, Any]:
         """Measure a refresh of the dashboard, over the history where there is one."""
-        directory = stage_directory(self.ground)
-        rows = HISTORY if history else 20_000
         name = "celeriac_history" if history else "celeriac"
-        command = [sys.executable, "-m", "bench.dashboard", str(rows), str(directory)]
-        env = self.ground.environment(BY_NAME[name].database) | {"BENCH_LEDGER": "true"}
         self.ground.clear(BY_NAME[name])
-        subprocess.run(command, cwd=ROOT, env=os.environ | env, check=True, timeout=PATIENCE)
-        figures: dict[str, Any] = json.loads((directory / "dashboard.json").read_text())
-        return figures
+        return self._beside("dashboard", HISTORY if history else 20_000, name)
 
-    def _breaker(self) -> dict[str, Any]:
-        """Measure a closed breaker in a process of its own and return its figures."""
+    def _beside(self, module: str, count: int, row: str = "celeriac") -> dict[str, Any]:
+        """Measure what stands beside the rows, in a process of its own; return its figures."""
         directory = stage_directory(self.ground)
-        calls = 1_000 if self.options.quick else 10_000
-        command = [sys.executable, "-m", "bench.breaker", str(calls), str(directory)]
-        env = self.ground.environment(BY_NAME["celeriac"].database) | {"BENCH_LEDGER": "true"}
+        command = [sys.executable, "-m", f"bench.{module}", str(count), str(directory)]
+        env = self.ground.environment(BY_NAME[row].database) | {"BENCH_LEDGER": "true"}
         subprocess.run(command, cwd=ROOT, env=os.environ | env, check=True, timeout=PATIENCE)
-        figures: dict[str, Any] = json.loads((directory / "breaker.json").read_text())
+        figures: dict[str, Any] = json.loads((directory / f"{module}.json").read_text())
         return figures
 
 

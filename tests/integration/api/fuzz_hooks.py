@@ -5,10 +5,12 @@ The document leaves them open, since each account has its own; GET /kinds/ lists
 
 import schemathesis
 
-KIND = {"type": "string", "enum": ["test.noop"]}
+TEXT = {"type": "string", "maxLength": 100, "pattern": r"^[^\x00]*$"}
+KIND = {"type": "string", "enum": ["test.note"]}
 ARGS = {
     "type": "object",
-    "properties": {"number": {"type": "integer", "minimum": 1 - 2**63, "maximum": 2**63 - 1}},
+    "properties": {"name": TEXT, "value": TEXT},
+    "required": ["name"],
     "additionalProperties": False,
 }
 QUEUE = {"enum": ["default", "payments", None]}
