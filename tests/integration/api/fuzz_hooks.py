@@ -14,7 +14,7 @@ ARGS = {
     "additionalProperties": False,
 }
 QUEUE = {"enum": ["default", "payments", None]}
-URL = {"enum": ["https://hooks.example/done", None]}
+URL = {"enum": ["https://hooks.example.com/done", None]}
 MOMENTS = {
     "run_at": ["2030-01-01T00:00:00Z", "2029-06-30T12:00:00.5+02:00", None],
     "expires_at": ["2031-01-01T00:00:00Z", "2032-02-29T23:59:59-11:30", None],

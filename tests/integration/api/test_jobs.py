@@ -48,14 +48,14 @@ def test_times_keys_and_locks_arrive(caller, account):
         expires_at=(later + timedelta(hours=1)).isoformat(),
         unique_key="u",
         lock_key="l",
-        callback_url="https://hooks.example/done",
+        callback_url="https://hooks.example.com/done",
     )
     body, job = answer.json(), Job.objects.get()
     assert answer.status_code == 201
     assert job.run_at == later
     assert job.lock_key == f"api:{account.name}/l"
     assert (body["lock_key"], body["unique_key"]) == ("l", "u")
-    assert body["callback_url"] == "https://hooks.example/done"
+    assert body["callback_url"] == "https://hooks.example.com/done"
 
 
 @pytest.mark.parametrize(
