@@ -158,7 +158,13 @@ def test_the_fuzzer_finds_no_breach_of_the_schema(web, token, run_directory):
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{web.url}/api/schema/"),
         *("--header", f"Authorization: Bearer {token}", "--checks", "all"),
         *("--phases", "examples,coverage,fuzzing,stateful", "--generation-database", "none"),
-        *("--seed", "20261121", "--no-color", "--request-timeout", "120"),
+        *(
+            "--seed",
+            os.environ.get("API_FUZZ_SEED", "20261121"),
+            "--no-color",
+            "--request-timeout",
+            "120",
+        ),
         *("--suppress-health-check", "all", "--continue-on-failure"),
         *(("--max-time", FUZZ_SECONDS) if FUZZ_SECONDS else ("--max-examples", 8)),
     ]
