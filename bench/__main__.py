@@ -101,7 +101,8 @@ class Bench:
             "prefetch": self.prefetch,
             "prefetch_trials": trials,
             "load_average_before_each_stage": self.loads,
-            "breaker": self._breaker(),
+            "breaker": self._beside("breaker", "1000" if self.options.quick else "10000"),
+            "door": self._beside("door", "1" if self.options.quick else "5"),
             "dashboard": self._dashboard(history=any(row.history for row in rows)),
             "schedules": self._schedules(),
             "seconds": round(time.monotonic() - started),
@@ -158,10 +159,6 @@ class Bench:
         name, rows = ("celeriac_history", HISTORY) if history else ("celeriac", 20_000)
         self.ground.clear(BY_NAME[name])
         return self._beside("dashboard", str(rows), database=name)
-
-    def _breaker(self) -> Any:  # noqa: ANN401 what the module says of itself
-        """Measure a closed breaker in a process of its own and return its figures."""
-        return self._beside("breaker", "1000" if self.options.quick else "10000")
 
     def _schedules(self) -> Any:  # noqa: ANN401 what the module says of itself
         """Measure beats over many schedules and return their figures."""

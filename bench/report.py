@@ -80,6 +80,17 @@ def show(content: Mapping[str, Any], console: Console) -> None:
                 f"prefetch {content.get('prefetch')}: {content.get('prefetch_trials')}",
                 soft_wrap=True,
             )
+    _show_beside(content, console)
+    commit = content["machine"]["commit"]
+    console.print(
+        f"commits: enqueue {commit['enqueue']}; claim {commit['claim']}; settle "
+        f"{commit['settle']}; server {commit['server']}",
+        soft_wrap=True,
+    )
+
+
+def _show_beside(content: Mapping[str, Any], console: Console) -> None:
+    """Print what was measured beside the rows."""
     if breaker := content.get("breaker"):
         console.print(
             f"closed breaker: a guarded call takes {breaker['guarded_us_p50']:.0f} us "
@@ -99,12 +110,12 @@ def show(content: Mapping[str, Any], console: Console) -> None:
         )
     if schedules := content.get("schedules"):
         console.print(_schedules(schedules), soft_wrap=True)
-    commit = content["machine"]["commit"]
-    console.print(
-        f"commits: enqueue {commit['enqueue']}; claim {commit['claim']}; settle "
-        f"{commit['settle']}; server {commit['server']}",
-        soft_wrap=True,
-    )
+    if door := content.get("door"):
+        console.print(
+            f"{door['jobs']:,} jobs at once: enqueue_many {door['enqueue_many_per_s']:,}/s, one "
+            f"POST to /api/v1/jobs/bulk/ {door['bulk_per_s']:,}/s",
+            soft_wrap=True,
+        )
 
 
 def _schedules(figures: Mapping[str, Any]) -> str:

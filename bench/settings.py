@@ -4,7 +4,7 @@ from config.settings.base import *  # noqa: F403 a settings module is the base a
 from config.settings.base import env
 
 SECRET_KEY = "bench-only-not-a-secret-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 bench only
-ALLOWED_HOSTS = ["localhost"]
+ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 
 #: Plain Celery's rows carry none of the ledger's wiring.
 _ledger = env.bool("BENCH_LEDGER", default=False)

@@ -15,14 +15,16 @@ from pydantic import (
     StrictStr,
     ValidationError,
     WithJsonSchema,
+    model_validator,
 )
 
-from apps.api.problems import Problem
+from apps.api.problems import MOST_ERRORS, Problem
 from apps.jobs.enqueueing.templates import MAX_KEY
 from apps.jobs.states import State
 
 MOST_JOBS = 10_000
-MOST_ERRORS = 100
+#: So many unknown members are named one by one.
+_CROWD = 20
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -74,6 +76,14 @@ class Body(BaseModel):
     """What a caller sends; unknown members are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_crowds(cls, value: Any) -> Any:  # noqa: ANN401 any JSON value
+        """Refuse at once what would only be refused a million times, member by member."""
+        if isinstance(value, dict) and len(value) > len(cls.model_fields) + _CROWD:
+            raise ValueError(f"has {len(value):,} members; {len(cls.model_fields)} are known")
+        return value
 
 
 class Credentials(Body):

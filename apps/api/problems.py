@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 #: Seconds after which a caller may try again.
 SOON, LATER = 1, 5
+#: What one answer tells of many faults: so many fields, so many characters.
+MOST_ERRORS, MOST_DETAIL = 100, 2_000
 
 #: What the ledger's refusals are to a caller: a status and a name.
 _JOB_ERRORS: dict[type[jobs.JobError], tuple[int, str]] = {
@@ -134,9 +137,11 @@ def _job_error(error: jobs.JobError) -> Response:
     status, name = next(
         (found for kind, found in _JOB_ERRORS.items() if isinstance(error, kind)), (500, "")
     )
-    errors = {args_field(k): v for k, v in getattr(error, "errors", {}).items()}
+    found = islice(getattr(error, "errors", {}).items(), MOST_ERRORS)
+    errors = {args_field(field): text for field, text in found}
     wait = SOON if isinstance(error, jobs.EnqueueBusy) else None
-    return _answer(status, error.message, name=name, errors=errors, retry_after=wait)
+    detail = error.message[:MOST_DETAIL]
+    return _answer(status, detail, name=name, errors=errors, retry_after=wait)
 
 
 def args_field(field: str) -> str:

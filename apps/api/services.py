@@ -30,6 +30,7 @@ def make_secret(
     """
     secret = _PREFIX + token_urlsafe(32)
     with transaction.atomic():
+        ServiceAccount.objects.select_for_update().get(pk=account.pk)  # one new secret at a time
         end = clock.read() + overlap
         account.secrets.living().exclude(expires_at__lt=end).update(expires_at=end)
         Secret.objects.create(account=account, digest=digest(secret), hint=secret[:_SHOWN])

@@ -9,9 +9,9 @@ from hashlib import sha256
 from django.db import transaction
 
 from apps.api import problems
-from apps.api.bodies import MOST_ERRORS, JobCall
+from apps.api.bodies import JobCall
 from apps.api.models import ServiceAccount
-from apps.api.problems import Forbidden, Problem, UniqueKeyHeld
+from apps.api.problems import MOST_ERRORS, Forbidden, Problem, UniqueKeyHeld
 from apps.jobs import registry
 from apps.jobs.api import (
     Draft,
@@ -25,6 +25,8 @@ from apps.jobs.api import (
     prepare,
 )
 
+#: So many unknown arguments are named one by one.
+_CROWD = 20
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 
@@ -124,6 +126,7 @@ def _draft(account: ServiceAccount, call: JobCall, key: str | None, shared: Opti
     kind = registry.get(call.kind)
     if kind is None:
         raise UnknownKind(_no_kind(account, call.kind))
+    _refuse_crowd(kind, call)
     if call.unique_key is not None:
         _refuse_override(kind.name, "unique_key", kind.unique)
         options["unique_key"] = call.unique_key
@@ -136,6 +139,14 @@ def _draft(account: ServiceAccount, call: JobCall, key: str | None, shared: Opti
 def lock_prefix(origin: str) -> str:
     """Return what keeps the locks of one account apart from everybody else's."""
     return f"{origin}/"
+
+
+def _refuse_crowd(kind: registry.Kind, call: JobCall) -> None:
+    """Refuse at once what would only be refused a million times, argument by argument."""
+    count, known = len(call.args), len(kind.schema.fields)
+    if count > known + _CROWD:
+        text = f"has {count:,} arguments; {kind.name} takes {known}"
+        raise InvalidArgs(f"args {text}.", errors={"args": text})
 
 
 def _refuse_override(kind: str, name: str, template: str | None) -> None:

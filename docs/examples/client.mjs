@@ -1,4 +1,5 @@
-// Enqueue a job and wait for its end, with nothing but Node 18 or newer.
+// Enqueue a job and wait for its end, with nothing but Node 18 or newer; test.note stands for a
+// kind of yours.
 // Wants CELERIAC_URL, CLIENT_ID and CLIENT_SECRET.
 import { setTimeout as sleep } from "node:timers/promises";
 

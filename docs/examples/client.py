@@ -108,6 +108,7 @@ def _read(answer: httpx.Response) -> Json:
 
 if __name__ == "__main__":
     names = ("CELERIAC_URL", "CLIENT_ID", "CLIENT_SECRET")
+    # test.note stands for a kind of yours: GET kinds/ lists them.
     with Celeriac(*(os.environ[name] for name in names)) as celeriac:
         made = celeriac.enqueue("test.note", {"name": "from Python"}, key=os.environ.get("KEY", ""))
         ended = celeriac.wait(made["id"])

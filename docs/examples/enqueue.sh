@@ -1,5 +1,6 @@
 #!/bin/sh
-# Enqueue a job and wait for its end. Wants CELERIAC_URL, CLIENT_ID and CLIENT_SECRET.
+# Enqueue a job and wait for its end; test.note stands for a kind of yours.
+# Wants CELERIAC_URL, CLIENT_ID and CLIENT_SECRET.
 set -eu
 
 api() { curl --silent --show-error --fail-with-body --max-time 60 "$@"; }

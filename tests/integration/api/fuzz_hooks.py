@@ -5,10 +5,12 @@ The document leaves them open, since each account has its own; GET /kinds/ lists
 
 import schemathesis
 
-KIND = {"type": "string", "enum": ["test.noop"]}
+TEXT = {"type": "string", "pattern": r"^[^\x00]*$"}
+KIND = {"type": "string", "enum": ["test.note"]}
 ARGS = {
     "type": "object",
-    "properties": {"number": {"type": "integer", "minimum": 1 - 2**63, "maximum": 2**63 - 1}},
+    "properties": {"name": TEXT, "value": TEXT},
+    "required": ["name"],
     "additionalProperties": False,
 }
 QUEUE = {"enum": ["default", "payments", None]}
@@ -22,7 +24,9 @@ MOMENTS = {
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
     """Close what is open in the body of a job."""
-    members = raw_schema["components"]["schemas"]["JobCall"]["properties"]
+    call = raw_schema["components"]["schemas"]["JobCall"]
+    call["required"] = ["kind", "args"]
+    members = call["properties"]
     members["kind"] = KIND
     members["args"] = ARGS
     members["queue"] = QUEUE

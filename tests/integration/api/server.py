@@ -19,20 +19,20 @@ class WebServer:
         command += ["--workers", workers, "--threads", threads, "--no-control-socket"]
         directory.mkdir(parents=True, exist_ok=True)
         self.process = Process(name, command, env=env, directory=directory)
-        self.process.wait_for_output("Listening at:")
+        self.process.wait_for_output("Listening at:", timeout=200)
         self.url = _LISTENS.search(self.process.output)[1]
-        wait_until(self._answers, timeout=60, message="the web server answers")
+        wait_until(self._answers, timeout=200, message="the web server answers")
 
     def _answers(self):
         try:
-            return httpx.get(f"{self.url}/api/v1/", timeout=30).status_code == 404
+            return httpx.get(f"{self.url}/api/v1/", timeout=120).status_code == 404
         except httpx.TransportError:
             return False
 
     def client(self, token=None, **options):
         """Return an HTTP client that is allowed to wait."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        options.setdefault("timeout", 60)
+        options.setdefault("timeout", 120)
         return httpx.Client(base_url=f"{self.url}/api/v1/", headers=headers, **options)
 
     def stop(self):

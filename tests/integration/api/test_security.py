@@ -377,3 +377,35 @@ def test_calls_are_answered_and_counted_while_the_cache_is_away(settings):
     answers = [caller.get("kinds/").status_code for _ in range(8)]
     assert answers[0] == 200
     assert answers.count(429) >= 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {f"x{n}": n for n in range(50_000)},
+        {"jobs": [{"kind": "test.noop"} | {f"x{n}": n for n in range(50_000)}]},
+        {"kind": "test.noop", "args": {f"x{n}": n for n in range(30_000)}},
+        {"jobs": [{"kind": "test.noop", "args": {f"x{n}": n for n in range(30_000)}}] * 2},
+        {"jobs": [{"kind": "test.noop", "args": {"number": "x" * 50_000}}] * 5},
+    ],
+    ids=["members", "members in bulk", "arguments", "arguments in bulk", "long values"],
+)
+@pytest.mark.parametrize("path", ["jobs/", "jobs/bulk/", "token/"])
+def test_a_crowd_of_faults_is_one_fault(caller, path, body):
+    """Naming each of them would cost more than the caller pays."""
+    answer = caller.post(path, body)
+    assert answer.status_code in (413, 422)
+    assert len(answer.content) < 20_000
+
+
+def test_the_documents_are_open_and_say_nothing_of_the_deployment(db):
+    """No kind is named, whatever the query; as JSON or YAML."""
+    client = Caller().client
+    for query in ("", "?version=%0Ax:%20y", "?lang=%0A", "?format=x"):
+        answer = client.get(f"/api/schema/{query}")
+        assert answer.status_code == 200
+        assert "test.noop" not in answer.content.decode()
+        assert answer.json()["openapi"].startswith("3.1")
+    yaml = client.get("/api/schema/", headers={"accept": "application/vnd.oai.openapi"})
+    assert yaml.content.startswith(b"openapi: 3.1")
+    assert client.get("/api/docs/?script=&lang=%0A").status_code == 200

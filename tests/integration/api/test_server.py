@@ -80,7 +80,7 @@ def test_a_body_without_a_length_is_refused(web, token):
 
 def test_a_host_that_is_not_ours_is_a_problem(web):
     """Also what Django refuses before any view runs."""
-    answer = httpx.get(f"{web.url}/api/v1/jobs/", headers={"Host": "evil.example"}, timeout=60)
+    answer = httpx.get(f"{web.url}/api/v1/jobs/", headers={"Host": "evil.example"}, timeout=120)
     assert answer.status_code == 400
     assert answer.headers["Content-Type"] == "application/problem+json"
 
@@ -105,78 +105,79 @@ def posted(client, count=20):
     return sorted(took)[count // 2]
 
 
-@pytest.mark.parametrize("how", ["stopped", "frozen"])
-def test_without_a_broker_jobs_are_taken_as_before(
-    how, own_broker, process_env, run_directory, token
-):
+def test_without_a_broker_jobs_are_taken_as_before(own_broker, process_env, run_directory, token):
     """The broker carries doorbells only, the cache counts only: neither holds a call up."""
     urls = {"BROKER_URL": own_broker.url(0), "CACHE_URL": own_broker.url(1)}
-    directory = run_directory / "logs" / f"web-{how}"
+    directory = run_directory / "logs" / "web-without-broker"
     server = WebServer(env=process_env | urls, directory=directory, workers=1)
     try:
         with server.client(token) as client:
-            before = posted(client)
-            own_broker.stop() if how == "stopped" else own_broker.pause()
-            after = posted(client)
-        print(f"median with the broker {before * 1000:.1f} ms, {how}: {after * 1000:.1f} ms")
-    finally:
-        if how == "frozen":
-            own_broker.resume()
-        server.stop()
-    assert Job.objects.count() == 40
-
-
-def test_without_a_database_calls_are_told_to_come_back(
-    postgres_server, process_env, run_directory, token
-):
-    """503 with Retry-After, nothing half-done, and the next call after it works."""
-    server = WebServer(env=process_env, directory=run_directory / "logs" / "web-db", workers=1)
-    body = {"kind": "test.noop"}
-    try:
-        with server.client(token) as client:
-            assert client.post("jobs/", json=body).status_code == 201
-            postgres_server.stop()
+            took = {"there": posted(client)}
+            own_broker.pause()
             try:
-                refused = [
-                    client.post("jobs/", json=body, headers={"Idempotency-Key": "k"}),
-                    client.get("jobs/"),
-                    client.post("token/", json={"client_id": "a", "client_secret": "b"}),
-                ]
+                took["frozen"] = posted(client)
             finally:
-                postgres_server.start()
-                connection.close()
-            for answer in refused:
-                assert answer.status_code == 503
-                assert answer.headers["Content-Type"] == "application/problem+json"
-                assert int(answer.headers["Retry-After"]) >= 1
-            wait_until(lambda: client.get("jobs/").status_code == 200, timeout=60)
-            again = client.post("jobs/", json=body, headers={"Idempotency-Key": "k"})
-            assert again.status_code == 201
-            assert len(client.get("jobs/").json()["results"]) == 2
+                own_broker.resume()
+            own_broker.stop()
+            took["gone"] = posted(client)
     finally:
         server.stop()
+    print({how: f"{seconds * 1000:.1f} ms" for how, seconds in took.items()})
+    assert Job.objects.count() == 60
 
 
+def test_without_a_database_calls_are_told_to_come_back(web, postgres_server, token):
+    """503 with Retry-After, nothing half-done, and the next call after it works."""
+    body = {"kind": "test.noop"}
+    with web.client(token) as client:
+        assert client.post("jobs/", json=body).status_code == 201
+        postgres_server.stop()
+        try:
+            refused = [
+                client.post("jobs/", json=body, headers={"Idempotency-Key": "k"}),
+                client.get("jobs/"),
+                client.post("token/", json={"client_id": "a", "client_secret": "b"}),
+            ]
+        finally:
+            postgres_server.start()
+            connection.close()
+        for answer in refused:
+            assert answer.status_code == 503
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert int(answer.headers["Retry-After"]) >= 1
+        wait_until(lambda: client.get("jobs/").status_code == 200, timeout=60)
+        again = client.post("jobs/", json=body, headers={"Idempotency-Key": "k"})
+        assert again.status_code == 201
+        assert len(client.get("jobs/").json()["results"]) == 2
+
+
+@pytest.mark.timeout(600 + 3 * FUZZ_SECONDS)
 def test_the_fuzzer_finds_no_breach_of_the_schema(web, token, run_directory):
     """schemathesis: every phase, stateful too, with all checks."""
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{web.url}/api/schema/"),
         *("--header", f"Authorization: Bearer {token}", "--checks", "all"),
         *("--phases", "examples,coverage,fuzzing,stateful", "--generation-database", "none"),
-        *("--seed", "20261121", "--no-color", "--request-timeout", "60"),
+        *(
+            "--seed",
+            os.environ.get("API_FUZZ_SEED", "20261121"),
+            "--no-color",
+            "--request-timeout",
+            "120",
+        ),
         *("--suppress-health-check", "all", "--continue-on-failure"),
         *(("--max-time", FUZZ_SECONDS) if FUZZ_SECONDS else ("--max-examples", 8)),
     ]
-    env = os.environ | {"SCHEMATHESIS_HOOKS": "tests.integration.api.fuzz_hooks"}
+    hooks = {"SCHEMATHESIS_HOOKS": "tests.integration.api.fuzz_hooks", "PYTHONPATH": str(ROOT)}
     directory = run_directory / "fuzz"
     directory.mkdir(exist_ok=True)
     done = subprocess.run(
         [str(part) for part in command],
-        cwd=ROOT,
-        env=env,
+        cwd=directory,  # it keeps what it found there, and would try that again
+        env=os.environ | hooks,
         capture_output=True,
         text=True,
-        timeout=280 + 2 * FUZZ_SECONDS,
+        timeout=500 + 2 * FUZZ_SECONDS,
         check=False,
     )
     print(done.stdout[-4000:])
