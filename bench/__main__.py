@@ -103,6 +103,7 @@ class Bench:
             "load_average_before_each_stage": self.loads,
             "breaker": self._breaker(),
             "dashboard": self._dashboard(history=any(row.history for row in rows)),
+            "schedules": self._schedules(),
             "seconds": round(time.monotonic() - started),
         }
         return report.document(machine.describe(self.ground), rounds, notes)
@@ -164,15 +165,22 @@ class Bench:
         figures: dict[str, Any] = json.loads((directory / "dashboard.json").read_text())
         return figures
 
-    def _breaker(self) -> dict[str, Any]:
+    def _breaker(self) -> Any:  # noqa: ANN401 what the module says of itself
         """Measure a closed breaker in a process of its own and return its figures."""
+        return self._beside("breaker", "1000" if self.options.quick else "10000")
+
+    def _schedules(self) -> Any:  # noqa: ANN401 what the module says of itself
+        """Measure beats over many schedules and return their figures."""
+        self.ground.clear(BY_NAME["celeriac"])
+        return self._beside("schedules", *(["--quick"] if self.options.quick else []))
+
+    def _beside(self, module: str, *arguments: str) -> Any:  # noqa: ANN401 JSON
+        """Run a module of the bench in a process of its own and return what it wrote."""
         directory = stage_directory(self.ground)
-        calls = 1_000 if self.options.quick else 10_000
-        command = [sys.executable, "-m", "bench.breaker", str(calls), str(directory)]
+        command = [sys.executable, "-m", f"bench.{module}", str(directory), *arguments]
         env = self.ground.environment(BY_NAME["celeriac"].database) | {"BENCH_LEDGER": "true"}
         subprocess.run(command, cwd=ROOT, env=os.environ | env, check=True, timeout=PATIENCE)
-        figures: dict[str, Any] = json.loads((directory / "breaker.json").read_text())
-        return figures
+        return json.loads((directory / f"{module}.json").read_text())
 
 
 def _rounded(rates: dict[int, float]) -> dict[int, int]:

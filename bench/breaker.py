@@ -1,4 +1,4 @@
-"""What a closed breaker adds to a call: `python -m bench.breaker CALLS DIRECTORY`.
+"""What a closed breaker adds to a call: `python -m bench.breaker DIRECTORY CALLS`.
 
 One guarded call that does nothing, beside one bare round trip to the store from
 the same process, in turns; and how many commands the store saw for each call.
@@ -24,7 +24,7 @@ _BREAKER = "payments"
 _COMMANDS = ("evalsha", "eval")
 
 
-def main(calls: int, directory: Path) -> None:
+def main(directory: Path, calls: int) -> None:
     """Measure and write the result."""
     django.setup()
     (directory / "breaker.json").write_text(json.dumps(measure(calls)))
@@ -83,4 +83,4 @@ def _percentile(values: list[float], percent: int) -> float:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -97,11 +97,26 @@ def show(content: Mapping[str, Any], console: Console) -> None:
             f"the roll-up of a minute {dashboard['rollup_minute_ms_p50']:.0f} ms",
             soft_wrap=True,
         )
+    if schedules := content.get("schedules"):
+        console.print(_schedules(schedules), soft_wrap=True)
     commit = content["machine"]["commit"]
     console.print(
         f"commits: enqueue {commit['enqueue']}; claim {commit['claim']}; settle "
         f"{commit['settle']}; server {commit['server']}",
         soft_wrap=True,
+    )
+
+
+def _schedules(figures: Mapping[str, Any]) -> str:
+    starts = ", ".join(
+        f"{each['first_s']:.1f} s ({each['again_s']:.1f} again) over {each['schedules']:,}"
+        for each in figures["starts"]
+    )
+    return (
+        f"beat: {figures['schedules']:,} schedules, {figures['ticks_per_minute']:.0f} ticks a "
+        f"minute {1000 * figures['late_s_p50']:.0f} ms after their times, take "
+        f"{figures['cores']:.1%} of a core, and {figures['postgres_cores']:.1%} of one in "
+        f"PostgreSQL; it starts in {starts}"
     )
 
 

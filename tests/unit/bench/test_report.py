@@ -74,3 +74,24 @@ def test_the_table_shows_rows_flags_and_commits():
     assert "13.00" in out.getvalue()
     assert "python -m celery worker" in out.getvalue()
     assert "claim async" in out.getvalue()
+
+
+def test_what_schedules_cost_is_shown():
+    """Starts at both sizes, and the loop's share of a core."""
+    out = StringIO()
+    figures = {
+        "schedules": 10_000,
+        "starts": [
+            {"schedules": 1_000, "first_s": 3.8, "again_s": 3.4},
+            {"schedules": 10_000, "first_s": 6.4, "again_s": 3.3},
+        ],
+        "ticks_per_minute": 100.0,
+        "late_s_p50": 0.012,
+        "cores": 0.0043,
+        "postgres_cores": 0.021,
+    }
+    content = report.document(MACHINE, [{"celery": measured(9)}], {"schedules": figures})
+    report.show(content, Console(file=out, width=120))
+    assert "10,000 schedules, 100 ticks a minute 12 ms" in out.getvalue()
+    assert "0.4% of a core" in out.getvalue()
+    assert "6.4 s (3.3 again) over 10,000" in out.getvalue()
