@@ -2,13 +2,16 @@
 
 from datetime import datetime, timedelta
 
-from django_celery_beat.models import CrontabSchedule, PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from apps.schedules.crontab import Crontab, crontab
 from apps.schedules.errors import InvalidSchedule
 from apps.schedules.solar import Sun
 from apps.schedules.times import Interval, Once, Times, Within
 
+_SHORTEST, _LONGEST = timedelta(seconds=0.1), timedelta(days=100 * 366)
+#: Moments outside are slips of the keyboard; from those within one can count on.
+_YEARS = (1900, 3000)
 RELATED = ("interval", "crontab", "solar", "clocked")
 
 
@@ -18,6 +21,8 @@ def times_of(task: PeriodicTask, *, anchor: datetime) -> Times:
     `anchor` is where an interval counts from unless the task has a start time.
     Raises InvalidSchedule for a row that names no schedule or one that can't be read.
     """
+    for name in ("start_time", "expires"):
+        _check_moment(name, getattr(task, name))
     times = _bare(task, anchor)
     if task.start_time is None and task.expires is None:
         return times
@@ -45,15 +50,32 @@ def _bare(task: PeriodicTask, anchor: datetime) -> Times:
     if task.crontab:
         return crontab_of(task.crontab)
     if task.interval:
-        every = timedelta(**{task.interval.period: task.interval.every})
-        if every < timedelta(seconds=0.1):
-            raise _unfit("interval", "is shorter than a tenth of a second")
+        every = _span(task.interval)
         return Interval(task.start_time - every if task.start_time else anchor, every)
     if task.clocked:
+        _check_moment("clocked", task.clocked.clocked_time)
         return Once(task.clocked.clocked_time)
     if task.solar:
         return Sun(task.solar.event, str(task.solar.latitude), str(task.solar.longitude))
     raise _unfit("schedule", "has no crontab, interval, clocked time or solar event")
+
+
+def _span(row: IntervalSchedule) -> timedelta:
+    try:
+        every = timedelta(**{row.period: row.every})
+    except (OverflowError, TypeError):  # days beyond number, or a unit that there is not
+        every = timedelta.max
+    if every < _SHORTEST:
+        raise _unfit("interval", "is shorter than a tenth of a second")
+    if every > _LONGEST:
+        raise _unfit("interval", "is longer than a hundred years")
+    return every
+
+
+def _check_moment(field: str, moment: datetime | None) -> None:
+    """Refuse moments so far away that counting from them leaves the calendar."""
+    if moment is not None and not _YEARS[0] <= moment.year <= _YEARS[1]:
+        raise _unfit(field, f"is outside the years {_YEARS[0]} to {_YEARS[1]}")
 
 
 def _unfit(field: str, why: str) -> InvalidSchedule:

@@ -15,7 +15,7 @@ from apps.core.clock import Now
 from apps.schedules.calls import call_of
 from apps.schedules.definition import RELATED, times_of, zone_of
 from apps.schedules.errors import InvalidSchedule, ScheduleNotFound
-from apps.schedules.models import Beat, Policy, Tick
+from apps.schedules.models import Beat, Misfire, Policy, Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +56,16 @@ def standings() -> list[Standing]:
 
 
 def next_fires(
-    task: PeriodicTask, *, count: int = 10, after: datetime | None = None
+    task: PeriodicTask, *, count: int = 10, after: datetime | None = None, anew: bool = False
 ) -> list[datetime]:
     """Return the next nominal times, in the schedule's own zone; none while it is disabled.
 
-    Raises InvalidSchedule where they can't be computed.
+    With `anew` as if it were saved now, changed. Raises InvalidSchedule where they
+    can't be computed.
     """
     if not task.enabled:
         return []
-    policy = Policy.objects.filter(pk=task.pk).first() if task.pk else None
+    policy = Policy.objects.filter(pk=task.pk).first() if task.pk and not anew else None
     now = clock.read()
     start = after or (max(policy.cursor, now) if policy else now)
     anchor = policy.anchor if policy else now.replace(microsecond=0)
@@ -141,6 +142,22 @@ def state_of(task: PeriodicTask, now: datetime) -> str:
     if policy.paused_at and (policy.paused_until is None or policy.paused_until > now):
         return "paused"
     return "enabled" if policy.next_fire_at else "ended"
+
+
+def policy_in_words(policy: Policy) -> str:
+    """Return a policy as one sentence."""
+    late = policy.get_misfire_display()
+    if policy.misfire == Misfire.ALL:
+        late += f" of {policy.misfire_limit}"
+    parts = [
+        f"ticks that are more than {policy.misfire_grace:g} s late: {late}",
+        f"while an earlier job has not finished: {policy.get_overlap_display()}",
+    ]
+    if policy.deadline is not None:
+        parts.append(f"a job starts within {policy.deadline:g} s or not at all")
+    if policy.jitter:
+        parts.append(f"starts are spread over {policy.jitter:g} s")
+    return "; ".join(parts)
 
 
 def fault_of(task: PeriodicTask) -> str:

@@ -17,6 +17,7 @@ from apps.schedules import declare
 from apps.schedules.declare import POLICY, Declaration
 from apps.schedules.definition import RELATED
 from apps.schedules.models import Policy
+from apps.schedules.rows import shared
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('celeriac.schedules.sync'))"
 
@@ -123,8 +124,7 @@ def _crontab(when: dict[str, Any]) -> CrontabSchedule | None:
         return None
     fields = dict(when["crontab"])
     fields["timezone"] = fields.pop("zone")
-    found = CrontabSchedule.objects.filter(**fields).first()
-    return found or CrontabSchedule.objects.create(**fields)
+    return shared(CrontabSchedule(**fields))
 
 
 def _interval(when: dict[str, Any]) -> IntervalSchedule | None:
@@ -133,8 +133,7 @@ def _interval(when: dict[str, Any]) -> IntervalSchedule | None:
     seconds: float = when["interval"]
     whole = seconds.is_integer()
     every, period = (int(seconds), "seconds") if whole else (round(seconds * 1e6), "microseconds")
-    found = IntervalSchedule.objects.filter(every=every, period=period).first()
-    return found or IntervalSchedule.objects.create(every=every, period=period)
+    return shared(IntervalSchedule(every=every, period=period))
 
 
 def _present(task: PeriodicTask, policy: Policy) -> dict[str, Any]:

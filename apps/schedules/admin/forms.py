@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django_celery_beat.models import PeriodicTask
@@ -15,9 +16,11 @@ from unfold.widgets import (
 )
 
 from apps.core import clock
+from apps.jobs.models.job import MAX_PRIORITY
 from apps.schedules import calls
+from apps.schedules.admin.when import TYPED, WhenForm
 from apps.schedules.declare import POLICY
-from apps.schedules.definition import times_of
+from apps.schedules.definition import times_of, zone_of
 from apps.schedules.errors import InvalidSchedule
 from apps.schedules.models import Misfire, Overlap, Policy
 
@@ -32,7 +35,7 @@ def _seconds(text: str, *, initial: float | None = None, least: float = 0.0) -> 
     )
 
 
-class PeriodicTaskForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+class PeriodicTaskForm(WhenForm):
     """A periodic task with its policy."""
 
     task = forms.ChoiceField(widget=UnfoldAdminSelectWidget, label="Kind")
@@ -62,10 +65,36 @@ class PeriodicTaskForm(forms.ModelForm):  # type: ignore[type-arg]  # not generi
 
     class Meta:
         model = PeriodicTask
-        exclude = ()  # noqa: DJ006 the admin's fieldsets say which
+        exclude = ()
+        labels = {
+            "kwargs": "Arguments",
+            "args": "Arguments by position",
+            "solar": "Or with the sun",
+            "start_time": "Not before",
+            "expires": "Not from then on",
+            "one_off": "Only once",
+            "queue": "Queue",
+            "expire_seconds": "Expire seconds",
+        }
+        help_texts = {
+            "name": "Unique; jobs and the audit trail bear it.",
+            "kwargs": 'JSON by name, such as {"days": 30}.',
+            "args": "JSON list; better give them by name.",
+            "enabled": "Off, it has no ticks, and makes up for none when it is on again.",
+            "description": "For whoever finds it.",
+            "solar": "Events are made on the page of solar events.",
+            "start_time": "UTC; of an interval the first tick, from which the others count.",
+            "expires": "UTC; no tick at or after it.",
+            "one_off": "After the first job it is disabled.",
+            "queue": "Empty: the queue that the kind declares.",
+            "priority": f"0 to {MAX_PRIORITY}, higher runs first. Empty: the kind's own.",
+            "expire_seconds": "The deadline where the policy has none.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 Django's
         super().__init__(*args, **kwargs)
+        for name in {"kwargs", "args", "description"} & self.fields.keys():
+            self.fields[name].widget.attrs["rows"] = 3
         if "task" in self.fields:
             names = calls.choices()
             if self.instance.task and self.instance.task not in names:
@@ -77,12 +106,10 @@ class PeriodicTaskForm(forms.ModelForm):  # type: ignore[type-arg]  # not generi
             self.initial.update({name: getattr(policy, name) for name in POLICY})
 
     def clean(self) -> dict[str, Any]:
-        """Fill in what is not said; a clocked task is a one-off."""
+        """Fill in what is not said."""
         data = dict(super().clean() or {})
         defaults = {"misfire_grace": 60.0, "misfire_limit": 100, "jitter": 0.0}
         data |= {name: value for name, value in defaults.items() if data.get(name) is None}
-        if data.get("clocked"):
-            data["one_off"] = True
         if data.get("deadline") and data["jitter"] >= data["deadline"]:
             self.add_error("jitter", "must be shorter than the deadline, or jobs could never start")
         return data
@@ -92,10 +119,11 @@ class PeriodicTaskForm(forms.ModelForm):  # type: ignore[type-arg]  # not generi
         return {name: self.cleaned_data[name] for name in POLICY}
 
     def _post_clean(self) -> None:
-        super()._post_clean()  # type: ignore[misc]  # not in the stubs: Django builds the instance there
+        super()._post_clean()
         for problem in (self._when_problems(), self._what_problems()):
             for name, why in problem.items():
-                self.add_error(name if name in self.fields else None, why)
+                field = TYPED.get(name, name)
+                self.add_error(field if field in self.fields else None, why)
 
     def _when_problems(self) -> dict[str, str]:
         try:
@@ -140,11 +168,20 @@ class PauseForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
 
 
 class BackfillForm(ReasonForm):
-    """From when, until when."""
+    """From when, until when: yesterday, unless told otherwise."""
 
-    start = forms.SplitDateTimeField(
-        widget=UnfoldAdminSplitDateTimeWidget, help_text="In the schedule's own zone."
-    )
-    end = forms.SplitDateTimeField(
-        widget=UnfoldAdminSplitDateTimeWidget, help_text="Not included; in the schedule's own zone."
-    )
+    start = forms.SplitDateTimeField(widget=UnfoldAdminSplitDateTimeWidget)
+    end = forms.SplitDateTimeField(widget=UnfoldAdminSplitDateTimeWidget)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 unfold's
+        super().__init__(*args, **kwargs)
+        task = PeriodicTask.objects.filter(pk=self.object_id).select_related("crontab").first()
+        if task is None:
+            return
+        zone = zone_of(task)
+        today = clock.read().astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+        midnight = today.replace(hour=0, minute=0, second=0, microsecond=0)
+        self.fields["start"].initial = midnight - timedelta(days=1)
+        self.fields["end"].initial = midnight
+        self.fields["start"].help_text = f"On the clocks of {zone}."
+        self.fields["end"].help_text = f"Not included; on the clocks of {zone}."

@@ -5,30 +5,63 @@ from typing import Any
 
 from django_celery_beat.models import PeriodicTask
 
+from apps.core import clock
 from apps.jobs import registry
 from apps.schedules import selectors
 from apps.schedules.admin.forms import PeriodicTaskForm
+from apps.schedules.admin.when import FIELDS
 from apps.schedules.errors import InvalidSchedule
+from apps.schedules.models import Policy
 
-_WHEN = ("crontab", "interval", "clocked", "solar", "start_time", "expires", "__all__")
+_WHEN = (*FIELDS, "__all__")
+_WHAT = ("task", "kwargs", "args")
 
 
 def preview_of(form: PeriodicTaskForm) -> dict[str, Any]:
     """Return the next fire times, what is wrong with the schedule, and the kind's arguments."""
     form.is_valid()
     task: PeriodicTask = form.instance
-    wrong = [str(text) for name in _WHEN for text in form.errors.get(name, [])]
+    # An interval that is changed counts from the moment it is saved.
+    changed = bool({*FIELDS, "enabled"} & set(form.changed_data))
+    return {
+        **_fires(task, _said(form, _WHEN), anew=changed),
+        "arguments": arguments_of(task.task),
+        "refusals": _said(form, _WHAT) if task.task else [],
+    }
+
+
+def standing_of(task: PeriodicTask) -> dict[str, Any]:
+    """Return the same of a task as it is saved, for people who may only look."""
+    return {**_fires(task, [], anew=False), "arguments": arguments_of(task.task), "refusals": []}
+
+
+def _said(form: PeriodicTaskForm, names: tuple[str, ...]) -> list[str]:
+    return [str(text) for name in names for text in form.errors.get(name, [])]
+
+
+def _fires(task: PeriodicTask, wrong: list[str], *, anew: bool) -> dict[str, Any]:
     fires: list[datetime] = []
     if not wrong and task.scheduler:
         try:
-            fires = selectors.next_fires(_enabled(task))
+            fires = selectors.next_fires(_enabled(task), anew=anew)
         except InvalidSchedule as error:
-            wrong.append(error.message)
+            wrong = [error.message]
     return {
-        "fires": [f"{moment:%a %Y-%m-%d %H:%M:%S %Z}" for moment in fires],
+        "fires": [f"{tick:%a %Y-%m-%d %H:%M:%S %Z}" for tick in fires],
         "errors": wrong,
-        "arguments": arguments_of(task.task),
+        "pause": _pause(task) if fires else "",
     }
+
+
+def _pause(task: PeriodicTask) -> str:
+    policy = Policy.objects.filter(pk=task.pk).first() if task.pk else None
+    if policy is None or policy.paused_at is None:
+        return ""
+    if policy.paused_until is None:
+        return "Paused: until somebody resumes it, these are skipped."
+    if policy.paused_until <= clock.read():
+        return ""
+    return f"Paused: those before {policy.paused_until:%Y-%m-%d %H:%M:%S} UTC are skipped."
 
 
 def arguments_of(name: str) -> list[str]:

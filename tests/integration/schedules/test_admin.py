@@ -1,16 +1,16 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from apps.core.models import Audit
 from apps.jobs.models import Job
 from apps.schedules.models import Policy, Tick
 from tests.factories import UserFactory
-from tests.factories_schedules import PeriodicTaskFactory, schedule_of
+from tests.factories_schedules import PeriodicTaskFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ def browser(client):
 
 def form(**changes):
     """Return what the add form posts."""
-    empty = ("crontab", "interval", "clocked", "solar", "queue", "priority", "deadline",
+    empty = ("cron", "every", "at_0", "at_1", "solar", "queue", "priority", "deadline",
              "start_time_0", "start_time_1", "expires_0", "expires_1", "expire_seconds",
              "description")  # fmt: skip
     values = dict.fromkeys(empty, "") | {
@@ -36,6 +36,8 @@ def form(**changes):
         "kwargs": '{"name": "x"}',
         "args": "[]",
         "enabled": "on",
+        "zone": "UTC",
+        "period": "minutes",
         "misfire": "all",
         "misfire_grace": "60",
         "misfire_limit": "10",
@@ -60,8 +62,7 @@ def act(browser, task, verb, **values):
 
 def test_a_schedule_is_made_with_its_policy(browser):
     """One form, two rows, one audit entry."""
-    crontab = schedule_of(cron="30 2 * * *", zone="Europe/Berlin")["crontab"]
-    answer = browser.post(reverse(ADD), form(crontab=crontab.pk))
+    answer = browser.post(reverse(ADD), form(cron="30 2 * * *", zone="Europe/Berlin"))
     assert answer.status_code == 302, answer.context["adminform"].form.errors
     policy = Policy.objects.get(periodic_task__name="nightly")
     assert (policy.misfire, policy.misfire_limit, policy.overlap) == ("all", 10, "skip")
@@ -78,13 +79,19 @@ def test_a_schedule_is_made_with_its_policy(browser):
         ({"queue": "nope"}, "queue", "nope"),
         ({"priority": "200"}, "priority", "above 100"),
         ({"jitter": "60", "deadline": "30"}, "jitter", "shorter than the deadline"),
-        ({"crontab": ""}, "__all__", "must be set"),
+        ({"cron": ""}, "cron", "Say when"),
+        ({"cron": "30 25 * * *"}, "cron", "25 is outside 0 to 23"),
+        ({"cron": "30 2 * *"}, "cron", "five fields"),
+        ({"cron": "30 2 30 2 *"}, "cron", "no month"),
+        ({"every": "5"}, "every", "one way to say when"),
+        ({"cron": "", "every": "2000000000", "period": "days"}, "every", "longer than"),
+        ({"zone": "Mars/Olympus"}, "zone", "valid choice"),
+        ({"start_time_0": "9999-12-31", "start_time_1": "00:00"}, "start_time", "outside"),
     ],
 )
 def test_a_mistake_is_told_at_its_field(browser, changes, field, said):
     """And nothing is saved."""
-    crontab = schedule_of(cron="30 2 * * *")["crontab"]
-    answer = browser.post(reverse(ADD), form(**{"crontab": crontab.pk} | changes))
+    answer = browser.post(reverse(ADD), form(**{"cron": "30 2 * * *"} | changes))
     errors = answer.context["adminform"].form.errors
     assert said in " ".join(errors[field])
     assert not PeriodicTask.objects.exists()
@@ -92,14 +99,16 @@ def test_a_mistake_is_told_at_its_field(browser, changes, field, said):
 
 def test_the_form_shows_the_next_ten_fires_as_it_is_edited(browser, at):
     """In the schedule's own zone, with the kind's arguments."""
-    crontab = schedule_of(cron="30 2 * * *", zone="Europe/Berlin")["crontab"]
+    typed = form(cron="30 2 * * *", zone="Europe/Berlin", name="", kwargs="{}")
     with at("2026-03-28 12:00"):
-        answer = browser.post(reverse("admin:schedules_preview"), form(crontab=crontab.pk, name=""))
+        answer = browser.post(reverse("admin:schedules_preview"), typed)
     shown = json.loads(answer.content)
     assert shown["fires"][:2] == ["Sun 2026-03-29 03:00:00 CEST", "Mon 2026-03-30 02:30:00 CEST"]
     assert len(shown["fires"]) == 10
     assert shown["errors"] == []
     assert shown["arguments"][0] == "name: string, required"
+    assert "name" in shown["refusals"][0]
+    assert not CrontabSchedule.objects.exists()
 
 
 def test_the_pages_show_schedules_and_their_ticks(browser, at, look, django_assert_max_num_queries):
@@ -116,6 +125,56 @@ def test_the_pages_show_schedules_and_their_ticks(browser, at, look, django_asse
     assert str(Tick.objects.get(periodic_task=tasks[0]).job) in page
     for name in ("schedules_tick", "schedules_beat", "django_celery_beat_crontabschedule"):
         assert browser.get(reverse(f"admin:{name}_changelist")).status_code == 200
+
+
+def test_the_list_of_ticks_reads_no_schedule_one_by_one(
+    browser, at, look, django_assert_max_num_queries
+):
+    """Their names and zones come along."""
+    with at("2026-03-02 09:59"):
+        for _ in range(40):
+            PeriodicTaskFactory(cron="0 * * * *", zone="Asia/Tokyo")
+    with at("2026-03-02 10:00:01"):
+        look()
+    with django_assert_max_num_queries(20):
+        page = browser.get(reverse("admin:schedules_tick_changelist")).content.decode()
+    assert page.count("Mon 2026-03-02 19:00:00 JST") == 40
+
+
+def test_an_interval_saved_unchanged_keeps_its_anchor(browser):
+    """420 seconds are shown as 7 minutes: the row that says so in seconds stays."""
+    task = PeriodicTaskFactory(every=timedelta(minutes=7))
+    Policy.objects.filter(pk=task.pk).update(anchor=datetime(2026, 1, 1, tzinfo=UTC))
+    page = browser.get(change_url(task))
+    shown = page.context["adminform"].form.initial
+    assert (shown["every"], shown["period"]) == (7, "minutes")
+    typed = form(name=task.name, every="7", period="minutes", kwargs=task.kwargs)
+    assert browser.post(change_url(task), typed).status_code == 302
+    task.refresh_from_db()
+    assert (task.interval.every, task.interval.period) == (420, "seconds")
+    assert Policy.objects.get(pk=task.pk).anchor.year == 2026
+    assert Policy.objects.get(pk=task.pk).anchor.month == 1
+    browser.post(change_url(task), typed | {"every": "8"})
+    assert Policy.objects.get(pk=task.pk).anchor > datetime(2026, 6, 1, tzinfo=UTC)
+    assert not IntervalSchedule.objects.filter(every=7).exists()
+
+
+def test_a_moment_makes_a_one_off(browser):
+    """Nobody has to know that it must."""
+    typed = form(at_0="2030-01-31", at_1="09:00:00")
+    answer = browser.post(reverse(ADD), typed)
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    task = PeriodicTask.objects.get()
+    assert task.one_off
+    assert task.policy.next_fire_at == datetime(2030, 1, 31, 9, tzinfo=UTC)
+
+
+def test_equal_times_share_a_row(browser):
+    """A hundred schedules at midnight are one crontab."""
+    for name in ("a", "b"):
+        browser.post(reverse(ADD), form(name=name, cron="0 0 * * *"))
+    assert PeriodicTask.objects.count() == 2
+    assert CrontabSchedule.objects.count() == 1
 
 
 def test_a_schedule_is_paused_resumed_run_and_backfilled(browser, at):

@@ -1,12 +1,18 @@
-"""Random schedules, downtimes, kills and clocks: the ticks are exactly the oracle's."""
+"""Random schedules, downtimes, kills, clocks, outages, two beats: the ticks are exactly the oracle's.
+
+Time is simulated, the beats are not: each has a connection and a thread of its own,
+and what they write is committed, so that they race for rows as processes do.
+"""
 
 import os
-from contextlib import contextmanager, suppress
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections
 from freezegun import freeze_time
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -21,7 +27,7 @@ from apps.schedules.refresh import refresh
 from tests.factories_schedules import PeriodicTaskFactory
 from tests.support import cron_oracle as oracle
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 EXAMPLES = 1000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 50
 ZONES = [
@@ -110,11 +116,24 @@ GAP = (
     ),
     {"misfire": "all", "limit": 100, "grace": 60.0, "overlap": "allow", "deadline": None},
 )
-#: Minutes until the next look (a downtime, or the clock set back), and what happens there.
+#: Minutes until the next look (a downtime, or the clock set back), how the jobs and the
+#: broker are by then, and what becomes of each beat that is up: it works, or it is killed
+#: before its commit. One that is there at the next look is a new one: beats keep nothing.
 LOOK = st.tuples(
     st.one_of(st.integers(1, 20), st.integers(20, 2000), st.integers(-90, -1)),
-    st.sampled_from(["fire", "fire", "fire", "killed", "finish and fire"]),
-)
+    st.sampled_from(["jobs run", "jobs run", "jobs have ended"]),
+    st.sampled_from(["broker up", "broker up", "broker down"]),
+    st.sampled_from(
+        [("works",), ("works", "works"), ("works", "works"), ("dies",), ("dies", "works"),
+         ("dies", "dies")]
+    ),
+)  # fmt: skip
+#: Longer than any example takes.
+DEADLINE = 60.0
+CALM = ("jobs run", "broker up")
+EMPTIED = ("jobs_jobkey", "jobs_job", "schedules_tick", "schedules_policy",
+           *(f"django_celery_beat_{name}" for name in ("periodictask", "crontabschedule",
+             "intervalschedule", "clockedschedule", "solarschedule")))  # fmt: skip
 
 
 @dataclass
@@ -128,14 +147,16 @@ class Expected:
     fates: dict = field(default_factory=dict)
     busy: bool = False
 
+    def due(self, now):
+        """Return the ticks that nobody has decided at `now`."""
+        return [tick for tick in self.ticks if self.cursor < tick <= now]
+
     def look(self, now):
         """Decide as a beat that looks at `now`."""
-        due = [tick for tick in self.ticks if self.cursor < tick <= now]
-        if due:
-            new = oracle.judge(due, now, self.policy, self.busy)
-            self.fates |= new
-            self.busy = self.busy or "fired" in new.values()
-            self.cursor = now
+        new = oracle.judge(self.due(now), now, self.policy, self.busy)
+        self.fates |= new
+        self.busy = self.busy or "fired" in new.values()
+        self.cursor = now
 
 
 @contextmanager
@@ -174,9 +195,74 @@ class Killed(Exception):
     """The beat dies before its commit."""
 
 
-def killed(*_):
-    """Die."""
-    raise Killed
+class Beats:
+    """Two beats, each in a thread and on a connection of its own."""
+
+    def __init__(self):
+        """Start none."""
+        self.pool = ThreadPoolExecutor(2)
+        self.doomed = set()
+
+    def race(self, moment, ends):
+        """Let a beat for each of `ends` look at the moment; return when they looked."""
+        barrier = threading.Barrier(len(ends))
+        futures = [self.pool.submit(self.one, moment, end, barrier) for end in ends]
+        return {now for future in futures for now in future.result(DEADLINE)}
+
+    def one(self, moment, end, barrier):
+        """Do what one beat does until nothing is due, or until it is killed."""
+        self.doomed.discard(threading.get_ident())
+        if end == "dies":
+            self.doomed.add(threading.get_ident())
+        looked = []
+        with database_clock(moment):
+            barrier.wait(DEADLINE)
+            refresh()
+            try:
+                while sql.due_ids(limit=1):
+                    done = fire_due()
+                    looked += [done.now] * bool(done.schedules)
+            except Killed:
+                pass
+        return looked
+
+    def advance(self, rows):
+        """Stand in for the last statement of a beat's transaction."""
+        if threading.get_ident() in self.doomed:
+            raise Killed
+        return ADVANCE(rows)
+
+    def end(self):
+        """Close both connections."""
+        barrier = threading.Barrier(2)
+
+        def close():
+            barrier.wait(DEADLINE)  # so that each thread takes one of the two
+            connections.close_all()
+
+        for future in [self.pool.submit(close) for _ in range(2)]:
+            future.result(DEADLINE)
+        self.pool.shutdown()
+
+
+ADVANCE = sql.advance
+
+
+@pytest.fixture
+def beats(monkeypatch):
+    """Yield two beats, of which each may be killed where it hurts most."""
+    both = Beats()
+    monkeypatch.setattr(sql, "advance", both.advance)
+    yield both
+    both.end()
+
+
+@contextmanager
+def broker(state):
+    """Let nobody listen where the broker should be, if it is down."""
+    nudge._sender.reset()
+    with override_settings(**({"CELERY_BROKER_URL": NOWHERE} if "down" in state else {})):
+        yield
 
 
 def finish_jobs(schedules):
@@ -188,19 +274,16 @@ def finish_jobs(schedules):
         schedule.busy = False
 
 
-def look(schedules, what, monkeypatch):
-    """Let a beat look; every schedule that was due is judged by the moment it was looked at."""
-    if what.startswith("finish"):
-        finish_jobs(schedules)
-    if what == "killed":
-        with monkeypatch.context() as patched, suppress(Killed):
-            patched.setattr(sql, "advance", killed)
-            fire_due()
-        return
-    refresh()
-    while (done := fire_due()).schedules:
-        for schedule in schedules:
-            schedule.look(done.now)
+def look(schedules, beats, moment, ends):
+    """Let beats look; every schedule that one of them took is judged by when that one looked."""
+    looked = beats.race(moment, ends)
+    cursors = dict(Policy.objects.values_list("pk", "cursor"))
+    for schedule in schedules:
+        cursor = cursors[schedule.task.pk]
+        if cursor in looked:
+            schedule.look(cursor)
+        assert cursor == schedule.cursor
+        assert ends == ("dies",) * len(ends) or not schedule.due(moment)
 
 
 def check(schedules):
@@ -216,21 +299,23 @@ def check(schedules):
         assert all((job.lock_key is not None) == wait for job in jobs)
 
 
-def simulate(start, schedules, looks, monkeypatch):
-    """Live through one example in a transaction that is rolled back."""
+def simulate(start, schedules, looks, beats):
+    """Live through one example."""
     now = end = oracle.moments(start) + timedelta(hours=3, seconds=30)
-    with transaction.atomic():
-        with database_clock(now):
-            known = [make(*one, clock.read()) for one in schedules]
-        for ahead, what in looks:
-            now = min(max(now + timedelta(minutes=ahead), oracle.moments(start)), end + SPAN)
-            with database_clock(now):
-                look(known, what, monkeypatch)
-        check(known)
-        transaction.set_rollback(True)
+    with connection.cursor() as cursor:
+        cursor.execute(";".join(f"DELETE FROM {table}" for table in EMPTIED))
+    with database_clock(now):
+        known = [make(*one, clock.read()) for one in schedules]
+    for ahead, jobs, state, ends in looks:
+        now = min(max(now + timedelta(minutes=ahead), oracle.moments(start)), end + SPAN)
+        if jobs == "jobs have ended":
+            finish_jobs(known)
+        with broker(state):
+            look(known, beats, now, ends)
+    check(known)
 
 
-def test_the_ticks_are_exactly_the_oracles(monkeypatch):
+def test_the_ticks_are_exactly_the_oracles(beats):
     """Python's clock stands still and wrong all the while: only the database's counts."""
 
     @settings(
@@ -241,9 +326,10 @@ def test_the_ticks_are_exactly_the_oracles(monkeypatch):
         st.lists(st.tuples(WHEN, POLICY), min_size=1, max_size=4),
         st.lists(LOOK, min_size=1, max_size=10),
     )
-    @example("2026-03-28", [GAP], [(1440, "killed"), (1440, "fire"), (-60, "fire")])
+    @example("2026-03-28", [GAP], [(1440, *CALM, ("dies",)), (1440, *CALM, ("works",) * 2)])
+    @example("2026-03-28", [GAP] * 4, [(2000, *CALM, ("dies", "works")), (-60, *CALM, ("works",))])
     def run(start, schedules, looks):
-        simulate(start, schedules, looks, monkeypatch)
+        simulate(start, schedules, looks, beats)
 
     with freeze_time(datetime(2001, 2, 3, tzinfo=UTC), ignore=["psycopg", "hypothesis"]):
         run()

@@ -1,4 +1,4 @@
-// Shows the next fire times of a schedule while its form is edited.
+// Shows the next fire times and the kind's arguments while a schedule's form is edited.
 (() => {
   "use strict";
 
@@ -11,28 +11,39 @@
   const section = (title, lines) => {
     const parts = document.createDocumentFragment();
     if (lines.length) {
-      const heading = document.createElement("strong");
-      heading.textContent = title;
       const list = document.createElement("ul");
       list.append(...lines.map(line));
-      parts.append(heading, list);
+      if (title) {
+        const heading = document.createElement("strong");
+        heading.textContent = title;
+        parts.append(heading);
+      }
+      parts.append(list);
     }
     return parts;
   };
 
-  const show = (place, answer) => {
+  const showFires = (place, answer) => {
     place.replaceChildren(
-      section("Next fires", answer.fires),
+      section(answer.pause, answer.fires),
       section("Not yet right", answer.errors),
-      section("Arguments", answer.arguments),
     );
     if (!place.childNodes.length) place.textContent = "It fires no more.";
+  };
+
+  const showArguments = (place, answer) => {
+    place.replaceChildren(
+      section("", answer.arguments),
+      section("Not yet right", answer.refusals),
+    );
+    if (!place.childNodes.length) place.textContent = "None.";
   };
 
   document.addEventListener("DOMContentLoaded", () => {
     const place = document.getElementById("schedule-preview");
     const form = place && place.closest("form");
     if (!form) return;
+    const names = document.getElementById("schedule-arguments");
     let timer = 0;
     let asked = 0;
     const ask = async () => {
@@ -41,9 +52,13 @@
       body.set("_task", place.dataset.task);
       try {
         const reply = await fetch(place.dataset.url, { method: "POST", body });
-        if (reply.ok && number === asked) show(place, await reply.json());
+        if (!reply.ok) throw new Error(String(reply.status));
+        const answer = await reply.json();
+        if (number !== asked) return;
+        showFires(place, answer);
+        if (names) showArguments(names, answer);
       } catch {
-        place.textContent = "The preview is not available.";
+        if (number === asked) place.textContent = "The preview is not available.";
       }
     };
     const soon = () => {
