@@ -8,6 +8,7 @@ from uuid import UUID
 
 from celery.schedules import crontab
 
+from apps.core.arguments import LONGEST
 from apps.core.clock import read
 from apps.jobs.api import Backoff, Snooze
 from apps.payments import services
@@ -130,7 +131,9 @@ def _patience() -> Iterator[None]:
     try:
         yield
     except GatewayRateLimited as error:
-        raise Snooze(error.retry_after or 1.0, "the provider asked to slow down") from error
+        raise Snooze(
+            min(error.retry_after or 1.0, LONGEST), "the provider asked to slow down"
+        ) from error
 
 
 def _ended(operation: Operation) -> dict[str, Any]:

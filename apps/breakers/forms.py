@@ -17,6 +17,7 @@ from apps.breakers import options as options_module
 from apps.breakers.errors import BreakerError
 from apps.breakers.models import Breaker
 from apps.core import clock
+from apps.core.arguments import LONGEST
 
 
 class ReasonForm(BaseDialogForm):  # type: ignore[misc]  # untyped package
@@ -31,6 +32,7 @@ class ForceForm(ReasonForm):
     minutes = forms.FloatField(
         required=False,
         min_value=0.01,
+        max_value=LONGEST / 60,
         widget=UnfoldAdminDecimalFieldWidget,
         help_text="Empty: until somebody clears it.",
     )

@@ -4,6 +4,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from apps.core.arguments import LONGEST
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -31,6 +33,8 @@ class Backoff:
             raise ValueError("Backoff(max_attempts=…) counts runs: give 1 or more.")
         if self.base < 0 or self.cap < 0 or self.floor < 0:
             raise ValueError("Backoff(base=…, cap=…, floor=…) are seconds: give 0 or more.")
+        if not all(value <= LONGEST for value in (self.base, self.cap, self.floor)):
+            raise ValueError("Backoff(base=…, cap=…, floor=…) are seconds: give ten years at most.")
         for name in ("retry_on", "give_up_on"):
             errors = getattr(self, name)
             if not isinstance(errors, tuple) or not all(isinstance(each, type) for each in errors):

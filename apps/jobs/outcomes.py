@@ -6,12 +6,14 @@ A handler returns, or raises one of `Snooze`, `GiveUp`, `Retry`, `Cancelled`, or
 """
 
 import contextlib
+import math
 import re
 import traceback as tracebacks
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from apps.core.arguments import LONGEST
 from apps.jobs.backoff import Backoff
 from apps.jobs.states import Verb
 
@@ -22,11 +24,16 @@ _UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
 class Snooze(Exception):
-    """Run me again in `seconds`; nothing failed."""
+    """Run me again in `seconds`, cut to ten years; nothing failed.
+
+    Infinity and what is no number are a ValueError, where they were written.
+    """
 
     def __init__(self, seconds: float, reason: str = "snoozed by its handler") -> None:
         super().__init__(reason)
-        self.seconds = max(0.0, float(seconds))
+        if not math.isfinite(seconds):
+            raise ValueError(f"Snooze({seconds!r}): give a finite number of seconds.")
+        self.seconds = min(max(0.0, float(seconds)), LONGEST)
         self.reason = reason
 
 

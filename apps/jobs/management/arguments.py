@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from uuid import UUID
 
+from apps.core.arguments import seconds
 from apps.jobs.states import State
 
 
@@ -23,7 +24,7 @@ def declare(parser: ArgumentParser) -> None:
         one.add_argument("--all", action="store_true", help="every job whose state allows it")
         one.add_argument("--reason", default="", help="for the audit trail")
     stats = verbs.add_parser("stats", help="what the queues hold, and how jobs ended lately")
-    stats.add_argument("--seconds", type=float, default=300.0, help="how far to look back")
+    stats.add_argument("--seconds", type=seconds, default=300.0, help="how far to look back")
     for each in verbs.choices.values():
         each.add_argument("--json", action="store_true", help="print JSON")
 

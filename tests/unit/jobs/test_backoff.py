@@ -48,7 +48,16 @@ def test_errors_are_classified(policy, error, retries):
 
 
 @pytest.mark.parametrize(
-    "policy", [{"max_attempts": 0}, {"base": -1}, {"cap": -1}, {"floor": -0.1}]
+    "policy",
+    [
+        {"max_attempts": 0},
+        {"base": -1},
+        {"cap": -1},
+        {"floor": -0.1},
+        {"cap": float("inf")},
+        {"base": float("nan")},
+        {"floor": 1e300},
+    ],
 )
 def test_numbers_that_mean_nothing_are_refused(policy):
     """When the kind is declared."""

@@ -49,6 +49,14 @@ def test_a_snooze_is_no_failure():
         Verb.SNOOZE, delay=30, wait_reason="not yet"
     )
     assert Snooze(-5).seconds == 0
+    assert Snooze(1e300).seconds < 1e9
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("-inf"), float("nan")])
+def test_an_endless_snooze_is_refused_where_it_is_written(seconds):
+    """Not by the statement that settles the run, which knows nothing of the handler."""
+    with pytest.raises(ValueError, match="finite"):
+        Snooze(seconds)
 
 
 def test_a_handler_that_stops_on_request_is_cancelled():

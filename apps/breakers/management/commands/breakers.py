@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 
 from apps.breakers import selectors, services
 from apps.core import clock
+from apps.core.arguments import seconds
 
 FORCES = {"open": services.force_open, "closed": services.force_closed}
 
@@ -26,7 +27,7 @@ class Command(BaseCommand):
         force.add_argument("name")
         force.add_argument("state", choices=sorted(FORCES))
         force.add_argument("--reason", required=True)
-        force.add_argument("--for", dest="seconds", type=float, help="seconds; without: no end")
+        force.add_argument("--for", dest="seconds", type=seconds, help="seconds; without: no end")
         clear = verbs.add_parser("clear", help="end a force and a cooldown")
         clear.add_argument("name")
         clear.add_argument("--reason", default="")
@@ -53,8 +54,8 @@ class Command(BaseCommand):
                 self.stdout.write(_line(each))
 
 
-def _until(seconds: float | None) -> datetime | None:
-    return None if seconds is None else clock.read() + timedelta(seconds=seconds)
+def _until(span: float | None) -> datetime | None:
+    return None if span is None else clock.read() + timedelta(seconds=span)
 
 
 def _line(each: selectors.BreakerStatus) -> str:

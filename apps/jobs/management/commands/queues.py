@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from apps.core import clock
+from apps.core.arguments import seconds
 from apps.jobs.management.output import as_json, as_table
 from apps.jobs.operating import operate_queues, selectors
 
@@ -28,7 +29,7 @@ class Command(BaseCommand):
         pause = verbs.add_parser("pause", help="let nothing of a queue start")
         pause.add_argument("name")
         pause.add_argument("--reason", required=True)
-        pause.add_argument("--for", dest="seconds", type=float, help="seconds; without: no end")
+        pause.add_argument("--for", dest="seconds", type=seconds, help="seconds; without: no end")
         resume = verbs.add_parser("resume", help="let it start again")
         resume.add_argument("name")
         resume.add_argument("--reason", default="")
@@ -39,8 +40,8 @@ class Command(BaseCommand):
         """Run the verb, then print what it concerns."""
         name: str = options.get("name") or ""
         if options["verb"] == "pause":
-            seconds = options["seconds"]
-            until = None if seconds is None else clock.read() + timedelta(seconds=seconds)
+            span = options["seconds"]
+            until = None if span is None else clock.read() + timedelta(seconds=span)
             operate_queues.pause_queue(name, reason=options["reason"], actor="cli", until=until)
         elif options["verb"] == "resume":
             operate_queues.resume_queue(name, reason=options["reason"], actor="cli")
