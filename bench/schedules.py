@@ -85,7 +85,7 @@ def _crontabs(number: int, dice: random.Random) -> list[Any]:
         hours = sorted(dice.sample(range(24), _HOURS[at % len(_HOURS)]))
         text = ",".join(map(str, hours))
         rows.append(CrontabSchedule(minute=str(dice.randrange(60)), hour=text, timezone="UTC"))
-    return CrontabSchedule.objects.bulk_create(rows)
+    return list(CrontabSchedule.objects.bulk_create(rows))
 
 
 @contextmanager

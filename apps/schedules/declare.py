@@ -8,7 +8,10 @@ from typing import Any
 from django.conf import settings
 
 from apps.jobs import registry
+from apps.schedules.crontab import crontab
+from apps.schedules.definition import LONGEST, SHORTEST
 from apps.schedules.errors import InvalidSchedule
+from apps.schedules.models import Misfire, Overlap
 
 _CRON = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
 #: Options of an entry of CELERY_BEAT_SCHEDULE that a periodic task has, too.
@@ -83,7 +86,28 @@ def _declaration(name: str, task: str, schedule: object, extra: dict[str, Any]) 
         **dict.fromkeys(_OPTIONS),
         **extra,
     }
-    return Declaration(name, row, {key: getattr(whole, key) for key in POLICY})
+    policy = {key: getattr(whole, key) for key in POLICY}
+    _check(name, row["when"], policy)
+    return Declaration(name, row, policy)
+
+
+def _check(name: str, when: dict[str, Any], policy: dict[str, Any]) -> None:
+    """Refuse what the database, or beat, would refuse later and elsewhere."""
+    fields: dict[str, str] = when.get("crontab", {})
+    try:
+        crontab(**fields)
+    except InvalidSchedule as error:
+        raise InvalidSchedule(f"{name}: {error.message}", errors=error.errors) from error
+    except (KeyError, ValueError, OSError) as error:  # zoneinfo's ways to say no
+        raise InvalidSchedule(f"{name}: there is no time zone {fields['zone']!r}.") from error
+    for key, known in (("misfire", Misfire.values), ("overlap", Overlap.values)):
+        if policy[key] not in known:
+            raise InvalidSchedule(f"{name}: {key} is one of {', '.join(known)}.")
+    deadline, jitter = policy["deadline"], policy["jitter"]
+    if jitter < 0 or policy["misfire_grace"] < 0 or policy["misfire_limit"] < 1:
+        raise InvalidSchedule(f"{name}: spans are 0 seconds or more, misfire_limit 1 or more.")
+    if deadline is not None and deadline <= jitter:
+        raise InvalidSchedule(f"{name}: jitter is shorter than the deadline.")
 
 
 def _when(name: str, schedule: Schedule) -> dict[str, Any]:
@@ -95,10 +119,12 @@ def _when(name: str, schedule: Schedule) -> dict[str, Any]:
     every = getattr(when, "run_every", when)
     if isinstance(every, timedelta):
         every = every.total_seconds()
-    if isinstance(every, int | float) and every > 0:
+    bounds = SHORTEST.total_seconds(), LONGEST.total_seconds()
+    if isinstance(every, int | float) and bounds[0] <= every <= bounds[1]:
         return {"interval": float(every)}
     raise InvalidSchedule(
-        f"{name}: a schedule is a crontab, a timedelta or a number of seconds, not {when!r}. "
+        f"{name}: a schedule is a crontab, a timedelta or a number of seconds "
+        f"from a tenth to a century, not {when!r}. "
         "Clocked times and the sun are for the admin."
     )
 

@@ -2,16 +2,22 @@
 
 from datetime import datetime, timedelta
 
-from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+from django_celery_beat.models import (
+    SOLAR_SCHEDULES,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+)
 
 from apps.schedules.crontab import Crontab, crontab
 from apps.schedules.errors import InvalidSchedule
 from apps.schedules.solar import Sun
 from apps.schedules.times import Interval, Once, Times, Within
 
-_SHORTEST, _LONGEST = timedelta(seconds=0.1), timedelta(days=100 * 366)
+SHORTEST, LONGEST = timedelta(seconds=0.1), timedelta(days=100 * 366)
+_EVENTS = {name for name, _ in SOLAR_SCHEDULES}
 #: Moments outside are slips of the keyboard; from those within one can count on.
-_YEARS = (1900, 3000)
+EARLIEST, LATEST = 1900, 3000
 RELATED = ("interval", "crontab", "solar", "clocked")
 
 
@@ -56,6 +62,8 @@ def _bare(task: PeriodicTask, anchor: datetime) -> Times:
         _check_moment("clocked", task.clocked.clocked_time)
         return Once(task.clocked.clocked_time)
     if task.solar:
+        if task.solar.event not in _EVENTS:
+            raise _unfit("solar", f"names no event of the sun: {task.solar.event!r}")
         return Sun(task.solar.event, str(task.solar.latitude), str(task.solar.longitude))
     raise _unfit("schedule", "has no crontab, interval, clocked time or solar event")
 
@@ -65,17 +73,17 @@ def _span(row: IntervalSchedule) -> timedelta:
         every = timedelta(**{row.period: row.every})
     except (OverflowError, TypeError):  # days beyond number, or a unit that there is not
         every = timedelta.max
-    if every < _SHORTEST:
+    if every < SHORTEST:
         raise _unfit("interval", "is shorter than a tenth of a second")
-    if every > _LONGEST:
+    if every > LONGEST:
         raise _unfit("interval", "is longer than a hundred years")
     return every
 
 
 def _check_moment(field: str, moment: datetime | None) -> None:
     """Refuse moments so far away that counting from them leaves the calendar."""
-    if moment is not None and not _YEARS[0] <= moment.year <= _YEARS[1]:
-        raise _unfit(field, f"is outside the years {_YEARS[0]} to {_YEARS[1]}")
+    if moment is not None and not EARLIEST <= moment.year <= LATEST:
+        raise _unfit(field, f"is outside the years {EARLIEST} to {LATEST}")
 
 
 def _unfit(field: str, why: str) -> InvalidSchedule:

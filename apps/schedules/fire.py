@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import transaction
 from django_celery_beat.models import PeriodicTask
 
+from apps.core.arguments import LONGEST
 from apps.core.ids import uuid7
 from apps.jobs import registry
 from apps.jobs.api import Draft, JobError, enqueue_drafts, prepare_many
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 #: Schedules decided in one transaction.
 BATCH = 100
+#: Late ticks of one schedule that run at most, whatever its policy says: one transaction.
+MOST_LATE = 10_000
 
 
 @dataclass(slots=True)
@@ -120,13 +123,14 @@ def rules_of(policy: Policy) -> Rules:
     by = f" by {policy.paused_by}" if policy.paused_by else ""
     why = f": {policy.pause_reason}" if policy.pause_reason else ""
     deadline = policy.deadline or policy.periodic_task.expire_seconds
+    deadline = deadline and min(deadline, LONGEST)
     return Rules(
         misfire=policy.misfire,
-        limit=policy.misfire_limit,
-        grace=policy.misfire_grace,
+        limit=min(policy.misfire_limit, MOST_LATE),
+        grace=min(policy.misfire_grace, LONGEST),
         overlap=policy.overlap,
         deadline=deadline,
-        jitter=min(policy.jitter, deadline / 2) if deadline else policy.jitter,
+        jitter=min(policy.jitter, deadline / 2 if deadline else LONGEST),
         seed=policy.pk,
         paused_at=policy.paused_at,
         paused_until=policy.paused_until,
@@ -136,7 +140,12 @@ def rules_of(policy: Policy) -> Rules:
 
 def _read(ids: Sequence[int]) -> list[Policy]:
     related = [f"periodic_task__{name}" for name in RELATED]
-    return list(Policy.objects.filter(pk__in=ids).select_related(*related).order_by("pk"))
+    policies = refresh.readable(Policy.objects.select_related(*related), ids)
+    if missing := set(ids) - {policy.pk for policy in policies}:
+        logger.error("schedules that can't be read: %s", sorted(missing))
+        faulty = Policy.objects.filter(pk__in=missing)
+        faulty.update(next_fire_at=None, fault=refresh.UNREADABLE)
+    return policies
 
 
 def _fire(policies: Sequence[Policy], now: datetime, source: str) -> int:
@@ -158,16 +167,17 @@ def _judge(
     """Return the ticks to write for one schedule, and how far it comes."""
     task = policy.periodic_task
     step = {"task": policy.pk, "cursor": policy.cursor, "next_fire_at": None, "fault": ""}
+    held = f"job {busy}" if busy else ""
     try:
         times = times_of(task, anchor=policy.anchor)
-    except InvalidSchedule as error:
-        logger.error("the schedule %s can't fire: %s", task.name, error)
-        return [], step | {"fault": error.message}
-    held = f"job {busy}" if busy else ""
-    decision = decide(times, rules_of(policy), cursor=policy.cursor, now=now, busy=held)
+        decision = decide(times, rules_of(policy), cursor=policy.cursor, now=now, busy=held)
+        upcoming = times.after(decision.cursor)
+    except Exception as error:  # whatever is wrong with one schedule must not stop the others
+        logger.error("the schedule %s can't fire", task.name, exc_info=error)
+        return [], step | {"fault": f"can't fire: {type(error).__name__}: {error}"[:1000]}
     verdicts = _first_only(decision.verdicts) if task.one_off else decision.verdicts
     marks = list(_drafted(policy, [Mark(policy.pk, verdict, source) for verdict in verdicts]))
-    step |= {"cursor": decision.cursor, "next_fire_at": times.after(decision.cursor)}
+    step |= {"cursor": decision.cursor, "next_fire_at": upcoming}
     if task.one_off and any(mark.draft for mark in marks):
         step["next_fire_at"] = None
     return marks, step

@@ -4,13 +4,13 @@ import logging
 import time
 
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from apps.jobs.api import EnqueueBusy
 from apps.schedules import sql
 from apps.schedules.fire import BATCH, Round, fire_due
 from apps.schedules.heartbeat import Heart
-from apps.schedules.refresh import refresh
+from apps.schedules.refresh import reconsider, refresh
 from apps.schedules.sync import sync
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Loop:
 
     def _turn(self) -> float:
         if not self._synced:
-            sync()
+            self._begin()
             self._synced = True
         now = time.monotonic()
         if self._refreshed_at is None or (
@@ -72,6 +72,16 @@ class Loop:
         ahead = (upcoming - at).total_seconds()
         # What is due and was not taken is in another's hands: no need to hurry.
         return min(ahead, LONGEST) if ahead > 0 else 0.05 if done.schedules else LONGEST / 4
+
+    def _begin(self) -> None:
+        reconsider()
+        try:
+            sync()
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: the next turn begins again
+        except Exception:
+            # A slip in one declaration must not stop what is in the database already.
+            logger.exception("beat: the declared schedules were not synchronised")
 
     def _fire(self) -> Round:
         try:

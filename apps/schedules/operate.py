@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -15,7 +15,7 @@ from apps.jobs.enqueueing.draft import moment as aware
 from apps.schedules import refresh
 from apps.schedules.calls import call_of
 from apps.schedules.decide import Verdict
-from apps.schedules.definition import RELATED, times_of
+from apps.schedules.definition import EARLIEST, LATEST, RELATED, times_of
 from apps.schedules.errors import InvalidSchedule, ScheduleError, ScheduleNotFound
 from apps.schedules.fire import Mark, draft, fire_due, write
 from apps.schedules.models import Policy, Status, Tick
@@ -25,6 +25,8 @@ Actor = Any  # a user, or a name
 
 #: Ticks that a backfill makes unless told otherwise.
 BACKFILL = 1000
+#: Ticks that it makes at most: they are one transaction.
+MOST = 50_000
 
 
 def pause(task_id: int, *, reason: str, actor: Actor, until: datetime | None = None) -> Policy:
@@ -33,6 +35,7 @@ def pause(task_id: int, *, reason: str, actor: Actor, until: datetime | None = N
     Ticks of the pause are skipped, and say so. Raises ScheduleNotFound, and
     ScheduleError for an empty reason or a past `until`.
     """
+    reason = fit(reason)
     if not reason.strip():
         raise ScheduleError("Say why: a pause needs a reason.")
     if until is not None and aware("until", until) <= clock.read():
@@ -54,6 +57,7 @@ def resume(task_id: int, *, actor: Actor, reason: str = "") -> Policy:
 
     Ticks of the pause that no beat has seen yet are skipped first.
     """
+    reason = fit(reason)
     with _held(task_id) as policy:
         if policy.paused_at is not None:
             while fire_due(only=[task_id]).schedules:
@@ -70,6 +74,7 @@ def run_now(task_id: int, *, actor: Actor, reason: str = "") -> Tick:
 
     Its own ticks stay as they are. Raises ScheduleNotFound, InvalidSchedule and JobErrors.
     """
+    reason = fit(reason)
     with _held(task_id) as policy:
         verdict = Verdict(clock.read(), Status.FIRED, _said("run", actor, reason))
         mark = _mark(policy, verdict, f"run by {actor}")
@@ -93,6 +98,11 @@ def backfill(
     their job now. Raises ScheduleNotFound, InvalidSchedule, JobErrors, and
     ScheduleError for a range that is empty, not past, or holds more than `limit` ticks.
     """
+    aware("start", start)
+    aware("end", end)
+    reason, limit = fit(reason), min(limit, MOST)
+    # In one zone, two times of a night when the clocks change compare as the wall shows them.
+    start, end = _utc(start), _utc(end)
     _check_range(start, end)
     with _held(task_id) as policy:
         moments = _moments(policy, start, end, limit)
@@ -108,9 +118,19 @@ def backfill(
         return list(Tick.objects.filter(pk__in=ids).order_by("scheduled_for"))
 
 
+def fit(text: str) -> str:
+    """Return the text without what PostgreSQL's can't hold."""
+    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
+
+
+def _utc(moment: datetime) -> datetime:
+    if not EARLIEST <= moment.year <= LATEST:
+        years = f"{EARLIEST} to {LATEST}"
+        raise ScheduleError(f"{moment.isoformat()} is outside the years {years}.")
+    return moment.astimezone(UTC)
+
+
 def _check_range(start: datetime, end: datetime) -> None:
-    aware("start", start)
-    aware("end", end)
     if start >= end:
         raise ScheduleError(f"The range from {start.isoformat()} to {end.isoformat()} is empty.")
     if end > clock.read():
@@ -126,7 +146,7 @@ def _moments(policy: Policy, start: datetime, end: datetime, limit: int) -> list
         if len(found) > limit:
             raise ScheduleError(
                 f"More than {limit} ticks lie between {start.isoformat()} and {end.isoformat()}: "
-                "choose a shorter range, or a higher limit."
+                "choose a shorter range" + (", or a higher limit." if limit < MOST else ".")
             )
     return found
 

@@ -1,9 +1,12 @@
 """Noticing new and changed schedules: by what their rows say, not by who saved them."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Model, QuerySet
 from django_celery_beat.models import PeriodicTask
 
 from apps.schedules import sql
@@ -12,8 +15,11 @@ from apps.schedules.errors import InvalidSchedule
 from apps.schedules.models import Policy
 from apps.schedules.times import Once
 
+logger = logging.getLogger(__name__)
+
 #: Schedules taken up in one transaction.
 BATCH = 1000
+UNREADABLE = "its row can't be read: is its time zone known on this machine?"
 
 
 def refresh(*, only: Sequence[int] | None = None) -> int:
@@ -35,15 +41,20 @@ def refresh(*, only: Sequence[int] | None = None) -> int:
             return taken
 
 
+def reconsider() -> None:
+    """Let schedules that had a fault be taken up anew: this may be another machine."""
+    Policy.objects.exclude(fault="").update(definition="")
+
+
 def take_up(ids: Sequence[int]) -> None:
     """Make the policies of new tasks; start changed ones anew. Their rows must be locked."""
     tasks = {task.pk: task for task in read(ids)}
     found, now = sql.definitions(ids)
     if now is None:
         return
-    fresh = {pk: new for pk, (new, old) in found.items() if pk in tasks and new != old}
+    fresh = {pk: new for pk, (new, old) in found.items() if new != old}
     known = set(Policy.objects.filter(pk__in=fresh).values_list("pk", flat=True))
-    rows = [_started(tasks[pk], definition, now) for pk, definition in fresh.items()]
+    rows = [_started(tasks.get(pk), pk, definition, now) for pk, definition in fresh.items()]
     Policy.objects.bulk_create([row for row in rows if row.pk not in known])
     Policy.objects.bulk_update(
         [row for row in rows if row.pk in known],
@@ -52,20 +63,44 @@ def take_up(ids: Sequence[int]) -> None:
 
 
 def read(ids: Iterable[int]) -> list[PeriodicTask]:
-    """Return periodic tasks with their schedules."""
-    return list(PeriodicTask.objects.filter(pk__in=ids).select_related(*RELATED))
+    """Return periodic tasks with their schedules, without those that can't be read."""
+    return readable(PeriodicTask.objects.select_related(*RELATED), ids)
 
 
-def _started(task: PeriodicTask, definition: str, now: datetime) -> Policy:
+def readable[M: Model](rows: QuerySet[M], ids: Iterable[int]) -> list[M]:
+    """Return the rows with these ids, by id; one that can't be read spoils no other.
+
+    A crontab's time zone becomes an object as it is read, which fails for a zone that
+    this machine does not know.
+    """
+    listed = sorted(ids)
+    try:
+        return list(rows.filter(pk__in=listed).order_by("pk"))
+    except ValidationError:
+        if len(listed) == 1:
+            return []
+    return [row for pk in listed for row in readable(rows, [pk])]
+
+
+def _started(task: PeriodicTask | None, pk: int, definition: str, now: datetime) -> Policy:
     """Return a policy whose schedule begins now."""
     anchor = now.replace(microsecond=0)
-    policy = Policy(periodic_task=task, cursor=now, anchor=anchor, definition=definition, fault="")
+    policy = Policy(periodic_task_id=pk, cursor=now, anchor=anchor, definition=definition, fault="")
+    if task is None:
+        policy.fault = UNREADABLE
+        return policy
     try:
-        times = times_of(task, anchor=anchor)
+        _begin(policy, task, now)
     except InvalidSchedule as error:
         policy.fault = error.message
-        return policy
+    except Exception as error:  # whatever is wrong with one schedule must not stop the others
+        logger.exception("the schedule %s can't be counted", task.name)
+        policy.fault = f"can't be counted: {type(error).__name__}: {error}"[:1000]
+    return policy
+
+
+def _begin(policy: Policy, task: PeriodicTask, now: datetime) -> None:
+    times = times_of(task, anchor=policy.anchor)
     if task.clocked is not None and task.last_run_at is None:
         policy.cursor = min(now, Once(task.clocked.clocked_time).at - timedelta(seconds=1))
     policy.next_fire_at = times.after(policy.cursor) if task.enabled else None
-    return policy

@@ -16,12 +16,14 @@ from unfold.widgets import (
 )
 
 from apps.core import clock
+from apps.core.arguments import LONGEST
 from apps.jobs.models.job import MAX_PRIORITY
 from apps.schedules import calls
 from apps.schedules.admin.when import TYPED, WhenForm
 from apps.schedules.declare import POLICY
 from apps.schedules.definition import times_of, zone_of
 from apps.schedules.errors import InvalidSchedule
+from apps.schedules.fire import MOST_LATE
 from apps.schedules.models import Misfire, Overlap, Policy
 
 
@@ -30,6 +32,7 @@ def _seconds(text: str, *, initial: float | None = None, least: float = 0.0) -> 
         required=False,
         initial=initial,
         min_value=least,
+        max_value=LONGEST,
         widget=UnfoldAdminDecimalFieldWidget,
         help_text=text,
     )
@@ -51,6 +54,7 @@ class PeriodicTaskForm(WhenForm):
         required=False,
         initial=100,
         min_value=1,
+        max_value=MOST_LATE,
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="Of late ticks, run at most the newest so many.",
     )
@@ -156,6 +160,7 @@ class PauseForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
     minutes = forms.FloatField(
         required=False,
         min_value=0.01,
+        max_value=LONGEST / 60,
         widget=UnfoldAdminDecimalFieldWidget,
         help_text="Empty: until somebody resumes it.",
     )

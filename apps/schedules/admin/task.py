@@ -22,6 +22,7 @@ from apps.schedules.admin.verbs import Verbs
 from apps.schedules.admin.when import present
 from apps.schedules.definition import RELATED
 from apps.schedules.models import Policy, Tick
+from apps.schedules.refresh import refresh
 
 #: Ticks on a schedule's page; all of them are in the list of ticks.
 LATEST = 50
@@ -73,6 +74,8 @@ class PeriodicTaskAdmin(Verbs, ModelAdmin):  # type: ignore[misc]  # unfold ship
         form.keep_when()
         super().save_model(request, obj, form, change)
         Policy.objects.filter(pk=obj.pk).update(**form.policy_values())
+        if Policy.objects.filter(pk=obj.pk).exclude(fault="").update(definition=""):
+            refresh(only=[obj.pk])  # the policy may have been what was wrong
         audit.record(
             verb="schedule.change" if change else "schedule.create",
             target_type="schedule",

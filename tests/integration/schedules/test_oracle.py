@@ -319,6 +319,7 @@ def simulate(start, schedules, looks, beats):
     check(known)
 
 
+@pytest.mark.timeout(300 if EXAMPLES < 1000 else 7200)
 def test_the_ticks_are_exactly_the_oracles(beats):
     """Python's clock stands still and wrong all the while: only the database's counts."""
 

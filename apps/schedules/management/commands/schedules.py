@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.dateparse import parse_date, parse_datetime
 
 from apps.core import clock
+from apps.core.arguments import seconds, whole
 from apps.jobs.management.output import as_json, as_table
 from apps.schedules import operate, selectors, sync
 from apps.schedules.definition import zone_of
@@ -32,10 +33,10 @@ class Command(BaseCommand):
         verbs.add_parser("list", help="every schedule: how it stands")
         coming = verbs.add_parser("next", help="the next fire times, in the schedule's zone")
         coming.add_argument("name", nargs="?", default="", help="without: of all schedules")
-        coming.add_argument("--count", type=int, default=10)
+        coming.add_argument("--count", type=whole(10_000), default=10)
         verbs.add_parser("sync", help="bring declared schedules into the database")
         pause = verbs.add_parser("pause", help="let no tick fire")
-        pause.add_argument("--for", dest="seconds", type=float, help="seconds; without: no end")
+        pause.add_argument("--for", dest="seconds", type=seconds, help="seconds; without: no end")
         verbs.add_parser("resume", help="let it fire again")
         verbs.add_parser("run", help="run its job now")
         filling = verbs.add_parser("backfill", help="run past ticks that did not run")
@@ -46,7 +47,7 @@ class Command(BaseCommand):
         form = "2030-01-31 or 2030-01-31T09:00, in the schedule's zone, or with an offset"
         filling.add_argument("start", help=form)
         filling.add_argument("end", help=f"not included; {form}")
-        filling.add_argument("--limit", type=int, default=operate.BACKFILL)
+        filling.add_argument("--limit", type=whole(operate.MOST), default=operate.BACKFILL)
         for each in verbs.choices.values():
             each.add_argument("--json", action="store_true", help="print JSON")
 
@@ -75,8 +76,8 @@ class Command(BaseCommand):
         self._print(rows, options, ("name", "done", "fields", "kept"))
 
     def _pause(self, options: dict[str, Any]) -> None:
-        seconds = options["seconds"]
-        until = None if seconds is None else clock.read() + timedelta(seconds=seconds)
+        span = options["seconds"]
+        until = None if span is None else clock.read() + timedelta(seconds=span)
         task = selectors.by_name(options["name"])
         operate.pause(task.pk, reason=options["reason"], actor="cli", until=until)
         self._one(task.name, options)
