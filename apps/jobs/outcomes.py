@@ -23,6 +23,12 @@ MAX_MESSAGE = 2_000
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
+def _span(name: str, seconds: float) -> float:
+    if not math.isfinite(seconds):
+        raise ValueError(f"{name}({seconds!r}): give a finite number of seconds.")
+    return min(max(0.0, float(seconds)), LONGEST)
+
+
 class Snooze(Exception):
     """Run me again in `seconds`, cut to ten years; nothing failed.
 
@@ -31,9 +37,7 @@ class Snooze(Exception):
 
     def __init__(self, seconds: float, reason: str = "snoozed by its handler") -> None:
         super().__init__(reason)
-        if not math.isfinite(seconds):
-            raise ValueError(f"Snooze({seconds!r}): give a finite number of seconds.")
-        self.seconds = min(max(0.0, float(seconds)), LONGEST)
+        self.seconds = _span("Snooze", seconds)
         self.reason = reason
 
 
@@ -54,7 +58,7 @@ class Retry(Exception):
 
     def __init__(self, seconds: float | None = None, cause: BaseException | None = None) -> None:
         super().__init__("asked to be run again" if cause is None else str(cause))
-        self.seconds = None if seconds is None else max(0.0, float(seconds))
+        self.seconds = None if seconds is None else _span("Retry", seconds)
         self.cause = cause
 
 

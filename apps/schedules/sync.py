@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from apps.core import audit
+from apps.jobs import registry
 from apps.schedules import declare
 from apps.schedules.declare import POLICY, Declaration
 from apps.schedules.definition import RELATED
@@ -42,6 +43,7 @@ def sync(declared: Iterable[Declaration] | None = None, *, actor: object = None)
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_LOCK)
+        _rename(wanted)
         rows = {
             task.name: task
             for task in PeriodicTask.objects.filter(name__in=wanted).select_related(
@@ -60,6 +62,17 @@ def sync(declared: Iterable[Declaration] | None = None, *, actor: object = None)
                 details={"changed": touched},
             )
     return changes
+
+
+def _rename(wanted: dict[str, Declaration]) -> None:
+    """Let the schedule that a kind declared under an alias go on under the kind's name."""
+    for name in wanted:
+        kind = registry.get(name)
+        aliases = set(kind.aliases) - wanted.keys() if kind and kind.name == name else set()
+        if aliases and not PeriodicTask.objects.filter(name=name).exists():
+            old = PeriodicTask.objects.filter(name__in=aliases, policy__declared__isnull=False)
+            if (task := old.order_by("pk").first()) is not None:
+                PeriodicTask.objects.filter(pk=task.pk).update(name=name)
 
 
 def _one(declaration: Declaration, task: PeriodicTask | None) -> Change:

@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.db import transaction
 from django_celery_beat.models import PeriodicTask
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
@@ -41,6 +42,8 @@ def _seconds(text: str, *, initial: float | None = None, least: float = 0.0) -> 
 class PeriodicTaskForm(WhenForm):
     """A periodic task with its policy."""
 
+    #: When the row was last saved as this page was made.
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
     task = forms.ChoiceField(widget=UnfoldAdminSelectWidget, label="Kind")
     misfire = forms.ChoiceField(
         choices=Misfire.choices,
@@ -97,6 +100,8 @@ class PeriodicTaskForm(WhenForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 Django's
         super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["seen"] = self.instance.date_changed.isoformat()
         for name in {"kwargs", "args", "description"} & self.fields.keys():
             self.fields[name].widget.attrs["rows"] = 3
         if "task" in self.fields:
@@ -110,13 +115,26 @@ class PeriodicTaskForm(WhenForm):
             self.initial.update({name: getattr(policy, name) for name in POLICY})
 
     def clean(self) -> dict[str, Any]:
-        """Fill in what is not said."""
+        """Fill in what is not said, and refuse a page that is older than the row."""
         data = dict(super().clean() or {})
+        self._check_seen(data.get("seen") or "")
         defaults = {"misfire_grace": 60.0, "misfire_limit": 100, "jitter": 0.0}
         data |= {name: value for name, value in defaults.items() if data.get(name) is None}
         if data.get("deadline") and data["jitter"] >= data["deadline"]:
             self.add_error("jitter", "must be shorter than the deadline, or jobs could never start")
         return data
+
+    def _check_seen(self, seen: str) -> None:
+        """Lock the row where it is about to be saved, so that of two saves one comes second."""
+        rows = PeriodicTask.objects.filter(pk=self.instance.pk)
+        if transaction.get_connection().in_atomic_block:
+            rows = rows.select_for_update(no_key=True)
+        saved = rows.values_list("date_changed", flat=True).first() if self.instance.pk else None
+        if seen and saved is not None and saved.isoformat() != seen:
+            self.add_error(
+                None,
+                "Somebody saved this schedule while you edited it: open it again to see how it is.",
+            )
 
     def policy_values(self) -> dict[str, Any]:
         """Return the policy's columns."""

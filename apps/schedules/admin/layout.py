@@ -4,7 +4,7 @@ from typing import Any
 
 #: For people who may change it.
 EDITED: tuple[tuple[str | None, dict[str, Any]], ...] = (
-    (None, {"fields": ("name", "task", "kwargs", "arguments", "enabled", "description")}),
+    (None, {"fields": ("name", "task", "kwargs", "arguments", "enabled", "description", "seen")}),
     (
         "When",
         {

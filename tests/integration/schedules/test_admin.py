@@ -159,6 +159,52 @@ def test_an_interval_saved_unchanged_keeps_its_anchor(browser):
     assert not IntervalSchedule.objects.filter(every=7).exists()
 
 
+def test_of_two_operators_the_second_is_told(browser):
+    """Her page is older than what his left: saved, it would undo that."""
+    task = PeriodicTaskFactory(cron="0 * * * *")
+    seen = browser.get(change_url(task)).context["adminform"].form.initial["seen"]
+    typed = form(name=task.name, cron="0 * * * *", kwargs=task.kwargs, seen=seen)
+    assert browser.post(change_url(task), typed | {"cron": "30 * * * *"}).status_code == 302
+    answer = browser.post(change_url(task), typed | {"description": "hers"})
+    assert "Somebody saved this schedule" in str(answer.context["adminform"].form.errors)
+    task.refresh_from_db()
+    assert (task.crontab.minute, task.description) == ("30", "")
+
+
+def test_beat_is_no_second_operator(browser, at, look):
+    """It counts runs; a page that was opened before may still be saved."""
+    with at("2026-03-02 09:59"):
+        task = PeriodicTaskFactory(cron="0 * * * *")
+    seen = browser.get(change_url(task)).context["adminform"].form.initial["seen"]
+    with at("2026-03-02 10:00:01"):
+        look()
+        typed = form(name=task.name, cron="0 * * * *", kwargs=task.kwargs, seen=seen)
+        assert browser.post(change_url(task), typed).status_code == 302
+    task.refresh_from_db()
+    assert task.total_run_count == 1
+
+
+@pytest.mark.parametrize(
+    ("codename", "opens"),
+    [("view_periodictask", True), ("view_tick", False), ("view_crontabschedule", False)],
+)
+def test_pages_open_for_those_who_may_see_them(client, codename, opens):
+    """And none of them lets a viewer write."""
+    user = UserFactory(is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename=codename))
+    client.force_login(user)
+    task = PeriodicTaskFactory(cron="0 * * * *")
+    status = 200 if opens else 403
+    assert client.get(reverse(LIST)).status_code == status
+    assert client.get(change_url(task)).status_code == status
+    posted = client.post(reverse("admin:schedules_preview"), form(_task=str(task.pk)))
+    assert posted.status_code == status
+    assert client.post(change_url(task), form(name="mine")).status_code == 403
+    assert client.post(reverse(ADD), form()).status_code == 403
+    assert client.post(reverse("admin:schedules_preview"), form()).status_code == 403
+    assert not PeriodicTask.objects.filter(name="mine").exists()
+
+
 def test_a_moment_makes_a_one_off(browser):
     """Nobody has to know that it must."""
     typed = form(at_0="2030-01-31", at_1="09:00:00")

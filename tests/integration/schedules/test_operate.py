@@ -182,6 +182,36 @@ def test_a_declared_schedule_comes_goes_and_comes_back(declared):
     assert PeriodicTask.objects.get(pk=task.pk).enabled
 
 
+def test_a_renamed_kind_keeps_its_schedule(declared):
+    """The old name is an alias: what an operator changed stays, and no second one fires."""
+
+    def handler(name: str = ""):
+        return name
+
+    declared(Schedule(crontab(minute="5"), misfire="all"))
+    sync()
+    old = PeriodicTask.objects.get(name="test.declared")
+    Policy.objects.filter(pk=old.pk).update(misfire="skip")
+    declared(None)
+    registry.declare(
+        registry.Kind(
+            name="test.moved",
+            handler=handler,
+            schema=Schema.of(handler),
+            aliases=("test.declared",),
+            schedule=Schedule(crontab(minute="5"), misfire="all"),
+        )
+    )
+    try:
+        sync()
+        task = PeriodicTask.objects.get(pk=old.pk)
+        assert (task.name, task.task, task.enabled) == ("test.moved", "test.moved", True)
+        assert task.policy.misfire == "skip"
+        assert not PeriodicTask.objects.filter(name="test.declared").exists()
+    finally:
+        registry.forget("test.moved")
+
+
 def test_sync_follows_the_code_but_not_over_an_operator(declared):
     """Each field by itself."""
     declared(Schedule(crontab(minute="5"), misfire="all"))

@@ -4,7 +4,7 @@ import pytest
 
 from apps.jobs import outcomes
 from apps.jobs.backoff import Backoff
-from apps.jobs.outcomes import Cancelled, GiveUp, Limits, Settlement, Snooze
+from apps.jobs.outcomes import Cancelled, GiveUp, Limits, Retry, Settlement, Snooze
 from apps.jobs.states import Verb
 
 RETRY = Backoff(max_attempts=3, base=1, cap=60, floor=1, give_up_on=(LookupError,))
@@ -53,10 +53,11 @@ def test_a_snooze_is_no_failure():
 
 
 @pytest.mark.parametrize("seconds", [float("inf"), float("-inf"), float("nan")])
-def test_an_endless_snooze_is_refused_where_it_is_written(seconds):
+def test_an_endless_wait_is_refused_where_it_is_written(seconds):
     """Not by the statement that settles the run, which knows nothing of the handler."""
-    with pytest.raises(ValueError, match="finite"):
-        Snooze(seconds)
+    for wish in (Snooze, Retry):
+        with pytest.raises(ValueError, match="finite"):
+            wish(seconds)
 
 
 def test_a_handler_that_stops_on_request_is_cancelled():
