@@ -68,6 +68,7 @@ def test_an_update_without_a_signal_is_seen_soon(processes):
     wait_until(lambda: Tick.objects.filter(periodic_task=task, status="fired").exists())
 
 
+@pytest.mark.timeout(3600 if LONG else 300)
 def test_kills_and_a_restart_of_the_database_cost_no_tick(processes, postgres_server):
     """Two beats over fifty schedules: no tick twice, none missing under "run all"."""
     tasks = every(lambda number: 1 + number % 3, 50)
