@@ -68,6 +68,12 @@ class Facts:
         return self.attempts[-1] if self.attempts else None
 
     @property
+    def trace(self) -> str:
+        """The id of the trace that it belongs to, out of its W3C traceparent."""
+        parts = (getattr(self.job, "trace", None) or "").split("-")
+        return parts[1] if len(parts) == 4 else ""
+
+    @property
     def is_paused(self) -> bool:
         """Whether its queue lets nothing start."""
         queue = self.queue
