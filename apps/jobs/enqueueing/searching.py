@@ -32,8 +32,9 @@ def terms(kind: Kind, draft: "Draft") -> tuple[tuple[str, str], ...]:
 def of_args(kind: Kind, args: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the (field, value) pairs of arguments, each once."""
     found: dict[tuple[str, str], None] = {}
+    named = kind.schema.named(args)
     for name in kind.search:
-        for leaf in at(args, tuple(name.split("."))):
+        for leaf in at(named, tuple(name.split("."))):
             if leaf is not None and leaf != "" and len(found) < MAX_TERMS:
                 found[name, clipped(_text(leaf))] = None
     return list(found)
