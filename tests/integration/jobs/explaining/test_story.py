@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.breakers.models import Breaker, Transition
 from apps.core import audit, context
 from apps.jobs.api import Companion, Event, Link, companions, enqueue, pause_queue, retry, waiting
-from apps.jobs.explaining.words import ago, count, span
+from apps.jobs.explaining.words import Wait, ago, count, span
 from apps.jobs.models import Attempt, Job, SearchTerm
 from apps.jobs.running import execute
 from apps.schedules.models import Tick
@@ -168,6 +168,37 @@ def test_the_fragment_is_for_those_who_may_see_the_page(client, staff, django_us
     nobody.user_permissions.add(Permission.objects.get(codename="view_job"))
     client.force_login(django_user_model.objects.get(pk=nobody.pk))
     assert client.get(url).status_code == 200
+
+
+def test_what_an_app_tells_is_for_those_who_may_see_it(client, django_user_model):
+    """A viewer of jobs alone learns nothing of payments; the job's own story stays."""
+    job = JobFactory(state="succeeded")
+    wait = Wait("human", "waits for the shop", because=False)
+    tell = Companion(links=(Link("The parcel", "/parcels/7"),), wait=wait)
+    companions.register("test", lambda job: True, lambda job: tell, permission="orders.view_order")
+    try:
+        viewer = django_user_model.objects.create_user("eye@example.com", "x", is_staff=True)
+        viewer.user_permissions.set(Permission.objects.filter(codename="view_job"))
+        client.force_login(viewer)
+        url = reverse("admin:jobs_job_change", args=[job.pk])
+        assert "/parcels/7" not in client.get(url).content.decode()
+        assert client.get(url).context["story"]["said"].code == "succeeded"
+        viewer.user_permissions.add(Permission.objects.get(codename="view_order"))
+        assert "/parcels/7" in client.get(url).content.decode()
+        assert client.get(url).context["story"]["said"].code == "human"
+    finally:
+        companions.forget("test")
+
+
+def test_of_many_runs_the_latest_are_told_in_full(read):
+    """A page is no dump of the table."""
+    job = JobFactory(state="dead", attempt=30)
+    for number in range(1, 31):
+        AttemptFactory(job=job, number=number, traceback=f"traceback of run {number}.")
+    page = read(job)
+    assert page.text.count("traceback of run") == 10
+    assert "traceback of run 30." in page.text
+    assert len([title for title in page.events if title.startswith("Run")]) == 30
 
 
 def test_odd_progress_is_no_error(staff):
