@@ -6,9 +6,7 @@ The terms are written by the statement that writes the job, for such kinds only.
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
-from apps.jobs.models import SearchTerm
 from apps.jobs.redacting import at
 from apps.jobs.registry import Kind
 
@@ -32,23 +30,11 @@ def terms(kind: Kind, draft: "Draft") -> tuple[tuple[str, str], ...]:
 def of_args(kind: Kind, args: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the (field, value) pairs of arguments, each once."""
     found: dict[tuple[str, str], None] = {}
-    named = kind.schema.named(args)
     for name in kind.search:
-        for leaf in at(named, tuple(name.split("."))):
+        for leaf in at(args, tuple(name.split("."))):
             if leaf is not None and leaf != "" and len(found) < MAX_TERMS:
                 found[name, clipped(_text(leaf))] = None
     return list(found)
-
-
-def renew(kind: Kind, job_id: UUID, args: Mapping[str, Any]) -> None:
-    """Let a job be found by new arguments: for whoever writes them."""
-    if not kind.search:
-        return
-    SearchTerm.objects.filter(job_id=job_id, field__in=kind.search).delete()
-    pairs = of_args(kind, args)
-    SearchTerm.objects.bulk_create(
-        [SearchTerm(job_id=job_id, field=field, value=value) for field, value in pairs]
-    )
 
 
 def clipped(value: str) -> str:

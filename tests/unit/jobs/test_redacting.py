@@ -86,7 +86,7 @@ def test_arguments_by_place_are_masked_by_their_values():
         args = {"args": [1], "kwargs": {"b": secret}}
         assert veil_of(call, args).args(args) == {"args": [1], "kwargs": {"b": MASK}}
         assert veil_of(call, args).text(f"no {secret}!") == f"no {MASK}!"
-        assert searching.of_args(call, args) == [("a", "1")]
+        assert searching.of_args(call, call.schema.named(args)) == [("a", "1")]
 
 
 def test_arguments_that_no_longer_fit_are_secret_altogether():

@@ -9,7 +9,6 @@ from django.urls import reverse
 from apps.core import context
 from apps.jobs.api import enqueue, enqueue_many
 from apps.jobs.backoff import Backoff
-from apps.jobs.enqueueing import searching
 from apps.jobs.models import Job, SearchTerm
 from apps.jobs.operating import finding
 from apps.jobs.operating.prune import prune
@@ -68,14 +67,6 @@ def test_a_job_that_takes_another_in_keeps_its_terms_unless_its_arguments_change
     assert terms(job) == {("order_id", "D-1")}
     enqueue("test.ship", {"order_id": "D-3"}, unique_key="d", replace=True)
     assert terms(job) == {("order_id", "D-3")}
-
-
-def test_edited_arguments_are_found_and_the_old_ones_are_not(ship):
-    """Whoever writes arguments renews the terms."""
-    with context.bind(correlation_id="req-8"):
-        job = enqueue("test.ship", {"order_id": "I-1"})
-    searching.renew(ship, job.id, {"order_id": "I-2"})
-    assert terms(job) == {("order_id", "I-2"), ("correlation_id", "req-8")}
 
 
 def test_other_kinds_leave_no_terms():
