@@ -70,7 +70,7 @@ class Facts:
     @property
     def trace(self) -> str:
         """The id of the trace that it belongs to, out of its W3C traceparent."""
-        parts = (getattr(self.job, "trace", None) or "").split("-")
+        parts = (self.job.trace or "").split("-")
         return parts[1] if len(parts) == 4 else ""
 
     @property

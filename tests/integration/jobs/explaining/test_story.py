@@ -121,6 +121,10 @@ def test_flower_and_the_trace_are_linked_where_they_are_configured(read, setting
     assert "Its doorbell in Flower" not in read(job).links
     settings.FLOWER_BASIC_AUTH = "flower:secret"
     assert read(job).links["Its doorbell in Flower"] == f"/flower/task/{job.id}"
+    traced = JobFactory(trace=f"00-{'a' * 32}-{'b' * 16}-01")
+    assert "Its trace" not in read(traced).links
+    settings.JOBS_TRACE_URL = "https://traces.example/{trace_id}"
+    assert read(traced).links["Its trace"] == f"https://traces.example/{'a' * 32}"
 
 
 def test_the_command_says_what_the_page_says(capsys):
