@@ -8,11 +8,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from apps.api.submit import lock_prefix
-from apps.jobs import registry
-from apps.jobs.api import Job
+from apps.jobs.api import Job, redacted
 from apps.jobs.models import Attempt
 
-REDACTED = "[redacted]"
 _STATE = Literal["queued", "running", "succeeded", "dead", "cancelled"]
 #: Named in a summary, and read for one.
 SUMMARY = (
@@ -124,8 +122,7 @@ def job(row: Job, attempts: Iterable[Attempt] = ()) -> dict[str, Any]:
     found = summary(row) | {name: getattr(row, name) for name in _DETAILS}
     lock = row.lock_key
     found["lock_key"] = lock and lock.removeprefix(lock_prefix(row.enqueued_by))
-    found["args"] = _redacted(row)
-    found["result"] = row.result
+    found |= redacted(row)
     found["attempts"] = [{name: getattr(each, name) for name in _ATTEMPT} for each in attempts]
     return found
 
@@ -138,12 +135,3 @@ def summary(row: Job) -> dict[str, Any]:
 def reference(row: Job) -> dict[str, Any]:
     """Return what a bulk call's answer holds of a job."""
     return {"id": row.id, "kind": row.kind, "state": row.state}
-
-
-def _redacted(row: Job) -> dict[str, Any]:
-    kind = registry.get(row.kind)
-    hidden = kind.redact if kind else ()
-    args: dict[str, Any] = row.args
-    if not hidden:
-        return args
-    return {name: REDACTED if name in hidden else value for name, value in args.items()}

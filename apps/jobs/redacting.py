@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from apps.jobs import registry
+from apps.jobs.errors import InvalidArgs
 from apps.jobs.registry import Kind
 
 MASK = "•••"
@@ -49,6 +50,8 @@ class Veil:
             return value
         if isinstance(value, str):
             return self.text(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return MASK if self.pattern.fullmatch(str(value)) else value
         if isinstance(value, Mapping):
             return {self.text(str(name)): self._value(item) for name, item in value.items()}
         if isinstance(value, list):
@@ -78,7 +81,13 @@ def veil_of(kind: Kind, args: Any) -> Veil:  # noqa: ANN401 a row's JSON, or its
     paths = [tuple(name.split(".")) for name in kind.redact]
     in_args = [path for path in paths if path[0] != "result"]
     in_result = [path[1:] for path in paths if path[0] == "result"]
-    return _veil(in_args, in_result, json.loads(args) if isinstance(args, str) else args)
+    values = json.loads(args) if isinstance(args, str) else args
+    try:
+        named = kind.schema.named(values)
+    except InvalidArgs:  # of an older signature: nobody can say which of them is secret
+        return _veil([()], in_result, values)
+    # A row that keeps its arguments otherwise (by place) is masked by their values.
+    return _veil(in_args, in_result, named)
 
 
 def _veil(in_args: list[Path], in_result: list[Path], args: Any) -> Veil:  # noqa: ANN401 a row's JSON

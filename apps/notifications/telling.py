@@ -11,7 +11,7 @@ _TONES = {State.ACCEPTED: "good", State.FAILED: "bad", State.UNKNOWN: "warn"}
 
 def register() -> None:
     """Let jobs' pages ask."""
-    companions.register("notifications", applies, tell)
+    companions.register("notifications", applies, tell, permission="notifications.view_email")
 
 
 def applies(job: Job) -> bool:

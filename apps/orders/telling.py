@@ -8,7 +8,7 @@ from apps.orders.models import Order
 
 def register() -> None:
     """Let jobs' pages ask."""
-    companions.register("orders", applies, tell)
+    companions.register("orders", applies, tell, permission="orders.view_order")
 
 
 def applies(job: Job) -> bool:

@@ -14,7 +14,7 @@ _TONES = {"succeeded": "good", "declined": "bad", "review": "warn", "contradicti
 
 def register() -> None:
     """Let jobs' pages ask."""
-    companions.register("payments", applies, tell)
+    companions.register("payments", applies, tell, permission="payments.view_operation")
 
 
 def applies(job: Job) -> bool:

@@ -6,7 +6,7 @@ from apps.schedules.models import Tick
 
 def register() -> None:
     """Let jobs' pages ask."""
-    companions.register("schedules", applies, tell)
+    companions.register("schedules", applies, tell, permission="schedules.view_tick")
 
 
 def applies(job: Job) -> bool:

@@ -35,6 +35,7 @@ def rows(facts: Facts) -> list[tuple[str, str]]:
         ("Losses", f"{job.losses} of {facts.kind.max_losses if facts.kind else '?'}"),
         ("Worker", facts.runner.name if facts.runner else job.worker),
         *((name, getattr(job, field)) for field, name in (_TIMES | _WHENCE).items()),
+        ("Trace", facts.trace),
     ]
     return [(name, _text(value)) for name, value in listed if value not in (None, "")]
 

@@ -1,5 +1,6 @@
 """A job's page: the answer at its top, its progress, its timeline, and what to do."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
@@ -53,7 +54,7 @@ class StoryAdmin(ReadOnlyAdmin):
         job = Job.objects.filter(pk=job_id).first()
         if job is None or not self.has_view_permission(request, job):
             raise Http404
-        context = story(job)
+        context = story(job, may=request.user.has_perm)
         if request.GET.get("seen") == context["story"]["seen"]:
             return HttpResponse(status=204)
         return TemplateResponse(request, "admin/jobs/job/_story.html", context)
@@ -69,7 +70,7 @@ class StoryAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """Show the story above the fields."""
         if obj is not None:
-            context.update(story(obj))
+            context.update(story(obj, may=request.user.has_perm))
         answer: HttpResponse = super().render_change_form(
             request, context, add=add, change=change, form_url=form_url, obj=obj
         )
@@ -81,9 +82,9 @@ class StoryAdmin(ReadOnlyAdmin):
         return redacting.veil(job.kind, job.args).text(job.error) or "-"
 
 
-def story(job: Job) -> dict[str, Any]:
-    """Return what the templates need."""
-    facts, companions = gather(job), told(job)
+def story(job: Job, *, may: Callable[[str], bool]) -> dict[str, Any]:
+    """Return what the templates need, for somebody with certain permissions."""
+    facts, companions = gather(job), told(job, may=may)
     said = explanation(facts, companions)
     events = timeline(facts, companions)
     seen = (job.state, job.attempt, job.progress, job.run_at, said.code, said.also, len(events))

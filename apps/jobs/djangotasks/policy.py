@@ -16,14 +16,16 @@ NAMES = (
     "lock",
     "max_losses",
     "on_dead",
+    "redact",
     "retention",
     "retry",
+    "search",
     "timeout",
     "transactional",
     "unique",
 )
 #: These belong to one function, not to all of a backend.
-_SINGLE = ("aliases", "lock", "unique")
+_SINGLE = ("aliases", "lock", "redact", "search", "unique")
 
 
 class InvalidReturn(TypeError):

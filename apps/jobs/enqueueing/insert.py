@@ -214,7 +214,8 @@ def _chunks(drafts: Sequence[Draft]) -> Iterator[list[Draft]]:
 
 
 def _write(drafts: Sequence[Draft]) -> dict[Any, Job]:
-    terms = [row for draft in drafts for row in _terms(draft)]
+    searched = (draft for draft in drafts if draft.terms or draft.replace)
+    terms = [row for draft in searched for row in _terms(draft)]
     with connection.cursor() as cursor:
         cursor.execute(
             _MANY_SEARCHED if terms else _MANY,

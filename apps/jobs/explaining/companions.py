@@ -2,7 +2,9 @@
 
 The ledger may not import payments, mail or schedules; they tell it about themselves::
 
-    companions.register("payments", lambda job: job.kind.startswith("payments."), tell)
+    companions.register("payments", applies, tell, permission="payments.view_operation")
+
+A person without that permission is told nothing of it.
 """
 
 import logging
@@ -31,12 +33,15 @@ class Companion:
 Applies = Callable[[Job], bool]
 Tell = Callable[[Job], Companion | None]
 
-_registered: dict[str, tuple[Applies, Tell]] = {}
+_registered: dict[str, tuple[Applies, Tell, str]] = {}
 
 
-def register(name: str, applies: Applies, tell: Tell) -> None:
-    """Ask `tell` about every job to which `applies` says yes; the name registers once."""
-    _registered[name] = (applies, tell)
+def register(name: str, applies: Applies, tell: Tell, *, permission: str = "") -> None:
+    """Ask `tell` about every job to which `applies` says yes; the name registers once.
+
+    What is told is for those who have the `permission` (`app.codename`), or for all.
+    """
+    _registered[name] = (applies, tell, permission)
 
 
 def forget(name: str) -> None:
@@ -44,10 +49,15 @@ def forget(name: str) -> None:
     _registered.pop(name, None)
 
 
-def told(job: Job) -> list[Companion]:
-    """Return what the apps tell of a job. One that fails is logged: the page must come up."""
+def told(job: Job, *, may: Callable[[str], bool] = bool) -> list[Companion]:
+    """Return what the apps tell of a job to somebody; `may` says which permissions they have.
+
+    An app that fails is logged: the page must come up.
+    """
     found = []
-    for name, (applies, tell) in sorted(_registered.items()):
+    for name, (applies, tell, permission) in sorted(_registered.items()):
+        if permission and not may(permission):
+            continue
         try:
             companion = tell(job) if applies(job) else None
         except Exception:

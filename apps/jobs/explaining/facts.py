@@ -22,8 +22,8 @@ from apps.jobs.states import State
 
 #: Due jobs before this one are counted up to here.
 MOST_AHEAD = 1_000
-#: Runs that are shown; a job that snoozes for years has more.
-MOST_ATTEMPTS = 200
+#: Runs that are shown, and those of them with their tracebacks; a job may have thousands.
+MOST_ATTEMPTS, MOST_TRACEBACKS = 200, 10
 
 _AHEAD = f"""
 SELECT count(*) FROM (
@@ -66,6 +66,12 @@ class Facts:
     def last(self) -> Attempt | None:
         """The latest remembered run."""
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def trace(self) -> str:
+        """The id of the trace that it belongs to, out of its W3C traceparent."""
+        parts = (self.job.trace or "").split("-")
+        return parts[1] if len(parts) == 4 else ""
 
     @property
     def is_paused(self) -> bool:
@@ -148,7 +154,10 @@ def _hold(kind: Kind | None) -> Hold | None:
 
 def _attempts(job: Job) -> list[Attempt]:
     found = Attempt.objects.filter(job_id=job.id).order_by(F("number").desc(), F("id").desc())
-    return list(reversed(found[:MOST_ATTEMPTS]))
+    latest = list(found[:MOST_TRACEBACKS])
+    if len(latest) == MOST_TRACEBACKS:
+        latest += found.defer("traceback")[MOST_TRACEBACKS:MOST_ATTEMPTS]
+    return list(reversed(latest))
 
 
 def _audits(job: Job) -> list[Audit]:

@@ -29,6 +29,8 @@ def _own(facts: Facts) -> Iterator[Link]:
     if kind and kind.celery_result:
         page = "admin:django_celery_results_taskresult_changelist"
         yield Link("Celery result", page, query=f"q={job.id}")
+    if (trace := facts.trace) and settings.JOBS_TRACE_URL:
+        yield Link("Its trace", settings.JOBS_TRACE_URL.format(trace_id=trace))
     if settings.FLOWER_BASIC_AUTH and job.attempt:
         # A doorbell bears the job's id where the job rang alone.
         yield Link("Its doorbell in Flower", f"/flower/task/{job.id}")

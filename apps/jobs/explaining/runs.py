@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
-from apps.jobs.explaining.facts import MOST_ATTEMPTS, Facts
+from apps.jobs.explaining.facts import MOST_ATTEMPTS, MOST_TRACEBACKS, Facts
 from apps.jobs.explaining.words import Event, Link, clock_time, span
 from apps.jobs.models import Attempt, Worker
 from apps.jobs.states import State
@@ -24,14 +24,16 @@ def events(facts: Facts) -> Iterator[Event]:
     """Yield one event for each run that is known, and one for each gap between them."""
     names = _names(facts)
     before = 0 if len(facts.attempts) < MOST_ATTEMPTS else facts.attempts[0].number - 1
+    told = {attempt.id for attempt in facts.attempts[-MOST_TRACEBACKS:]}
     for attempt in facts.attempts:
         yield from _gap(before, attempt.number, attempt.started_at)
-        yield _run(attempt, facts, names)
+        traceback = attempt.traceback if attempt.id in told else ""
+        yield _run(attempt, facts, names, traceback)
         before = attempt.number
     yield from _unrecorded(facts, before, names)
 
 
-def _run(attempt: Attempt, facts: Facts, names: dict[UUID, str]) -> Event:
+def _run(attempt: Attempt, facts: Facts, names: dict[UUID, str], traceback: str) -> Event:
     said, tone = _OUTCOMES.get(attempt.outcome, (attempt.outcome, "info"))
     error = facts.veil.text(": ".join(filter(None, [attempt.error_class, attempt.message])))
     first = attempt.number == 1
@@ -41,7 +43,7 @@ def _run(attempt: Attempt, facts: Facts, names: dict[UUID, str]) -> Event:
         f"Run {attempt.number} {said}",
         text,
         tone,
-        detail=facts.veil.text(attempt.traceback),
+        detail=facts.veil.text(traceback),
         seconds=(attempt.finished_at - attempt.started_at).total_seconds(),
         links=_on(attempt.worker, names),
     )

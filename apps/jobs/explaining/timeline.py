@@ -6,6 +6,7 @@ from uuid import UUID
 
 from apps.breakers.models import Transition
 from apps.core.models import Audit
+from apps.jobs import redacting
 from apps.jobs.explaining import runs
 from apps.jobs.explaining.companions import Companion
 from apps.jobs.explaining.facts import Facts
@@ -83,12 +84,23 @@ def _operated(facts: Facts) -> Iterator[Event]:
 
 def _audited(audit: Audit, facts: Facts) -> Event:
     title, tone = _VERBS.get(audit.verb, (audit.verb, "info"))
-    changes = ", ".join(f"{name}: {value}" for name, value in audit.details.items())
+    changes = ", ".join(_changes(audit, facts))
     who = f"by {audit.actor_name}" if audit.actor_name else ""
     text = ": ".join(filter(None, [who, audit.reason]))
     if changes:
         text += f" ({facts.veil.text(changes)})"
     return Event(audit.at, title, text, tone)
+
+
+def _changes(audit: Audit, facts: Facts) -> Iterator[str]:
+    """Yield what the audit says was changed; of edited arguments, those that differ."""
+    details = dict(audit.details)
+    kind, old, new = facts.job.kind, details.pop("args_before", {}), details.pop("args_after", {})
+    shown = [redacting.veil(kind, args).args(args) for args in (old, new)]
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            yield f"{name}: {shown[0].get(name)} → {shown[1].get(name)}"
+    yield from (f"{name}: {value}" for name, value in details.items())
 
 
 def _paused(facts: Facts) -> Iterator[Event]:

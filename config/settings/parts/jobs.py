@@ -42,3 +42,5 @@ JOBS_LOCK_TIMEOUT_SECONDS = env.float("JOBS_LOCK_TIMEOUT_SECONDS", default=2.0)
 #: Seconds of work after which a doorbell releases what it has not started.
 JOBS_DOORBELL_BUDGET_SECONDS = 1.0
 JOBS_RETENTION_DAYS = 14
+#: Where a job's trace can be seen, such as `https://traces.example/trace/{trace_id}`.
+JOBS_TRACE_URL = env.str("JOBS_TRACE_URL", default="")

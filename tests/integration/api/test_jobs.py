@@ -275,7 +275,7 @@ def test_arguments_that_a_kind_hides_are_hidden(caller, account, monkeypatch):
     kind = registry.find("test.note")
     monkeypatch.setitem(registry._kinds, "test.note", replace(kind, redact=("name",)))
     body = caller.enqueue("test.note", {"name": "secret", "value": "v"}).json()
-    assert body["args"] == {"name": "[redacted]", "value": "v"}
+    assert body["args"] == {"name": "•••", "value": "v"}
 
 
 def test_what_stands_around_is_shown_as_far_as_it_was_granted(caller):

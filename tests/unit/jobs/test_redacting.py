@@ -3,9 +3,12 @@
 import pytest
 
 from apps.jobs import registry
+from apps.jobs.djangotasks.kinds import CallSchema
+from apps.jobs.enqueueing import searching
 from apps.jobs.redacting import MASK, OPEN, veil, veil_of
 from apps.jobs.registry import Kind
 from apps.jobs.schema import Schema
+from tests.app.tasks import add
 
 
 def handler(card: str, amount: int = 0, customer: dict[str, object] | None = None) -> None:
@@ -71,6 +74,27 @@ def test_a_result_is_masked_by_place_or_as_a_whole():
     }
     assert veil_of(kind(redact=("result",)), ARGS).result("all of it") == MASK
     assert veil_of(kind(redact=("result",)), ARGS).result(None) is None
+
+
+def test_arguments_by_place_are_masked_by_their_values():
+    """A function of Django's Tasks API may be called by position."""
+    policy = {"redact": ("b",), "search": ("a",)}
+    call = Kind(name="unit.add", handler=handler, schema=CallSchema(add), **policy)
+    for secret in ("hunter2", 4711):
+        args = {"args": [1, secret], "kwargs": {}}
+        assert veil_of(call, args).args(args) == {"args": [1, MASK], "kwargs": {}}
+        args = {"args": [1], "kwargs": {"b": secret}}
+        assert veil_of(call, args).args(args) == {"args": [1], "kwargs": {"b": MASK}}
+        assert veil_of(call, args).text(f"no {secret}!") == f"no {MASK}!"
+        assert searching.of_args(call, call.schema.named(args)) == [("a", "1")]
+
+
+def test_arguments_that_no_longer_fit_are_secret_altogether():
+    """An older deploy enqueued them; which of them is secret, nobody can say."""
+    call = Kind(name="unit.add", handler=handler, schema=CallSchema(add), redact=("b",))
+    args = {"args": [1, 2, "hunter2"], "kwargs": {}}
+    assert "hunter2" not in str(veil_of(call, args).args(args))
+    assert veil_of(call, args).text("hunter2") == MASK
 
 
 def test_of_a_kind_that_nobody_declares_every_argument_is_secret():
