@@ -45,7 +45,7 @@ def later(page):
 def drawn(page, times=1):
     """Wait until the page has shown so many refreshes."""
     page.wait_for_function(
-        "times => Number(document.getElementById('dashboard').dataset.refreshes) >= times",
+        "times => Number(document.getElementById('dashboard')?.dataset.refreshes) >= times",
         arg=times,
         timeout=SOON,
     )

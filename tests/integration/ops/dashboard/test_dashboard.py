@@ -1,5 +1,6 @@
 """The dashboard's facts: right, cheap, and only for those who may see them."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -261,7 +262,7 @@ def test_a_list_that_nobody_has_counted_names_no_number(root):
     JobFactory.create_batch(60)
     text = root.get(reverse("admin:jobs_job_changelist")).content.decode()
     assert str(InfinitePaginator([], 1).count) == "matching"
-    assert "9999" not in text
+    assert not re.search(r"\b9{4,}\b", text)
     assert "?p=2" in text
     assert "?p=3" not in root.get(reverse("admin:jobs_job_changelist") + "?p=2").content.decode()
 
