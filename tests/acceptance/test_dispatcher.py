@@ -14,6 +14,8 @@ from apps.jobs.models import Job, Queue
 from tests.app.models import Effect
 from tests.support.processes import wait_until
 
+pytestmark = pytest.mark.covered
+
 FAST = {
     "JOBS_HEARTBEAT_SECONDS": "0.5",
     "JOBS_WORKER_LEASE_SECONDS": "3",

@@ -10,6 +10,8 @@ from tests import kinds
 from tests.app import elsewhere, moved, tasks
 from tests.support.processes import wait_until
 
+pytestmark = pytest.mark.covered
+
 
 @pytest.fixture
 def platform(processes):
