@@ -6,7 +6,7 @@ dispatcher rings again, and claims make that harmless.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -97,6 +97,22 @@ class Bells:
         older = line.bells.pop(rung.probe, None)
         line.seconds += rung.seconds - (older.seconds if older else 0.0)
         line.bells[rung.probe] = rung
+        if older is not None:
+            self._wait_for_rest(older)
+
+    def _wait_for_rest(self, rung: Rung) -> None:
+        """Wait on for those of a bell whose probe was rung anew, by the last of them."""
+        pairs = zip(rung.bell.ids, rung.versions, strict=True)
+        rest = [(job_id, version) for job_id, version in pairs if self._rung_by(rung, job_id)]
+        if rest:
+            ids, versions = zip(*rest, strict=True)
+            seconds = rung.seconds * len(ids) / len(rung.bell.ids)
+            bell = replace(rung.bell, ids=ids)
+            self.add(replace(rung, bell=bell, versions=versions, locks=(), seconds=seconds))
+
+    def _rung_by(self, rung: Rung, job_id: UUID) -> bool:
+        row = self._rows.get(job_id)
+        return row is not None and row[0] is rung
 
     def knows(self, job_id: UUID, version: str) -> bool:
         """Return whether that version of the job was rung and waits for an answer."""
@@ -172,8 +188,7 @@ class Bells:
         if line.bells.pop(rung.probe, None) is not None:
             line.seconds = line.seconds - rung.seconds if line.bells else 0.0
         for job_id in rung.bell.ids:
-            row = self._rows.get(job_id)
-            if row is not None and row[0] is rung:
+            if self._rung_by(rung, job_id):
                 del self._rows[job_id]
         for lock in rung.locks:
             if self._locks.get(lock) is rung:

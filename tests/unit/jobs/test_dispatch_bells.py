@@ -120,3 +120,16 @@ def test_an_overlooked_job_may_ring_at_once(ids):
     bells.overlook(ids[0])
     assert not bells.knows(ids[0], "7")
     assert bells.knows(ids[1], "7")
+
+
+def test_the_rest_of_a_bell_is_not_forgotten_when_its_probe_is_rung_anew(ids):
+    """Its last job came back and rings alone: the others still wait for an answer."""
+    bells = Bells()
+    bells.add(rung(*ids, seconds=4.0, again_at=5.0))
+    bells.overlook(ids[3])
+    bells.add(rung(ids[3], version="8", again_at=9.0))
+    assert all(bells.knows(job_id, "7") for job_id in ids[:3])
+    assert (bells.count(["default"]), bells.seconds("default")) == (2, 4.0)
+    assert [each.bell.ids for each in bells.overdue(5.0)] == [tuple(ids[:3])]
+    assert hear(bells, {}) == 1
+    assert (len(bells), bells.count(["default"])) == (0, 0)
