@@ -65,9 +65,14 @@ def install(app: Celery) -> None:
     def start_boot(sender: Any, **_: object) -> None:  # noqa: ANN401 a WorkController
         global _boot
         if ours(sender):
-            _check_pool(sender)
-            publish.by_hand()
-            _boot = Boot(slots.make_folder(Path(settings.JOBS_SLOT_DIRECTORY)))
+            try:
+                _check_pool(sender)
+                publish.by_hand()
+                _boot = Boot(slots.make_folder(Path(settings.JOBS_SLOT_DIRECTORY)))
+            except Exception as error:
+                # Celery only logs what a receiver raises, and the worker would run jobs that
+                # nobody watches: after a lease they would be rescued, and run twice.
+                raise SystemExit(f"This worker can't work for the ledger: {error}") from error
 
     @signals.worker_process_init.connect(weak=False)
     def start_child(**_: object) -> None:

@@ -50,6 +50,15 @@ def test_a_worker_says_that_it_lives_and_signs_off(worker):
     assert Worker.objects.get().stopped_at is not None
 
 
+def test_a_worker_that_can_not_watch_its_jobs_does_not_start(processes):
+    """Threads know no limits; a worker that ran on without its row would have its jobs rescued."""
+    worker = processes.worker("--pool=threads", queues=["default"], wait=False)
+    wait_until(lambda: not worker.is_running or " ready." in worker.output, timeout=60)
+    assert not worker.is_running
+    assert worker.wait() == 1
+    assert "use --pool=prefork" in worker.output.splitlines()[-1]
+
+
 def test_a_child_killed_in_a_job_costs_that_job_one_loss_and_its_neighbours_nothing(
     worker, write, ring
 ):

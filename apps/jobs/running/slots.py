@@ -7,6 +7,7 @@ not there: its checksum is written with it, and the record behind it is zero.
 The child holds a lock on its file; when the lock is free, the child is dead.
 """
 
+import contextlib
 import fcntl
 import json
 import mmap
@@ -43,7 +44,8 @@ def make_folder(parent: Path) -> Path:
     """Make a folder for one worker's slots; remove those that dead workers left."""
     parent.mkdir(parents=True, exist_ok=True)
     for left in parent.glob("celeriac-*/owner"):
-        with left.open("r+b") as file:
+        with contextlib.suppress(OSError), left.open("r+b") as file:
+            # Another worker that starts now may be faster, and another user's is not ours.
             if _lock_is_free(file.fileno()):
                 shutil.rmtree(left.parent, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix="celeriac-", dir=parent))

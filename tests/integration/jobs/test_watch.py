@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 from contextlib import suppress
@@ -92,6 +93,19 @@ def test_no_slot_is_seen_before_it_is_locked(tmp_path, monkeypatch, make):
     assert seen == []
     if isinstance(made, FileSlot):
         made.abandon()
+
+
+def test_workers_that_start_together_may_clean_up_together(tmp_path, monkeypatch):
+    """What one of them has removed is no reason for the other not to start."""
+    for name in ("celeriac-gone", "celeriac-left"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "owner").touch()
+    found = sorted(tmp_path.glob("celeriac-*/owner"))
+    shutil.rmtree(found[0].parent)
+    monkeypatch.setattr(slots.Path, "glob", lambda folder, pattern: iter(found))
+    made = slots.make_folder(tmp_path)
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == [made]
 
 
 def test_a_fork_of_a_dead_child_does_not_keep_it_alive(tmp_path):
