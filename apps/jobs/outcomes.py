@@ -38,7 +38,7 @@ class Snooze(Exception):
     def __init__(self, seconds: float, reason: str = "snoozed by its handler") -> None:
         super().__init__(reason)
         self.seconds = _span("Snooze", seconds)
-        self.reason = reason
+        self.reason = str(reason)
 
 
 class GiveUp(Exception):
@@ -57,6 +57,8 @@ class Retry(Exception):
     """
 
     def __init__(self, seconds: float | None = None, cause: BaseException | None = None) -> None:
+        if cause is not None and not isinstance(cause, BaseException):
+            raise TypeError(f"Retry(cause={cause!r}): give the error itself, or nothing.")
         super().__init__("asked to be run again" if cause is None else str(cause))
         self.seconds = None if seconds is None else _span("Retry", seconds)
         self.cause = cause

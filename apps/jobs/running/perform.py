@@ -192,6 +192,16 @@ def _returned(value: object) -> Outcome:
 
 
 def _observe(error: BaseException, run: Run) -> Outcome:
+    """Return what the error makes of the run; one that can't be read is a failure all the same."""
+    try:
+        return _judge(error, run)
+    except Exception as broken:
+        words = f"{type(error).__qualname__} can't be read ({type(broken).__name__})"
+        logger.error("what job %s raised is lost: %s", run.job.id, words)
+        return outcomes.observe(TypeError(words), run.kind.retry)
+
+
+def _judge(error: BaseException, run: Run) -> Outcome:
     hide = redacting.veil_of(run.kind, run.job.args).text
     if run.outcome is not None and isinstance(error, OperationalError | InterfaceError):
         # The handler had ended well: the database failed at its commit, which is not its fault.

@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 
 from apps.jobs import registry
-from apps.jobs.api import Backoff, current_job
+from apps.jobs.api import Backoff, Snooze, current_job
 from apps.jobs.models import Job
 from apps.jobs.running import execute, finish, perform
 from apps.jobs.running.claim import claim
@@ -149,8 +149,15 @@ class Elusive(Exception):
         raise RuntimeError("ask again")
 
 
+class Later(Snooze):
+    """A snooze that was not made as it must be."""
+
+    def __init__(self):
+        """Forget the seconds."""
+
+
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("error", [Mute, Late, Elusive, asyncio.CancelledError])
+@pytest.mark.parametrize("error", [Mute, Late, Elusive, Later, asyncio.CancelledError])
 def test_an_unkind_error_is_a_failure_like_any_other(declare, ring, error):
     """Neither its text nor its base class may keep the doorbell from being settled."""
 

@@ -52,6 +52,13 @@ def test_a_snooze_is_no_failure():
     assert Snooze(1e300).seconds < 1e9
 
 
+def test_a_reason_may_be_an_error_and_a_cause_must_be_one():
+    """Whatever is given is read when the run ends, where a slip would cost the run its ending."""
+    assert settlement(Snooze(1, KeyError("busy"))).wait_reason == "'busy'"
+    with pytest.raises(TypeError, match="give the error itself"):
+        Retry(cause="busy")
+
+
 @pytest.mark.parametrize("seconds", [float("inf"), float("-inf"), float("nan")])
 def test_an_endless_wait_is_refused_where_it_is_written(seconds):
     """Not by the statement that settles the run, which knows nothing of the handler."""
