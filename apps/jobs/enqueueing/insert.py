@@ -74,6 +74,8 @@ WITH bound AS MATERIALIZED (
         expires_at = CASE WHEN job.expires_at IS NULL OR excluded.expires_at IS NULL THEN NULL
             ELSE greatest(job.expires_at, excluded.expires_at) END,
         args = CASE WHEN excluded.id = ANY(%(replacing)s) THEN excluded.args ELSE job.args END,
+        lock_key = CASE WHEN excluded.id = ANY(%(replacing)s)
+            THEN coalesce(excluded.lock_key, job.lock_key) ELSE job.lock_key END,
         priority = CASE WHEN excluded.id = ANY(%(replacing)s)
             THEN greatest(job.priority, excluded.priority) ELSE job.priority END,
         callback_url = CASE
@@ -187,6 +189,7 @@ def _apart(drafts: Sequence[Draft]) -> tuple[list[Draft], list[Draft], dict[Any,
             first.callback_url = draft.callback_url or first.callback_url
             first.values, first.text, first.replace = draft.values, draft.text, True
             first.terms = draft.terms
+            first.lock_key = draft.lock_key or first.lock_key
             first.priority = max(first.priority, draft.priority)
     return list(now.values()), rest, folded
 

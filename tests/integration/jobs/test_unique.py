@@ -42,6 +42,21 @@ def test_replace_gives_the_queued_job_the_new_arguments():
     assert (job.id, job.args, job.priority) == (first.id, {"account": "b"}, 5)
 
 
+def test_replaced_arguments_bring_their_lock_along(declare):
+    """Or the job would run beside others of what it works on now."""
+    declare(sync, "test.sync", unique="{account}", lock="region:{region}")
+    enqueue("test.sync", {"account": "a", "region": "eu"})
+    enqueue("test.sync", {"account": "a", "region": "us"}, replace=True)
+    assert Job.objects.get().lock_key == "region:us"
+    enqueue("test.sync", {"account": "a", "region": "eu"})
+    assert Job.objects.get().lock_key == "region:us"
+    both = prepare_many(
+        ("test.sync", {"account": "b", "region": region}, {"replace": True})
+        for region in ("eu", "us")
+    )
+    assert enqueue_drafts(both)[1].lock_key == "region:us"
+
+
 def test_a_hit_brings_the_start_forward_and_never_back():
     """The sooner of the two times holds."""
     enqueue("test.sync", {"account": "a"}, unique_key="u", run_at=LATER)
