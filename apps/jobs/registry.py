@@ -105,6 +105,8 @@ def declare(kind: Kind) -> Kind:
 
 def find(name: str) -> Kind:
     """Return the kind of that name or alias; UnknownKind says what was probably meant."""
+    if not isinstance(name, str):
+        raise UnknownKind(f"A kind is named by text, such as 'payments.capture', not {name!r}.")
     kind = get(name)
     if kind is None:
         near = get_close_matches(name, names(), n=1, cutoff=0.6)

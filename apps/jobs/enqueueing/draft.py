@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -31,6 +32,10 @@ _LENGTHS = {
     "enqueued_by": 254,
     "fingerprint": 64,
 }
+
+
+#: What Celery calls it.
+_CELERYS = {"countdown": "delay=", "eta": "run_at=", "expires": "expires_at="}
 
 
 class Options(TypedDict, total=False):
@@ -120,6 +125,8 @@ def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
 
 
 def _apply(draft: Draft, options: Options) -> None:
+    if unknown := options.keys() - Options.__optional_keys__:
+        raise InvalidOption(_unknown(min(unknown)))
     for name in _LENGTHS.keys() & options.keys():
         _check_text(name, options.get(name))
     if (priority := options.get("priority")) is not None:
@@ -138,6 +145,14 @@ def _apply(draft: Draft, options: Options) -> None:
     draft.fingerprint = options.get("fingerprint") or ""
     scope = options.get("scope")
     draft.scope = scope if scope is not None else f"tenant:{draft.tenant}" if draft.tenant else ""
+
+
+def _unknown(name: str) -> str:
+    if name in _CELERYS:
+        return f"enqueue() has no option {name!r}: say {_CELERYS[name]}."
+    near = get_close_matches(name, Options.__optional_keys__, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"enqueue() has no option {name!r}.{hint}"
 
 
 def _apply_times(draft: Draft, options: Options) -> None:

@@ -21,6 +21,7 @@ from apps.jobs.api import (
 from apps.jobs.backoff import Backoff
 from apps.jobs.enqueueing.enqueue import enqueue_drafts
 from apps.jobs.models import Job
+from tests.kinds import noop
 
 pytestmark = pytest.mark.django_db
 
@@ -143,6 +144,9 @@ def test_the_correlation_id_is_the_callers_or_the_jobs_own():
         ({"idempotency_key": "x" * 256}, "255"),
         ({"callback_url": "ftp://example.com/"}, "http"),
         ({"callback_url": "https://"}, "host"),
+        ({"dealy": 60}, "Did you mean 'delay'"),
+        ({"countdown": 60}, "say delay="),
+        ({"zzz": 1}, "no option 'zzz'"),
     ],
 )
 def test_an_option_that_does_not_fit_names_the_remedy(options, words):
@@ -150,6 +154,12 @@ def test_an_option_that_does_not_fit_names_the_remedy(options, words):
     with pytest.raises((InvalidOption, UnknownQueue), match=words):
         enqueue("test.greet", {"name": "Ada"}, **options)
     assert not Job.objects.exists()
+
+
+def test_a_kind_is_named_by_text():
+    """The task itself is a likely slip."""
+    with pytest.raises(UnknownKind, match=r"named by text.*<@task: test.noop"):
+        enqueue(noop, {})
 
 
 def test_an_unknown_kind_says_what_was_meant():
