@@ -53,6 +53,8 @@ class Boot:
 _boot: Boot | None = None
 _desk: Desk | None = None
 _watch: "Watch | None" = None
+#: Whether this child ignores SIGTERM, and with it whatever it would start.
+_is_deaf = False
 
 
 def install(app: Celery) -> None:
@@ -111,15 +113,27 @@ def end_child(**_: object) -> None:
 def _outlive_sigterm() -> None:
     """A signal to the whole group must not kill a child in the middle of a job, but may a fork's.
 
-    It must be ignored, not handled: billiard puts its own handler over any other.
+    At first it must be ignored, not handled: billiard puts its own handler over any other.
     """
+    global _is_deaf
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _is_deaf = True
     os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+
+
+def _hear_sigterm() -> None:
+    """Handle it by doing nothing: a program that a job starts would inherit that it is ignored."""
+    global _is_deaf
+    signal.signal(signal.SIGTERM, lambda signum, frame: None)
+    signal.siginterrupt(signal.SIGTERM, False)
+    _is_deaf = False
 
 
 def desk() -> Desk:
     """Return this process's desk: a child's, a solo worker's, or one without a watch."""
     global _desk
+    if _desk is not None and _is_deaf:  # not before the first doorbell
+        _hear_sigterm()
     if _desk is None and _boot is None:
         _desk = Desk(worker=uuid4(), known=knowledge())
     elif _desk is None and _boot is not None:

@@ -142,3 +142,23 @@ def test_processes_that_a_handler_forks_can_be_terminated():
         os._exit(status)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_programs_that_a_handler_starts_can_be_terminated(tmp_path, monkeypatch):
+    """What is ignored stays ignored in another program; what is handled does not."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        with suppress(BaseException):
+            monkeypatch.setattr(worker, "_boot", worker.Boot(tmp_path))
+            worker._outlive_sigterm()
+            worker.desk()
+            ignored = signal.getsignal(signal.SIGTERM) is signal.SIG_IGN  # as billiard needs it
+            worker.desk()  # a doorbell's
+            os.kill(os.getpid(), signal.SIGTERM)
+            program = subprocess.Popen(["sleep", "60"])
+            program.terminate()
+            status = 0 if ignored and program.wait(30) == -signal.SIGTERM else 2
+        os._exit(status)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
