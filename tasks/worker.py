@@ -27,6 +27,7 @@ from apps.jobs.running import liveness, runtimes, slots, watch
 from apps.jobs.running.execute import Desk, knowledge
 from apps.jobs.running.liveness import Card
 from apps.jobs.running.slots import FileSlot, Trace
+from tasks import revoking
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ def install(app: Celery) -> None:
             try:
                 _check_pool(sender)
                 publish.by_hand()
+                revoking.install()
                 _boot = Boot(slots.make_folder(Path(settings.JOBS_SLOT_DIRECTORY)))
             except Exception as error:
                 # Celery only logs what a receiver raises, and the worker would run jobs that

@@ -1,10 +1,14 @@
 """A real worker, rung by hand: what happens when its processes die, stall or are stopped."""
 
 import signal
+from uuid import uuid4
 
 import pytest
 
+from apps.core.models import Audit
 from apps.jobs.models import Job, Worker
+from apps.jobs.operating import operate
+from config.celery import app
 from tests.app.models import Effect
 from tests.support.processes import wait_until
 
@@ -57,6 +61,21 @@ def test_a_worker_that_can_not_watch_its_jobs_does_not_start(processes):
     assert not worker.is_running
     assert worker.wait() == 1
     assert "use --pool=prefork" in worker.output.splitlines()[-1]
+
+
+def test_what_celery_revokes_is_cancelled_and_can_be_retried(worker, write):
+    """A worker that kept the id in mind would throw away every doorbell of the job, for hours."""
+    (job,) = write("test.note", [{"name": "a"}])
+    (other,) = write("test.note", [{"name": "b"}])
+    app.control.revoke([str(job.id), str(uuid4()), "no id"])
+    wait_until(all_end([job], "cancelled"))
+    assert Job.objects.get(pk=job.id).error == "cancelled: revoked"
+    assert Audit.objects.get(verb="job.cancel").actor_name == "celery control"
+    app.control.terminate(str(other.id), signal="KILL")
+    wait_until(all_end([other], "cancelled"))
+    operate.retry(job.id)
+    app.send_task("test.note", [[str(job.id)]], task_id=str(job.id), queue="default")
+    wait_until(all_end([job]))
 
 
 def test_a_child_killed_in_a_job_costs_that_job_one_loss_and_its_neighbours_nothing(
