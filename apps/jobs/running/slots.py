@@ -110,7 +110,8 @@ class FileSlot:
     def __init__(self, folder: Path) -> None:
         self.path = folder / f"{os.getpid()}.slot"
         self._file = _locked(self.path)
-        self._file.truncate(SIZE)
+        # All of it now: on a full disk the first touch of a page would kill this process later.
+        os.posix_fallocate(self._file.fileno(), 0, SIZE)
         self._map = mmap.mmap(self._file.fileno(), SIZE)
         self._at = 0
         _slots.add(self)

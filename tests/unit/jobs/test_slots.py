@@ -5,7 +5,7 @@ import pytest
 
 from apps.jobs.outcomes import Outcome, Settlement, succeeded
 from apps.jobs.running.settle import Entry
-from apps.jobs.running.slots import FileSlot, SlotFull, read
+from apps.jobs.running.slots import SIZE, FileSlot, SlotFull, read
 from apps.jobs.states import Verb
 
 CLAIM = uuid4()
@@ -80,3 +80,11 @@ def test_a_record_that_does_not_fit_is_refused_whole(slot):
     with pytest.raises(SlotFull):
         slot.end(success('"' + "x" * (1 << 20) + '"'))
     assert read(slot.path).ended == (first,)
+
+
+def test_a_slot_has_its_room_from_the_start(slot):
+    """Memory of a file with holes kills whoever touches a hole when the disk is full."""
+    slot.open(CLAIM, [])
+    found = slot.path.stat()
+    assert found.st_size == SIZE
+    assert found.st_blocks * 512 >= SIZE
