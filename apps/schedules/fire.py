@@ -91,8 +91,11 @@ def fire_due(
         return Round(len(ids), _fire(steady, now, source), now)
 
 
-def write(marks: Iterable[Mark], *, take_over: bool = False) -> list[Mark]:
-    """Write ticks and enqueue the jobs of those that are new; return the fired ones."""
+def write(marks: Iterable[Mark], *, take_over: bool = False, own: bool = True) -> list[Mark]:
+    """Write ticks and enqueue the jobs of those that are new; return the fired ones.
+
+    Ticks that are not the schedule's `own` leave what is left of it as it is.
+    """
     listed = list(marks)
     new = sql.insert_ticks((mark.row() for mark in listed), take_over=take_over) if listed else ()
     fired = [mark for mark in listed if mark.draft is not None and mark.id in new]
@@ -102,7 +105,7 @@ def write(marks: Iterable[Mark], *, take_over: bool = False) -> list[Mark]:
         for mark, job in zip(fired, jobs, strict=True)
         if mark.draft and job.id != mark.draft.id
     )
-    sql.count({"task": task, "fired": number} for task, number in _tally(fired))
+    sql.count({"task": task, "fired": number, "own": own} for task, number in _tally(fired))
     return fired
 
 

@@ -78,7 +78,7 @@ def run_now(task_id: int, *, actor: Actor, reason: str = "") -> Tick:
     with _held(task_id) as policy:
         verdict = Verdict(clock.read(), Status.FIRED, _said("run", actor, reason))
         mark = _mark(policy, verdict, f"run by {actor}")
-        write([mark])
+        write([mark], own=False)
         _record("run", policy.periodic_task, actor, reason, {"tick": str(mark.id)})
         return Tick.objects.get(pk=mark.id)
 

@@ -93,12 +93,12 @@ FROM json_to_recordset(%s) AS given (task int, cursor timestamptz, next_fire_at 
 WHERE policy.periodic_task_id = given.task
 """
 
-#: For people; nothing is decided by it. A one-off task is done once it has fired.
+#: For people; nothing is decided by it. A one-off task is done once a tick of its own has fired.
 _COUNT = f"""
 UPDATE django_celery_beat_periodictask AS task
 SET last_run_at = {NOW}, total_run_count = total_run_count + given.fired,
-    enabled = task.enabled AND NOT task.one_off
-FROM json_to_recordset(%s) AS given (task int, fired int)
+    enabled = task.enabled AND NOT (task.one_off AND given.own)
+FROM json_to_recordset(%s) AS given (task int, fired int, own boolean)
 WHERE task.id = given.task
 """
 
@@ -159,7 +159,7 @@ def advance(rows: Iterable[dict[str, Any]]) -> None:
 
 
 def count(rows: Iterable[dict[str, Any]]) -> None:
-    """Add to tasks' run counts: `task`, `fired`."""
+    """Add to tasks' run counts: `task`, `fired`, and whether the ticks were its own."""
     _execute(_COUNT, rows)
 
 

@@ -68,6 +68,18 @@ def test_run_now_makes_an_extra_tick(at, look):
     assert jobs(task).get().pk == tick.job
 
 
+def test_a_one_off_that_was_run_by_hand_fires_at_its_time_all_the_same(at, look):
+    """A try of next week's run is not next week's run."""
+    with at("2026-03-02 09:59"):
+        task = PeriodicTaskFactory(cron="0 12 * * *", one_off=True)
+        operate.run_now(task.pk, actor="ann")
+        assert PeriodicTask.objects.get(pk=task.pk).enabled
+    with at("2026-03-02 12:00:01"):
+        look()
+    assert ticks(task) == ["02 09:59", "02 12:00"]
+    assert not PeriodicTask.objects.get(pk=task.pk).enabled
+
+
 def test_a_backfill_runs_what_did_not_run(at, look):
     """Missed and skipped ticks get their job, fired ones are left alone, and once is enough."""
     with at("2026-03-02 09:30"):
