@@ -115,7 +115,7 @@ def _json(
 ) -> Any:  # noqa: ANN401 a list or a dict, as `shape` says
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         errors[field] = f"is no JSON: {error}"
         return shape()
     if not isinstance(value, shape):

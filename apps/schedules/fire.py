@@ -121,6 +121,11 @@ def draft(task: PeriodicTask, mark: Mark, call: Call, *, one_by_one: bool) -> Dr
     return prepare_many([(call.kind, call.args, options)])[0]
 
 
+def fit(text: str) -> str:
+    """Return the text without what PostgreSQL's can't hold."""
+    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
+
+
 def rules_of(policy: Policy) -> Rules:
     """Return the policy's rules; the task's own expiry is the deadline where there is no other."""
     by = f" by {policy.paused_by}" if policy.paused_by else ""
@@ -177,7 +182,8 @@ def _judge(
         upcoming = times.after(decision.cursor)
     except Exception as error:  # whatever is wrong with one schedule must not stop the others
         logger.error("the schedule %s can't fire", task.name, exc_info=error)
-        return [], step | {"fault": f"can't fire: {type(error).__name__}: {error}"[:1000]}
+        fault = fit(f"can't fire: {type(error).__name__}: {error}")[:1000]
+        return [], step | {"fault": fault}
     verdicts = _first_only(decision.verdicts) if task.one_off else decision.verdicts
     marks = list(_drafted(policy, [Mark(policy.pk, verdict, source) for verdict in verdicts]))
     step |= {"cursor": decision.cursor, "next_fire_at": upcoming}
@@ -202,9 +208,12 @@ def _drafted(policy: Policy, marks: Sequence[Mark]) -> Iterator[Mark]:
             try:
                 one_by_one = policy.overlap == "wait"
                 mark.draft = draft(task, mark, call_of(task), one_by_one=one_by_one)
-            except (InvalidSchedule, JobError) as error:
-                logger.error("the tick of %s could not fire: %s", task.name, error)
-                reason = f"could not be called: {error}"[:1000]
+            except Exception as error:  # whatever is wrong with one must not stop the others
+                meant = isinstance(error, InvalidSchedule | JobError)
+                logger.error(
+                    "the tick of %s could not fire: %s", task.name, error, exc_info=not meant
+                )
+                reason = fit(f"could not be called: {error}")[:1000]
                 mark.verdict = Verdict(mark.verdict.at, Status.SKIPPED, reason)
         yield mark
 

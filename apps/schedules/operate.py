@@ -17,7 +17,7 @@ from apps.schedules.calls import call_of
 from apps.schedules.decide import Verdict
 from apps.schedules.definition import EARLIEST, LATEST, RELATED, times_of
 from apps.schedules.errors import InvalidSchedule, ScheduleError, ScheduleNotFound
-from apps.schedules.fire import Mark, draft, fire_due, write
+from apps.schedules.fire import Mark, draft, fire_due, fit, write
 from apps.schedules.models import Policy, Status, Tick
 from apps.schedules.times import Interval, Times, Within, between
 
@@ -116,11 +116,6 @@ def backfill(
         _record("backfill", policy.periodic_task, actor, reason, details, count=len(fired))
         ids = [mark.id for mark in fired]
         return list(Tick.objects.filter(pk__in=ids).order_by("scheduled_for"))
-
-
-def fit(text: str) -> str:
-    """Return the text without what PostgreSQL's can't hold."""
-    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
 
 
 def _utc(moment: datetime) -> datetime:

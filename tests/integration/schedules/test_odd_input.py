@@ -205,6 +205,22 @@ def test_what_text_can_not_hold_is_taken_out_of_a_reason(at):
         operate.pause(task.pk, reason="\x00", actor="ann")
 
 
+@pytest.mark.parametrize(
+    "kwargs",
+    ['{"a\\u0000b": 1}', '{"n": ' + "[" * 100_000 + "]" * 100_000 + "}"],
+    ids=["NUL", "deep"],
+)
+def test_arguments_that_can_not_even_be_shown_stop_no_other_schedule(at, look, kwargs):
+    """Their ticks are skipped with a reason, like those of any other wrong row."""
+    with at("2026-03-02 09:59"):
+        good, bad = PeriodicTaskFactory(), PeriodicTaskFactory()
+        PeriodicTask.objects.filter(pk=bad.pk).update(kwargs=kwargs)
+    with at("2026-03-02 10:00:01"):
+        look()
+    assert ticks(good) == ["02 10:00"]
+    assert "could not be called" in Tick.objects.get(periodic_task=bad).reason
+
+
 def test_a_jitter_longer_than_the_interval_moves_starts_and_loses_none(at, look):
     """Later ticks may then start before earlier ones."""
     with at("2026-03-02 09:59"):
