@@ -68,15 +68,7 @@ def install(app: Celery) -> None:
     def start_boot(sender: Any, **_: object) -> None:  # noqa: ANN401 a WorkController
         global _boot
         if ours(sender):
-            try:
-                _check_pool(sender)
-                publish.by_hand()
-                revoking.install()
-                _boot = Boot(slots.make_folder(Path(settings.JOBS_SLOT_DIRECTORY)))
-            except Exception as error:
-                # Celery only logs what a receiver raises, and the worker would run jobs that
-                # nobody watches: after a lease they would be rescued, and run twice.
-                raise SystemExit(f"This worker can't work for the ledger: {error}") from error
+            _boot = _begin(sender)
 
     @signals.worker_process_init.connect(weak=False)
     def start_child(**_: object) -> None:
@@ -148,6 +140,19 @@ def desk() -> Desk:
         counts.process.move_to(SharedCells(_boot.folder))  # after the slot, which says it lives
     assert _desk is not None  # noqa: S101 one of the branches above has set it
     return _desk
+
+
+def _begin(worker: Any) -> Boot:  # noqa: ANN401 a WorkController
+    """Return a new boot; SystemExit where this worker can't be one of the ledger's."""
+    try:
+        _check_pool(worker)
+        publish.by_hand()
+        revoking.install()
+        return Boot(slots.make_folder(Path(settings.JOBS_SLOT_DIRECTORY)))
+    except Exception as error:
+        # Celery only logs what a receiver raises, and the worker would run jobs that nobody
+        # watches: after a lease they would be rescued, and run twice.
+        raise SystemExit(f"This worker can't work for the ledger: {error}") from error
 
 
 class Watch(threading.Thread):
