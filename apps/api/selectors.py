@@ -9,13 +9,12 @@ from apps.api.problems import Forbidden
 from apps.api.shapes import SUMMARY
 from apps.jobs.api import Job, JobNotFound
 from apps.jobs.models import Attempt
-from apps.jobs.models.job import JobQuerySet
+from apps.jobs.models.job import OF_ACCOUNTS, JobQuerySet
 
 
 def jobs_of(account: ServiceAccount) -> JobQuerySet:
-    """Return the jobs that the account enqueued. The range names their index."""
-    own = Job.objects.filter(enqueued_by=account.origin)
-    return own.filter(enqueued_by__gt="api:", enqueued_by__lt="api;")
+    """Return the jobs that the account enqueued. The second condition names their index."""
+    return Job.objects.filter(OF_ACCOUNTS, enqueued_by=account.origin)
 
 
 def job_of(account: ServiceAccount, job_id: UUID, verb: str) -> Job:
@@ -34,7 +33,7 @@ def attempts_of(job: Job) -> list[Attempt]:
 
 
 def page_of(account: ServiceAccount, query: JobQuery) -> tuple[list[Job], UUID | None]:
-    """Return a page of the account's jobs, newest first, and where the next begins."""
+    """Return a page of the account's jobs that it may read, newest first; where the next begins."""
     filters: dict[str, Any] = {
         "state": query.state,
         "kind": query.kind,
@@ -43,7 +42,7 @@ def page_of(account: ServiceAccount, query: JobQuery) -> tuple[list[Job], UUID |
         "id__lt": query.cursor,
     }
     given = {name: value for name, value in filters.items() if value is not None}
-    found = jobs_of(account).filter(**given).order_by("-id").only(*SUMMARY)[: query.limit + 1]
-    rows = list(found)
+    readable = jobs_of(account).filter(**given)
+    rows = list(readable.order_by("-id").only(*SUMMARY)[: query.limit + 1])
     more = rows[query.limit - 1].id if len(rows) > query.limit else None
     return rows[: query.limit], more
