@@ -1,7 +1,11 @@
 """Reading an account's own jobs; anybody else's do not exist for it."""
 
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
+
+from django.db.models import Q
 
 from apps.api.bodies import JobQuery
 from apps.api.models import ServiceAccount
@@ -42,7 +46,16 @@ def page_of(account: ServiceAccount, query: JobQuery) -> tuple[list[Job], UUID |
         "id__lt": query.cursor,
     }
     given = {name: value for name, value in filters.items() if value is not None}
-    readable = jobs_of(account).filter(**given)
+    readable = jobs_of(account).filter(_readable(account), **given)
     rows = list(readable.order_by("-id").only(*SUMMARY)[: query.limit + 1])
     more = rows[query.limit - 1].id if len(rows) > query.limit else None
     return rows[: query.limit], more
+
+
+def _readable(account: ServiceAccount) -> Q:
+    """Return the condition on jobs of kinds that a grant lets the account read."""
+    patterns = [grant.kinds for grant in account.grants.all() if "read" in grant.verbs]
+    if "*" in patterns:
+        return Q()
+    begin = [Q(kind__startswith=each[:-1]) for each in patterns if each.endswith("*")]
+    return reduce(or_, begin, Q(kind__in=patterns))

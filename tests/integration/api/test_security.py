@@ -199,6 +199,22 @@ def test_each_verb_is_granted_by_itself(verb):
     assert (caller.get("jobs/").status_code == 200) == (verb == "read")
 
 
+def test_a_list_shows_only_kinds_that_may_be_read():
+    """As by their ids: 403 there, nothing here."""
+    account = make_account(kinds="test.n*", verbs=["read"])
+    GrantFactory(account=account, kinds="test.fail", verbs=["read"])
+    GrantFactory(account=account, kinds="*", verbs=["enqueue"])
+    caller = Caller(account)
+    for kind in ("test.noop", "test.fail", "test.failing", "test.sleep"):
+        JobFactory(kind=kind, enqueued_by=account.origin)
+    assert {job["kind"] for job in caller.get("jobs/").json()["results"]} == {
+        "test.noop",
+        "test.fail",
+    }
+    GrantFactory(account=account, kinds="*", verbs=["read"])
+    assert len(caller.get("jobs/").json()["results"]) == 4
+
+
 def test_anothers_job_does_not_exist(caller, stranger):
     """404 for reading and for every verb, as for a job that never was."""
     ids = [stranger.enqueue().json()["id"], str(JobFactory().id), str(uuid4())]
