@@ -9,6 +9,7 @@ from uuid import uuid4
 import jwt
 import pytest
 from django.conf import settings as django_settings
+from django.test import RequestFactory
 from freezegun import freeze_time
 
 from apps.api import services
@@ -16,6 +17,7 @@ from apps.api.models import Secret, ServiceAccount, fits
 from apps.core import clock
 from apps.core.models import Audit
 from apps.jobs.models import Job
+from config.wsgi import application
 from tests.factories import JobFactory
 from tests.factories_api import GrantFactory
 from tests.integration.api.conftest import Caller, make_account, name_of
@@ -412,6 +414,38 @@ def test_a_crowd_of_faults_is_one_fault(caller, path, body):
     answer = caller.post(path, body)
     assert answer.status_code in (413, 422)
     assert len(answer.content) < 20_000
+
+
+@pytest.mark.parametrize("charset", ["hex", "undefined", "idna", "utf-16", '"hex"'])
+def test_a_charset_changes_nothing(charset, db):
+    """Python has codecs that are none of text; Django looks before its first middleware."""
+    said = {"CONTENT_TYPE": f"application/json; CharSet={charset}", "QUERY_STRING": "limit=%ff"}
+    began = []
+    answer = application(
+        RequestFactory().get("/api/v1/jobs/").environ | said,
+        lambda status, headers: began.append((status, dict(headers))),
+    )
+    answer.close()
+    [(status, headers)] = began
+    assert status.startswith("401")
+    assert headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_name_that_comes_twice_is_found_in_one_pass(db):
+    """Half a megabyte of names, sent without a token, held a process up for minutes."""
+    names = ",".join(f'"{number:05d}":0' for number in range(40_000))
+    began = time.process_time()
+    answer = Caller().post("token/", f'{{{names},"z":0,"z":0}}'.encode())
+    assert (answer.status_code, name_of(answer)) == (400, "malformed")
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html", "application/vnd.oai.openapi"])
+@pytest.mark.parametrize("path", ["schema/", "docs/"])
+def test_a_problem_of_the_documents_is_json(caller, path, accept):
+    """Whatever else they answer in."""
+    answer = caller.client.post(f"/api/{path}", headers={"accept": accept})
+    assert caller.check(answer).status_code in (405, 406)
 
 
 def test_the_documents_are_open_and_say_nothing_of_the_deployment(db):
