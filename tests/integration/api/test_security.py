@@ -170,6 +170,19 @@ def test_a_foreign_kind_and_a_foreign_queue_are_refused():
     assert Job.objects.count() == 1
 
 
+def test_nobody_enqueues_a_callback_of_his_own(caller):
+    """It would be signed in our name, whatever it said of whose job; no grant covers it."""
+    GrantFactory(account=caller.account, kinds="callbacks.send")
+    event = {"id": str(uuid4()), "state": "succeeded"}
+    args = {"url": "https://hooks.example.com/", "event": event}
+    assert caller.enqueue("callbacks.send", args).status_code == 403
+    [shown] = [
+        kind for kind in caller.get("kinds/").json()["results"] if kind["name"] == "callbacks.send"
+    ]
+    assert "enqueue" not in shown["verbs"]
+    assert not Job.objects.exists()
+
+
 def test_the_kinds_own_queue_counts_too():
     """Where the caller names none."""
     caller = Caller(make_account(kinds="*", queues="default"))
