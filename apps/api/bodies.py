@@ -35,7 +35,7 @@ def _moment(value: object) -> datetime:
     moment = _any_moment(value)
     if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise ValueError(f"must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}")
-    return moment
+    return _in_utc(moment)
 
 
 def _any_moment(value: object) -> datetime:
@@ -50,8 +50,13 @@ def _bound(value: object) -> datetime:
     """Return a moment that the database can compare with: none of ours lies beyond."""
     moment = _any_moment(value)
     if _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-        return moment
+        return _in_utc(moment)
     return datetime(_FIRST_YEAR if moment.year < _FIRST_YEAR else _LAST_YEAR, 1, 1, tzinfo=UTC)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Return the same moment without its offset: RFC 3339 has 23:59, PostgreSQL less than 16:00."""
+    return moment.astimezone(UTC)
 
 
 def _whole(value: object) -> object:

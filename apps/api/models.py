@@ -9,9 +9,14 @@ from django.db import models
 from django.db.models import Q
 
 from apps.core.clock import Now
+from apps.jobs.callbacks import sql as callbacks
 
 #: What a grant may allow. `read` covers an account's own jobs and what stands around them.
 VERBS = ("enqueue", "read", "cancel", "retry")
+
+#: Kinds that only the ledger enqueues, whatever a grant says: what a callback tells is signed in
+#: our name, so that nobody may choose its words.
+SEALED = frozenset({callbacks.KIND})
 
 #: What marks a job's `enqueued_by` as an account's, before the account's name.
 ORIGIN = "api:"
@@ -93,6 +98,8 @@ class Grant(models.Model):
 
     def allows(self, verb: str, kind: str, queue: str | None = None) -> bool:
         """Return whether it covers the verb on that kind; no queue asks for any."""
+        if verb == "enqueue" and kind in SEALED:
+            return False
         fits_queue = queue is None or fits(self.queues, queue)
         return verb in self.verbs and fits(self.kinds, kind) and fits_queue
 

@@ -78,10 +78,18 @@ def _constant(name: str) -> NoReturn:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise Malformed(f"The name {twice[:100]!a} stands twice in one object.")
+        raise Malformed(f"The name {_twice(pairs)[:100]!a} stands twice in one object.")
     return found
+
+
+def _twice(pairs: list[tuple[str, Any]]) -> str:
+    """Return the first name that comes again, in one pass: a body may hold a million."""
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""
 
 
 def _check_texts(value: object) -> None:

@@ -11,6 +11,7 @@ from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, JsonResponse, UnreadablePostError
 from rest_framework.exceptions import APIException, AuthenticationFailed, Throttled
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from apps.jobs import errors as jobs
@@ -86,6 +87,17 @@ class UniqueKeyHeld(Problem):
 
     status_code = 409
     name = "unique-key-held"
+
+
+class ProblemResponse(Response):
+    """JSON, also where the call itself would have answered with a page or with YAML."""
+
+    @property
+    def rendered_content(self) -> str:
+        """Return the problem's text."""
+        self["Content-Type"] = MEDIA_TYPE
+        text: bytes = JSONRenderer().render(self.data)
+        return text.decode()
 
 
 def body(
@@ -195,7 +207,7 @@ def _answer(
     retry_after: int | None = None,
 ) -> Response:
     content = body(status, detail=detail, name=name, errors=errors)
-    answer = Response(content, status=status, content_type=MEDIA_TYPE)
+    answer = ProblemResponse(content, status=status)
     if retry_after is not None:
         answer["Retry-After"] = str(retry_after)
     return answer

@@ -1,7 +1,11 @@
 """Reading an account's own jobs; anybody else's do not exist for it."""
 
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
+
+from django.db.models import Q
 
 from apps.api.bodies import JobQuery
 from apps.api.models import ServiceAccount
@@ -9,13 +13,12 @@ from apps.api.problems import Forbidden
 from apps.api.shapes import SUMMARY
 from apps.jobs.api import Job, JobNotFound
 from apps.jobs.models import Attempt
-from apps.jobs.models.job import JobQuerySet
+from apps.jobs.models.job import OF_ACCOUNTS, JobQuerySet
 
 
 def jobs_of(account: ServiceAccount) -> JobQuerySet:
-    """Return the jobs that the account enqueued. The range names their index."""
-    own = Job.objects.filter(enqueued_by=account.origin)
-    return own.filter(enqueued_by__gt="api:", enqueued_by__lt="api;")
+    """Return the jobs that the account enqueued. The second condition names their index."""
+    return Job.objects.filter(OF_ACCOUNTS, enqueued_by=account.origin)
 
 
 def job_of(account: ServiceAccount, job_id: UUID, verb: str) -> Job:
@@ -34,7 +37,7 @@ def attempts_of(job: Job) -> list[Attempt]:
 
 
 def page_of(account: ServiceAccount, query: JobQuery) -> tuple[list[Job], UUID | None]:
-    """Return a page of the account's jobs, newest first, and where the next begins."""
+    """Return a page of the account's jobs that it may read, newest first; where the next begins."""
     filters: dict[str, Any] = {
         "state": query.state,
         "kind": query.kind,
@@ -43,7 +46,16 @@ def page_of(account: ServiceAccount, query: JobQuery) -> tuple[list[Job], UUID |
         "id__lt": query.cursor,
     }
     given = {name: value for name, value in filters.items() if value is not None}
-    found = jobs_of(account).filter(**given).order_by("-id").only(*SUMMARY)[: query.limit + 1]
-    rows = list(found)
+    readable = jobs_of(account).filter(_readable(account), **given)
+    rows = list(readable.order_by("-id").only(*SUMMARY)[: query.limit + 1])
     more = rows[query.limit - 1].id if len(rows) > query.limit else None
     return rows[: query.limit], more
+
+
+def _readable(account: ServiceAccount) -> Q:
+    """Return the condition on jobs of kinds that a grant lets the account read."""
+    patterns = [grant.kinds for grant in account.grants.all() if "read" in grant.verbs]
+    if "*" in patterns:
+        return Q()
+    begin = [Q(kind__startswith=each[:-1]) for each in patterns if each.endswith("*")]
+    return reduce(or_, begin, Q(kind__in=patterns))

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from apps.api.models import ServiceAccount, fits
+from apps.api.models import VERBS, ServiceAccount, fits
 from apps.api.shapes import Answer
 from apps.breakers import api as breakers
 from apps.jobs import registry
@@ -138,10 +138,7 @@ def _kind(account: ServiceAccount, kind: registry.Kind) -> dict[str, Any]:
 
 
 def _verbs(account: ServiceAccount, kind: str) -> list[str]:
-    granted = {
-        verb for grant in account.grants.all() if fits(grant.kinds, kind) for verb in grant.verbs
-    }
-    return sorted(granted)
+    return sorted(verb for verb in VERBS if account.may(verb, kind))
 
 
 def _picked(value: object, shape: type[Answer]) -> dict[str, Any]:

@@ -114,10 +114,17 @@ def _seconds(value: object) -> float:
     try:
         seconds = float(value)  # type: ignore[arg-type]  # refused below
     except (TypeError, ValueError):
-        parsed = email.utils.parsedate_tz(value) if isinstance(value, str) else None
-        # A date is by the provider's clock; the nearest that we have is our own.
-        seconds = email.utils.mktime_tz(parsed) - time.time() if parsed else 0.0
+        seconds = _until(value) if isinstance(value, str) else 0.0
     return seconds if 0 < seconds < float("inf") else 0.0
+
+
+def _until(date: str) -> float:
+    """Return the seconds until a date, 0 where it is none; by our clock, the nearest we have."""
+    parsed = email.utils.parsedate_tz(date)
+    try:
+        return email.utils.mktime_tz(parsed) - time.time() if parsed else 0.0
+    except (OverflowError, ValueError):  # a year that no calendar has
+        return 0.0
 
 
 def _is_time_limit(error: BaseException) -> bool:

@@ -19,7 +19,10 @@ Resolver = Callable[[str, int], list[str]]
 #: Link-local, where metadata services answer, and those that answer elsewhere.
 NEVER: list[Network] = [
     ip_network(text)
-    for text in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::/32", "100.100.100.200/32")
+    for text in (
+        *("169.254.0.0/16", "fe80::/10", "fd00:ec2::/32", "fd20:ce::254/128"),
+        *("100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32"),
+    )
 ]
 #: Nothing else in IPv6 is public unicast; of this, tunnels (Teredo, 6to4) carry IPv4 inside.
 _UNICAST = ip_network("2000::/3")

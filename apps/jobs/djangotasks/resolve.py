@@ -24,7 +24,7 @@ def task(path: str) -> AnyTask:
         )
     try:
         found = import_string(path)
-    except ImportError as error:
+    except Exception as error:  # the module's own: it may suit no process but its own
         raise InvalidTask(f"There is no task {path!r}: {error}.") from error
     if not isinstance(found, Task) or found.module_path != path:
         raise InvalidTask(

@@ -8,11 +8,11 @@ from apps.core import audit
 from apps.jobs.api import enqueue
 from apps.payments.errors import WrongState
 from apps.payments.gateways.base import Cancelled, Declined, Succeeded
-from apps.payments.models import Operation
+from apps.payments.models import Operation, Payment
 from apps.payments.services.events import event
 from apps.payments.services.locking import lock_operation
 from apps.payments.services.settle import Final, settle
-from apps.payments.states import State
+from apps.payments.states import OperationKind, State
 
 
 def operation_decide(
@@ -20,10 +20,12 @@ def operation_decide(
 ) -> Operation:
     """Give the operation the final state that a human found at the provider; return it.
 
-    Raises WrongState unless it waits for a human, and for a state that is not final.
+    Raises WrongState unless it waits for a human, for a state that is not final, and for a
+    charge that is another payment's.
     """
     with transaction.atomic():
         operation = _waiting(operation_id)
+        _refuse_taken(operation, provider_id)
         settle(operation, state, _answer(operation, state, provider_id, reason), source="human")
         audit.record(
             verb=f"decide {state}",
@@ -67,6 +69,14 @@ def _waiting(operation_id: UUID) -> Operation:
     if not operation.waits_for_a_human:
         raise WrongState(f"{operation} is {operation.state} and does not wait for a human.")
     return operation
+
+
+def _refuse_taken(operation: Operation, provider_id: str) -> None:
+    payment = operation.payment
+    others = Payment.objects.filter(provider=payment.provider, provider_id=provider_id)
+    taken = others.exclude(id=payment.id).first() if provider_id else None
+    if taken is not None and operation.kind == OperationKind.CAPTURE:
+        raise WrongState(f"{provider_id} is the charge of {taken.reference}: look again.")
 
 
 def _answer(operation: Operation, state: State, provider_id: str, reason: str) -> Final:

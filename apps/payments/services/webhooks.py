@@ -17,6 +17,8 @@ from apps.payments.services.record import record
 from apps.payments.states import OperationKind, State
 
 TOLERANCE = 300  # seconds
+#: What the SDK raises where the body has another shape, or the signature a letter outside ASCII.
+_SHAPELESS = (AttributeError, KeyError, TypeError)
 
 
 def webhook_receive(*, body: bytes, signature: str) -> WebhookEvent | None:
@@ -25,7 +27,7 @@ def webhook_receive(*, body: bytes, signature: str) -> WebhookEvent | None:
     Raises InvalidWebhook.
     """
     payload = _verified(body, signature)
-    about: Any = payload.get("data", {}).get("object", {})
+    about: Any = (payload.get("data") or {}).get("object") or {}
     with transaction.atomic():
         found, is_new = WebhookEvent.objects.get_or_create(
             provider="stripe",
@@ -81,7 +83,7 @@ def _verified(body: bytes, signature: str) -> dict[str, Any]:
             body, signature, settings.STRIPE_WEBHOOK_SECRET, TOLERANCE
         )
         payload: dict[str, Any] = event.to_dict()
-    except (stripe.SignatureVerificationError, ValueError, AttributeError, KeyError) as error:
+    except (stripe.SignatureVerificationError, ValueError, *_SHAPELESS) as error:
         raise InvalidWebhook(str(error)) from error
     if not isinstance(payload.get("id"), str):
         raise InvalidWebhook("The event has no id.")

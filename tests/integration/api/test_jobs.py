@@ -1,7 +1,7 @@
 """Jobs over HTTP: what goes in, what comes out, and what is refused."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -184,6 +184,7 @@ def test_the_list_is_filtered(caller, account):
     after = (timezone.now() - timedelta(hours=1)).isoformat()
     assert ids(created_after=after) == ids(kind="test.noop") == [str(new.id)]
     assert ids(created_after="0001-01-01T00:00:00+20:00") == [str(new.id), str(old.id)]
+    assert ids(created_after="2000-01-01T00:31:25-23:18") == [str(new.id), str(old.id)]
     assert ids(state="dead", kind="test.noop") == []
     assert not {"args", "result"} & caller.get("jobs/").json()["results"][0].keys()
 
@@ -207,14 +208,34 @@ def test_a_query_that_says_nothing_is_refused(caller, query):
     assert caller.get(f"jobs/?{query}").status_code == 422
 
 
+@pytest.mark.parametrize("offset", ["+23:59", "-23:59", "+16:00"])
+@pytest.mark.parametrize("key", [None, "k"])
+def test_a_moment_of_any_offset_is_a_moment(caller, offset, key):
+    """PostgreSQL reads offsets below 16 hours only."""
+    moment = f"2030-01-01T00:00:00{offset}"
+    answer = caller.enqueue(key=key, run_at=moment, expires_at=f"2031{moment[4:]}")
+    assert answer.status_code == 201
+    assert Job.objects.get().run_at == datetime.fromisoformat(moment)
+
+
 def test_the_list_reads_an_index_of_its_own(account):
     """In its order: cost grows neither with others' jobs nor with its own."""
     with connection.cursor() as cursor:
         # The table is all but empty here: leave the planner no scan that only suits such.
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
     plan = jobs_of(account).order_by("-id")[:50].explain()
-    assert "Index Scan using job_of_account" in plan
+    assert "Index Scan using job_of_api" in plan
     assert "Sort" not in plan
+
+
+def test_which_jobs_are_an_accounts_hangs_on_no_collation(account):
+    """In en_US ";" comes before ":", so that nothing lies between "api:" and "api;"."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_get_indexdef('job_of_api'::regclass)")
+        index = cursor.fetchone()[0]
+    for text in (index.partition(" WHERE ")[2], str(jobs_of(account).query).partition("WHERE")[2]):
+        assert text
+        assert not {"<", ">"} & set(text)
 
 
 def test_a_job_is_cancelled_and_retried_by_audited_services(caller, account):

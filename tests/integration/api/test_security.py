@@ -9,6 +9,7 @@ from uuid import uuid4
 import jwt
 import pytest
 from django.conf import settings as django_settings
+from django.test import RequestFactory
 from freezegun import freeze_time
 
 from apps.api import services
@@ -16,6 +17,7 @@ from apps.api.models import Secret, ServiceAccount, fits
 from apps.core import clock
 from apps.core.models import Audit
 from apps.jobs.models import Job
+from config.wsgi import application
 from tests.factories import JobFactory
 from tests.factories_api import GrantFactory
 from tests.integration.api.conftest import Caller, make_account, name_of
@@ -168,6 +170,19 @@ def test_a_foreign_kind_and_a_foreign_queue_are_refused():
     assert Job.objects.count() == 1
 
 
+def test_nobody_enqueues_a_callback_of_his_own(caller):
+    """It would be signed in our name, whatever it said of whose job; no grant covers it."""
+    GrantFactory(account=caller.account, kinds="callbacks.send")
+    event = {"id": str(uuid4()), "state": "succeeded"}
+    args = {"url": "https://hooks.example.com/", "event": event}
+    assert caller.enqueue("callbacks.send", args).status_code == 403
+    [shown] = [
+        kind for kind in caller.get("kinds/").json()["results"] if kind["name"] == "callbacks.send"
+    ]
+    assert "enqueue" not in shown["verbs"]
+    assert not Job.objects.exists()
+
+
 def test_the_kinds_own_queue_counts_too():
     """Where the caller names none."""
     caller = Caller(make_account(kinds="*", queues="default"))
@@ -197,6 +212,22 @@ def test_each_verb_is_granted_by_itself(verb):
     allowed = {name for name, answer in answers.items() if answer.status_code != 403}
     assert allowed == {verb}
     assert (caller.get("jobs/").status_code == 200) == (verb == "read")
+
+
+def test_a_list_shows_only_kinds_that_may_be_read():
+    """As by their ids: 403 there, nothing here."""
+    account = make_account(kinds="test.n*", verbs=["read"])
+    GrantFactory(account=account, kinds="test.fail", verbs=["read"])
+    GrantFactory(account=account, kinds="*", verbs=["enqueue"])
+    caller = Caller(account)
+    for kind in ("test.noop", "test.fail", "test.failing", "test.sleep"):
+        JobFactory(kind=kind, enqueued_by=account.origin)
+    assert {job["kind"] for job in caller.get("jobs/").json()["results"]} == {
+        "test.noop",
+        "test.fail",
+    }
+    GrantFactory(account=account, kinds="*", verbs=["read"])
+    assert len(caller.get("jobs/").json()["results"]) == 4
 
 
 def test_anothers_job_does_not_exist(caller, stranger):
@@ -396,6 +427,38 @@ def test_a_crowd_of_faults_is_one_fault(caller, path, body):
     answer = caller.post(path, body)
     assert answer.status_code in (413, 422)
     assert len(answer.content) < 20_000
+
+
+@pytest.mark.parametrize("charset", ["hex", "undefined", "idna", "utf-16", '"hex"'])
+def test_a_charset_changes_nothing(charset, db):
+    """Python has codecs that are none of text; Django looks before its first middleware."""
+    said = {"CONTENT_TYPE": f"application/json; CharSet={charset}", "QUERY_STRING": "limit=%ff"}
+    began = []
+    answer = application(
+        RequestFactory().get("/api/v1/jobs/").environ | said,
+        lambda status, headers: began.append((status, dict(headers))),
+    )
+    answer.close()
+    [(status, headers)] = began
+    assert status.startswith("401")
+    assert headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_name_that_comes_twice_is_found_in_one_pass(db):
+    """Half a megabyte of names, sent without a token, held a process up for minutes."""
+    names = ",".join(f'"{number:05d}":0' for number in range(40_000))
+    began = time.process_time()
+    answer = Caller().post("token/", f'{{{names},"z":0,"z":0}}'.encode())
+    assert (answer.status_code, name_of(answer)) == (400, "malformed")
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html", "application/vnd.oai.openapi"])
+@pytest.mark.parametrize("path", ["schema/", "docs/"])
+def test_a_problem_of_the_documents_is_json(caller, path, accept):
+    """Whatever else they answer in."""
+    answer = caller.client.post(f"/api/{path}", headers={"accept": accept})
+    assert caller.check(answer).status_code in (405, 406)
 
 
 def test_the_documents_are_open_and_say_nothing_of_the_deployment(db):

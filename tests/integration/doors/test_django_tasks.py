@@ -724,6 +724,8 @@ def test_other_doors_reach_a_task_by_its_kind():
         ("antigravity", "no installed app"),
         ("", "no installed app"),
         ("tests.app.elsewhere.note()", "no installed app"),
+        ("tests.app.unfit.note", "There is no task"),
+        (f"tests.app.{'x' * 5000}.note", "There is no task"),
     ],
 )
 def test_no_path_leads_to_anything_but_a_task(path, message, make_job, answer):

@@ -107,6 +107,11 @@ def test_a_human_decides_with_the_evidence_in_sight(staff, gateway, settings):
     assert b"capture.review" in page.content
     refused = staff.post(address, {"state": "succeeded", "reason": "seen"})
     assert b"needs the provider" in refused.content
+    other = PaymentFactory()
+    Payment.objects.filter(id=other.id).update(provider_id="pi_8", reference="order:8")
+    taken = staff.post(address, {"state": "succeeded", "provider_id": "pi_8", "reason": "seen"})
+    assert (taken.status_code, operation.payment.state) == (200, "unknown")
+    assert b"pi_8 is the charge of order:8" in taken.content
     staff.post(address, {"state": "succeeded", "provider_id": "pi_9", "reason": "seen"})
     payment.refresh_from_db()
     assert (payment.state, payment.provider_id) == ("succeeded", "pi_9")

@@ -53,6 +53,21 @@ def reconcile():
     )
 
 
+@pytest.mark.parametrize("signature", ["t=1,v1=\xe9", "t=1,v1=\xff,v1=a", "v1", "t=\xb2,v1=a"])
+def test_a_signature_of_odd_letters_is_a_wrong_one(client, signature):
+    """400, as for any other; a 500 would wake somebody for what anybody can send."""
+    headers = {"Stripe-Signature": signature}
+    answer = client.post(reverse("stripe-webhook"), b"{}", "application/json", headers=headers)
+    assert answer.status_code == 400
+    assert not WebhookEvent.objects.exists()
+
+
+def test_an_event_about_nothing_is_kept(client, gateway):
+    """It is signed, and tells nothing."""
+    body = json.dumps({"id": "evt_1", "object": "event", "type": "x", "data": None})
+    assert post(client, body).status_code == 200
+
+
 def test_an_event_settles_an_unknown_payment(client, gateway, unknown):
     """It names the intent; what counts is fetched."""
     response = post(client, event_about(gateway.charges()[0].payment_intent))

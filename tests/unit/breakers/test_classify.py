@@ -86,6 +86,7 @@ def test_the_ledgers_time_limit_is_a_slow_fault():
         ({"response": SimpleNamespace(status_code=429, headers={"retry-after": "3"})}, 3),
         ({"headers": {"Retry-After": "Thu, 01 Jan 2026 00:01:00 GMT"}}, 60),
         ({"headers": {"Retry-After": "soon"}}, 0),
+        ({"headers": {"Retry-After": "Mon, 01 Jan 99999 00:00:00 GMT"}}, 0),
         ({"retry_after": float("inf")}, 0),
         ({"retry_after": -5}, 0),
         ({"headers": None}, 0),

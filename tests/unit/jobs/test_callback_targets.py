@@ -101,10 +101,12 @@ FORBIDDEN = [
     "100.100.100.200",
     "127.0.0.1",
     "127.255.255.254",
+    "168.63.129.16",
     "169.254.169.254",
     "172.16.0.1",
     "172.31.255.255",
     "192.0.0.8",
+    "192.0.0.192",
     "192.0.2.1",
     "192.88.99.1",
     "192.168.1.1",
@@ -130,6 +132,7 @@ FORBIDDEN = [
     "2002:a00:1::1",
     "fc00::1",
     "fd00:ec2::254",
+    "fd20:ce::254",
     "fe80::1",
     "fe80::1%eth0",
     "fec0::1",
@@ -229,7 +232,8 @@ def test_a_network_may_be_allowed_but_never_the_metadata(settings):
     assert addresses.may_reach("127.0.0.1")
     assert not addresses.may_reach("169.254.169.254")
     assert not addresses.may_reach("::ffff:169.254.169.254")
-    assert not addresses.may_reach("fd00:ec2::254")
+    for metadata in ("fd00:ec2::254", "fd20:ce::254", "168.63.129.16", "192.0.0.192"):
+        assert not addresses.may_reach(metadata)
 
 
 def test_a_name_without_an_address_is_refused():
