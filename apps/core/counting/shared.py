@@ -28,7 +28,8 @@ class SharedCells:
         path = folder / f"{os.getpid()}.counts"
         path.unlink(missing_ok=True)  # a namesake's: another file, or its counts would be ours
         with path.open("w+b") as file:
-            os.posix_fallocate(file.fileno(), 0, SIZE)  # a hole kills when the disk is full
+            file.write(bytes(SIZE))  # a hole kills when the disk is full
+            file.flush()
             self._map = mmap.mmap(file.fileno(), SIZE)
         words = memoryview(self._map).cast("Q")
         self._length = words[:1]

@@ -111,7 +111,8 @@ class FileSlot:
         self.path = folder / f"{os.getpid()}.slot"
         self._file = _locked(self.path)
         # All of it now: on a full disk the first touch of a page would kill this process later.
-        os.posix_fallocate(self._file.fileno(), 0, SIZE)
+        self._file.write(bytes(SIZE))
+        self._file.flush()
         self._map = mmap.mmap(self._file.fileno(), SIZE)
         self._at = 0
         _slots.add(self)
