@@ -37,6 +37,7 @@ class JobAdmin(BulkActions, JobVerbs, StoryAdmin):
     )
     list_filter = (ByState, ByQueue, ByKind, ByErrorClass)
     search_fields = ("id",)  # what is searched, finding.py says
+    hidden_columns = ("args", "result", "error", "progress", "wait_reason")
     sortable_by = ("id",)  # anything else would sort all of history
     ordering = ("-id",)
     actions = BULK_ACTIONS

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
-from apps.core.readonly import ReadOnlyAdmin
+from apps.core.readonly import ReadOnlyAdmin, clipped
 from apps.jobs import redacting
 from apps.jobs.admin.facts import documents, rows
 from apps.jobs.explaining.companions import told
@@ -79,7 +79,7 @@ class StoryAdmin(ReadOnlyAdmin):
     @display(description="error")
     def shown_error(self, job: Job) -> str:
         """The error, secrets masked."""
-        return redacting.veil(job.kind, job.args).text(job.error) or "-"
+        return clipped(redacting.veil(job.kind, job.args).text(job.error))
 
 
 def story(job: Job, *, may: Callable[[str], bool]) -> dict[str, Any]:

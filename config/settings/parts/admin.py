@@ -10,10 +10,15 @@ def _favicon(request: HttpRequest) -> str:
     return static("core/favicon.svg")
 
 
+def _styles(request: HttpRequest) -> str:
+    return static("core/admin.css")
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Celeriac",
     "SITE_HEADER": "Celeriac",
     "SITE_SUBHEADER": "jobs that happen",
+    "STYLES": [_styles],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _favicon}],
     "SHOW_HISTORY": False,
     "DASHBOARD_CALLBACK": "apps.ops.dashboard.views.context",
