@@ -13,6 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from apps.core import audit, clock
+from apps.core.readonly import Discreet
 from apps.schedules import selectors
 from apps.schedules.admin.forms import PeriodicTaskForm
 from apps.schedules.admin.layout import EDITED, SHOWN
@@ -21,6 +22,7 @@ from apps.schedules.admin.ticks import TickInline, in_zone
 from apps.schedules.admin.verbs import Verbs
 from apps.schedules.admin.when import present
 from apps.schedules.definition import RELATED
+from apps.schedules.masks import Kept
 from apps.schedules.models import Policy, Tick
 from apps.schedules.refresh import refresh
 
@@ -33,7 +35,7 @@ if admin.site.is_registered(PeriodicTask):  # by django-celery-beat, without val
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(Verbs, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class PeriodicTaskAdmin(Verbs, Discreet, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """Schedules."""
 
     form = PeriodicTaskForm
@@ -44,7 +46,8 @@ class PeriodicTaskAdmin(Verbs, ModelAdmin):  # type: ignore[misc]  # unfold ship
     search_fields = ("name", "task")
     search_help_text = "A schedule's name, or a kind"
     readonly_fields = ("arguments", "next_fires", "policy_note", "pause_note", "shown_schedule",
-                       "last_run_at", "total_run_count")  # fmt: skip
+                       "shown_kwargs", "shown_args", "last_run_at", "total_run_count")  # fmt: skip
+    hidden_columns = ("args", "kwargs", "headers")
     fieldsets = EDITED
     inlines = (TickInline,)
 
@@ -158,6 +161,16 @@ class PeriodicTaskAdmin(Verbs, ModelAdmin):  # type: ignore[misc]  # unfold ship
     def arguments(self, task: PeriodicTask | None) -> Any:  # noqa: ANN401 safe text
         """The kind's arguments, filled by preview.js."""
         return format_html('<div id="schedule-arguments" aria-live="polite">{}</div>', "-")
+
+    @display(description="arguments")
+    def shown_kwargs(self, task: PeriodicTask) -> str:
+        """The arguments by name, secrets masked."""
+        return Kept.of(task).shown()["kwargs"]
+
+    @display(description="arguments by position")
+    def shown_args(self, task: PeriodicTask) -> str:
+        """The arguments by position, secrets masked."""
+        return Kept.of(task).shown()["args"]
 
     @display(description="policy")
     def policy_note(self, task: PeriodicTask) -> str:
