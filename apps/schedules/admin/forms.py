@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.db import transaction
@@ -25,7 +24,7 @@ from apps.jobs.redacting import MASK
 from apps.schedules import calls
 from apps.schedules.admin.when import TYPED, WhenForm
 from apps.schedules.declare import POLICY
-from apps.schedules.definition import times_of, zone_of
+from apps.schedules.definition import clock_of, times_of
 from apps.schedules.errors import InvalidSchedule
 from apps.schedules.fire import MOST_LATE
 from apps.schedules.masks import Kept
@@ -230,8 +229,8 @@ class BackfillForm(ReasonForm):
         task = PeriodicTask.objects.filter(pk=self.object_id).select_related("crontab").first()
         if task is None:
             return
-        zone = zone_of(task)
-        today = clock.read().astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+        zone = clock_of(task)
+        today = clock.read().astimezone(zone).replace(tzinfo=None)
         midnight = today.replace(hour=0, minute=0, second=0, microsecond=0)
         self.fields["start"].initial = midnight - timedelta(days=1)
         self.fields["end"].initial = midnight

@@ -1,7 +1,6 @@
 """What operators do on a schedule's page, each with its reason."""
 
 from collections.abc import Callable
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
@@ -15,7 +14,7 @@ from apps.core.errors import CeleriacError
 from apps.schedules import operate
 from apps.schedules.admin.forms import BackfillForm, PauseForm, ReasonForm
 from apps.schedules.admin.permissions import Permitted
-from apps.schedules.definition import zone_of
+from apps.schedules.definition import clock_of
 
 
 class Verbs(Permitted):
@@ -81,7 +80,7 @@ class Verbs(Permitted):
     def backfill(self, request: HttpRequest, form: BackfillForm, object_id: str) -> HttpResponse:
         """Run a stretch of the past."""
         task = PeriodicTask.objects.select_related("crontab").get(pk=unquote(object_id))
-        zone = ZoneInfo(zone_of(task))
+        zone = clock_of(task)
         start, end = (form.cleaned_data[key].replace(tzinfo=zone) for key in ("start", "end"))
         reason = form.cleaned_data["reason"]
         return self._do(
