@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest
+from django.contrib.admin.utils import unquote
+from django.http import Http404, HttpRequest
 from django.utils.html import format_html
 from django.utils.text import Truncator
 from unfold import decorators
@@ -91,6 +93,14 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no ty
         return False
 
 
+def uuid_or_404(text: str) -> UUID:
+    """Return the id that an address bears; Http404 for a text that is none."""
+    try:
+        return UUID(unquote(text))
+    except ValueError as error:
+        raise Http404(f"{text!r} is no id.") from error
+
+
 def clipped(text: str) -> str:
     """Return the beginning of a text for a list's cell, wide enough to be read on a phone."""
     if not text:
@@ -109,4 +119,5 @@ def apply_to_each(
             count += 1
         except CeleriacError as error:
             messages.warning(request, error.message)
-    messages.success(request, f"{done}: {count}.")
+    if count:
+        messages.success(request, f"{done}: {count}.")

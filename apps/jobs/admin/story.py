@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib.admin.utils import quote
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -120,7 +121,7 @@ def address(link: Link) -> str:
     """Return the address of a page; one that is not in the URL conf has none."""
     if link.page.startswith(("/", "http")):
         return link.page
-    found = reverse(link.page, args=link.args)
+    found = reverse(link.page, args=[quote(each) for each in link.args])
     if not link.query:
         return found
     name, _, value = link.query.partition("=")

@@ -226,7 +226,8 @@ class BackfillForm(ReasonForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 unfold's
         super().__init__(*args, **kwargs)
-        task = PeriodicTask.objects.filter(pk=self.object_id).select_related("crontab").first()
+        key = self.object_id if str(self.object_id).isdecimal() else None
+        task = PeriodicTask.objects.filter(pk=key).select_related("crontab").first()
         if task is None:
             return
         zone = clock_of(task)

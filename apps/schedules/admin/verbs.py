@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
 from unfold.decorators import action
@@ -79,7 +80,8 @@ class Verbs(Permitted):
     )
     def backfill(self, request: HttpRequest, form: BackfillForm, object_id: str) -> HttpResponse:
         """Run a stretch of the past."""
-        task = PeriodicTask.objects.select_related("crontab").get(pk=unquote(object_id))
+        found = PeriodicTask.objects.select_related("crontab")
+        task = get_object_or_404(found, pk=_key(object_id))
         zone = clock_of(task)
         start, end = (form.cleaned_data[key].replace(tzinfo=zone) for key in ("start", "end"))
         reason = form.cleaned_data["reason"]
@@ -103,7 +105,7 @@ class Verbs(Permitted):
         verb: Callable[[int], T],
         done: Callable[[T], str],
     ) -> HttpResponse:
-        pk = int(unquote(object_id))
+        pk = _key(object_id)
         try:
             result = verb(pk)
         except CeleriacError as error:
@@ -114,3 +116,11 @@ class Verbs(Permitted):
         if request.headers.get("HX-Request"):  # the dialog posts by htmx
             return HttpResponse(headers={"HX-Redirect": url})
         return HttpResponseRedirect(url)
+
+
+def _key(object_id: str) -> int:
+    """Return the key that an address bears."""
+    try:
+        return int(unquote(object_id))
+    except ValueError as error:
+        raise Http404(f"{object_id!r} is no schedule's key.") from error
