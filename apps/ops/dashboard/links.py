@@ -17,6 +17,11 @@ def attempts(**filters: str) -> str:
     return _list("jobs_attempt", filters)
 
 
+def reviews() -> str:
+    """Return the list of payment operations that wait for a human."""
+    return _list("payments_operation", {"review": "yes"})
+
+
 def page(model: str, key: int | str | UUID) -> str:
     """Return the page of one row, such as `jobs_worker`'s."""
     return reverse(f"admin:{model}_change", args=[quote(key)])
