@@ -88,7 +88,7 @@ def story(job: Job, *, may: Callable[[str], bool]) -> dict[str, Any]:
     facts, companions = gather(job), told(job, may=may)
     said = explanation(facts, companions)
     events = timeline(facts, companions)
-    seen = (job.state, job.attempt, job.progress, job.run_at, said.code, said.also, len(events))
+    seen = (job.state, job.attempt, job.progress, job.run_at, said.sentence, said.also, len(events))
     return {
         "story": {
             "job": job,
