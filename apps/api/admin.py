@@ -20,7 +20,7 @@ from unfold.widgets import (
 
 from apps.api import services
 from apps.api.models import VERBS, Grant, Secret, ServiceAccount
-from apps.core.readonly import ReadOnlyInline, action, display
+from apps.core.readonly import ReadOnlyInline, action, display, uuid_or_404
 
 _TEMPLATE = "admin/api/serviceaccount/secret.html"
 MOST_HOURS = 24 * 30
@@ -159,7 +159,7 @@ class ServiceAccountAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no 
         verb: str,
         act: Callable[[ServiceAccount, dict[str, Any]], HttpResponse],
     ) -> HttpResponse:
-        account = get_object_or_404(ServiceAccount, pk=object_id)
+        account = get_object_or_404(ServiceAccount, pk=uuid_or_404(object_id))
         form = form_class(request.POST or None)
         if form.is_valid():
             return act(account, form.cleaned_data)

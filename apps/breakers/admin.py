@@ -1,13 +1,14 @@
 """Circuits in the control room: read-only, and a verb for each thing that may be done."""
 
 from collections.abc import Callable
-from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -90,9 +91,10 @@ class BreakerAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # untyped packa
         return _status(row).state.replace("half_open", "half-open")
 
     @display(description="until")
-    def until(self, row: Breaker) -> Any:  # noqa: ANN401 a moment or a dash
+    def until(self, row: Breaker) -> str:
         """When a call may go again."""
-        return _status(row).until or "-"
+        moment = _status(row).until
+        return date_format(localtime(moment), "DATETIME_FORMAT") if moment else "-"
 
     @display(description="window: failed / calls, slow")
     def window(self, row: Breaker) -> str:

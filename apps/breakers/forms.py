@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.utils import unquote
+from django.http import Http404
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
@@ -14,7 +15,7 @@ from unfold.widgets import (
 )
 
 from apps.breakers import options as options_module
-from apps.breakers.errors import BreakerError
+from apps.breakers.errors import BreakerError, UnknownBreaker
 from apps.breakers.models import Breaker
 from apps.core import clock
 from apps.core.arguments import LONGEST
@@ -52,7 +53,10 @@ class TuneForm(ReasonForm):
         self._name = unquote(str(self.object_id))
         row = Breaker.objects.filter(name=self._name).first()
         overrides = row.overrides if row else {}
-        declared = options_module.of(self._name)
+        try:
+            declared = options_module.of(self._name)
+        except UnknownBreaker as error:
+            raise Http404(str(error)) from error
         for option in fields(options_module.Options):
             if option.name in options_module.TUNABLE:
                 self.fields[option.name] = _field(

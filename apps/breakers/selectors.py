@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.breakers import options as options_module
@@ -16,6 +17,7 @@ from apps.breakers.models import Breaker
 from apps.breakers.registry import get
 from apps.breakers.replies import State
 from apps.core import clock
+from apps.core.clock import Now
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,16 @@ def status(names: Iterable[str] | None = None) -> list[BreakerStatus]:
 def status_of(row: Breaker) -> BreakerStatus:
     """Return the status of one breaker whose row was read just now."""
     return _status(row.name, row, timezone.now())
+
+
+def force_in_words(name: str) -> str:
+    """Return who forces the breaker open now, and why; '' where nobody does."""
+    standing = Q(forced_until=None) | Q(forced_until__gt=Now())
+    row = Breaker.objects.filter(standing, name=name, forced=State.OPEN).first()
+    if row is None:
+        return ""
+    why = f" ({row.forced_reason})" if row.forced_reason else ""
+    return f"{row.forced_by or 'somebody'} forced it open{why}"
 
 
 def _admission(

@@ -2,13 +2,22 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest
+from django.contrib.admin.utils import unquote
+from django.http import Http404, HttpRequest
+from django.utils.html import format_html
+from django.utils.text import Truncator
 from unfold import decorators
 from unfold.admin import ModelAdmin, TabularInline
 
 from apps.core.errors import CeleriacError
+
+#: How links look; unfold knows no look of its own for those within a table.
+LINK = "text-primary-600 dark:text-primary-500"
+#: Characters of a long text that a list shows.
+MOST_LISTED = 160
 
 
 def action[F: Callable[..., Any]](
@@ -31,7 +40,25 @@ def display[F: Callable[..., Any]](
     return declare
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class Discreet:
+    """Put before ModelAdmin: what is masked on its pages can't be guessed through addresses.
+
+    The admin takes any lookup on a model's own columns out of the address
+    (`?args__card__startswith=4`), so that rows would answer letter by letter.
+    """
+
+    #: Columns that no address may ask about.
+    hidden_columns: tuple[str, ...] = ()
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Refuse lookups on what is hidden."""
+        if lookup.partition("__")[0] in self.hidden_columns:
+            return False
+        allowed: bool = super().lookup_allowed(lookup, value, request)  # type: ignore[misc]  # ModelAdmin's
+        return allowed
+
+
+class ReadOnlyAdmin(Discreet, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """Lists and shows; changes go through actions, each of them an audited service call."""
 
     list_per_page = 50
@@ -66,6 +93,21 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no ty
         return False
 
 
+def uuid_or_404(text: str) -> UUID:
+    """Return the id that an address bears; Http404 for a text that is none."""
+    try:
+        return UUID(unquote(text))
+    except ValueError as error:
+        raise Http404(f"{text!r} is no id.") from error
+
+
+def clipped(text: str) -> str:
+    """Return the beginning of a text for a list's cell, wide enough to be read on a phone."""
+    if not text:
+        return "-"
+    return format_html('<span class="cell-text">{}</span>', Truncator(text).chars(MOST_LISTED))
+
+
 def apply_to_each(
     request: HttpRequest, rows: Iterable[Any], done: str, service: Callable[[Any], object]
 ) -> None:
@@ -77,4 +119,5 @@ def apply_to_each(
             count += 1
         except CeleriacError as error:
             messages.warning(request, error.message)
-    messages.success(request, f"{done}: {count}.")
+    if count:
+        messages.success(request, f"{done}: {count}.")

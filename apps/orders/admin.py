@@ -6,10 +6,11 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.core.readonly import ReadOnlyAdmin, ReadOnlyInline, action, apply_to_each, display
+from apps.core.confirming import confirmed
+from apps.core.money import display as money
+from apps.core.readonly import ReadOnlyAdmin, ReadOnlyInline, action, display
 from apps.orders import services
 from apps.orders.models import Item, Order
-from apps.orders.money import display as money
 
 
 class ItemInline(ReadOnlyInline):
@@ -52,11 +53,12 @@ class OrderAdmin(ReadOnlyAdmin):
     @action(description="Cancel the chosen orders", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> Any:  # noqa: ANN401 admin's
         """Cancel each that is not paid yet."""
-        apply_to_each(
+        return confirmed(
             request,
             queryset,
-            "Cancelled",
-            lambda order: services.order_cancel(
-                order_id=order.id, actor=request.user, reason="in the admin"
+            title="Cancel orders",
+            done="Cancelled",
+            service=lambda order, reason: services.order_cancel(
+                order_id=order.id, actor=request.user, reason=reason
             ),
         )

@@ -13,6 +13,7 @@ class SchedulesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the receivers and tell of jobs; both need the models."""
+        """Read odd rows, connect the receivers and tell of jobs; all need the models."""
+        import_module("apps.schedules.zones").read_unknown()
         import_module("apps.schedules.receivers")
         import_module("apps.schedules.telling").register()

@@ -1,6 +1,7 @@
 """From django-celery-beat's rows to nominal times."""
 
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from django_celery_beat.models import (
     SOLAR_SCHEDULES,
@@ -9,6 +10,7 @@ from django_celery_beat.models import (
     PeriodicTask,
 )
 
+from apps.schedules import zones
 from apps.schedules.crontab import Crontab, crontab
 from apps.schedules.errors import InvalidSchedule
 from apps.schedules.solar import Sun
@@ -40,8 +42,15 @@ def zone_of(task: PeriodicTask) -> str:
     return str(task.crontab.timezone) if task.crontab else "UTC"
 
 
+def clock_of(task: PeriodicTask) -> ZoneInfo:
+    """Return the zone in which to show the schedule's times: UTC where its own is unknown."""
+    return zones.find(zone_of(task)) or zones.UTC
+
+
 def crontab_of(row: CrontabSchedule) -> Crontab:
-    """Return the ticks of a crontab's row."""
+    """Return the ticks of a crontab's row; raises InvalidSchedule where it can't be read."""
+    if zones.find(str(row.timezone)) is None:
+        raise _unfit("zone", f"names no time zone that this machine knows: {str(row.timezone)!r}")
     return crontab(
         minute=row.minute,
         hour=row.hour,

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -13,7 +12,7 @@ from django_celery_beat.models import PeriodicTask
 from apps.core import clock
 from apps.core.clock import Now
 from apps.schedules.calls import call_of
-from apps.schedules.definition import RELATED, times_of, zone_of
+from apps.schedules.definition import RELATED, clock_of, times_of, zone_of
 from apps.schedules.errors import InvalidSchedule, ScheduleNotFound
 from apps.schedules.models import Beat, Misfire, Policy, Tick
 
@@ -70,7 +69,7 @@ def next_fires(
     start = after or (max(policy.cursor, now) if policy else now)
     anchor = policy.anchor if policy else now.replace(microsecond=0)
     times = times_of(task, anchor=anchor)
-    zone = ZoneInfo(zone_of(task))
+    zone = clock_of(task)
     found: list[datetime] = []
     while len(found) < (1 if task.one_off else count):
         tick = times.after(start)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from apps.breakers.models import Breaker, Transition
 from apps.core import audit
@@ -123,6 +124,20 @@ def test_an_open_page_follows_its_job_without_a_reload(signed_in, people):
     )
     signed_in.get_by_text("It succeeded at run 1").wait_for()
     assert signed_in.locator("#story[hx-get]").count() == 0
+
+
+def test_what_was_opened_stays_open_while_the_page_follows(signed_in, dead):
+    """Somebody reads a traceback while the next run goes on."""
+    worker = Worker.objects.create(name="w@h", host="h", pid=1, slots=1)
+    run = {"state": "running", "attempt": 5, "claim_id": dead.pk, "worker": worker.id}
+    started = timezone.now() - timedelta(seconds=20)
+    Job.objects.filter(pk=dead.pk).update(**run, started_at=started, finished_at=None)
+    signed_in.goto(f"/admin/jobs/job/{dead.pk}/change/")
+    traceback = signed_in.locator("details", has_text="raise ParcelLost").first
+    traceback.locator("summary").click()
+    said = signed_in.locator("#story-sentence").inner_text()
+    expect(signed_in.locator("#story-sentence")).not_to_have_text(said, timeout=30_000)
+    assert traceback.locator("pre").is_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -5,9 +5,10 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 
-from apps.core.readonly import ReadOnlyAdmin, display
+from apps.core.readonly import LINK, ReadOnlyAdmin, clipped, display
 from apps.jobs.admin.filters import ByOutcome, newest
 from apps.jobs.models import Attempt
 from apps.jobs.redacting import veil
@@ -17,17 +18,27 @@ from apps.jobs.redacting import veil
 class AttemptAdmin(ReadOnlyAdmin):
     """Runs that did not simply succeed at the first go."""
 
-    list_display = ("id", "job_id", "number", "outcome", "finished_at", "error_class", "message")
+    list_display = (
+        *("id", "shown_job", "number", "outcome", "finished_at", "error_class", "short_message"),
+    )
     list_filter = (ByOutcome,)
     search_fields = ("job_id",)
     search_help_text = "A job's id, or an error's class as it is written"
+    hidden_columns = ("message", "traceback")
     ordering = ("-id",)
     sortable_by = ("id",)  # anything else would sort all of history
-    list_select_related = ()
+    list_select_related = ("job",)
     fields = (
         *("job", "number", "outcome", "worker", "started_at", "finished_at"),
         *("error_class", "shown_message", "shown_traceback"),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        """Read of each job what says which of its words are secret, and no more."""
+        found: QuerySet[Attempt] = super().get_queryset(request)
+        return found.select_related("job").only(
+            *(field.name for field in Attempt._meta.concrete_fields), "job__kind", "job__args"
+        )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Attempt], search_term: str
@@ -40,6 +51,17 @@ class AttemptAdmin(ReadOnlyAdmin):
             return queryset.filter(job_id=UUID(term)), False
         except ValueError:
             return newest(queryset.filter(error_class=term)), False
+
+    @display(description="job")
+    def shown_job(self, attempt: Attempt) -> str:
+        """Its job, linked."""
+        url = reverse("admin:jobs_job_change", args=[attempt.job_id])
+        return format_html('<a class="{}" href="{}">{}</a>', LINK, url, attempt.job_id)
+
+    @display(description="message")
+    def short_message(self, attempt: Attempt) -> str:
+        """The beginning of the message, secrets masked."""
+        return clipped(veil(attempt.job.kind, attempt.job.args).text(attempt.message))
 
     @display(description="message")
     def shown_message(self, attempt: Attempt) -> str:

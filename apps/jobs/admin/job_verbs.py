@@ -19,7 +19,7 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
-from apps.core.readonly import ReadOnlyAdmin
+from apps.core.readonly import ReadOnlyAdmin, uuid_or_404
 from apps.jobs import registry
 from apps.jobs.admin.verbs import ReasonForm, act
 from apps.jobs.enqueueing.draft import checked_args
@@ -196,7 +196,10 @@ class JobVerbs(ReadOnlyAdmin):
             _page(object_id),
             "Edited, and queued.",
             lambda: editing.edit(
-                UUID(object_id), args=values["args"], actor=request.user, reason=values["reason"]
+                uuid_or_404(object_id),
+                args=values["args"],
+                actor=request.user,
+                reason=values["reason"],
             ),
         )
 
@@ -234,7 +237,10 @@ def _change(
         _page(object_id),
         done,
         lambda: operate.change(
-            UUID(object_id), actor=request.user, reason=form.cleaned_data["reason"], **changes
+            uuid_or_404(object_id),
+            actor=request.user,
+            reason=form.cleaned_data["reason"],
+            **changes,
         ),
     )
 

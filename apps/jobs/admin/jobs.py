@@ -1,7 +1,6 @@
 """Jobs: found, understood, retried and cancelled."""
 
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -10,6 +9,7 @@ from django.urls import reverse
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
+from apps.core.readonly import uuid_or_404
 from apps.jobs.admin.bulk import BULK_ACTIONS, BulkActions
 from apps.jobs.admin.errors import ByErrorClass
 from apps.jobs.admin.filters import ByKind, ByQueue, ByState
@@ -37,6 +37,7 @@ class JobAdmin(BulkActions, JobVerbs, StoryAdmin):
     )
     list_filter = (ByState, ByQueue, ByKind, ByErrorClass)
     search_fields = ("id",)  # what is searched, finding.py says
+    hidden_columns = ("args", "result", "error", "progress", "wait_reason")
     sortable_by = ("id",)  # anything else would sort all of history
     ordering = ("-id",)
     actions = BULK_ACTIONS
@@ -86,7 +87,7 @@ class JobAdmin(BulkActions, JobVerbs, StoryAdmin):
             _page(object_id),
             "Queued again.",
             lambda: operate.retry(
-                UUID(object_id), actor=request.user, reason=form.cleaned_data["reason"]
+                uuid_or_404(object_id), actor=request.user, reason=form.cleaned_data["reason"]
             ),
         )
 
@@ -108,7 +109,7 @@ class JobAdmin(BulkActions, JobVerbs, StoryAdmin):
             _page(object_id),
             "Cancelled, or asked to stop.",
             lambda: operate.cancel(
-                UUID(object_id), actor=request.user, reason=form.cleaned_data["reason"]
+                uuid_or_404(object_id), actor=request.user, reason=form.cleaned_data["reason"]
             ),
         )
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -87,7 +88,7 @@ class QueueAdmin(ReadOnlyAdmin):
             _page(object_id),
             "Paused.",
             lambda: operate_queues.pause_queue(
-                object_id,
+                unquote(object_id),
                 reason=form.cleaned_data["reason"],
                 until=form.until,
                 actor=request.user,
@@ -107,7 +108,7 @@ class QueueAdmin(ReadOnlyAdmin):
             _page(object_id),
             "Resumed.",
             lambda: operate_queues.resume_queue(
-                object_id, actor=request.user, reason=form.cleaned_data["reason"]
+                unquote(object_id), actor=request.user, reason=form.cleaned_data["reason"]
             ),
         )
 

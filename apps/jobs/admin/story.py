@@ -6,12 +6,13 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib.admin.utils import quote
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
-from apps.core.readonly import ReadOnlyAdmin
+from apps.core.readonly import ReadOnlyAdmin, clipped
 from apps.jobs import redacting
 from apps.jobs.admin.facts import documents, rows
 from apps.jobs.explaining.companions import told
@@ -79,7 +80,7 @@ class StoryAdmin(ReadOnlyAdmin):
     @display(description="error")
     def shown_error(self, job: Job) -> str:
         """The error, secrets masked."""
-        return redacting.veil(job.kind, job.args).text(job.error) or "-"
+        return clipped(redacting.veil(job.kind, job.args).text(job.error))
 
 
 def story(job: Job, *, may: Callable[[str], bool]) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def story(job: Job, *, may: Callable[[str], bool]) -> dict[str, Any]:
     facts, companions = gather(job), told(job, may=may)
     said = explanation(facts, companions)
     events = timeline(facts, companions)
-    seen = (job.state, job.attempt, job.progress, job.run_at, said.code, said.also, len(events))
+    seen = (job.state, job.attempt, job.progress, job.run_at, said.sentence, said.also, len(events))
     return {
         "story": {
             "job": job,
@@ -120,7 +121,7 @@ def address(link: Link) -> str:
     """Return the address of a page; one that is not in the URL conf has none."""
     if link.page.startswith(("/", "http")):
         return link.page
-    found = reverse(link.page, args=link.args)
+    found = reverse(link.page, args=[quote(each) for each in link.args])
     if not link.query:
         return found
     name, _, value = link.query.partition("=")

@@ -1,12 +1,14 @@
 """Workers: who lives, and what they hold."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from unfold.decorators import display
 
-from apps.core import clock
+from apps.core.clock import Now
 from apps.core.readonly import ReadOnlyAdmin
 from apps.jobs.models import Worker
 
@@ -23,13 +25,19 @@ class WorkerAdmin(ReadOnlyAdmin):
         *("holds", "started_at", "beat_at", "stopped_at"),
     )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Worker]:
+        """Return the workers, each with the time by which its heartbeat is judged."""
+        found: QuerySet[Worker] = super().get_queryset(request)
+        return found.annotate(now=Now())
+
     @display(description="state", label={"alive": "success", "silent": "danger", "stopped": "info"})
     def standing(self, worker: Worker) -> str:
         """Whether its heartbeat is fresh."""
         if worker.stopped_at is not None:
             return "stopped"
         lease = timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
-        return "alive" if worker.beat_at > clock.read() - lease else "silent"
+        now: datetime = worker.now  # type: ignore[attr-defined]  # see get_queryset
+        return "alive" if worker.beat_at > now - lease else "silent"
 
     @display(description="claims held")
     def holds(self, worker: Worker) -> int:

@@ -149,7 +149,10 @@ def _heir(job: Job) -> Job | None:
 def _hold(kind: Kind | None) -> Hold | None:
     if kind is None or kind.breaker is None:
         return None
-    return hold(kind.breaker, breakers.admission([kind.breaker])[kind.breaker])
+    found = hold(kind.breaker, breakers.admission([kind.breaker])[kind.breaker])
+    if found is not None and found.code == "circuit":
+        found.forced = breakers.force_in_words(kind.breaker)
+    return found
 
 
 def _attempts(job: Job) -> list[Attempt]:

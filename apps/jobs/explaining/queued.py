@@ -68,15 +68,21 @@ def _circuit(facts: Facts) -> Iterator[Wait]:
     if found is None:
         return
     page = Link(f"Breaker {found.name}", "admin:breakers_breaker_change", (found.name,))
-    wait = Step("Nothing while the provider is down: it starts once the circuit closes.", page)
+    if found.forced:
+        wait = Step("Nothing while the reason holds: somebody decided that no call goes out.", page)
+        when = "Once that is over, clear the circuit; the next call is its probe."
+    else:
+        wait = Step("Nothing while the provider is down: it starts once the circuit closes.", page)
+        when = "If the provider is known to be back, clear the circuit; the next call is its probe."
     clear = Step(
-        "If the provider is known to be back, clear the circuit; the next call is its probe.",
+        when,
         page,
         verb="Clear",
         command=f"manage.py breakers clear {found.name}",
     )
     steps = (wait, clear) if found.code == "circuit" else (wait,)
-    yield Wait(found.code, found.sentence, until=found.until, by=found.name, steps=steps)
+    sentence = f"{found.sentence}: {found.forced}" if found.forced else found.sentence
+    yield Wait(found.code, sentence, until=found.until, by=found.name, steps=steps)
 
 
 def _lock(facts: Facts) -> Iterator[Wait]:

@@ -43,11 +43,8 @@ class Wait:
     @property
     def whole(self) -> str:
         """The reason as a sentence of its own."""
-        return f"It is not running because {self.sentence}." if self.because else f"{self._it}."
-
-    @property
-    def _it(self) -> str:
-        return f"It {self.sentence}"
+        said = self.sentence.rstrip(".")  # a reason that somebody wrote may end with one
+        return f"It is not running because {said}." if self.because else f"It {said}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class Hold:
     sentence: str
     until: datetime | None = None
     jobs: int = 0
+    #: Who forced it open and why, in words; '' where it opened by itself.
+    forced: str = ""
 
 
 def hold(name: str, facts: Admission) -> Hold | None:

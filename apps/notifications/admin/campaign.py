@@ -8,7 +8,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from apps.core.readonly import ReadOnlyAdmin, action, apply_to_each, display
+from apps.core.confirming import confirmed
+from apps.core.readonly import ReadOnlyAdmin, action, display
 from apps.notifications import services
 from apps.notifications.admin.forms import CampaignForm
 from apps.notifications.models import Campaign, Recipient
@@ -126,24 +127,26 @@ class CampaignAdmin(ReadOnlyAdmin):
     @action(description="Start, or go on with, the chosen campaigns", permissions=["start"])
     def start(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:  # noqa: ANN401 admin's
         """Start each that may be."""
-        apply_to_each(
+        return confirmed(
             request,
             queryset,
-            "Started",
-            lambda campaign: services.campaign_start(
-                campaign_id=campaign.id, actor=request.user, reason="in the admin"
+            title="Start, or go on with, campaigns",
+            done="Started",
+            service=lambda campaign, reason: services.campaign_start(
+                campaign_id=campaign.id, actor=request.user, reason=reason
             ),
         )
 
     @action(description="Stop the chosen campaigns", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:  # noqa: ANN401 admin's
         """Stop each that is under way."""
-        apply_to_each(
+        return confirmed(
             request,
             queryset,
-            "Stopped",
-            lambda campaign: services.campaign_cancel(
-                campaign_id=campaign.id, actor=request.user, reason="in the admin"
+            title="Stop campaigns",
+            done="Stopped",
+            service=lambda campaign, reason: services.campaign_cancel(
+                campaign_id=campaign.id, actor=request.user, reason=reason
             ),
         )
 

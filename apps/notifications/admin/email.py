@@ -7,7 +7,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from apps.core.readonly import ReadOnlyAdmin, action, apply_to_each, display
+from apps.core.confirming import confirmed
+from apps.core.readonly import ReadOnlyAdmin, action, display
 from apps.notifications import services
 from apps.notifications.models import Email, Suppression
 
@@ -53,12 +54,13 @@ class EmailAdmin(ReadOnlyAdmin):
     @action(description="Send the chosen emails again", permissions=["resend"])
     def resend(self, request: HttpRequest, queryset: QuerySet[Email]) -> Any:  # noqa: ANN401 admin's
         """Queue each that failed or was suppressed."""
-        apply_to_each(
+        return confirmed(
             request,
             queryset,
-            "Queued again",
-            lambda email: services.email_requeue(
-                email_id=email.id, actor=request.user, reason="in the admin"
+            title="Send emails again",
+            done="Queued again",
+            service=lambda email, reason: services.email_requeue(
+                email_id=email.id, actor=request.user, reason=reason
             ),
         )
 

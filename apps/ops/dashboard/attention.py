@@ -13,6 +13,8 @@ PATIENCE = 300.0
 STILL = timedelta(minutes=5)
 #: Beat may be so late before it is a matter for people, in seconds.
 LATE = 60.0
+#: Operations for review that are counted out.
+MOST_REVIEWED = 100
 #: Deaths are news for so long.
 NEWS = timedelta(minutes=15)
 
@@ -25,6 +27,8 @@ def sentences(facts: Facts, now: datetime, upto: datetime | None) -> list[dict[s
         *_beats(facts),
         *_circuits(facts),
         *_queues(facts),
+        *_unknown(facts),
+        *_payments(facts),
         *_dead(facts, now),
         *_charts(facts, now, upto),
     ]
@@ -55,7 +59,15 @@ def _workers(facts: Facts) -> Iterator[dict[str, str]]:
     for worker in facts.get("workers", []):
         if not worker["alive"]:
             text = f"Worker {worker['name']} has been silent for {_span(worker['age'])}."
-            yield _say("warning", f"{text} Its jobs have been given to others.", worker["url"])
+            yield _say("warning", f"{text} {_rescue(facts)}", worker["url"])
+
+
+def _rescue(facts: Facts) -> str:
+    """Return what becomes of a silent worker's jobs."""
+    queues = facts.get("queues", [])
+    if queues and not any(queue["dispatched"] for queue in queues):
+        return "Its jobs wait for a dispatcher to take them back."
+    return "A dispatcher takes its jobs back."
 
 
 def _beats(facts: Facts) -> Iterator[dict[str, str]]:
@@ -97,6 +109,24 @@ def _queues(facts: Facts) -> Iterator[dict[str, str]]:
         elif queue["oldest"] > PATIENCE and not queue["views"]["parked"]:
             text = f"The oldest due job of {queue['name']} has waited {_span(queue['oldest'])}."
             yield _say("warning", text, links.jobs(queue=queue["name"], state="queued"))
+
+
+def _unknown(facts: Facts) -> Iterator[dict[str, str]]:
+    """A kind that nobody declares: its jobs wait for ever unless somebody does something."""
+    for row in facts.get("parked", []):
+        if row["reason"] == "unknown_kind":
+            count = f"{row['count']:,}{'+' if row['at_least'] else ''}"
+            wait = "job waits" if count == "1" else "jobs wait"
+            text = f"{count} {wait} for a kind that nobody declares: deploy its code, or cancel."
+            yield _say("warning", text, links.jobs(state="queued"))
+
+
+def _payments(facts: Facts) -> Iterator[dict[str, str]]:
+    if count := facts.get("review", 0):
+        more = f"{MOST_REVIEWED}+" if count > MOST_REVIEWED else str(count)
+        wait = "payment operation waits" if count == 1 else "payment operations wait"
+        text = f"{more} {wait} for a human: nobody knows what became of the money."
+        yield _say("warning", text, links.reviews())
 
 
 def _dead(facts: Facts, now: datetime) -> Iterator[dict[str, str]]:

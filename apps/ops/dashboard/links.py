@@ -1,7 +1,9 @@
 """Where the dashboard's rows lead."""
 
 from urllib.parse import urlencode
+from uuid import UUID
 
+from django.contrib.admin.utils import quote
 from django.urls import reverse
 
 
@@ -15,9 +17,14 @@ def attempts(**filters: str) -> str:
     return _list("jobs_attempt", filters)
 
 
-def page(model: str, key: object) -> str:
+def reviews() -> str:
+    """Return the list of payment operations that wait for a human."""
+    return _list("payments_operation", {"review": "yes"})
+
+
+def page(model: str, key: int | str | UUID) -> str:
     """Return the page of one row, such as `jobs_worker`'s."""
-    return reverse(f"admin:{model}_change", args=[key])
+    return reverse(f"admin:{model}_change", args=[quote(key)])
 
 
 def every(model: str) -> str:

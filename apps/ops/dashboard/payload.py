@@ -9,12 +9,14 @@ from apps.accounts.models import User
 from apps.core import clock
 from apps.ops.dashboard import attention, charts, crew, dead, queues
 from apps.ops.rollups import read, roll
+from apps.payments.selectors import review_queue
 
 #: What each part of the page needs: the same as the admin's list of it.
 JOBS = "jobs.view_job"
 WORKERS = "jobs.view_worker"
 CIRCUITS = "breakers.view_breaker"
 SCHEDULES = "django_celery_beat.view_periodictask"
+PAYMENTS = "payments.view_operation"
 ANY = (JOBS, WORKERS, CIRCUITS, SCHEDULES)
 
 Reader = User | AnonymousUser
@@ -54,6 +56,9 @@ def _sections(user: Reader, now: datetime) -> dict[str, Any]:
     if user.has_perm(SCHEDULES):
         facts["beats"] = crew.beats(now)
         facts["ticks"] = crew.ticks(now)
+    if user.has_perm(PAYMENTS):
+        waiting = review_queue().values_list("pk")[: attention.MOST_REVIEWED + 1]
+        facts["review"] = len(waiting)
     return facts
 
 

@@ -28,6 +28,7 @@ from apps.jobs import counted
 from apps.jobs.models import Worker
 from apps.jobs.operating.selectors import Depth, queue_depths
 from apps.ops.signals.fresh import Fresh
+from apps.ops.signals.patient import Patient
 
 #: Seconds. Depths cost a pass over the queued rows, so scrapers share one.
 DEPTHS_LIVE = 5.0
@@ -35,6 +36,8 @@ DEPTHS_LIVE = 5.0
 SHOWN_FOR = timedelta(minutes=15)
 #: Milliseconds that a question to the database may take.
 PATIENCE = 5_000
+#: Seconds for the whole page: a scraper waits for ten.
+PAGE_PATIENCE = 8.0
 VIEWS = ("queued", "scheduled", "retrying", "parked", "running")
 CIRCUITS = {"closed": 0, "half_open": 1, "open": 2}
 
@@ -76,6 +79,10 @@ def text() -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector())
     return generate_latest(registry)
+
+
+#: The page, from a thread that a frozen database may keep, so that it keeps none of the web's.
+page = Patient(text, seconds=PAGE_PATIENCE, name="celeriac-metrics")
 
 
 class _Collector(Collector):

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from apps.ops.signals import health, metrics
+from apps.ops.signals.patient import NoAnswer
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +52,8 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
     if refusal is not None:
         return _plain(refusal)
     try:
-        page = metrics.text()
-    except (DatabaseError, InterfaceError) as error:
+        page = metrics.page()
+    except (DatabaseError, InterfaceError, NoAnswer) as error:
         logger.warning("/metrics has no database: %s", error)
         return _plain(_text("The database does not answer.\n", status=503))
     return _plain(HttpResponse(page, content_type=CONTENT_TYPE_LATEST))

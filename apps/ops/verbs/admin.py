@@ -14,7 +14,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from apps.core.errors import CeleriacError
-from apps.core.readonly import ReadOnlyAdmin
+from apps.core.readonly import LINK, ReadOnlyAdmin
 from apps.jobs.admin.verbs import ReasonForm, act
 from apps.ops.verbs import catalogue, choice, selectors, services
 from apps.ops.verbs.catalogue import BulkAction
@@ -23,7 +23,6 @@ from apps.ops.verbs.forms import ConfirmForm
 from apps.ops.verbs.models import BulkVerb
 from apps.ops.verbs.permits import may_apply
 
-LINK = "text-primary-600 dark:text-primary-500"
 #: Rows of a preview.
 FIRST = 10
 STATES = {

@@ -13,6 +13,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, QueryDict
 
+from apps.jobs import redacting
 from apps.jobs.models import Job
 from apps.ops.verbs.catalogue import BulkAction
 from apps.ops.verbs.errors import BadFilter
@@ -88,8 +89,15 @@ def bounded_count(rows: QuerySet[Any], *, milliseconds: int) -> int | None:
 
 
 def first(chosen: QuerySet[Job], number: int) -> list[Job]:
-    """Return the latest of them; none where the database would need too long to find them."""
-    return _within(COUNT_FOR, lambda: list(chosen.order_by("-pk")[:number])) or []
+    """Return the latest of them, their errors as they may be shown.
+
+    None where the database would need too long to find them.
+    """
+    latest = chosen.defer("result").order_by("-pk")[:number]
+    found = _within(COUNT_FOR, lambda: list(latest)) or []
+    for job in found:
+        job.error = redacting.veil(job.kind, job.args).text(job.error)
+    return found
 
 
 def _within[T](milliseconds: int, ask: Callable[[], T]) -> T | None:

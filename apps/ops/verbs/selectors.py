@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import connection
 
+from apps.jobs import redacting
 from apps.jobs.models import Job
 from apps.jobs.operating.waiting import view, waiting
 from apps.ops.verbs import catalogue
@@ -15,9 +16,9 @@ LATEST_DEAD = 100_000
 #: The class is what stands before the colon of the one-line error (outcomes.py writes it so).
 _DEAD = """
 SELECT kind, split_part(error, ':', 1) AS error_class, count(*),
-    max(finished_at), (array_agg(error ORDER BY finished_at DESC))[1]
+    max(finished_at), (array_agg(id ORDER BY finished_at DESC))[1]
 FROM (
-    SELECT kind, error, finished_at FROM jobs_job
+    SELECT id, kind, error, finished_at FROM jobs_job
     WHERE state = 'dead' ORDER BY finished_at DESC LIMIT %s
 ) AS latest
 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 200
@@ -25,11 +26,19 @@ GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 200
 
 
 def dead_letters() -> list[dict[str, Any]]:
-    """Return the dead jobs by kind and class of error, the largest group first."""
-    names = ("kind", "error_class", "count", "latest", "error")
+    """Return the dead jobs by kind and class of error, the largest group first.
+
+    `error` is that of each group's latest job, its secrets masked.
+    """
+    names = ("kind", "error_class", "count", "latest", "job")
     with connection.cursor() as cursor:
         cursor.execute(_DEAD, [LATEST_DEAD])
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        groups = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    jobs = Job.objects.only("kind", "args", "error").in_bulk([group["job"] for group in groups])
+    for group in groups:
+        job = jobs.get(group["job"])  # somebody may have pruned it in between
+        group["error"] = redacting.veil(job.kind, job.args).text(job.error) if job else ""
+    return groups
 
 
 def bulk_facts(bulk: BulkVerb) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.core.readonly import ReadOnlyAdmin, action, apply_to_each
+from apps.core.confirming import confirmed
+from apps.core.readonly import ReadOnlyAdmin, action
 from apps.payments import services
 from apps.payments.models import Difference, WebhookEvent
 
@@ -37,11 +38,12 @@ class DifferenceAdmin(ReadOnlyAdmin):
     @action(description="Close the chosen differences", permissions=["close"])
     def close(self, request: HttpRequest, queryset: QuerySet[Difference]) -> Any:  # noqa: ANN401 admin's
         """Close each that is open."""
-        apply_to_each(
+        return confirmed(
             request,
             queryset,
-            "Closed",
-            lambda difference: services.difference_close(
-                difference_id=difference.id, actor=request.user, reason="in the admin"
+            title="Close differences",
+            done="Closed",
+            service=lambda difference, reason: services.difference_close(
+                difference_id=difference.id, actor=request.user, reason=reason
             ),
         )

@@ -15,8 +15,10 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from apps.core.confirming import confirmed
 from apps.core.errors import CeleriacError
-from apps.core.readonly import ReadOnlyAdmin, action, apply_to_each, display
+from apps.core.money import display as money
+from apps.core.readonly import ReadOnlyAdmin, action, display, uuid_or_404
 from apps.payments import services
 from apps.payments.admin.labels import STATES
 from apps.payments.models import Operation
@@ -64,6 +66,11 @@ class OperationAdmin(ReadOnlyAdmin):
     """Operations; the evidence, and a decision with its reason."""
 
     list_display = ("id", "kind", "payment", "shown_state", "attempts", "lookups", "review_at")
+    fields = (
+        *("payment", "kind", "shown_amount", "state", "idempotency_key", "params", "params_hash"),
+        *("provider_id", "attempts", "lookups", "key_spent", "error_code", "error_message"),
+        *("review_at", "review_reason", "created_at", "submitted_at", "called_at", "finished_at"),
+    )
     list_filter = (ForReview, "kind", "state", "created_at")
     list_select_related = ("payment",)
     search_fields = ("id__iexact", "idempotency_key", "provider_id", "payment__reference")
@@ -76,6 +83,11 @@ class OperationAdmin(ReadOnlyAdmin):
         """The state as a label."""
         return operation.state
 
+    @display(description="amount")
+    def shown_amount(self, operation: Operation) -> str:
+        """The amount as people read it."""
+        return money(operation.amount, operation.payment.currency)
+
     def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 unfold's
         """Whether the user may decide."""
         return request.user.has_perm("payments.decide_operation")
@@ -83,12 +95,13 @@ class OperationAdmin(ReadOnlyAdmin):
     @action(description="Ask the provider again about the chosen", permissions=["decide"])
     def ask_again(self, request: HttpRequest, queryset: QuerySet[Operation]) -> Any:  # noqa: ANN401 admin's
         """Send each that waits up the ladder once more, under the same key."""
-        apply_to_each(
+        return confirmed(
             request,
             queryset,
-            "Asked again",
-            lambda operation: services.operation_retry(
-                operation_id=operation.id, actor=request.user, reason="in the admin"
+            title="Ask the provider again",
+            done="Asked again",
+            service=lambda operation, reason: services.operation_retry(
+                operation_id=operation.id, actor=request.user, reason=reason
             ),
         )
 
@@ -96,7 +109,7 @@ class OperationAdmin(ReadOnlyAdmin):
     def decide(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the evidence and take a decision."""
         found = Operation.objects.select_related("payment")
-        operation = get_object_or_404(found, id=object_id)
+        operation = get_object_or_404(found, id=uuid_or_404(object_id))
         form = DecisionForm(request.POST or None)
         if form.is_valid() and self._decided(request, operation, form.cleaned_data):
             return HttpResponseRedirect(
@@ -107,6 +120,7 @@ class OperationAdmin(ReadOnlyAdmin):
             "title": f"Decide {operation}",
             "opts": self.model._meta,
             "operation": operation,
+            "amount": self.shown_amount(operation),
             "form": form,
             **payment_evidence(operation.payment),
         }

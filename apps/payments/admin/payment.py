@@ -6,7 +6,9 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.core.readonly import ReadOnlyAdmin, ReadOnlyInline, action, apply_to_each, display
+from apps.core.confirming import confirmed
+from apps.core.money import display as money
+from apps.core.readonly import ReadOnlyAdmin, ReadOnlyInline, action, display
 from apps.payments import services
 from apps.payments.admin.labels import STATES
 from apps.payments.models import Operation, Payment, PaymentEvent
@@ -18,7 +20,7 @@ class OperationInline(ReadOnlyInline):
     model = Operation
     fields = readonly_fields = (
         "kind",
-        "amount",
+        "shown_amount",
         "state",
         "attempts",
         "lookups",
@@ -28,6 +30,11 @@ class OperationInline(ReadOnlyInline):
         "finished_at",
     )
     show_change_link = True
+
+    @display(description="amount")
+    def shown_amount(self, operation: Operation) -> str:
+        """The amount as people read it."""
+        return money(operation.amount, operation.payment.currency)
 
 
 class EventInline(ReadOnlyInline):
@@ -44,11 +51,15 @@ class PaymentAdmin(ReadOnlyAdmin):
     list_display = (
         "reference",
         "shown_state",
-        "amount",
-        "currency",
-        "refunded_amount",
+        "shown_amount",
+        "shown_refunded",
         "provider_id",
         "created_at",
+    )
+    fields = (
+        *("provider", "reference", "state", "shown_amount", "shown_captured", "shown_refunding"),
+        *("shown_refunded", "payment_method", "description", "provider_id", "created_at"),
+        "finished_at",
     )
     list_filter = ("state", "currency", "provider", "created_at")
     search_fields = ("id__iexact", "reference", "provider_id")
@@ -61,6 +72,26 @@ class PaymentAdmin(ReadOnlyAdmin):
         """The state as a label."""
         return payment.state
 
+    @display(description="amount", ordering="amount")
+    def shown_amount(self, payment: Payment) -> str:
+        """What is to be paid, as people read it."""
+        return money(payment.amount, payment.currency)
+
+    @display(description="captured")
+    def shown_captured(self, payment: Payment) -> str:
+        """What was taken."""
+        return money(payment.captured_amount, payment.currency)
+
+    @display(description="refunds under way")
+    def shown_refunding(self, payment: Payment) -> str:
+        """What is on its way back."""
+        return money(payment.refunding_amount, payment.currency)
+
+    @display(description="refunded", ordering="refunded_amount")
+    def shown_refunded(self, payment: Payment) -> str:
+        """What went back."""
+        return money(payment.refunded_amount, payment.currency)
+
     def has_refund_permission(self, request: HttpRequest) -> bool:
         """Whether the user may refund payments."""
         return request.user.has_perm("payments.refund_payment")
@@ -72,23 +103,25 @@ class PaymentAdmin(ReadOnlyAdmin):
     @action(description="Refund all that is left of the chosen payments", permissions=["refund"])
     def refund(self, request: HttpRequest, queryset: QuerySet[Payment]) -> Any:  # noqa: ANN401 admin's
         """Refund each that was captured."""
-        apply_to_each(
+        return confirmed(
             request,
             queryset,
-            "Refunds under way",
-            lambda payment: services.payment_refund(
-                payment_id=payment.id, actor=request.user, reason="in the admin"
+            title="Refund all that is left of payments",
+            done="Refunds under way",
+            service=lambda payment, reason: services.payment_refund(
+                payment_id=payment.id, actor=request.user, reason=reason
             ),
         )
 
     @action(description="Cancel the chosen payments", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Payment]) -> Any:  # noqa: ANN401 admin's
         """Cancel each whose money has not moved."""
-        apply_to_each(
+        return confirmed(
             request,
             queryset,
-            "Cancelled, or under way",
-            lambda payment: services.payment_cancel(
-                payment_id=payment.id, actor=request.user, reason="in the admin"
+            title="Cancel payments",
+            done="Cancelled, or under way",
+            service=lambda payment, reason: services.payment_cancel(
+                payment_id=payment.id, actor=request.user, reason=reason
             ),
         )

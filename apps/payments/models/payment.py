@@ -5,6 +5,7 @@ from django.db.models import F, Q
 
 from apps.core.clock import Now
 from apps.core.ids import uuid7
+from apps.core.money import display as money
 from apps.payments.states import FINAL, OPEN, State
 
 
@@ -92,7 +93,7 @@ class Payment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.reference} {self.amount} {self.currency}"
+        return f"{self.reference} {money(self.amount, self.currency)}"
 
     @property
     def refundable_amount(self) -> int:

@@ -1,8 +1,8 @@
 """The forms of a schedule: refuse at the field what beat could not fire."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.db import transaction
@@ -18,13 +18,16 @@ from unfold.widgets import (
 
 from apps.core import clock
 from apps.core.arguments import LONGEST
+from apps.jobs.api import InvalidArgs
 from apps.jobs.models.job import MAX_PRIORITY
+from apps.jobs.redacting import MASK
 from apps.schedules import calls
 from apps.schedules.admin.when import TYPED, WhenForm
 from apps.schedules.declare import POLICY
-from apps.schedules.definition import times_of, zone_of
+from apps.schedules.definition import clock_of, times_of
 from apps.schedules.errors import InvalidSchedule
 from apps.schedules.fire import MOST_LATE
+from apps.schedules.masks import Kept
 from apps.schedules.models import Misfire, Overlap, Policy
 
 
@@ -104,6 +107,8 @@ class PeriodicTaskForm(WhenForm):
             self.initial["seen"] = self.instance.date_changed.isoformat()
         for name in {"kwargs", "args", "description"} & self.fields.keys():
             self.fields[name].widget.attrs["rows"] = 3
+        self._kept = Kept.of(self.instance)
+        self._mask()
         if "task" in self.fields:
             names = calls.choices()
             if self.instance.task and self.instance.task not in names:
@@ -113,6 +118,29 @@ class PeriodicTaskForm(WhenForm):
         policy = Policy.objects.filter(pk=self.instance.pk).first() if self.instance.pk else None
         if policy is not None:
             self.initial.update({name: getattr(policy, name) for name in POLICY})
+
+    def _mask(self) -> None:
+        """Show no secret; a mask that is left as it is keeps what it hides."""
+        for name, text in self._kept.shown().items():
+            if self.instance.pk and name in self.fields:
+                self.initial[name] = text
+                if MASK in text:
+                    field = self.fields[name]
+                    field.help_text = f"{field.help_text} {MASK} hides a secret: left so, it stays."
+
+    def clean_kwargs(self) -> str:
+        """Put secrets back where their masks were left."""
+        return self._restored(self._kept.restored_kwargs, "kwargs")
+
+    def clean_args(self) -> str:
+        """Put secrets back where their masks were left."""
+        return self._restored(self._kept.restored_args, "args")
+
+    def _restored(self, restore: Callable[[str], str], name: str) -> str:
+        try:
+            return restore(self.cleaned_data[name] or "")
+        except InvalidArgs as error:
+            raise forms.ValidationError(list(error.errors.values())) from error
 
     def clean(self) -> dict[str, Any]:
         """Fill in what is not said, and refuse a page that is older than the row."""
@@ -198,11 +226,12 @@ class BackfillForm(ReasonForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 unfold's
         super().__init__(*args, **kwargs)
-        task = PeriodicTask.objects.filter(pk=self.object_id).select_related("crontab").first()
+        key = self.object_id if str(self.object_id).isdecimal() else None
+        task = PeriodicTask.objects.filter(pk=key).select_related("crontab").first()
         if task is None:
             return
-        zone = zone_of(task)
-        today = clock.read().astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+        zone = clock_of(task)
+        today = clock.read().astimezone(zone).replace(tzinfo=None)
         midnight = today.replace(hour=0, minute=0, second=0, microsecond=0)
         self.fields["start"].initial = midnight - timedelta(days=1)
         self.fields["end"].initial = midnight

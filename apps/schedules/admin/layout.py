@@ -35,9 +35,9 @@ EDITED: tuple[tuple[str | None, dict[str, Any]], ...] = (
 )
 #: For people who may only look.
 SHOWN: tuple[tuple[str | None, dict[str, Any]], ...] = (
-    (None, {"fields": ("name", "task", "kwargs", "enabled", "description")}),
+    (None, {"fields": ("name", "task", "shown_kwargs", "enabled", "description")}),
     ("When", {"fields": ("shown_schedule", "next_fires", "start_time", "expires", "one_off")}),
     ("Policy", {"fields": ("policy_note", "pause_note")}),
-    ("Job", {"fields": ("queue", "priority", "args", "expire_seconds")}),
+    ("Job", {"fields": ("queue", "priority", "shown_args", "expire_seconds")}),
     ("So far", {"fields": ("last_run_at", "total_run_count")}),
 )

@@ -12,7 +12,9 @@ from django_celery_beat.models import PeriodicTask
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from apps.core import audit, clock
+from apps.core import audit
+from apps.core.clock import Now
+from apps.core.readonly import Discreet
 from apps.schedules import selectors
 from apps.schedules.admin.forms import PeriodicTaskForm
 from apps.schedules.admin.layout import EDITED, SHOWN
@@ -21,6 +23,7 @@ from apps.schedules.admin.ticks import TickInline, in_zone
 from apps.schedules.admin.verbs import Verbs
 from apps.schedules.admin.when import present
 from apps.schedules.definition import RELATED
+from apps.schedules.masks import Kept
 from apps.schedules.models import Policy, Tick
 from apps.schedules.refresh import refresh
 
@@ -33,18 +36,19 @@ if admin.site.is_registered(PeriodicTask):  # by django-celery-beat, without val
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(Verbs, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class PeriodicTaskAdmin(Verbs, Discreet, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """Schedules."""
 
     form = PeriodicTaskForm
-    list_display = ("name", "task", "shown_schedule", "shown_state", "next_fire", "last_tick",
+    list_display = ("name", "kind", "shown_schedule", "shown_state", "next_fire", "last_tick",
                     "fault")  # fmt: skip
     list_filter = ("enabled", "policy__misfire", "policy__overlap")
     list_per_page = 50
     search_fields = ("name", "task")
     search_help_text = "A schedule's name, or a kind"
     readonly_fields = ("arguments", "next_fires", "policy_note", "pause_note", "shown_schedule",
-                       "last_run_at", "total_run_count")  # fmt: skip
+                       "shown_kwargs", "shown_args", "last_run_at", "total_run_count")  # fmt: skip
+    hidden_columns = ("args", "kwargs", "headers")
     fieldsets = EDITED
     inlines = (TickInline,)
 
@@ -52,10 +56,11 @@ class PeriodicTaskAdmin(Verbs, ModelAdmin):  # type: ignore[misc]  # unfold ship
         js = ("schedules/preview.js",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PeriodicTask]:
-        """Read the policy, the schedule and the latest tick along."""
+        """Read the policy, the schedule, the latest tick and the time along."""
         latest = Tick.objects.filter(periodic_task=OuterRef("pk")).order_by("-scheduled_for")
         found: QuerySet[PeriodicTask] = super().get_queryset(request)
         whole: QuerySet[PeriodicTask] = found.select_related("policy", *RELATED).annotate(
+            now=Now(),
             last_tick_at=Subquery(latest.values("scheduled_for")[:1]),
             last_tick_status=Subquery(latest.values("status")[:1]),
         )
@@ -124,6 +129,11 @@ class PeriodicTaskAdmin(Verbs, ModelAdmin):  # type: ignore[misc]  # unfold ship
             return bool(self.has_add_permission(request))
         return bool(self.has_view_permission(request, task))
 
+    @display(description="kind", ordering="task")
+    def kind(self, task: PeriodicTask) -> str:
+        """What it runs; the column is called after Celery's word."""
+        return str(task.task)
+
     @display(description="schedule")
     def shown_schedule(self, task: PeriodicTask) -> str:
         """When, in words."""
@@ -135,7 +145,8 @@ class PeriodicTaskAdmin(Verbs, ModelAdmin):  # type: ignore[misc]  # unfold ship
     @display(description="state", label=_STATES)
     def shown_state(self, task: PeriodicTask) -> str:
         """How it stands."""
-        return selectors.state_of(task, clock.read())
+        now: datetime = task.now
+        return selectors.state_of(task, now)
 
     @display(description="next, in its zone")
     def next_fire(self, task: PeriodicTask) -> str:
@@ -158,6 +169,16 @@ class PeriodicTaskAdmin(Verbs, ModelAdmin):  # type: ignore[misc]  # unfold ship
     def arguments(self, task: PeriodicTask | None) -> Any:  # noqa: ANN401 safe text
         """The kind's arguments, filled by preview.js."""
         return format_html('<div id="schedule-arguments" aria-live="polite">{}</div>', "-")
+
+    @display(description="arguments")
+    def shown_kwargs(self, task: PeriodicTask) -> str:
+        """The arguments by name, secrets masked."""
+        return Kept.of(task).shown()["kwargs"]
+
+    @display(description="arguments by position")
+    def shown_args(self, task: PeriodicTask) -> str:
+        """The arguments by position, secrets masked."""
+        return Kept.of(task).shown()["args"]
 
     @display(description="policy")
     def policy_note(self, task: PeriodicTask) -> str:

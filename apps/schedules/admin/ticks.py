@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
@@ -12,7 +11,7 @@ from django.utils.html import format_html
 from django_celery_beat.models import PeriodicTask
 
 from apps.core.readonly import ReadOnlyInline, display
-from apps.schedules.definition import zone_of
+from apps.schedules.definition import clock_of
 from apps.schedules.models import Tick
 
 #: Ticks on a schedule's page; all of them are in the list of ticks.
@@ -24,7 +23,7 @@ def in_zone(moment: datetime | None, task: PeriodicTask) -> str:
     """Return a moment as the clocks of the schedule's zone show it."""
     if moment is None:
         return "-"
-    return f"{moment.astimezone(ZoneInfo(zone_of(task))):%a %Y-%m-%d %H:%M:%S %Z}"
+    return f"{moment.astimezone(clock_of(task)):%a %Y-%m-%d %H:%M:%S %Z}"
 
 
 def job_link(tick: Tick) -> Any:  # noqa: ANN401 safe text

@@ -1,11 +1,11 @@
 """What operators do on a schedule's page, each with its reason."""
 
 from collections.abc import Callable
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
 from unfold.decorators import action
@@ -15,7 +15,7 @@ from apps.core.errors import CeleriacError
 from apps.schedules import operate
 from apps.schedules.admin.forms import BackfillForm, PauseForm, ReasonForm
 from apps.schedules.admin.permissions import Permitted
-from apps.schedules.definition import zone_of
+from apps.schedules.definition import clock_of
 
 
 class Verbs(Permitted):
@@ -80,8 +80,9 @@ class Verbs(Permitted):
     )
     def backfill(self, request: HttpRequest, form: BackfillForm, object_id: str) -> HttpResponse:
         """Run a stretch of the past."""
-        task = PeriodicTask.objects.select_related("crontab").get(pk=unquote(object_id))
-        zone = ZoneInfo(zone_of(task))
+        found = PeriodicTask.objects.select_related("crontab")
+        task = get_object_or_404(found, pk=_key(object_id))
+        zone = clock_of(task)
         start, end = (form.cleaned_data[key].replace(tzinfo=zone) for key in ("start", "end"))
         reason = form.cleaned_data["reason"]
         return self._do(
@@ -104,7 +105,7 @@ class Verbs(Permitted):
         verb: Callable[[int], T],
         done: Callable[[T], str],
     ) -> HttpResponse:
-        pk = int(unquote(object_id))
+        pk = _key(object_id)
         try:
             result = verb(pk)
         except CeleriacError as error:
@@ -115,3 +116,11 @@ class Verbs(Permitted):
         if request.headers.get("HX-Request"):  # the dialog posts by htmx
             return HttpResponse(headers={"HX-Redirect": url})
         return HttpResponseRedirect(url)
+
+
+def _key(object_id: str) -> int:
+    """Return the key that an address bears."""
+    try:
+        return int(unquote(object_id))
+    except ValueError as error:
+        raise Http404(f"{object_id!r} is no schedule's key.") from error

@@ -70,8 +70,9 @@ class WhenForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
         super().__init__(*args, **kwargs)
         if "zone" in self.fields:
             zones: Any = self.fields["zone"]
-            zones.choices = [(name, name) for name in sorted(available_timezones() - {"Factory"})]
+            known = available_timezones() - {"Factory"}
             standing = {"zone": _default_zone()} | present(self.instance)
+            zones.choices = [(name, name) for name in sorted(known | {standing["zone"]})]
             self.initial = standing | dict(self.initial)
             if self.initial.get("period") == "microseconds":
                 periods: Any = self.fields["period"]

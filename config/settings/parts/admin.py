@@ -10,12 +10,21 @@ def _favicon(request: HttpRequest) -> str:
     return static("core/favicon.svg")
 
 
+def _styles(request: HttpRequest) -> str:
+    return static("core/admin.css")
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Celeriac",
     "SITE_HEADER": "Celeriac",
     "SITE_SUBHEADER": "jobs that happen",
+    "STYLES": [_styles],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _favicon}],
     "SHOW_HISTORY": False,
     "DASHBOARD_CALLBACK": "apps.ops.dashboard.views.context",
-    "SIDEBAR": {"show_search": True, "show_all_applications": True},
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": True,
+        "navigation": "apps.ops.navigation.sidebar",
+    },
 }

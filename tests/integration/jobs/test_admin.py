@@ -2,11 +2,17 @@
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django_celery_beat.models import PeriodicTask
 
+from apps.core import clock
 from apps.core.models import Audit
 from apps.jobs.models import Attempt, Job, Queue, Worker
-from tests.factories import JobFactory
+from apps.schedules.models import Tick
+from tests.factories import AttemptFactory, JobFactory
+from tests.factories_schedules import PeriodicTaskFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -60,6 +66,38 @@ def ended(make_job, answer):
     answer(job)
     job.refresh_from_db()
     return job
+
+
+def tick_of(task):
+    """Write a tick."""
+    return Tick.objects.create(periodic_task=task, scheduled_for=clock.read(), status="fired")
+
+
+def queries_of(staff, model):
+    """Return how many questions a list costs."""
+    with CaptureQueriesContext(connection) as asked:
+        assert staff.get(page(model, "changelist")).status_code == 200
+    return len(asked)
+
+
+@pytest.mark.parametrize(
+    ("model", "make"),
+    [
+        (Job, lambda n: JobFactory()),
+        (Attempt, lambda n: AttemptFactory()),
+        (Worker, lambda n: Worker.objects.create(name=f"w{n}", host="h", pid=n, slots=1)),
+        (PeriodicTask, lambda n: PeriodicTaskFactory()),
+        (Tick, lambda n: tick_of(PeriodicTaskFactory())),
+    ],
+)
+def test_a_list_of_many_costs_what_a_list_of_one_does(staff, model, make):
+    """No row asks anything of its own."""
+    make(0)
+    queries_of(staff, model)  # what a process asks once
+    few = queries_of(staff, model)
+    for number in range(1, 12):
+        make(number)
+    assert queries_of(staff, model) == few
 
 
 @pytest.mark.parametrize("model", [Job, Attempt, Queue, Worker, Audit])

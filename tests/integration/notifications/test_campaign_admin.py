@@ -9,6 +9,7 @@ from apps.jobs.models import Job
 from apps.notifications import services
 from apps.notifications.models import Campaign, Recipient
 from tests.factories_domain import CampaignFactory, work
+from tests.support.admin import act
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,12 +33,6 @@ def write(staff, **changes):
         "addresses": "Ada@mail.example\n\nada@mail.example\nbob@mail.example\n",
     }
     return staff.post(reverse("admin:notifications_campaign_add"), values | changes)
-
-
-def act(client, action, campaign):
-    """Run an action on one campaign."""
-    data = {"action": action, "_selected_action": [str(campaign.pk)]}
-    return client.post(LIST, data, follow=True)
 
 
 def test_an_operator_writes_a_campaign_and_starts_it(staff, mailsink):

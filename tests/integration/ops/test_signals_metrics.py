@@ -1,5 +1,7 @@
 """/metrics: the contract's names, true numbers, and nobody else's eyes."""
 
+import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -13,6 +15,7 @@ from apps.jobs.dispatching.expire import expire
 from apps.jobs.models import Job, Queue, Worker
 from apps.jobs.operating import operate
 from apps.jobs.testing import drain
+from apps.ops.signals import metrics
 from tests.factories import JobFactory
 from tests.integration.ops.signals_support import (  # noqa: F401 fixtures
     CONTRACT,
@@ -22,6 +25,7 @@ from tests.integration.ops.signals_support import (  # noqa: F401 fixtures
     scrape,
     value,
 )
+from tests.support.processes import wait_until
 from tests.support.threads import held_open
 
 
@@ -121,7 +125,7 @@ def test_totals_add_up_over_processes_and_never_fall(scrape):  # noqa: F811 the 
     assert value(second, "celeriac_stale_writes_total") == 0
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_gauges_tell_what_stands_now(scrape):  # noqa: F811 the fixture above
     """Depth by view, age, circuits, the dispatcher's lag, heartbeats."""
     JobFactory.create_batch(2)
@@ -135,14 +139,14 @@ def test_gauges_tell_what_stands_now(scrape):  # noqa: F811 the fixture above
     assert value(page, "celeriac_worker_heartbeat_age_seconds", worker="w@h") < 60
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_label_may_hold_any_text(scrape):  # noqa: F811 the fixture above
     """What is in a row is escaped, not believed."""
     Worker.objects.create(name='w"\n\\{}', host="h", pid=1, slots=1)
     assert value(scrape(), "celeriac_worker_heartbeat_age_seconds", worker='w"\n\\{}') < 60
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_totals_of_another_release_do_not_break_the_page(scrape):  # noqa: F811 the fixture above
     """Unknown names and other buckets are left out."""
     Tally.objects.create(series='["celeriac_run_seconds","k"]', cells=[1, 2])
@@ -177,15 +181,37 @@ def test_without_a_token_the_page_is_closed_but_in_development(client, settings)
 
 
 @pytest.mark.django_db
-def test_a_scrape_asks_a_fixed_number_of_questions(
-    scrape,  # noqa: F811 the fixture above
-    django_assert_max_num_queries,
-):
+def test_a_scrape_asks_a_fixed_number_of_questions(django_assert_max_num_queries):
     """Whatever the ledger holds."""
     JobFactory.create_batch(20)
-    scrape()
+    metrics.text()
+    metrics._depths.forget()
     with django_assert_max_num_queries(18):
-        scrape()
+        metrics.text()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_frozen_keeps_no_scraper_waiting(
+    scrape,  # noqa: F811 the fixture above
+    client,
+    postgres_server,
+    monkeypatch,
+):
+    """It has its answer, and so has the next one; no second question follows one that hangs."""
+    monkeypatch.setattr(metrics.page, "_seconds", 1.0)
+    scrape()
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    postgres_server.pause()
+    try:
+        started = time.monotonic()
+        answers = [client.get("/metrics", headers=bearer) for _ in range(2)]
+        assert time.monotonic() - started < 30
+        assert [answer.status_code for answer in answers] == [503, 503]
+        names = [thread.name for thread in threading.enumerate()]
+        assert names.count("celeriac-metrics") == 1
+    finally:
+        postgres_server.resume()
+    wait_until(lambda: client.get("/metrics", headers=bearer).status_code == 200, timeout=60)
 
 
 @pytest.mark.django_db(transaction=True)

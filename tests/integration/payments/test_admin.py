@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from apps.core import confirming
 from apps.core.models import Audit
 from apps.notifications.models import Email, Suppression
 from apps.orders.models import Order
@@ -14,6 +15,7 @@ from tests.factories_domain import (
     capture_of,
     work,
 )
+from tests.support.admin import act
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,12 +31,6 @@ def url_of(model, page, *arguments):
     """Return an admin page's address."""
     meta = model._meta
     return reverse(f"admin:{meta.app_label}_{meta.model_name}_{page}", args=arguments)
-
-
-def act(client, model, action, row):
-    """Run an action on one row."""
-    data = {"action": action, "_selected_action": [str(row.pk)]}
-    return client.post(url_of(model, "changelist"), data, follow=True)
 
 
 @pytest.fixture
@@ -76,11 +72,37 @@ def test_no_field_of_a_payment_can_be_written(staff, domain):
 def test_a_refund_is_an_audited_service_call(staff, domain, gateway):
     """The operator's name is in the trail."""
     payment = Payment.objects.first()
-    act(staff, Payment, "refund", payment)
+    act(staff, "refund", payment, reason="returned")
     work()
     payment.refresh_from_db()
     assert payment.refunded_amount == payment.amount
-    assert Audit.objects.get(verb="refund").actor.email == "root@shop.example"
+    entry = Audit.objects.get(verb="refund")
+    assert (entry.actor.email, entry.reason) == ("root@shop.example", "returned")
+
+
+def test_money_is_never_given_back_by_one_slip_of_the_mouse(staff, domain):
+    """A verb over chosen rows names them, and asks why, and how many where they are many."""
+    payment = Payment.objects.first()
+    data = {"action": "refund", "_selected_action": [str(payment.pk)]}
+    page = staff.post(url_of(Payment, "changelist"), data)
+    assert payment.reference in page.content.decode()
+    assert "25.00 EUR" in page.content.decode()
+    page = staff.post(url_of(Payment, "changelist"), data | {"confirmed": "yes", "reason": " "})
+    assert "This field is required" in page.content.decode()
+    assert not Operation.objects.filter(kind="refund").exists()
+
+
+def test_many_rows_are_confirmed_by_typing_their_number(staff, domain, monkeypatch):
+    """All that the list holds, too; and more than a request can do are refused."""
+    monkeypatch.setattr(confirming, "TYPED_ABOVE", 2)
+    for typed in ("", "2"):
+        act(staff, "refund", *Payment.objects.all(), typed=typed)
+    assert not Operation.objects.filter(kind="refund").exists()
+    monkeypatch.setattr(confirming, "MOST", 2)
+    assert b"Choose 2 at most" in act(staff, "refund", *Payment.objects.all()).content
+    monkeypatch.setattr(confirming, "MOST", 3)
+    act(staff, "refund", *Payment.objects.all(), typed="3")
+    assert Operation.objects.filter(kind="refund").count() == 3
 
 
 def test_who_may_only_look_may_not_refund(client, domain, django_user_model):
@@ -91,7 +113,7 @@ def test_who_may_only_look_may_not_refund(client, domain, django_user_model):
     looker.user_permissions.add(Permission.objects.get(codename="view_payment"))
     client.force_login(looker)
     payment = Payment.objects.first()
-    act(client, Payment, "refund", payment)
+    act(client, "refund", payment)
     assert not Operation.objects.filter(kind="refund").exists()
 
 
@@ -120,10 +142,10 @@ def test_a_human_decides_with_the_evidence_in_sight(staff, gateway, settings):
 
 def test_other_actions_go_through_services_too(staff, domain, mailsink):
     """Cancel, close, resend, suppress, unsuppress: each leaves an audit row."""
-    act(staff, Order, "cancel", OrderFactory())
-    act(staff, Difference, "close", Difference.objects.get())
+    act(staff, "cancel", OrderFactory())
+    act(staff, "close", Difference.objects.get())
     Email.objects.filter(id=Email.objects.first().id).update(state="failed")
-    act(staff, Email, "resend", Email.objects.get(state="failed"))
+    act(staff, "resend", Email.objects.get(state="failed"))
     add = {"address": "x@y.example", "reason": "operator", "note": "asked"}
     staff.post(reverse("admin:notifications_suppression_add"), add)
     row = Suppression.objects.get(address="x@y.example")

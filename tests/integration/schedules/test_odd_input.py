@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from celery.schedules import crontab
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.urls import reverse
@@ -15,6 +16,7 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
+from apps.core import clock
 from apps.jobs import registry
 from apps.jobs.models import Job
 from apps.jobs.schema import Schema
@@ -148,6 +150,39 @@ def test_a_zone_that_this_machine_does_not_know_stops_only_its_schedule(at, look
         reconsider()
         refresh()
     assert Policy.objects.get(pk=fresh.pk).next_fire_at is not None
+
+
+@pytest.mark.parametrize("taken_up", [True, False])
+def test_a_zone_that_nobody_knows_can_be_seen_and_put_right(at, client, taken_up):
+    """Every page and command that lists schedules comes up, and says which one is at fault."""
+    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    with at("2026-03-02 09:59"):
+        task = PeriodicTaskFactory(cron="* * * * *", zone="Asia/Tokyo")
+        Tick.objects.create(periodic_task=task, scheduled_for=clock.read(), status="fired")
+        rename(task, "Mars/Olympus")
+        if taken_up:
+            refresh()
+        pages = [
+            *(reverse(f"admin:django_celery_beat_{name}_changelist")
+              for name in ("periodictask", "crontabschedule")),
+            reverse("admin:schedules_tick_changelist"),
+            reverse("admin:index"),
+            reverse("admin:django_celery_beat_periodictask_change", args=[task.pk]),
+        ]  # fmt: skip
+        for page in pages:
+            assert client.get(page).status_code == 200, page
+        assert ("time zone" in client.get(pages[0]).content.decode()) is taken_up
+        assert "Mars/Olympus" in run("schedules", "list")
+        form = client.get(pages[-1]).context["adminform"].form
+        assert form["zone"].value() == "Mars/Olympus"
+        zone = '<option value="Mars/Olympus" selected>'
+        assert zone in client.get(pages[-1]).content.decode()
+
+
+def test_a_zone_that_nobody_knows_is_never_written():
+    """It is read as it stands, and no row gets another such one by way of our code."""
+    with pytest.raises(ValidationError):
+        CrontabSchedule.objects.create(timezone="Mars/Olympus")
 
 
 def rename(task, zone):

@@ -35,7 +35,7 @@
   const attention = (facts) => {
     if (!facts.attention.length) {
       return [el("p", { class: "banner good" }, el("b", {}, "All is well. "),
-        "Every queue is served, nothing is held back, and nothing died lately.")];
+        "Nothing that this page shows needs anybody.")];
     }
     return facts.attention.map((each) => el("p", { class: `banner ${each.level}` },
       el("b", {}, each.level === "danger" ? "Act now. " : "Look. "), each.text,

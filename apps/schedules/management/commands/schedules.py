@@ -14,7 +14,7 @@ from apps.core import clock
 from apps.core.arguments import seconds, whole
 from apps.jobs.management.output import as_json, as_table
 from apps.schedules import operate, selectors, sync
-from apps.schedules.definition import zone_of
+from apps.schedules.definition import clock_of
 from apps.schedules.models import Tick
 
 _LISTED = ("name", "schedule", "state", "next_fire_at", "last_tick", "last_status",
@@ -94,7 +94,7 @@ class Command(BaseCommand):
 
     def _backfill(self, options: dict[str, Any]) -> None:
         task = selectors.by_name(options["name"])
-        zone = ZoneInfo(zone_of(task))
+        zone = clock_of(task)
         ticks = operate.backfill(
             task.pk,
             start=_moment(options["start"], zone),

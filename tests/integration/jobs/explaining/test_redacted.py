@@ -66,6 +66,8 @@ def test_no_page_and_no_command_shows_it(run, staff, how, capsys):
         reverse("admin:jobs_job_change", args=[job.pk]),
         reverse("admin:jobs_job_story", args=[job.pk]),
         reverse("admin:jobs_attempt_changelist"),
+        reverse("admin:ops_dead_letters"),
+        reverse("admin:ops_bulkverb_apply", args=["retry"]),
         *(reverse("admin:jobs_attempt_change", args=[row.pk]) for row in Attempt.objects.all()),
     ]
     for page in pages:
@@ -100,3 +102,39 @@ def test_log_lines_of_its_handler_are_masked(run, lines):
     assert f"signing in with {MASK}" in text
     assert "test.leaky failed" in text
     assert text.count(SECRET) == 1
+
+
+def test_what_was_written_before_it_was_declared_secret_is_masked_as_well(run, staff):
+    """In each list that shows an error or a message, not on the job's own page alone."""
+    job = run("raise")
+    Job.objects.filter(pk=job.pk).update(error=f"ValueError: {SECRET}")
+    Attempt.objects.update(message=f"sent {SECRET}", traceback=SECRET)
+    for name, words in (
+        ("admin:jobs_job_changelist", []),
+        ("admin:jobs_attempt_changelist", []),
+        ("admin:ops_dead_letters", []),
+        ("admin:ops_bulkverb_apply", ["retry"]),
+    ):
+        shown = staff.get(reverse(name, args=words)).content.decode()
+        assert SECRET not in shown, name
+        assert MASK in shown, name
+
+
+@pytest.mark.parametrize(
+    ("model", "lookup"),
+    [
+        ("job", "args__password__startswith"),
+        ("job", "result__password__contains"),
+        ("job", "error__contains"),
+        ("attempt", "message__contains"),
+        ("attempt", "traceback__regex"),
+    ],
+)
+def test_nobody_can_guess_it_through_the_address_of_a_list(run, staff, model, lookup):
+    """Rows that come or stay away would tell it letter by letter, to a verb's preview too."""
+    run("raise")
+    asked = {lookup: SECRET[:3]}
+    assert staff.get(reverse(f"admin:jobs_{model}_changelist"), asked).status_code == 400
+    if model == "job":
+        preview = reverse("admin:ops_bulkverb_apply", args=["retry"])
+        assert staff.get(preview, asked).status_code == 302

@@ -42,13 +42,15 @@ def test_1_a_paused_queue(read, dispatcher, worker):
 
 
 def test_2_an_open_circuit(read, dispatcher, worker):
-    """Which one, and until when."""
+    """Which one, until when, and who forced it."""
     until = clock.read() + timedelta(hours=1)
     force_open("payments", reason="the gateway is down", actor="ada", until=until)
     page = read(enqueue("test.guarded", {"name": "a"}))
     assert page.sentence == (
-        f"It is not running because the circuit payments is open until {clock_time(until)}."
+        f"It is not running because the circuit payments is open until {clock_time(until)}: "
+        "ada forced it open (the gateway is down)."
     )
+    assert "somebody decided that no call goes out" in page.source
     assert ("Clear", "manage.py breakers clear payments") in page.steps
     assert page.said.view == "parked"
 

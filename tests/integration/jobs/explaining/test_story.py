@@ -1,6 +1,7 @@
 """The timeline, the commands, and what a page costs."""
 
 import json
+import re
 from datetime import timedelta
 from uuid import uuid4
 
@@ -11,10 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.breakers.models import Breaker, Transition
-from apps.core import audit, context
+from apps.core import audit, clock, context
 from apps.jobs.api import Companion, Event, Link, companions, enqueue, pause_queue, retry, waiting
 from apps.jobs.explaining.words import Wait, ago, count, span
-from apps.jobs.models import Attempt, Job, SearchTerm
+from apps.jobs.models import Attempt, Job, SearchTerm, Worker
 from apps.jobs.running import execute
 from apps.schedules.models import Tick
 from tests.factories import AttemptFactory, JobFactory
@@ -155,6 +156,21 @@ def test_a_page_costs_the_same_whatever_lies_behind_it(staff, django_assert_max_
         assert staff.get(reverse("admin:jobs_job_change", args=[job.pk])).status_code == 200
     with django_assert_max_num_queries(16):
         assert staff.get(reverse("admin:jobs_job_story", args=[job.pk])).status_code == 200
+
+
+def test_a_page_that_stays_open_says_for_how_long_the_run_goes_on(staff):
+    """Though nothing but the time has changed: a minute later it would be a lie."""
+    now = clock.read()
+    later = now + timedelta(hours=1)
+    worker = Worker.objects.create(name="w", host="h", pid=1, slots=1, beat_at=later)
+    run = {"state": "running", "attempt": 1, "claim_id": uuid4(), "worker": worker.id}
+    job = JobFactory(**run, started_at=now - timedelta(seconds=5))
+    url = reverse("admin:jobs_job_story", args=[job.pk])
+    seen = staff.get(url).context["story"]["seen"]
+    with clock.offset(timedelta(seconds=10)):
+        answer = staff.get(url, {"seen": seen})
+    assert answer.status_code == 200
+    assert re.search(r"for (1[5-9]|[2-9]\d) s", answer.content.decode())
 
 
 def test_the_fragment_is_for_those_who_may_see_the_page(client, staff, django_user_model):

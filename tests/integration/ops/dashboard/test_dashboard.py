@@ -14,9 +14,11 @@ from apps.core.paginating import InfinitePaginator
 from apps.jobs.models import Job, Queue, Worker
 from apps.ops.models import Sample
 from apps.ops.rollups import roll
+from apps.payments.models import Operation
 from apps.schedules.api import sync
 from apps.schedules.models import Beat
 from tests.factories import JobFactory, UserFactory
+from tests.factories_domain import PaymentFactory, capture_of
 from tests.integration.ops.dashboard.support import ended, failed, minute
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shifted")]
@@ -98,6 +100,39 @@ def test_a_quiet_platform_needs_nothing(root):
         "dispatched": True,
         "worked": True,
     }
+
+
+@pytest.mark.usefixtures("served")
+def test_jobs_of_a_kind_that_nobody_declares_are_no_quiet_matter(root):
+    """They wait for ever, whatever else is well."""
+    roll.roll()
+    JobFactory(kind="nobody.knows")
+    assert "1 job waits for a kind that nobody declares" in texts(facts(root))
+
+
+def test_a_silent_workers_jobs_are_not_said_to_be_safe_without_a_dispatcher(root, served):
+    """Nobody takes them back then."""
+    silent = clock.read() - timedelta(minutes=5)
+    Worker.objects.filter(pk=served.pk).update(beat_at=silent)
+    assert "A dispatcher takes its jobs back." in texts(facts(root))
+    Queue.objects.update(lease_until=None)
+    assert "wait for a dispatcher to take them back" in texts(facts(root))
+
+
+@pytest.mark.usefixtures("served")
+def test_a_payment_that_waits_for_a_human_asks_for_one(root, viewer):
+    """Those who may see operations are told, with the way there."""
+    roll.roll()
+    operation = capture_of(PaymentFactory())
+    now = clock.read()
+    Operation.objects.filter(pk=operation.pk).update(
+        state="unknown", submitted_at=now, review_at=now, review_reason="nobody answered"
+    )
+    found = facts(root)
+    assert "1 payment operation waits for a human" in texts(found)
+    links = [each["url"] for each in found["attention"]]
+    assert any(root.get(link).status_code == 200 and "review=yes" in link for link in links if link)
+    assert "waits for a human" not in texts(facts(viewer("view_job")))
 
 
 @pytest.mark.usefixtures("served")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.orders.money import display
+from apps.core.money import display
 
 
 @pytest.mark.parametrize(
