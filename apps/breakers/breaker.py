@@ -29,6 +29,7 @@ from apps.breakers.classify import judge, judge_from
 from apps.breakers.errors import CircuitOpen
 from apps.breakers.replies import Finding, Reply, Report, State, Verdict
 from apps.breakers.storage import BreakerStorage, admitted
+from apps.core import context
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -238,6 +239,8 @@ def refuse_unfit(func: Callable[..., Any]) -> None:
 
 
 def _line(error: BaseException | None) -> str:
+    """Return the error in a line, without what may not leave the job that makes the call."""
     if error is None:
         return ""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500].replace("\x00", "")
+    text = context.hidden(f"{type(error).__name__}: {error}")
+    return " ".join(text.split())[:500].replace("\x00", "")

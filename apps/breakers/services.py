@@ -159,7 +159,9 @@ def _update(name: str, **values: Any) -> None:  # noqa: ANN401 columns
 
 
 def _standing(row: Breaker) -> str:
-    return f"forced {row.forced}" if row.forced else row.state
+    """Return the state that holds; a force that has ended by itself still stands in its row."""
+    ended = row.forced_until is not None and row.forced_until <= clock.read()
+    return f"forced {row.forced}" if row.forced and not ended else row.state
 
 
 def _write_down(

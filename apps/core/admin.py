@@ -12,8 +12,9 @@ from apps.core.readonly import ReadOnlyAdmin, display
 
 #: What the trail speaks of; asking the table for them would read all of it.
 TARGETS = (
-    *("address", "breaker", "bulk", "campaign", "crontabschedule", "difference", "email", "group"),
-    *("intervalschedule", "job", "operation", "order", "payment", "queue", "schedule", "user"),
+    *("address", "breaker", "bulk", "campaign", "clockedschedule", "crontabschedule"),
+    *("difference", "email", "group", "intervalschedule", "job", "operation", "order", "payment"),
+    *("queue", "schedule", "service account", "solarschedule", "user"),
 )
 
 

@@ -18,7 +18,8 @@ from django_celery_beat.models import (
 
 from apps.schedules.refresh import refresh
 
-_COLUMNS = {
+#: The column of a periodic task by what it names.
+COLUMNS = {
     ClockedSchedule: "clocked",
     CrontabSchedule: "crontab",
     IntervalSchedule: "interval",
@@ -36,7 +37,7 @@ def take_up_task(instance: PeriodicTask, raw: bool, **_: Any) -> None:  # noqa: 
 @receiver(post_save, dispatch_uid="schedules.times")
 def take_up_times(sender: Any, instance: Any, raw: bool, created: bool, **_: Any) -> None:  # noqa: ANN401 Django's
     """Begin anew every schedule that uses a changed crontab, interval, clock or sun."""
-    column = _COLUMNS.get(sender)
+    column = COLUMNS.get(sender)
     if column is None or raw or created:
         return
     users = PeriodicTask.objects.filter(**{column: instance}).values_list("pk", flat=True)

@@ -107,7 +107,7 @@ def test_a_chart_is_read_by_keyboard_and_as_a_table(dashboard):
     dashboard.keyboard.press("ArrowLeft")
     expect(dashboard.locator("#dashboard-spoken")).to_contain_text("default")
     chart.get_by_text("As a table").click()
-    assert chart.locator("tbody tr").count() == 72
+    expect(chart.locator("tbody tr")).to_have_count(72)
     expect(chart.locator("caption")).to_contain_text("Succeeded jobs a minute")
 
 

@@ -100,6 +100,7 @@ class JobAdmin(BulkActions, JobVerbs, StoryAdmin):
             "title": "Cancel this job",
             "description": "A queued job ends at once; a running one at its handler's next look.",
             "form_class": ReasonForm,
+            "form_submit_text": "Cancel the job",  # beside a button that closes the dialog
         },
     )
     def cancel(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:

@@ -1,6 +1,6 @@
 """A job's page: the answer at its top, its progress, its timeline, and what to do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
@@ -94,11 +94,11 @@ def story(job: Job, *, may: Callable[[str], bool]) -> dict[str, Any]:
             "job": job,
             "said": said,
             "tone": TONES.get(said.view, "info") if said.code != "worker_lost" else "bad",
-            "steps": [(step, step.page and address(step.page)) for step in said.steps],
-            "events": [(e, [(link, address(link)) for link in e.links]) for e in events],
+            "steps": [(step, step.page and address(step.page, may=may)) for step in said.steps],
+            "events": [(event, _addressed(event.links, may)) for event in events],
             "rows": rows(facts),
             "documents": documents(facts),
-            "links": [(link, address(link)) for link in links(facts, companions)],
+            "links": _addressed(links(facts, companions), may),
             "progress": progress(job),
             "now": facts.now,
             "lives": job.state in (State.QUEUED, State.RUNNING),
@@ -117,8 +117,17 @@ def progress(job: Job) -> dict[str, Any] | None:
     return {"done": done, "total": total, "percent": percent}
 
 
-def address(link: Link) -> str:
-    """Return the address of a page; one that is not in the URL conf has none."""
+def _addressed(found: Iterable[Link], may: Callable[[str], bool]) -> list[tuple[Link, str]]:
+    """Return the links that lead somebody to a page, each with its address."""
+    pairs = [(link, address(link, may=may)) for link in found]
+    return [(link, page) for link, page in pairs if page]
+
+
+def address(link: Link, *, may: Callable[[str], bool]) -> str:
+    """Return the address of a page; '' for somebody who may not open it."""
+    needed = _needed(link.page)
+    if needed and not any(may(name) for name in needed):
+        return ""
     if link.page.startswith(("/", "http")):
         return link.page
     found = reverse(link.page, args=[quote(each) for each in link.args])
@@ -126,3 +135,13 @@ def address(link: Link) -> str:
         return found
     name, _, value = link.query.partition("=")
     return f"{found}?{urlencode({name: value})}"
+
+
+def _needed(page: str) -> tuple[str, ...]:
+    """Return the permissions of which one opens a page; names in the admin bear the model's."""
+    if page.startswith("/flower/"):
+        return ("ops.view_flower",)
+    if not page.startswith("admin:"):
+        return ()
+    app, model, _ = page.removeprefix("admin:").rsplit("_", 2)
+    return (f"{app}.view_{model}", f"{app}.change_{model}")

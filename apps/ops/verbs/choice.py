@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib.admin import site
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ALL_VAR, ORDER_VAR, PAGE_VAR, SEARCH_VAR
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR, SEARCH_VAR
 from django.core.exceptions import SuspiciousOperation
 from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
@@ -27,7 +27,8 @@ COUNT_UP_TO = 10_000
 COUNT_FOR = 2_000
 #: The key of an explicit selection, which stands in a filter's place.
 IDS = "ids"
-_LOOKS = (ALL_VAR, "_facets", ORDER_VAR, PAGE_VAR, "_changelist_filters", "_popup")
+#: Parameters that choose no jobs; the flag is what an address that could not be read becomes.
+_LOOKS = (ALL_VAR, ERROR_FLAG, "_facets", ORDER_VAR, PAGE_VAR, "_changelist_filters", "_popup")
 _QUERY_CANCELED = "57014"
 
 #: A filter as data: the list's parameters, or {"ids": [...]}.

@@ -45,7 +45,7 @@ class DecisionForm(forms.Form):
     """What was found at the provider."""
 
     state = forms.ChoiceField(
-        choices=[(state.value, state.value) for state in sorted(FINAL)],
+        choices=[("", "---------"), *((state.value, state.value) for state in sorted(FINAL))],
         widget=UnfoldAdminSelectWidget,
     )
     provider_id = forms.CharField(

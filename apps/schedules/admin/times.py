@@ -1,10 +1,13 @@
 """The rows around a periodic task: crontabs and their like, ticks, beats."""
 
+from typing import Any
+
 from django.contrib import admin
 from django_celery_beat.models import (
     ClockedSchedule,
     CrontabSchedule,
     IntervalSchedule,
+    PeriodicTask,
     SolarSchedule,
 )
 from unfold.admin import ModelAdmin
@@ -13,6 +16,7 @@ from apps.core.audited import Audited
 from apps.core.readonly import ReadOnlyAdmin, display
 from apps.schedules.admin.ticks import TickColumns
 from apps.schedules.models import Beat, Tick
+from apps.schedules.receivers import COLUMNS
 
 for model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule):
     if admin.site.is_registered(model):  # by django-celery-beat, in the look of plain Django
@@ -24,6 +28,11 @@ class TimesAdmin(Audited, ModelAdmin):  # type: ignore[misc]  # unfold ships no 
     """When a schedule fires; several periodic tasks may share one."""
 
     list_per_page = 100
+
+    def audited_facts(self, obj: Any) -> dict[str, Any]:  # noqa: ANN401 any of the four
+        """Write down whose times they are: these schedules change, or go, with the row."""
+        users = PeriodicTask.objects.filter(**{COLUMNS[type(obj)]: obj.pk})
+        return {"schedules": list(users.order_by("name").values_list("name", flat=True)[:100])}
 
 
 @admin.register(Tick)

@@ -26,6 +26,8 @@ from tests.integration.breakers.support import (
 )
 from tests.support.processes import wait_until
 
+LONG = timedelta(hours=1)
+
 
 def blocked():
     """Return the names that BLOCKED yields."""
@@ -61,6 +63,15 @@ def test_forced_open_ends_by_itself():
     assert 0 < caught.value.retry_after <= 0.5
     wait_until(lambda: "gate" not in blocked())
     wait_until(lambda: goes("gate"))
+
+
+def test_a_force_that_has_ended_is_not_in_the_books_of_the_next():
+    """Its row still bears it; the trail and the history say what held."""
+    services.force_open("gate", actor="ada", reason="a moment", until=clock.read() + LONG)
+    with clock.offset(2 * LONG):
+        services.force_open("gate", actor="bob", reason="again")
+    assert Audit.objects.latest("at").details["from"] == "closed"
+    assert Transition.objects.latest("at").from_state == "closed"
 
 
 def test_forced_closed_lets_everything_through():

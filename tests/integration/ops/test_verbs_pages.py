@@ -1,13 +1,19 @@
 """The pages of verbs over filters, and who may open them."""
 
+import re
+
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.urls import reverse
 
+from apps.core.admin import TARGETS
+from apps.core.audited import Audited
 from apps.core.models import Audit
 from apps.jobs.models import Job
 from apps.ops.verbs import forms, services
 from apps.ops.verbs.models import BulkVerb
+from tests.architecture.source import ROOT
 from tests.factories import JobFactory
 from tests.integration.ops.verbs_support import apply_url, confirmation, dead_jobs, member
 
@@ -113,6 +119,14 @@ def test_a_filter_that_cannot_be_read_leads_back(operator, query):
     assert "filtered by" in page or "choose jobs by their ids" in page
     chosen = {"_selected_action": ["17"]}
     assert operator.post(apply_url("retry", **query), chosen).status_code == 302
+
+
+def test_the_flag_of_an_address_that_could_not_be_read_is_no_filter(operator):
+    """The admin leads from a bad filter to ?e=1, which is every job, and must be called so."""
+    dead_jobs(2)
+    page = operator.get(apply_url("retry", e="1")).content.decode()
+    assert "every job" in page
+    assert "e: 1" not in page
 
 
 def test_an_unknown_verb_is_not_found(operator):
@@ -227,3 +241,18 @@ def test_the_audit_trail_is_searched_and_never_edited(client):
     client.post(listing, data)
     assert client.get(reverse("admin:core_audit_add")).status_code == 403
     assert Audit.objects.get().reason == "the moon"
+
+
+def test_the_trail_is_filtered_by_whatever_it_speaks_of():
+    """The choices are written down, since asking the table for them would read all of it."""
+    written = {
+        name
+        for file in (ROOT / "apps").rglob("*.py")
+        for name in re.findall(r'target_type="([a-z ]+)"', file.read_text())
+    }
+    models = {
+        model._meta.model_name
+        for model, page in admin.site._registry.items()
+        if isinstance(page, Audited)
+    }
+    assert written | models == set(TARGETS)

@@ -127,6 +127,9 @@ def test_a_human_decides_with_the_evidence_in_sight(staff, gateway, settings):
     address = reverse("admin:payments_operation_decide", args=[operation.id])
     page = staff.get(address)
     assert b"capture.review" in page.content
+    assert page.context["form"]["state"].value() is None  # nobody decides by not choosing
+    refused = staff.post(address, {"state": "", "reason": "seen"})
+    assert b"This field is required" in refused.content
     refused = staff.post(address, {"state": "succeeded", "reason": "seen"})
     assert b"needs the provider" in refused.content
     other = PaymentFactory()

@@ -252,3 +252,13 @@ def test_each_verb_has_a_permission_of_its_own(client):
     for verb in ("pause", "resume", "run_now", "backfill"):
         assert act(client, task, verb, reason="x").status_code == 403
     assert not Job.objects.exists()
+
+
+def test_a_shared_time_that_is_deleted_takes_its_schedules_into_the_trail(browser):
+    """They go with it, and nothing else would say so."""
+    tasks = [PeriodicTaskFactory(name=name, cron="5 4 * * *") for name in ("a", "b")]
+    url = reverse("admin:django_celery_beat_crontabschedule_delete", args=[tasks[0].crontab_id])
+    assert browser.post(url, {"post": "yes"}).status_code == 302
+    assert not PeriodicTask.objects.exists()
+    entry = Audit.objects.get(verb="crontabschedule.delete")
+    assert entry.details["schedules"] == ["a", "b"]

@@ -2,12 +2,16 @@
 
 import io
 import logging
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
+from apps.breakers import registry as breakers
+from apps.breakers.models import Breaker, Transition
+from apps.breakers.testing import settle
 from apps.core.context import ContextFilter
 from apps.jobs.api import enqueue, redacted
 from apps.jobs.backoff import Backoff
@@ -92,6 +96,25 @@ def test_errors_are_masked_where_they_are_written(run):
     assert SECRET not in attempt.message + attempt.traceback
     assert "raise ValueError" in attempt.traceback
     assert SECRET not in run("snooze").wait_reason
+
+
+def charge(card: str) -> None:
+    """Call a provider that repeats what it was sent."""
+    for _ in range(20):
+        with suppress(ConnectionError), breakers.get("payments").calling():
+            raise ConnectionError(f"503 for {card}")
+
+
+@pytest.mark.django_db(transaction=True)  # what breakers write is committed
+def test_a_circuit_remembers_no_secret_of_the_call_that_opened_it(declare, circuits):
+    """Its page, its history and the dashboard are for more people than the job is."""
+    declare(charge, "test.charge", redact=("card",))
+    job = enqueue("test.charge", {"card": SECRET})
+    execute.answer([job.id], desk=execute.Desk(uuid4(), execute.knowledge()))
+    settle()  # and must be there before the tables are emptied
+    row = Breaker.objects.get(name="payments")
+    assert row.last_error == f"ConnectionError: 503 for {MASK}"
+    assert SECRET not in str(Transition.objects.values_list("last_error", flat=True))
 
 
 def test_log_lines_of_its_handler_are_masked(run, lines):

@@ -190,6 +190,24 @@ def test_the_fragment_is_for_those_who_may_see_the_page(client, staff, django_us
     assert client.get(url).status_code == 200
 
 
+def test_no_link_leads_where_somebody_may_not_go(client, settings, django_user_model):
+    """Flower, breakers and the audit trail are permissions of their own."""
+    settings.FLOWER_BASIC_AUTH = "flower:a-long-enough-password"
+    job = JobFactory(kind="test.guarded", state="dead", attempt=1)
+    viewer = django_user_model.objects.create_user("eye@example.com", "x", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename="view_job"))
+    page = reverse("admin:jobs_job_story", args=[job.pk])
+    everywhere = {"Queue default", "Breaker payments", "Its runs", "Its audit trail",
+                  "Its doorbell in Flower"}  # fmt: skip
+    for names, seen in (({"view_job"}, set()), ({"view_job", "view_flower"}, {"Its doorbell"})):
+        viewer.user_permissions.set(Permission.objects.filter(codename__in=names))
+        client.force_login(django_user_model.objects.get(pk=viewer.pk))
+        told = {link.text for link, _ in client.get(page).context["story"]["links"]}
+        assert {text for text in everywhere if any(text.startswith(s) for s in seen)} == told
+    client.force_login(django_user_model.objects.create_superuser("root@example.com", "x"))
+    assert {link.text for link, _ in client.get(page).context["story"]["links"]} == everywhere
+
+
 def test_what_an_app_tells_is_for_those_who_may_see_it(client, django_user_model):
     """A viewer of jobs alone learns nothing of payments; the job's own story stays."""
     job = JobFactory(state="succeeded")
