@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.breakers import registry, scribe
+from apps.breakers import registry, scribe, services
 from tests.integration.breakers.support import QUICK, settle
 
 
@@ -13,6 +13,7 @@ def breakers(settings, transactional_db, broker):
     settings.BREAKERS_STORE_MUTE_SECONDS = 0.3
     settings.BREAKERS = {"gate": QUICK}
     scribe._after_fork()
+    services.declare_rows()  # as `migrate` does
     yield
     settle()
     registry.forget()

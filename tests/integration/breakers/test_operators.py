@@ -141,6 +141,7 @@ def test_options_are_tuned_for_a_process_that_is_already_running():
             "UPDATE breakers_breaker SET edit = edit + 1, overrides = %s WHERE name = 'gate'",
             ['{"min_volume": 6}'],
         )
+        assert cursor.rowcount == 1
     from apps.breakers import registry
 
     storage = registry.get("gate").storage
