@@ -1,17 +1,25 @@
 """Free ports on the loopback interface."""
 
+import contextlib
 import os
+import random
 import socket
 import time
 
 LOOPBACK = "127.0.0.1"
+#: Below those that the system gives to outgoing connections, which would take one that waits.
+_PORTS = range(15_000, 32_000)
+_random = random.SystemRandom()  # nobody's seed: two test processes must not draw the same
 
 
 def free_port() -> int:
     """Return a port that nobody listens on now; who starts a server must be ready to try again."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    for _ in range(100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            port = _random.choice(_PORTS)
+            probe.bind((LOOPBACK, port))
+            return port
+    raise RuntimeError(f"No port from {_PORTS[0]} to {_PORTS[-1]} is free: end what holds them.")
 
 
 def port_from_env(name: str) -> int:
