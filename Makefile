@@ -27,7 +27,7 @@ demo: $(SETUP)  ## Run the main job on the whole platform with faults injected, 
 test: $(SETUP)  ## Run the whole suite with coverage: what CI runs
 	@mkdir -p .local
 	@$(PYTHON) -m coverage erase
-	@$(PYTHON) -m pytest -n $(PROCESSES) --cov --cov-report= $(ARGS)
+	@$(PYTHON) -m pytest -n $(PROCESSES) --dist worksteal --cov --cov-report= $(ARGS)
 	@$(PYTHON) -m coverage report --include='apps/jobs/*,tasks/*' --fail-under=90
 
 lint: $(SETUP)  ## Check style, types, import contracts, migrations and production settings
