@@ -8,7 +8,8 @@ ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 
 #: Plain Celery's rows carry none of the ledger's wiring.
 _ledger = env.bool("BENCH_LEDGER", default=False)
-JOBS_QUEUES = {"bench": {}}
+#: The ledger's own kinds name the second.
+JOBS_QUEUES = {"bench": {}, "default": {}}
 JOBS_MODULES = ["bench.kinds"] if _ledger else []
 
 # As it is everywhere unless somebody finds the setting: Celery's Django fixup closes the

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import time
 
 import psutil
@@ -8,6 +10,8 @@ from bench import __main__ as command
 from bench import effort, marks
 from bench.plan import Plan
 from bench.rows import BY_NAME, CHILDREN, USUAL
+from tests.support.processes import UNCOVERED
+from tests.support.servers import ROOT
 
 
 @pytest.fixture
@@ -102,3 +106,18 @@ def test_processor_time_is_told_apart_by_role(monkeypatch):
     before, after = {"parent": 1.0}, {"parent": 1.5, "children": 0.25}
     assert effort.per_job(after, before, 1000) == {"parent": 500, "children": 250, "all": 750}
     assert effort.total([{"parent": 1.0}, {"parent": 2.0}]) == {"parent": 3.0}
+
+
+def test_the_ledgers_rows_start_in_a_house_without_faults():
+    """What `manage.py check` refuses, a dispatcher does not start with."""
+    env = {**os.environ, "BENCH_LEDGER": "1", "DJANGO_SETTINGS_MODULE": "bench.settings"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=env | UNCOVERED,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
