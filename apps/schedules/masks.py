@@ -79,7 +79,7 @@ def _read(text: str) -> Any:  # noqa: ANN401 any JSON value
     """Return JSON; a column may hold anything, and its fault is told elsewhere."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -110,3 +110,11 @@ def test_nobody_can_guess_it_through_the_address_of_the_list(viewer):
     asked = {"kwargs__contains": SECRET[:3]}
     page = reverse("admin:django_celery_beat_periodictask_changelist")
     assert viewer.get(page, asked).status_code == 400
+
+
+def test_arguments_nested_too_deep_to_be_read_open_a_page(administrator):
+    """On which they can be put right."""
+    deep = '{"bucket": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    task = make()
+    PeriodicTask.objects.filter(pk=task.pk).update(kwargs=deep)
+    assert administrator.get(change_url(task)).status_code == 200
