@@ -10,6 +10,8 @@ from tests.architecture.source import ROOT, tracked_files
 
 #: Written in pieces, so that this file does not name them either.
 HOSTS = ["pypi." + "org", "pythonhosted." + "org", "npmjs." + "org", "proxy.golang." + "org"]
+#: Options that lead to one.
+HOSTS += ["index-" + "url"]
 MACHINES = re.compile(
     "(?<![\\w.{}])/(?:" + "|".join(["root", "home", "Users", "work", "opt"]) + ")/\\w"
 )
