@@ -93,7 +93,7 @@ class Look:
             if self._is_rung(row) or self._is_locked(row):
                 continue
             name = self._name(row.kind)
-            estimate = self.fleet.estimate(name)
+            estimate = self._estimate(name, row)
             if estimate is None:
                 self.untimed.add(name)
             if not self.room.take(estimate):
@@ -103,6 +103,17 @@ class Look:
             self._chosen.add(row.id)
             chosen.append(row)
         return chosen, ()
+
+    def _estimate(self, name: str, row: Candidate) -> float | None:
+        """Return how long the job should take, with its doorbell where it has one of its own."""
+        estimate = self.fleet.estimate(name)
+        if estimate is None or not self._goes_alone(name, row):
+            return estimate
+        return estimate + window.ALONE
+
+    def _goes_alone(self, name: str, row: Candidate) -> bool:
+        kind = registry.get(name)
+        return row.losses > 0 or bool(row.lock_key) or kind is None or kind.rings_alone
 
     def _is_rung(self, row: Candidate) -> bool:
         return row.id in self._chosen or self.bells.knows(row.id, row.version)
@@ -133,7 +144,7 @@ class Look:
         open_: dict[str, list[Candidate]] = {}
         for row in rows:
             name = self._name(row.kind)
-            if sizes[name] == 1 or row.losses > 0 or row.lock_key:
+            if sizes[name] == 1 or self._goes_alone(name, row):
                 rungs.append(self._rung(name, [row]))
                 continue
             gathered = open_.setdefault(name, [])
@@ -156,7 +167,7 @@ class Look:
             bell=Bell(name, self.lane.name, tuple(row.id for row in rows)),
             versions=tuple(row.version for row in rows),
             locks=tuple(row.lock_key for row in rows if row.lock_key),
-            seconds=self.room.cost(self.fleet.estimate(name)) * len(rows),
+            seconds=self.room.cost(self._estimate(name, rows[0])) * len(rows),
             rings=1 + max(self._rings.get(row.id, 0) for row in rows),
         )
 

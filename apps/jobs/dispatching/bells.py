@@ -13,6 +13,9 @@ from uuid import UUID
 
 from apps.jobs.errors import JobError
 
+#: Seconds without an answer after which a queue stands still.
+SILENCE = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Bell:
@@ -60,6 +63,7 @@ class Rung:
     seconds: float = 0.0
     rings: int = 1  # how often its jobs were rung, this time included
     again_at: float = 0.0  # monotonic
+    place: int = 0  # in the order of ringing
 
     @property
     def probe(self) -> UUID:
@@ -73,6 +77,21 @@ class _Line:
 
     bells: dict[UUID, Rung] = field(default_factory=dict)  # by probe
     seconds: float = 0.0
+    #: The last place that was answered, and when an answer came (monotonic).
+    front: int = 0
+    heard_at: float = float("-inf")
+
+    def hear(self, rung: Rung, now: float) -> None:
+        """Note an answer."""
+        self.front = max(self.front, rung.place)
+        self.heard_at = now
+
+    def is_lost(self, rung: Rung, now: float) -> bool:
+        """Whether a bell whose time is up was lost: the broker hands out one after the other.
+
+        So one behind the last that was answered is still to come, while answers come.
+        """
+        return rung.place <= self.front or now - self.heard_at >= SILENCE
 
 
 class Bells:
@@ -82,6 +101,7 @@ class Bells:
         self._lines: dict[str, _Line] = {}
         self._rows: dict[UUID, tuple[Rung, str]] = {}
         self._locks: dict[str, Rung] = {}
+        self._place = 0
 
     def __len__(self) -> int:
         """How many ids wait."""
@@ -89,6 +109,8 @@ class Bells:
 
     def add(self, rung: Rung) -> None:
         """Remember a bell that was sent; an older one of the same ids gives way."""
+        if not rung.place:
+            self._place = rung.place = self._place + 1
         for job_id, version in zip(rung.bell.ids, rung.versions, strict=True):
             self._rows[job_id] = (rung, version)
         for lock in rung.locks:
@@ -149,7 +171,7 @@ class Bells:
             for probe, rung in islice(line.bells.items(), each)
         }
 
-    def settle(self, asked: Mapping[UUID, Rung], queued: Mapping[UUID, Answer]) -> int:
+    def settle(self, asked: Mapping[UUID, Rung], queued: Mapping[UUID, Answer], now: float) -> int:
         """Forget the bells that were answered, going by the probes that are still queued.
 
         A probe whose row changed was claimed and came back, so its bell was answered too.
@@ -160,13 +182,15 @@ class Bells:
             answer = queued.get(probe)
             if answer is None or not answer.due or answer.version != rung.versions[-1]:
                 answered += 1
+                self._lines[rung.bell.queue].hear(rung, now)
                 self._drop(rung)
         return answered
 
     def overdue(self, now: float) -> Iterator[Rung]:
-        """Forget and yield the bells that have waited too long."""
+        """Forget and yield the bells that have waited too long and will not be reached."""
         for line in list(self._lines.values()):
-            for rung in [each for each in line.bells.values() if each.again_at <= now]:
+            late = [rung for rung in line.bells.values() if rung.again_at <= now]
+            for rung in [each for each in late if line.is_lost(each, now)]:
                 self._drop(rung)
                 yield rung
 

@@ -160,7 +160,7 @@ class Dispatcher:
             self._probed_at = now
             asked = self.bells.probes(each=PROBES)
             while asked:
-                answered = self.bells.settle(asked, admission.probe(asked))
+                answered = self.bells.settle(asked, admission.probe(asked), now)
                 asked = self.bells.probes(each=PROBES) if answered > len(asked) / 2 else {}
         for rung in list(self.bells.overdue(now)):
             self._look_at(rung.bell.queue, dict.fromkeys(rung.bell.ids, rung.rings))

@@ -11,6 +11,8 @@ DOORBELL_SECONDS = 0.075
 DOORBELL_MOST = 300
 #: No job costs less, claim and settle included.
 LEAST = 0.00025
+#: What a doorbell for one job costs its slot besides the job.
+ALONE = 0.002
 #: A doorbell may vanish: rung again no sooner and no later than this.
 AGAIN_SOONEST, AGAIN_LATEST = 5.0, 60.0
 #: The same where it is not known whether the broker took the doorbell.

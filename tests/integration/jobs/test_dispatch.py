@@ -365,6 +365,15 @@ def test_estimates_are_the_mean_of_the_living_workers(desk):
     assert FAST["test.noop"] == 0.001
 
 
+def test_doorbells_of_one_id_count_for_what_they_cost_themselves(desk):
+    """Or many times what the window allows would wait in the broker, and ring again there."""
+    hire(run_times={"test.guarded": 0.0})
+    Queue.objects.filter(name="default").update(window=1.0)
+    fill("test.guarded", 3_000)
+    desk.round(rounds=4)
+    assert 900 <= desk.dispatcher.bells.count(["default"]) <= 1_000
+
+
 def test_a_round_at_rest_asks_little(desk):
     """The queues' rows, and one scan for each priority that has jobs."""
     hire()

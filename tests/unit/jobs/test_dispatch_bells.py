@@ -26,7 +26,7 @@ def ids():
 
 def hear(bells, queued):
     """Let the ledger say which probes are still queued."""
-    return bells.settle(bells.probes(each=10), queued)
+    return bells.settle(bells.probes(each=10), queued, now=0.0)
 
 
 def test_a_bell_waits_while_its_last_job_is_queued_as_it_was_rung(ids):
@@ -63,6 +63,17 @@ def test_a_bell_that_waited_too_long_is_given_back_once(ids):
     assert list(bells.overdue(4.9)) == []
     assert [each.bell.ids for each in bells.overdue(5.0)] == [tuple(ids)]
     assert list(bells.overdue(9.0)) == []
+
+
+def test_a_bell_that_is_still_to_come_is_not_late_while_answers_come(ids):
+    """The broker hands out one after the other: rung again, it would stand there twice."""
+    bells = Bells()
+    for job_id in ids:
+        bells.add(rung(job_id, again_at=5.0))
+    bells.settle({ids[1]: bells.probes(each=4)[ids[1]]}, {}, now=8.0)
+    assert [each.probe for each in bells.overdue(9.0)] == [ids[0]]  # passed, so it was lost
+    assert list(bells.overdue(12.9)) == []
+    assert [each.probe for each in bells.overdue(13.0)] == [ids[2], ids[3]]
 
 
 def test_a_newer_bell_takes_over_the_jobs_of_an_older_one(ids):
