@@ -48,7 +48,7 @@ WITH may_start AS (
     SELECT j.id
     FROM jobs_job j
     WHERE j.id = ANY(%(ids)s::uuid[])
-      AND j.state = 'queued'
+      AND j.state = (SELECT 'queued')  -- as a value, lest an index of what is queued be read
       AND j.run_at <= (SELECT {NOW})
       AND (j.attempt > 0 OR j.expires_at IS NULL OR j.expires_at > (SELECT {NOW}))
       AND j.kind = ANY(%(kinds)s)
@@ -77,6 +77,8 @@ RETURNING j.id, j.kind, j.args, j.attempt, j.failures, j.losses, j.max_attempts,
               JOIN breakers_breaker b ON b.name = g.breaker
               WHERE g.kind = j.kind AND {UNSETTLED})
 """
+
+_CLAIM_ONE = hot.for_one(_CLAIM, "ids")
 
 #: Gated, all of them: whether one is gated is asked again where it takes its place.
 _HELD = """
@@ -146,7 +148,7 @@ def _claim(
     ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Known, *, alone: bool
 ) -> list[ClaimedJob]:
     parameters: dict[str, Any] = {
-        "ids": hot.uuids(ids),
+        "ids": ids[0] if alone else hot.uuids(ids),
         "alone": alone,
         "claim_id": claim_id,
         "worker": worker,
@@ -156,7 +158,7 @@ def _claim(
         "ramp": known.ramp,
     }
     with _savepoint_if_needed():
-        jobs = [ClaimedJob(*row) for row in hot.fetch(_CLAIM, parameters)]
+        jobs = [ClaimedJob(*row) for row in hot.fetch(_CLAIM_ONE if alone else _CLAIM, parameters)]
     return sorted(jobs, key=lambda job: job.id)
 
 

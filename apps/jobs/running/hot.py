@@ -8,6 +8,7 @@ A plan made while a table was nearly empty is bad for a full one, and the databa
 notices only at its next ANALYZE. So every statement is prepared anew after a while.
 """
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -40,6 +41,18 @@ def fetch(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]
     query: Any = f"{statement}/* {int(time.monotonic()) // PLAN_LIVES} */"
     with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
         return cursor.execute(query, parameters).fetchall()
+
+
+def for_one(statement: str, *arrays: str) -> str:
+    """Return the statement with each of the named array parameters given as its one value.
+
+    Of an array that comes as a parameter the planner expects ten values. So for one it
+    finds the plan it could keep dearer than a plan made for the call, and plans every call.
+    """
+    for name in arrays:
+        given = re.compile(rf"%\({name}\)s::(\w+)\[\]")
+        statement = given.sub(rf"ARRAY[%({name})s::\1]", statement)
+    return statement
 
 
 def uuids(values: Iterable[UUID]) -> str:

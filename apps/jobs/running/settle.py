@@ -82,8 +82,25 @@ def settle(entries: Sequence[Entry]) -> list[Settled]:
 def _complete(entries: list[Entry]) -> list[Settled]:
     if not entries:
         return []
+    calling = not all(entry.silent for entry in entries)
+    statement = settle_sql.COMPLETIONS[calling, len(entries) == 1]
+    return _execute(statement, _alone(*entries) if len(entries) == 1 else _together(entries))
+
+
+def _alone(entry: Entry) -> dict[str, Any]:
+    return {
+        "ids": entry.job_id,
+        "claims": entry.claim_id,
+        "results": entry.settlement.result,
+        "errors": entry.settlement.error,
+        "started": entry.started,
+        "seconds": entry.seconds,
+    }
+
+
+def _together(entries: list[Entry]) -> dict[str, Any]:
     entries.sort(key=lambda entry: entry.job_id)
-    parameters = {
+    return {
         "ids": hot.uuids(entry.job_id for entry in entries),
         "claims": hot.uuids(entry.claim_id for entry in entries),
         "results": [entry.settlement.result for entry in entries],
@@ -91,8 +108,6 @@ def _complete(entries: list[Entry]) -> list[Settled]:
         "started": hot.floats(entry.started for entry in entries),
         "seconds": hot.floats(entry.seconds for entry in entries),
     }
-    silent = all(entry.silent for entry in entries)
-    return _execute(settle_sql.COMPLETE if silent else settle_sql.COMPLETE_CALLING, parameters)
 
 
 def _end(entries: list[Entry]) -> list[Settled]:

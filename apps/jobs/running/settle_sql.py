@@ -3,7 +3,10 @@
 from apps.breakers.sql import HOLDING
 from apps.core.clock import NOW
 from apps.jobs.callbacks import sql as callbacks
+from apps.jobs.running import hot
 
+#: As a value, lest an index of what runs be read: rows are found by primary key alone.
+_RUNNING = "(SELECT 'running')"
 _STARTED = (
     "CASE WHEN o.started IS NULL THEN j.started_at"
     " ELSE j.started_at + make_interval(secs => o.started) END"
@@ -30,7 +33,7 @@ _COMPLETED = f"""
         ) AS o(id, claim_id, result, error, started, seconds)
         ORDER BY o.id OFFSET 0
     ) o
-    WHERE j.id = o.id AND j.state = 'running' AND j.claim_id = o.claim_id
+    WHERE j.id = o.id AND j.state = {_RUNNING} AND j.claim_id = o.claim_id
     RETURNING j.id, j.state, j.kind, j.lock_key, j.queue, j.attempt, j.worker, j.started_at,
               j.finished_at"""
 _RECORDED = """
@@ -52,6 +55,15 @@ WITH settled AS ({_COMPLETED}, {callbacks.OWED}
 )
 SELECT id, state, kind, lock_key, callback IS NOT NULL, queue FROM settled
 """
+
+_COLUMNS = ("ids", "claims", "results", "errors", "started", "seconds")
+#: By whether a callback may be owed, and whether it is one run alone.
+COMPLETIONS = {
+    (False, False): COMPLETE,
+    (True, False): COMPLETE_CALLING,
+    (False, True): hot.for_one(COMPLETE, *_COLUMNS),
+    (True, True): hot.for_one(COMPLETE_CALLING, *_COLUMNS),
+}
 
 #: Queued anew under its unique key, by another row, while this one ran.
 _TWIN = """(
@@ -96,7 +108,7 @@ WITH settled AS (
                error_class, message, traceback, started, seconds, circuit)
         ORDER BY o.id OFFSET 0
     ) o
-    WHERE j.id = o.id AND j.state = 'running' AND j.claim_id = o.claim_id
+    WHERE j.id = o.id AND j.state = {_RUNNING} AND j.claim_id = o.claim_id
     RETURNING j.id, j.state, j.kind, j.lock_key, j.queue, j.attempt, j.worker,
               j.superseded_by, j.started_at, {_ENDED} AS ended_at,
               o.recorded, o.error_class, o.message, o.traceback,

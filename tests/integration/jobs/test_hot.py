@@ -1,10 +1,18 @@
+from time import monotonic
 from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from apps.jobs import outcomes
+from apps.jobs.outcomes import Settlement
 from apps.jobs.running import hot
+from apps.jobs.running.claim import Known, claim
+from apps.jobs.running.settle import Entry, settle
+from apps.jobs.states import Verb
+from tests.factories import JobFactory
+from tests.integration.jobs.dispatching import fill
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,6 +37,48 @@ def test_a_hot_statement_is_prepared_once_and_made_anew_after_a_while(monkeypatc
     monkeypatch.setattr(hot, "PLAN_LIVES", 1)
     hot.fetch(ECHO, {"ids": hot.uuids(ids)})
     assert prepared() == 2
+
+
+KEPT = """SELECT custom_plans, generic_plans FROM pg_prepared_statements
+WHERE statement LIKE %s AND statement LIKE %s AND generic_plans + custom_plans > 0"""
+
+
+READS = """SELECT sum(idx_scan) FROM pg_stat_user_indexes
+WHERE indexrelname IN ('job_due', 'job_running')"""
+
+
+def reads():
+    """Return how often the indexes of what is queued and what runs were read."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT 1")
+        cursor.execute(READS)
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "together"])
+def test_the_plans_of_claim_and_settle_are_kept(monkeypatch, alone):
+    """PostgreSQL tries five of its own, then keeps one: for one id too, and by primary key."""
+    monkeypatch.setattr(hot, "PLAN_LIVES", 10**9)
+    known = Known(kinds=("test.noop",))
+    fill("test.note", 20_000)  # that nobody has analyzed yet
+    read_before = reads()
+    for _ in range(12):
+        rung = [JobFactory(kind="test.noop").id for _ in range(1 if alone else 20)]
+        claim_id = uuid4()
+        jobs = claim(rung, claim_id=claim_id, worker=uuid4(), known=known)
+        outcome = outcomes.succeeded(None)
+        done = Settlement(Verb.COMPLETE, result="null")
+        entries = [
+            Entry(job.id, claim_id, done, outcome, started=0.0, seconds=0.1, silent=True)
+            for job in jobs
+        ]
+        assert [row.refused for row in settle(entries)] == [False] * len(rung)
+    with connection.cursor() as cursor:
+        for start in ("%may_start AS%", "%settled AS%"):
+            cursor.execute(KEPT, [start, f"%/* {int(monotonic()) // hot.PLAN_LIVES} */"])
+            assert cursor.fetchall() == [(5, 7)], start
+    assert reads() == read_before
 
 
 def test_nothing_is_prepared_where_the_connection_forbids_it():
