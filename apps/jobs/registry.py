@@ -4,6 +4,7 @@ A kind is a handler with its policy. Its signature is the schema of its
 arguments: see schema.py.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -57,10 +58,24 @@ class Kind:
             allowed = {"result"} if option == "redact" else set()
             self._check_names(option, names, {name.split(".")[0] for name in names} - allowed)
         self._check_secrets()
+        self._check_limits()
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"{self.name}: batch={self.batch} jobs in a doorbell; give 1 or more.")
         if self.retention is not None and self.retention < 0:
             raise ValueError(f"{self.name}: retention={self.retention} days; give 0 or more.")
+
+    def _check_limits(self) -> None:
+        """Refuse limits that no run can keep."""
+        soft, hard = self.timeout, self.hard_timeout
+        if soft is not None and not 0 < soft < math.inf:
+            raise ValueError(f"{self.name}: timeout={soft} seconds; give more than 0, or None.")
+        if not 0 < hard < math.inf:
+            raise ValueError(f"{self.name}: hard_timeout={hard} seconds; give more than 0.")
+        if soft is not None and hard < soft:
+            raise ValueError(
+                f"{self.name}: hard_timeout={hard:g} is before timeout={soft:g}, so the handler "
+                "would be killed before it is asked to stop; give a longer one."
+            )
 
     def _check_names(self, option: str, given: object, names: set[str]) -> None:
         unknown = sorted(names - set(self.schema.parameters))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import stripe
 from django.conf import settings
-from django.db import transaction
+from django.db import DataError, transaction
 
 from apps.core.clock import Now
 from apps.jobs.api import enqueue
@@ -27,6 +27,26 @@ def webhook_receive(*, body: bytes, signature: str) -> WebhookEvent | None:
     Raises InvalidWebhook.
     """
     payload = _verified(body, signature)
+    try:
+        return _keep(payload)
+    except (DataError, UnicodeEncodeError) as error:
+        raise InvalidWebhook(f"The event can't be stored: {error}") from error
+
+
+def webhook_process(*, webhook_id: UUID) -> str:
+    """Fetch what the event is about, record it, and return what that made of the operation.
+
+    Running it again is harmless. Raises CircuitOpen and GatewayFaults.
+    """
+    webhook = WebhookEvent.objects.get(id=webhook_id)
+    if webhook.processed_at is not None:
+        return webhook.result
+    result = _apply(webhook) if webhook.object_id else "not about a payment"
+    WebhookEvent.objects.filter(id=webhook_id).update(processed_at=Now(), result=result)
+    return result
+
+
+def _keep(payload: dict[str, Any]) -> WebhookEvent | None:
     about: Any = (payload.get("data") or {}).get("object") or {}
     with transaction.atomic():
         found, is_new = WebhookEvent.objects.get_or_create(
@@ -41,19 +61,6 @@ def webhook_receive(*, body: bytes, signature: str) -> WebhookEvent | None:
         if is_new:
             enqueue("payments.webhook", {"webhook_id": found.id})
     return found if is_new else None
-
-
-def webhook_process(*, webhook_id: UUID) -> str:
-    """Fetch what the event is about, record it, and return what that made of the operation.
-
-    Running it again is harmless. Raises CircuitOpen and GatewayFaults.
-    """
-    webhook = WebhookEvent.objects.get(id=webhook_id)
-    if webhook.processed_at is not None:
-        return webhook.result
-    result = _apply(webhook) if webhook.object_id else "not about a payment"
-    WebhookEvent.objects.filter(id=webhook_id).update(processed_at=Now(), result=result)
-    return result
 
 
 def _apply(webhook: WebhookEvent) -> str:

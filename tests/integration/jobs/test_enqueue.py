@@ -136,6 +136,7 @@ def test_the_correlation_id_is_the_callers_or_the_jobs_own():
             },
             "could never start",
         ),
+        ({"delay": 60, "expires_at": timedelta(seconds=60)}, "could never start"),
         ({"unique_key": "x" * 501}, "SHA-256"),
         ({"unique_key": ""}, "is empty"),
         ({"unique_key": "a\x00b"}, "NUL"),

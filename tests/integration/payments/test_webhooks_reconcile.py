@@ -126,10 +126,17 @@ def test_the_signature_is_over_the_raw_bytes(client, gateway):
     assert response.status_code == 400
 
 
-@pytest.mark.parametrize("body", ["[]", "nonsense", '{"object": "event"}', "{}"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("[]", "nonsense", '{"object": "event"}', "{}"),
+        *('{"id": "evt_1", "note": "\\u0000"}', '{"id": "evt_\\u0000"}', '{"id": "evt_\\ud800"}'),
+    ],
+)
 def test_a_signed_body_that_is_no_event_is_refused(client, gateway, body):
-    """400, not 500."""
+    """400, not 500: nor one that PostgreSQL can't hold."""
     assert post(client, body).status_code == 400
+    assert not WebhookEvent.objects.exists()
 
 
 def test_an_event_about_a_stranger_is_kept_and_left_alone(client, gateway):

@@ -107,3 +107,21 @@ def test_different_values_make_different_keys(a, b, c, d):
     one = templates.render("k:{x}:-{y}", {"x": a, "y": b}, {})
     two = templates.render("k:{x}:-{y}", {"x": c, "y": d}, {})
     assert (one == two) == ((a, b) == (c, d))
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"timeout": 0}, "timeout=0 seconds"),
+        ({"timeout": -1}, "or None"),
+        ({"timeout": float("nan")}, "timeout=nan"),
+        ({"hard_timeout": 0}, "hard_timeout=0 seconds"),
+        ({"timeout": None, "hard_timeout": float("inf")}, "hard_timeout=inf"),
+        ({"timeout": 60, "hard_timeout": 30}, "before it is asked to stop"),
+        ({"timeout": 900}, "hard_timeout=600 is before timeout=900"),
+    ],
+)
+def test_limits_that_no_run_can_keep_are_refused(declare, limits, words):
+    """Where the kind is declared, not at its first job."""
+    with pytest.raises(ValueError, match=words):
+        declare("unit.limits", **limits)
