@@ -2,12 +2,13 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from apps.core.models import Audit
+from apps.core.models import Audit, AuditBatch
 from apps.core.readonly import ReadOnlyAdmin, display
 
 #: What the trail speaks of; asking the table for them would read all of it.
@@ -47,6 +48,20 @@ class AuditAdmin(ReadOnlyAdmin):
         *("at", "actor_name", "verb", "target_type", "target_id", "count", "reason"),
         *("shown_filter", "shown_details"),
     )
+
+    def get_search_results(
+        self,
+        request: HttpRequest,
+        queryset: Any,  # noqa: ANN401 admin's
+        search_term: str,
+    ) -> tuple[Any, bool]:
+        """Find by an id also what was done to it among many."""
+        found, duplicates = super().get_search_results(request, queryset, search_term)
+        try:
+            batches = AuditBatch.objects.filter(targets__contains=[UUID(search_term.strip())])
+        except ValueError:
+            return found, duplicates
+        return found | queryset.filter(pk__in=batches.values("audit")), duplicates
 
     @display(description="filter")
     def shown_filter(self, entry: Audit) -> Any:  # noqa: ANN401 safe text

@@ -1,8 +1,12 @@
-"""Writing the audit trail."""
+"""Writing the audit trail, and reading what it says of one thing."""
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
-from apps.core.models import Audit
+from django.db.models import F
+
+from apps.core.models import Audit, AuditBatch
 
 
 def record(
@@ -32,3 +36,24 @@ def record(
         filter=filter or {},
         details=details or {},
     )
+
+
+def add(audit_id: UUID, targets: Sequence[UUID]) -> None:
+    """Write down what a batch of a verb over many changed, in the batch's transaction."""
+    if targets:
+        AuditBatch.objects.create(audit_id=audit_id, targets=list(targets))
+        Audit.objects.filter(pk=audit_id).update(count=F("count") + len(targets))
+
+
+def of(target_type: str, target_id: UUID, *, most: int) -> list[Audit]:
+    """Return what was done to one thing, alone or among many, oldest first.
+
+    Each entry's `at` is when it met this thing.
+    """
+    alone = Audit.objects.filter(target_type=target_type, target_id=str(target_id))
+    found = list(alone.order_by("-at")[:most])
+    batches = AuditBatch.objects.filter(targets__contains=[target_id]).select_related("audit")
+    for batch in batches.order_by("-at")[:most]:
+        batch.audit.at = batch.at
+        found.append(batch.audit)
+    return sorted(found, key=lambda entry: entry.at)[-most:]

@@ -4,6 +4,7 @@ import uuid
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from apps.core.clock import Now
@@ -41,6 +42,23 @@ class Audit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verb} {self.target_type} {self.target_id}".strip()
+
+
+class AuditBatch(models.Model):
+    """What one batch of a verb over many changed, so that each can tell who changed it."""
+
+    id = models.BigAutoField(primary_key=True)
+    audit = models.ForeignKey(Audit, on_delete=models.CASCADE, related_name="batches")
+    at = models.DateTimeField(db_default=Now())
+    targets = ArrayField(models.UUIDField())
+
+    class Meta:
+        ordering = ["id"]
+        default_permissions = ()
+        indexes = [GinIndex(fields=["targets"], name="audit_batch_targets")]
+
+    def __str__(self) -> str:
+        return f"{len(self.targets)} of {self.audit_id}"
 
 
 class Tally(models.Model):

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import F
 
 from apps.breakers import selectors as breakers
-from apps.core import clock
+from apps.core import audit, clock
 from apps.core.clock import NOW, Now
 from apps.core.models import Audit
 from apps.jobs import redacting, registry
@@ -113,7 +113,7 @@ def gather(job: Job, *, history: bool = True) -> Facts:
         hold=_hold(kind) if queued else None,
         heir=_heir(job),
         attempts=_attempts(job) if history and job.attempt else (),
-        audits=_audits(job) if history else (),
+        audits=audit.of("job", job.id, most=MOST_ATTEMPTS) if history else (),
         ahead=_ahead(job) if history and queued else 0,
         veil=redacting.veil(job.kind, job.args),
     )
@@ -161,11 +161,6 @@ def _attempts(job: Job) -> list[Attempt]:
     if len(latest) == MOST_TRACEBACKS:
         latest += found.defer("traceback")[MOST_TRACEBACKS:MOST_ATTEMPTS]
     return list(reversed(latest))
-
-
-def _audits(job: Job) -> list[Audit]:
-    found = Audit.objects.filter(target_type="job", target_id=str(job.id))
-    return list(reversed(found.order_by("-at")[:MOST_ATTEMPTS]))
 
 
 def _ahead(job: Job) -> int:

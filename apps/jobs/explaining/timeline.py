@@ -26,6 +26,8 @@ _VERBS = {
     "queue.pause": ("Its queue was paused", "warn"),
     "queue.resume": ("Its queue was resumed", "info"),
 }
+#: What an audit row says of a verb over many, besides what it changed.
+_OF_MANY = ("bulk", "verb", "cutoff")
 _CIRCUIT = {"open": "bad", "closed": "good", "half_open": "warn"}
 
 
@@ -89,12 +91,15 @@ def _audited(audit: Audit, facts: Facts) -> Event:
     text = ": ".join(filter(None, [who, audit.reason]))
     if changes:
         text += f" ({facts.veil.text(changes)})"
-    return Event(audit.at, title, text, tone)
+    if audit.target_id:
+        return Event(audit.at, title, text, tone)
+    many = Link("with the others of a filter", "admin:core_audit_change", (str(audit.pk),))
+    return Event(audit.at, title, text, tone, links=(many,))
 
 
 def _changes(audit: Audit, facts: Facts) -> Iterator[str]:
     """Yield what the audit says was changed; of edited arguments, those that differ."""
-    details = dict(audit.details)
+    details = {name: value for name, value in audit.details.items() if name not in _OF_MANY}
     kind, old, new = facts.job.kind, details.pop("args_before", {}), details.pop("args_after", {})
     shown = [redacting.veil(kind, args).args(args) for args in (old, new)]
     for name in sorted({*old, *new}):

@@ -104,16 +104,16 @@ def described(changes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def cancel_ids(ids: Sequence[UUID], *, reason: str = "") -> int:
-    """Cancel those of `ids` that are queued or running; return how many. No audit."""
+def cancel_ids(ids: Sequence[UUID], *, reason: str = "") -> list[UUID]:
+    """Cancel those of `ids` that are queued or running; return which. No audit."""
     error = f"cancelled: {reason}"[:500] if reason else "cancelled"
     rows = _execute(operate_sql.CANCEL, {"ids": list(ids), "error": error})
     counted.called(sum(row[1] for row in rows))
-    return len(rows)
+    return [row[0] for row in rows]
 
 
-def retry_ids(ids: Sequence[UUID]) -> int:
-    """Queue again those of `ids` that ended badly; return how many. No audit.
+def retry_ids(ids: Sequence[UUID]) -> list[UUID]:
+    """Queue again those of `ids` that ended badly; return which. No audit.
 
     Of several with one unique key the newest is taken, and none while that key is queued.
     """
@@ -128,14 +128,14 @@ def retry_ids(ids: Sequence[UUID]) -> int:
             if "job_unique_key_queued" not in str(error) or race == _RACES - 1:
                 raise
     _nudge(rows)
-    return len(rows)
+    return [row[0] for row in rows]
 
 
-def change_ids(ids: Sequence[UUID], changes: dict[str, Any]) -> int:
-    """Apply `checked_changes` to those of `ids` that are queued; return how many. No audit."""
+def change_ids(ids: Sequence[UUID], changes: dict[str, Any]) -> list[UUID]:
+    """Apply `checked_changes` to those of `ids` that are queued; return which. No audit."""
     rows = _execute(operate_sql.CHANGE, {"ids": list(ids), **changes})
     _nudge(rows)
-    return len(rows)
+    return [row[0] for row in rows]
 
 
 def _execute(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -10,10 +10,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from apps.core import audit
-from apps.core.models import Audit
 from apps.jobs.enqueueing.locks import bounded
 from apps.jobs.models import Job
 from apps.jobs.operating import operate
@@ -79,7 +78,7 @@ def change_many(
 def _apply(
     verb: str,
     jobs: QuerySet[Job],
-    change: Callable[[Sequence[UUID]], int],
+    change: Callable[[Sequence[UUID]], list[UUID]],
     actor: operate.Actor,
     reason: str,
     filter: dict[str, Any] | None,
@@ -96,8 +95,8 @@ def _apply(
     for ids in _batches(jobs):
         with bounded(f"some of {len(ids)} jobs"):
             done = change(ids)
-            Audit.objects.filter(pk=entry.pk).update(count=F("count") + done)
-        total += done
+            audit.add(entry.pk, done)
+        total += len(done)
     return total
 
 

@@ -9,8 +9,8 @@ from apps.jobs.operating import operate
 from apps.jobs.states import State
 from apps.ops.verbs.errors import UnknownVerb
 
-#: Takes the ids of a batch, the verb's parameters and the reason; returns how many it changed.
-Apply = Callable[[Sequence[UUID], Mapping[str, Any], str], int]
+#: Takes the ids of a batch, the verb's parameters and the reason; returns those it changed.
+Apply = Callable[[Sequence[UUID], Mapping[str, Any], str], list[UUID]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +53,19 @@ def find(name: str) -> BulkAction:
     return VERBS[name]
 
 
-def _retry(ids: Sequence[UUID], _: Mapping[str, Any], __: str) -> int:
+def _retry(ids: Sequence[UUID], _: Mapping[str, Any], __: str) -> list[UUID]:
     return operate.retry_ids(ids)
 
 
-def _cancel(ids: Sequence[UUID], _: Mapping[str, Any], reason: str) -> int:
+def _cancel(ids: Sequence[UUID], _: Mapping[str, Any], reason: str) -> list[UUID]:
     return operate.cancel_ids(ids, reason=reason)
 
 
-def _run_now(ids: Sequence[UUID], _: Mapping[str, Any], __: str) -> int:
+def _run_now(ids: Sequence[UUID], _: Mapping[str, Any], __: str) -> list[UUID]:
     return operate.change_ids(ids, operate.checked_changes(run_now=True))
 
 
-def _change(ids: Sequence[UUID], parameters: Mapping[str, Any], _: str) -> int:
+def _change(ids: Sequence[UUID], parameters: Mapping[str, Any], _: str) -> list[UUID]:
     return operate.change_ids(ids, operate.checked_changes(**parameters))
 
 

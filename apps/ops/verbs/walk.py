@@ -13,9 +13,9 @@ from uuid import UUID
 
 from django.db.models import F
 
+from apps.core import audit
 from apps.core.clock import Now
 from apps.core.errors import CeleriacError
-from apps.core.models import Audit
 from apps.jobs.api import EnqueueBusy
 from apps.jobs.enqueueing.locks import bounded
 from apps.jobs.models import Job
@@ -30,6 +30,10 @@ BATCH = 500
 MOST_HELD = 5_000
 #: How often jobs that others hold are tried again before they are left.
 ROUNDS = 5
+
+
+#: The jobs that nobody held, and those of them that the verb changed.
+type _Change = tuple[Sequence[UUID], Sequence[UUID]]
 
 
 class Step(Enum):
@@ -105,15 +109,19 @@ def _try_held(bulk: BulkVerb, action: BulkAction, *, rounds: int) -> list[str]:
     return still
 
 
-def _change(bulk: BulkVerb, action: BulkAction, ids: Sequence[UUID]) -> tuple[Sequence[UUID], int]:
-    """Apply the verb to those that nobody holds; return them, and how many changed."""
+def _change(bulk: BulkVerb, action: BulkAction, ids: Sequence[UUID]) -> _Change:
+    """Apply the verb to those that nobody holds; return them, and those that changed."""
     movable = Job.objects.filter(pk__in=ids, state__in=action.states).order_by("pk")
     free = list(movable.select_for_update(skip_locked=True).values_list("pk", flat=True))
-    return free, action.apply(free, bulk.parameters, bulk.reason) if free else 0
+    return free, action.apply(free, bulk.parameters, bulk.reason) if free else []
 
 
-def _note(bulk: BulkVerb, changed: int, **values: object) -> None:
+def _note(bulk: BulkVerb, changed: Sequence[UUID], **values: object) -> None:
     BulkVerb.objects.filter(pk=bulk.pk).update(
-        changed=F("changed") + changed, state=State.RUNNING, error="", finished_at=None, **values
+        changed=F("changed") + len(changed),
+        state=State.RUNNING,
+        error="",
+        finished_at=None,
+        **values,
     )
-    Audit.objects.filter(pk=bulk.audit_id).update(count=F("count") + changed)
+    audit.add(bulk.audit_id, changed)

@@ -11,7 +11,7 @@ from apps.core.admin import TARGETS
 from apps.core.audited import Audited
 from apps.core.models import Audit
 from apps.jobs.models import Job
-from apps.ops.verbs import forms, services
+from apps.ops.verbs import forms, services, walk
 from apps.ops.verbs.models import BulkVerb
 from tests.architecture.source import ROOT
 from tests.factories import JobFactory
@@ -241,6 +241,24 @@ def test_the_audit_trail_is_searched_and_never_edited(client):
     client.post(listing, data)
     assert client.get(reverse("admin:core_audit_add")).status_code == 403
     assert Audit.objects.get().reason == "the moon"
+
+
+def test_each_job_of_a_filter_tells_who_moved_it(client, monkeypatch):
+    """On its own page with a link to the others, and in the trail by its id."""
+    user = member("admin", is_superuser=True)
+    client.force_login(user)
+    monkeypatch.setattr(walk, "BATCH", 2)
+    jobs, other = dead_jobs(3), JobFactory(state="succeeded")
+    services.bulk_start(verb="retry", filter={}, actor=user, reason="full moon")
+    entry = Audit.objects.get()
+    assert (entry.count, entry.batches.count()) == (3, 2)
+    listing = reverse("admin:core_audit_changelist")
+    for job, count in ((jobs[0], 1), (jobs[2], 1), (other, 0)):
+        page = client.get(reverse("admin:jobs_job_change", args=[job.pk])).content.decode()
+        assert page.count(f"by {user}: full moon") == count
+        assert (reverse("admin:core_audit_change", args=[entry.pk]) in page) is bool(count)
+        found = client.get(listing, {"q": str(job.pk)}).context["cl"].queryset
+        assert found.count() == count
 
 
 def test_the_trail_is_filtered_by_whatever_it_speaks_of():
