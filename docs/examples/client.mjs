@@ -1,9 +1,10 @@
-// Enqueue a job and wait for its end, with nothing but Node 18 or newer; test.note stands for a
-// kind of yours.
-// Wants CELERIAC_URL, CLIENT_ID and CLIENT_SECRET.
+// Enqueue a job and wait for its end, with nothing but Node 18 or newer.
+// Wants CELERIAC_URL, CLIENT_ID and CLIENT_SECRET; KIND is one of yours and ARGS its arguments as
+// JSON: GET kinds/ lists what there is.
 import { setTimeout as sleep } from "node:timers/promises";
 
 const { CELERIAC_URL, CLIENT_ID, CLIENT_SECRET, KEY = "order-1003" } = process.env;
+const { KIND: kind = "maintenance.prune", ARGS: args = "{}" } = process.env;
 const ENDED = new Set(["succeeded", "dead", "cancelled"]);
 
 async function call(path, { body, token, headers = {} } = {}) {
@@ -30,7 +31,7 @@ const { access: token } = await call("token/", {
 let job = await call("jobs/", {
   token,
   headers: { "Idempotency-Key": KEY },
-  body: { kind: "test.note", args: { name: "from JavaScript" } },
+  body: { kind, args: JSON.parse(args) },
 });
 
 // Polling is cheap: 304 while the job has not changed.

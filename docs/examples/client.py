@@ -1,5 +1,6 @@
 """A small client for Python services: `Celeriac(url, client_id, client_secret)`. Needs httpx."""
 
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -108,8 +109,9 @@ def _read(answer: httpx.Response) -> Json:
 
 if __name__ == "__main__":
     names = ("CELERIAC_URL", "CLIENT_ID", "CLIENT_SECRET")
-    # test.note stands for a kind of yours: GET kinds/ lists them.
+    # KIND is one of yours and ARGS its arguments as JSON: GET kinds/ lists what there is.
+    kind, args = os.environ.get("KIND", "maintenance.prune"), os.environ.get("ARGS", "{}")
     with Celeriac(*(os.environ[name] for name in names)) as celeriac:
-        made = celeriac.enqueue("test.note", {"name": "from Python"}, key=os.environ.get("KEY", ""))
+        made = celeriac.enqueue(kind, json.loads(args), key=os.environ.get("KEY", ""))
         ended = celeriac.wait(made["id"])
         print(ended["id"], ended["state"])

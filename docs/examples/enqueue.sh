@@ -1,6 +1,6 @@
 #!/bin/sh
-# Enqueue a job and wait for its end; test.note stands for a kind of yours.
-# Wants CELERIAC_URL, CLIENT_ID and CLIENT_SECRET.
+# Enqueue a job and wait for its end. Wants CELERIAC_URL, CLIENT_ID and CLIENT_SECRET;
+# KIND is one of yours and ARGS its arguments as JSON: GET kinds/ lists what there is.
 set -eu
 
 api() { curl --silent --show-error --fail-with-body --max-time 60 "$@"; }
@@ -9,11 +9,12 @@ field() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
 token=$(api "$CELERIAC_URL/api/v1/token/" --json \
     "{\"client_id\": \"$CLIENT_ID\", \"client_secret\": \"$CLIENT_SECRET\"}" | field access)
 
+args=${ARGS:-"{}"}
 # The same key again, after a timeout say, returns the same job.
 job=$(api "$CELERIAC_URL/api/v1/jobs/" \
     --header "Authorization: Bearer $token" \
     --header "Idempotency-Key: ${KEY:-order-1001}" \
-    --json '{"kind": "test.note", "args": {"name": "from curl"}}' | field id)
+    --json "{\"kind\": \"${KIND:-maintenance.prune}\", \"args\": $args}" | field id)
 
 # Polling is cheap: --etag-compare asks only whether the job has changed.
 etag=$(mktemp) answer=$(mktemp)

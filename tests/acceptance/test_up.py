@@ -1,12 +1,17 @@
 import json
 import os
 import signal
+import subprocess
+import sys
+from uuid import UUID
 
 import httpx
 import psutil
 import pytest
 
+from tests.support.examples import examples, run_example
 from tests.support.processes import wait_until
+from tests.support.servers import ROOT
 
 UP = "Celeriac is up."
 
@@ -77,3 +82,35 @@ def test_the_platform_serves_and_leaves_nothing_behind(platform, how, code):
     assert ended == code or (code == 1 and ended > 0)
     wait_until(lambda: not any(map(is_alive, family)), timeout=120)
     assert not (home / "tmp").exists() or not any((home / "tmp").iterdir())
+
+
+ACCOUNT = """
+from apps.api import services
+from apps.api.models import Grant, ServiceAccount
+account = ServiceAccount.objects.create(name="examples")
+Grant.objects.create(account=account, kinds="maintenance.*", queues="*", verbs=["enqueue", "read"])
+print(services.make_secret(account=account, actor="test"))
+"""
+
+
+def test_the_examples_run_against_it_as_they_stand(platform):
+    """With an account, and nothing else that a newcomer does not have."""
+    _, home = platform
+    env = json.loads((home / "env.json").read_text())
+    made = subprocess.run(
+        [sys.executable, "manage.py", "shell", "-v", "0", "-c", ACCOUNT],
+        cwd=ROOT,
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    given = {
+        "CELERIAC_URL": f"http://127.0.0.1:{env['WEB_PORT']}",
+        "CLIENT_ID": "examples",
+        "CLIENT_SECRET": made.stdout.strip(),
+    }
+    for language, command in examples().items():
+        job_id, state = run_example(*command, **given, KEY=language)
+        assert (UUID(job_id).version, state) == (7, "succeeded"), language
