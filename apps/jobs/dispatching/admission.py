@@ -103,19 +103,19 @@ ORDER BY place
 BY_ID = f"""
 SELECT j.id, j.kind, j.run_at, j.losses, j.lock_key, j.xmin::text
 FROM jobs_job j
-WHERE j.id = ANY(%(ids)s) AND j.state = 'queued' AND j.queue = %(queue)s
+WHERE j.id = ANY(%(ids)s) AND j.state = {hot.QUEUED} AND j.queue = %(queue)s
   AND j.run_at <= (SELECT {NOW}) AND j.kind = ANY(%(kinds)s) AND {_FRESH} AND {_UNLOCKED}
 ORDER BY j.priority DESC, j.run_at, j.id
 """
 
 PROBE = f"""
 SELECT id, xmin::text, run_at <= (SELECT {NOW}) FROM jobs_job
-WHERE id = ANY(%(ids)s) AND state = 'queued'
+WHERE id = ANY(%(ids)s) AND state = {hot.QUEUED}
 """
 
-HOMES = """
+HOMES = f"""
 SELECT id, queue FROM jobs_job
-WHERE id = ANY(%(ids)s) AND state = 'queued' AND queue = ANY(%(queues)s)
+WHERE id = ANY(%(ids)s) AND state = {hot.QUEUED} AND queue = ANY(%(queues)s)
 """
 
 #: A skip scan: one descent of the index for every priority that has queued rows.

@@ -48,7 +48,7 @@ WITH may_start AS (
     SELECT j.id
     FROM jobs_job j
     WHERE j.id = ANY(%(ids)s::uuid[])
-      AND j.state = (SELECT 'queued')  -- as a value, lest an index of what is queued be read
+      AND j.state = {hot.QUEUED}
       AND j.run_at <= (SELECT {NOW})
       AND (j.attempt > 0 OR j.expires_at IS NULL OR j.expires_at > (SELECT {NOW}))
       AND j.kind = ANY(%(kinds)s)

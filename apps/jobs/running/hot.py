@@ -17,6 +17,9 @@ from uuid import UUID
 import psycopg
 from django.db import connection
 
+#: States as values that no partial index answers: where rows are named by id, a plan made
+#: for a table that nobody has analyzed would read all that is queued or runs instead.
+QUEUED, RUNNING = "(SELECT 'queued')", "(SELECT 'running')"
 #: Seconds that a plan may live.
 PLAN_LIVES = 10
 #: Prepared statements that a connection keeps: those of two lives.

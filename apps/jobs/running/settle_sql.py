@@ -5,8 +5,6 @@ from apps.core.clock import NOW
 from apps.jobs.callbacks import sql as callbacks
 from apps.jobs.running import hot
 
-#: As a value, lest an index of what runs be read: rows are found by primary key alone.
-_RUNNING = "(SELECT 'running')"
 _STARTED = (
     "CASE WHEN o.started IS NULL THEN j.started_at"
     " ELSE j.started_at + make_interval(secs => o.started) END"
@@ -33,7 +31,7 @@ _COMPLETED = f"""
         ) AS o(id, claim_id, result, error, started, seconds)
         ORDER BY o.id OFFSET 0
     ) o
-    WHERE j.id = o.id AND j.state = {_RUNNING} AND j.claim_id = o.claim_id
+    WHERE j.id = o.id AND j.state = {hot.RUNNING} AND j.claim_id = o.claim_id
     RETURNING j.id, j.state, j.kind, j.lock_key, j.queue, j.attempt, j.worker, j.started_at,
               j.finished_at"""
 _RECORDED = """
@@ -108,7 +106,7 @@ WITH settled AS (
                error_class, message, traceback, started, seconds, circuit)
         ORDER BY o.id OFFSET 0
     ) o
-    WHERE j.id = o.id AND j.state = {_RUNNING} AND j.claim_id = o.claim_id
+    WHERE j.id = o.id AND j.state = {hot.RUNNING} AND j.claim_id = o.claim_id
     RETURNING j.id, j.state, j.kind, j.lock_key, j.queue, j.attempt, j.worker,
               j.superseded_by, j.started_at, {_ENDED} AS ended_at,
               o.recorded, o.error_class, o.message, o.traceback,

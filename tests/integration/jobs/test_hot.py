@@ -6,6 +6,7 @@ from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from apps.jobs import outcomes
+from apps.jobs.dispatching import admission
 from apps.jobs.outcomes import Settlement
 from apps.jobs.running import hot
 from apps.jobs.running.claim import Known, claim
@@ -69,6 +70,7 @@ def test_the_plans_of_claim_and_settle_are_kept(monkeypatch, alone):
         jobs = claim(rung, claim_id=claim_id, worker=uuid4(), known=known)
         outcome = outcomes.succeeded(None)
         done = Settlement(Verb.COMPLETE, result="null")
+        admission.probe(rung)
         entries = [
             Entry(job.id, claim_id, done, outcome, started=0.0, seconds=0.1, silent=True)
             for job in jobs
