@@ -64,6 +64,7 @@ class Rung:
     rings: int = 1  # how often its jobs were rung, this time included
     again_at: float = 0.0  # monotonic
     place: int = 0  # in the order of ringing
+    sure: bool = True  # whether the broker took it
 
     @property
     def probe(self) -> UUID:
@@ -89,9 +90,10 @@ class _Line:
     def is_lost(self, rung: Rung, now: float) -> bool:
         """Whether a bell whose time is up was lost: the broker hands out one after the other.
 
-        So one behind the last that was answered is still to come, while answers come.
+        So one behind the last that was answered is still to come, while answers come, if
+        the broker took it.
         """
-        return rung.place <= self.front or now - self.heard_at >= SILENCE
+        return not rung.sure or rung.place <= self.front or now - self.heard_at >= SILENCE
 
 
 class Bells:

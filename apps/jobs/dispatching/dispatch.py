@@ -252,7 +252,7 @@ class Dispatcher:
                     self.bells.seconds(queue), self.fleet.crew(queue).slots, rung.rings
                 )
             )
-            rung.again_at = now + wait
+            rung.again_at, rung.sure = now + wait, not uncertain
             self.rung += len(rung.bell.ids)
             counted.rung(queue, len(rung.bell.ids))
 

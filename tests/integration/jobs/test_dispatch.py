@@ -318,8 +318,11 @@ def test_what_could_not_be_sent_was_not_rung(desk):
 
 
 def test_what_may_have_been_sent_is_rung_again_soon(desk):
-    """Uncertain delivery counts as rung, for two seconds."""
-    hire()
+    """Uncertain delivery counts as rung, for two seconds, though others were just answered."""
+    worker = hire()
+    before = queued()
+    assert desk.rung() == before
+    start(before, worker)
     ids = queued(many=5)
     desk.publisher.failure = RingFailed("lost it in the middle", uncertain=True)
     desk.round()
