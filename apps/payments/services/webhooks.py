@@ -47,14 +47,13 @@ def webhook_process(*, webhook_id: UUID) -> str:
 
 
 def _keep(payload: dict[str, Any]) -> WebhookEvent | None:
-    about: Any = (payload.get("data") or {}).get("object") or {}
     with transaction.atomic():
         found, is_new = WebhookEvent.objects.get_or_create(
             provider="stripe",
             event_id=payload["id"],
             defaults={
                 "name": payload.get("type", ""),
-                "object_id": _intent_of(about),
+                "object_id": _intent_of((payload.get("data") or {}).get("object") or {}),
                 "payload": payload,
             },
         )
@@ -94,6 +93,10 @@ def _verified(body: bytes, signature: str) -> dict[str, Any]:
         raise InvalidWebhook(str(error)) from error
     if not isinstance(payload.get("id"), str):
         raise InvalidWebhook("The event has no id.")
+    data = payload.get("data") or {}
+    about = data.get("object") or {} if isinstance(data, dict) else data
+    if not isinstance(payload.get("type", ""), str) or not isinstance(about, dict):
+        raise InvalidWebhook("The event says nothing that an event says.")
     return payload
 
 

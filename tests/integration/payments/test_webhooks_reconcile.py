@@ -130,6 +130,8 @@ def test_the_signature_is_over_the_raw_bytes(client, gateway):
     "body",
     [
         *("[]", "nonsense", '{"object": "event"}', "{}"),
+        *('{"id": "evt_1", "data": [1]}', '{"id": "evt_1", "data": {"object": "x"}}'),
+        *('{"id": "evt_1", "type": null}', '{"id": "evt_1", "type": ["x"]}'),
         *('{"id": "evt_1", "note": "\\u0000"}', '{"id": "evt_\\u0000"}', '{"id": "evt_\\ud800"}'),
     ],
 )
