@@ -108,7 +108,7 @@ def _expired(facts: Facts) -> Wait | None:
 
 def _cancelled(facts: Facts) -> Wait:
     job = facts.job
-    audit = next((a for a in reversed(facts.audits) if a.verb == "job.cancel"), None)
+    audit = facts.cancel
     who = f" by {audit.actor_name}" if audit and audit.actor_name else ""
     said = (
         audit.reason if audit else facts.veil.text(job.error).removeprefix("cancelled").lstrip(": ")

@@ -68,6 +68,13 @@ class Facts:
         return self.attempts[-1] if self.attempts else None
 
     @property
+    def cancel(self) -> Audit | None:
+        """Who asked for the cancel that holds, where the trail knows; a retry ends earlier ones."""
+        asked = self.job.cancel_requested_at
+        found = (each for each in self.audits if each.verb == "job.cancel")
+        return next((each for each in found if asked and each.at >= asked), None)
+
+    @property
     def trace(self) -> str:
         """The id of the trace that it belongs to, out of its W3C traceparent."""
         parts = (self.job.trace or "").split("-")

@@ -80,7 +80,7 @@ def _operated(facts: Facts) -> Iterator[Event]:
     for audit in facts.audits:
         yield _audited(audit, facts)
     asked = facts.job.cancel_requested_at
-    if asked and not any(audit.verb == "job.cancel" for audit in facts.audits):
+    if asked and facts.cancel is None:
         yield Event(asked, "Cancel asked for", tone="warn")
 
 
@@ -105,6 +105,8 @@ def _changes(audit: Audit, facts: Facts) -> Iterator[str]:
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
             yield f"{name}: {shown[0].get(name)} → {shown[1].get(name)}"
+    if audit.details.get("verb") == "run_now":
+        yield "run_now: True"
     yield from (f"{name}: {value}" for name, value in details.items())
 
 

@@ -68,10 +68,10 @@ def change_many(
     changes = operate.checked_changes(
         priority=priority, queue=queue, run_at=run_at, run_now=run_now
     )
-    said = (filter or {}) | {"changes": operate.described(changes)}
+    said = operate.described(changes)
     chosen = jobs.filter(state=State.QUEUED)
     return _apply(
-        "change", chosen, lambda ids: operate.change_ids(ids, changes), actor, reason, said
+        "change", chosen, lambda ids: operate.change_ids(ids, changes), actor, reason, filter, said
     )
 
 
@@ -82,6 +82,7 @@ def _apply(
     actor: operate.Actor,
     reason: str,
     filter: dict[str, Any] | None,
+    details: dict[str, Any] | None = None,
 ) -> int:
     entry = audit.record(
         verb=f"job.{verb}",
@@ -90,6 +91,7 @@ def _apply(
         count=0,
         reason=reason,
         filter=filter or {"query": "an explicit selection"},
+        details=details,
     )
     total = 0
     for ids in _batches(jobs):

@@ -1,11 +1,13 @@
 """The pages of verbs over filters, and who may open them."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.core.admin import TARGETS
 from apps.core.audited import Audited
@@ -259,6 +261,16 @@ def test_each_job_of_a_filter_tells_who_moved_it(client, monkeypatch):
         assert (reverse("admin:core_audit_change", args=[entry.pk]) in page) is bool(count)
         found = client.get(listing, {"q": str(job.pk)}).context["cl"].queryset
         assert found.count() == count
+
+
+def test_a_job_of_a_filter_tells_that_it_was_made_due(client):
+    """A change of what, its page would not say otherwise."""
+    user = member("admin", is_superuser=True)
+    client.force_login(user)
+    job = JobFactory(run_at=timezone.now() + timedelta(days=1))
+    services.bulk_start(verb="run_now", filter={}, actor=user, reason="hurry")
+    page = client.get(reverse("admin:jobs_job_change", args=[job.pk])).content.decode()
+    assert f"by {user}: hurry (run_now: True)" in page
 
 
 def test_the_trail_is_filtered_by_whatever_it_speaks_of():

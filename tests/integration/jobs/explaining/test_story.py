@@ -13,7 +13,19 @@ from django.utils import timezone
 
 from apps.breakers.models import Breaker, Transition
 from apps.core import audit, clock, context
-from apps.jobs.api import Companion, Event, Link, companions, enqueue, pause_queue, retry, waiting
+from apps.jobs.api import (
+    Companion,
+    Event,
+    Link,
+    cancel,
+    cancel_many,
+    change_many,
+    companions,
+    enqueue,
+    pause_queue,
+    retry,
+    waiting,
+)
 from apps.jobs.explaining.words import Wait, ago, count, span
 from apps.jobs.models import Attempt, Job, SearchTerm, Worker
 from apps.jobs.running import execute
@@ -82,6 +94,31 @@ def test_pauses_circuits_and_edits_of_its_time_are_told(read):
     assert "by ada: deploy" in page.text
     assert "by ada: before" not in page.text
     assert "name: a → b" in page.text
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "among many"])
+def test_a_cancel_that_a_retry_undid_is_nobodys_of_the_next_one(read, alone):
+    """The one that holds was the program's own."""
+    job, all_jobs = JobFactory(), Job.objects.all()
+    if alone:
+        cancel(job.id, actor="ada", reason="a flood")
+    else:
+        cancel_many(all_jobs, actor="ada", reason="a flood")
+    job.refresh_from_db()
+    assert "It was cancelled by ada at" in read(job).sentence
+    retry(job.id, actor="bob")
+    job = cancel(job.id, reason="the order is gone")
+    page = read(job)
+    assert "ada" not in page.sentence
+    assert page.sentence.endswith(": the order is gone.")
+    assert page.events.count("Cancel asked for") == 2
+
+
+def test_a_change_among_many_says_what_it_changed(read):
+    """As a change of one does."""
+    job = JobFactory()
+    change_many(Job.objects.all(), actor="ada", priority=7, reason="hurry", filter={"kind": "x"})
+    assert "by ada: hurry (priority: 7)" in read(job).text
 
 
 def test_other_apps_add_what_they_know_and_can_not_break_the_page(read):
