@@ -13,16 +13,19 @@ DATABASES["default"] |= {
     "CONN_MAX_AGE": 600,
     "CONN_HEALTH_CHECKS": True,
 }
-DATABASES["default"].setdefault("OPTIONS", {})
-DATABASES["default"]["OPTIONS"] |= {
+# A server that went without a word (its host died, a firewall drops what is sent) is given
+# up after half a minute instead of the system's quarter of an hour. What the URL says wins.
+PATIENCE = {
     "connect_timeout": 5,
-    "application_name": "celeriac",
-    # A server that went without a word (its host died, a firewall drops what is
-    # sent) is given up after half a minute instead of the system's quarter of an hour.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 4,
     "tcp_user_timeout": 30_000,
+}
+DATABASES["default"]["OPTIONS"] = {
+    **PATIENCE,
+    **DATABASES["default"].get("OPTIONS", {}),
+    "application_name": "celeriac",
     # The ledger's hot statements are prepared. Switch it off behind a
     # pooler that knows no prepared statements (PgBouncer before 1.21).
     "prepare_threshold": 0 if env.bool("DATABASE_PREPARED", default=True) else None,
