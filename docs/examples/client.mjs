@@ -1,6 +1,7 @@
 // Enqueue a job and wait for its end, with nothing but Node 18 or newer.
 // Wants CELERIAC_URL, CLIENT_ID and CLIENT_SECRET; KIND is one of yours and ARGS its arguments as
-// JSON: GET kinds/ lists what there is.
+// JSON: GET kinds/ lists what there is. KEY stands for what the job is about: the same one makes no
+// second job.
 import { setTimeout as sleep } from "node:timers/promises";
 
 const { CELERIAC_URL, CLIENT_ID, CLIENT_SECRET, KEY = "order-1003" } = process.env;

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Enqueue a job and wait for its end. Wants CELERIAC_URL, CLIENT_ID and CLIENT_SECRET;
 # KIND is one of yours and ARGS its arguments as JSON: GET kinds/ lists what there is.
+# KEY stands for what the job is about: the same one makes no second job.
 set -eu
 
 api() { curl --silent --show-error --fail-with-body --max-time 60 "$@"; }
