@@ -4,12 +4,12 @@ A kind is a handler with its policy. Its signature is the schema of its
 arguments: see schema.py.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from apps.core.arguments import LONGEST
 from apps.jobs.backoff import Backoff
 from apps.jobs.enqueueing import templates
 from apps.jobs.errors import UnknownKind
@@ -67,10 +67,15 @@ class Kind:
     def _check_limits(self) -> None:
         """Refuse limits that no run can keep."""
         soft, hard = self.timeout, self.hard_timeout
-        if soft is not None and not 0 < soft < math.inf:
-            raise ValueError(f"{self.name}: timeout={soft} seconds; give more than 0, or None.")
-        if not 0 < hard < math.inf:
-            raise ValueError(f"{self.name}: hard_timeout={hard} seconds; give more than 0.")
+        if soft is not None and not 0 < soft <= LONGEST:
+            raise ValueError(
+                f"{self.name}: timeout={soft} seconds; give more than 0 and ten years at most, "
+                "or None."
+            )
+        if not 0 < hard <= LONGEST:
+            raise ValueError(
+                f"{self.name}: hard_timeout={hard} seconds; give more than 0 and ten years at most."
+            )
         if soft is not None and hard < soft:
             raise ValueError(
                 f"{self.name}: hard_timeout={hard:g} is before timeout={soft:g}, so the handler "

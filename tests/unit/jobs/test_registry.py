@@ -117,6 +117,8 @@ def test_different_values_make_different_keys(a, b, c, d):
         ({"timeout": float("nan")}, "timeout=nan"),
         ({"hard_timeout": 0}, "hard_timeout=0 seconds"),
         ({"timeout": None, "hard_timeout": float("inf")}, "hard_timeout=inf"),
+        ({"timeout": None, "hard_timeout": 1e300}, "ten years"),
+        ({"timeout": 1e300, "hard_timeout": 1e301}, "ten years"),
         ({"timeout": 60, "hard_timeout": 30}, "before it is asked to stop"),
         ({"timeout": 900}, "hard_timeout=600 is before timeout=900"),
     ],
