@@ -1,0 +1,33 @@
+"""What the audit trail costs to read where verbs over filters moved very many."""
+
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from apps.core import audit
+
+pytestmark = pytest.mark.django_db
+
+FILL = """
+INSERT INTO core_auditbatch (audit_id, targets)
+SELECT %s, ARRAY(SELECT uuidv7() FROM generate_series(1, 500) WHERE batch > 0)
+FROM generate_series(1, 100) batch
+"""
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_who_moved_a_job_is_found_by_index_whatever_was_moved(analyzed):
+    """Arrays kept out of the row would make a large table look small enough to read."""
+    entry, job_id = audit.record(verb="job.retry", target_type="job", count=0), uuid4()
+    with connection.cursor() as cursor:
+        cursor.execute(FILL, [entry.pk])
+        audit.add(entry.pk, [job_id])
+        if analyzed:
+            cursor.execute("ANALYZE core_auditbatch")
+        with CaptureQueriesContext(connection) as asked:
+            assert [each.pk for each in audit.of("job", job_id, most=10)] == [entry.pk]
+        cursor.execute("EXPLAIN " + asked[-1]["sql"])
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "audit_batch_targets" in plan, plan
