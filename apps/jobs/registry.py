@@ -76,11 +76,6 @@ class Kind:
             raise ValueError(
                 f"{self.name}: hard_timeout={hard} seconds; give more than 0 and ten years at most."
             )
-        if soft is not None and hard < soft:
-            raise ValueError(
-                f"{self.name}: hard_timeout={hard:g} is before timeout={soft:g}, so the handler "
-                "would be killed before it is asked to stop; give a longer one."
-            )
 
     def _check_names(self, option: str, given: object, names: set[str]) -> None:
         unknown = sorted(names - set(self.schema.parameters))

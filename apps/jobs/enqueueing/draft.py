@@ -166,7 +166,10 @@ def _apply_times(draft: Draft, options: Options) -> None:
     if isinstance(expires, timedelta):
         draft.expires_in = _seconds("expires_at", expires)
         if delay is not None and draft.expires_in <= draft.delay:
-            raise InvalidOption("expires_at is not after delay: the job could never start.")
+            raise InvalidOption(
+                "expires_at (or the kind's own expires=) is not after delay: the job could never "
+                "start. Give it longer, or delay it less."
+            )
     elif expires is not None:
         draft.expires_at = moment("expires_at", expires)
         if draft.run_at is not None and draft.expires_at <= draft.run_at:

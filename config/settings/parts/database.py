@@ -15,7 +15,7 @@ DATABASES["default"] |= {
 }
 # A server that went without a word (its host died, a firewall drops what is sent) is given
 # up after half a minute instead of the system's quarter of an hour. What the URL says wins.
-PATIENCE = {
+_PATIENCE = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -23,7 +23,7 @@ PATIENCE = {
     "tcp_user_timeout": 30_000,
 }
 DATABASES["default"]["OPTIONS"] = {
-    **PATIENCE,
+    **_PATIENCE,
     **DATABASES["default"].get("OPTIONS", {}),
     "application_name": "celeriac",
     # The ledger's hot statements are prepared. Switch it off behind a
