@@ -69,7 +69,7 @@ SET state = 'running', attempt = j.attempt + 1, claim_id = %(claim_id)s, worker 
 FROM may_start
 WHERE j.id = may_start.id
   AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
-RETURNING j.id, j.kind, j.args, j.attempt, j.failures, j.losses, j.max_attempts, j.lock_key,
+RETURNING j.id, j.kind, j.args::text, j.attempt, j.failures, j.losses, j.max_attempts, j.lock_key,
           j.correlation_id, j.tenant, j.callback_url = '',
           extract(epoch FROM (SELECT {NOW}) - j.run_at)::float8, j.trace,
           EXISTS (

@@ -43,7 +43,7 @@ def fetch(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]
     # Another text is another prepared statement. Both parts are constants of ours.
     query: Any = f"{statement}/* {int(time.monotonic()) // PLAN_LIVES} */"
     with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
-        return cursor.execute(query, parameters).fetchall()
+        return cursor.execute(query, parameters, binary=True).fetchall()
 
 
 def for_one(statement: str, *arrays: str) -> str:
