@@ -55,7 +55,7 @@ def _stopping(facts: Facts) -> Wait | None:
     asked = facts.job.cancel_requested_at
     if asked is None:
         return None
-    by = next((a.actor_name for a in reversed(facts.audits) if a.verb == "job.cancel"), "")
+    by = facts.cancel.actor_name if facts.cancel else ""
     who = f" by {by}" if by else ""
     text = f"was asked{who} to stop at {clock_time(asked)}, and stops when its handler looks"
     wait = Step("Wait; a handler that never asks should_stop() runs to its end or its hard limit.")

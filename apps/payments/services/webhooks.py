@@ -53,7 +53,7 @@ def _keep(payload: dict[str, Any]) -> WebhookEvent | None:
             event_id=payload["id"],
             defaults={
                 "name": payload.get("type", ""),
-                "object_id": _intent_of((payload.get("data") or {}).get("object") or {}),
+                "object_id": _intent_of(_about(payload)),
                 "payload": payload,
             },
         )
@@ -93,11 +93,15 @@ def _verified(body: bytes, signature: str) -> dict[str, Any]:
         raise InvalidWebhook(str(error)) from error
     if not isinstance(payload.get("id"), str):
         raise InvalidWebhook("The event has no id.")
-    data = payload.get("data") or {}
-    about = data.get("object") or {} if isinstance(data, dict) else data
-    if not isinstance(payload.get("type", ""), str) or not isinstance(about, dict):
-        raise InvalidWebhook("The event says nothing that an event says.")
+    if not isinstance(payload.get("type", ""), str) or not isinstance(_about(payload), dict):
+        raise InvalidWebhook("The event's type is no text, or its data.object no object.")
     return payload
+
+
+def _about(payload: dict[str, Any]) -> Any:  # noqa: ANN401 any JSON value until it is verified
+    """Return what the event is about; an event may be about nothing."""
+    data = payload.get("data") or {}
+    return data.get("object") or {} if isinstance(data, dict) else data
 
 
 def _intent_of(about: dict[str, Any]) -> str:
