@@ -203,10 +203,15 @@ class Watch(threading.Thread):
     def _beat(self, children: list[Trace], looked_after: datetime | None) -> None:
         claims = [trace.claim_id for trace in children if trace.claim_id is not None]
         means = runtimes.merge([trace.means for trace in children])
+        answered = max((trace.answered for trace in children), default=0.0)
         first = self._beaten == float("-inf")
         self._answered = None  # until this one is answered too
         self._answered = liveness.beat(
-            self._card, claims=claims, run_times=means, looked_after=looked_after
+            self._card,
+            claims=claims,
+            run_times=means,
+            looked_after=looked_after,
+            answered_ago=max(0.0, time.monotonic() - answered) if answered else None,
         )
         self._beaten = time.monotonic()
         self._survive(self._publisher.publish)

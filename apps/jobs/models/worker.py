@@ -26,6 +26,8 @@ class Worker(models.Model):
     beat_at = models.DateTimeField(db_default=Now())
     #: When a beat was known to have arrived before the look at the children that `claims` tells.
     previous_beat_at = models.DateTimeField(null=True, blank=True)
+    #: When the database last answered one of its children: a claim (of nothing, too) or a settle.
+    answered_at = models.DateTimeField(null=True, blank=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -82,6 +82,8 @@ def _answer(ids: Sequence[UUID], claim_id: UUID, desk: Desk) -> list[Run]:
     finally:
         # Whatever stopped it: what has ended is written, and what never started goes back.
         _settle([run for run in runs if not run.is_cut_short])
+        if runs:
+            desk.slot.answered()
         _count(runs)
     _tell(runs)
     return runs
@@ -92,7 +94,9 @@ def _claim(ids: Sequence[UUID], claim_id: UUID, desk: Desk) -> list[ClaimedJob]:
     for last in (False, True):
         try:
             before = held(ids, claim_id=claim_id) if last else []
-            return before + claim(ids, claim_id=claim_id, worker=desk.worker, known=desk.known)
+            jobs = before + claim(ids, claim_id=claim_id, worker=desk.worker, known=desk.known)
+            desk.slot.answered()
+            return jobs
         except (OperationalError, InterfaceError) as error:
             if connection.in_atomic_block:
                 raise

@@ -17,14 +17,16 @@ from apps.core.clock import NOW
 
 _BEAT = f"""
 INSERT INTO jobs_worker (id, name, host, pid, queues, kinds, slots, claims, run_times,
-                         started_at, beat_at, previous_beat_at)
+                         started_at, beat_at, previous_beat_at, answered_at)
 VALUES (%(id)s, %(name)s, %(host)s, %(pid)s, %(queues)s, %(kinds)s, %(slots)s, %(claims)s,
-        %(run_times)s, {NOW}, {NOW}, %(looked_after)s)
+        %(run_times)s, {NOW}, {NOW}, %(looked_after)s,
+        {NOW} - make_interval(secs => %(answered_ago)s))
 ON CONFLICT (id) DO UPDATE
 SET previous_beat_at = excluded.previous_beat_at,
     beat_at = GREATEST(jobs_worker.beat_at, excluded.beat_at), claims = excluded.claims,
     run_times = excluded.run_times, queues = excluded.queues,
-    kinds = excluded.kinds, slots = excluded.slots, stopped_at = NULL
+    kinds = excluded.kinds, slots = excluded.slots, stopped_at = NULL,
+    answered_at = GREATEST(jobs_worker.answered_at, excluded.answered_at)
 RETURNING beat_at
 """
 
@@ -50,12 +52,14 @@ def beat(
     claims: Sequence[UUID] = (),
     run_times: dict[str, float],
     looked_after: datetime | None = None,
+    answered_ago: float | None = None,
 ) -> datetime:
     """Write that the worker lives and holds `claims`; return when, by the database's clock.
 
     `looked_after` is what an earlier beat returned before the look at the children
     began, so a claim made before it and not listed is held by nobody. None says
     that nothing is known: after the start, and after a beat that went astray.
+    The database last answered a child of it `answered_ago` seconds ago, or never (None).
     """
     parameters: dict[str, Any] = {
         "id": card.id,
@@ -68,6 +72,7 @@ def beat(
         "claims": list(claims),
         "run_times": Jsonb(run_times),
         "looked_after": looked_after,
+        "answered_ago": answered_ago,
     }
     with connection.cursor() as cursor:
         cursor.execute(_BEAT, parameters)

@@ -35,6 +35,9 @@ _DONE = struct.Struct("<c16sdd??")  # job, started, seconds, whether an attempt 
 #: Room at the end of the file for the run times by kind.
 TIMES_AT = SIZE - (1 << 16)
 _HEADER = struct.Struct("<II")
+#: Behind everything else: one word that is written over and over, without a record's form.
+WORDS_AT = SIZE - 64
+_ANSWERED = struct.Struct("<d")  # when the database last answered the child (monotonic seconds)
 
 _owners: list[BinaryIO] = []
 _slots: "WeakSet[FileSlot]" = WeakSet()
@@ -84,6 +87,9 @@ class Slot(Protocol):
     def times(self, means: dict[str, float]) -> None:
         """The mean seconds of a run, by kind."""
 
+    def answered(self) -> None:
+        """The database has answered: a claim, though it took nothing, or a settle."""
+
 
 class NoSlot:
     """For a process without a parent that watches."""
@@ -101,6 +107,9 @@ class NoSlot:
         """Leave no trace."""
 
     def times(self, means: dict[str, float]) -> None:
+        """Leave no trace."""
+
+    def answered(self) -> None:
         """Leave no trace."""
 
 
@@ -146,7 +155,11 @@ class FileSlot:
 
     def times(self, means: dict[str, float]) -> None:
         """The mean seconds of a run, by kind."""
-        self._put(TIMES_AT, json.dumps(means).encode(), SIZE)
+        self._put(TIMES_AT, json.dumps(means).encode(), WORDS_AT)
+
+    def answered(self) -> None:
+        """The database has answered: a claim, though it took nothing, or a settle."""
+        _ANSWERED.pack_into(self._map, WORDS_AT, time.monotonic())
 
     def _write(self, record: dict[str, Any]) -> None:
         self._append(json.dumps(record).encode())
@@ -186,6 +199,8 @@ class Trace:
     running: UUID | None = None
     running_until: float = 0.0
     means: dict[str, float] = field(default_factory=dict)
+    #: When the database last answered the child (monotonic seconds); 0 before it ever did.
+    answered: float = 0.0
 
 
 def read(path: Path) -> Trace:
@@ -194,10 +209,11 @@ def read(path: Path) -> Trace:
         alive = not _lock_is_free(file.fileno())
         data = file.read(SIZE)
     pid = int(path.stem)
-    means = next(_records(data, TIMES_AT, SIZE), {})
+    means = next(_records(data, TIMES_AT, WORDS_AT), {})
+    (answered,) = _ANSWERED.unpack_from(data, WORDS_AT)
     records = list(_records(data, 0, TIMES_AT))
     if not records or "claim" not in records[0]:
-        return Trace(pid, alive, means=means)
+        return Trace(pid, alive, means=means, answered=answered)
     claim_id = UUID(records[0]["claim"])
     ended = tuple(_ends(records, claim_id))
     running = records[-1] if "start" in records[-1] else None
@@ -210,6 +226,7 @@ def read(path: Path) -> Trace:
         running=running["start"] if running else None,
         running_until=running["until"] if running else 0.0,
         means=means,
+        answered=answered,
     )
 
 

@@ -6,14 +6,17 @@ import shutil
 import signal
 import subprocess
 from contextlib import suppress
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import OperationalError
 
+from apps.core import clock
 from apps.jobs import registry
 from apps.jobs.api import enqueue
 from apps.jobs.models import Job, Worker
-from apps.jobs.running import slots, watch
+from apps.jobs.running import execute, slots, watch
 from apps.jobs.running.claim import claim
 from apps.jobs.running.execute import knowledge
 from apps.jobs.running.liveness import Card
@@ -54,6 +57,32 @@ def test_it_beats_though_a_child_can_not_be_buried(ward, dead_child, monkeypatch
     monkeypatch.setattr(worker.connection, "close", lambda: None)
     ward._look()
     assert Worker.objects.filter(id=ward._boot.id, claims__len=1).exists()
+
+
+@pytest.mark.django_db
+def test_a_beat_tells_when_a_child_last_had_an_answer(ward, tmp_path, monkeypatch):
+    """From claims too that took nothing; a doorbell that nobody could answer is none."""
+
+    def refuse(*args, **kwargs):
+        raise OperationalError("no answer")
+
+    slot = FileSlot(tmp_path)
+    desk = execute.Desk(worker=ward._boot.id, known=knowledge(), slot=slot)
+    with monkeypatch.context() as broken:
+        broken.setattr(execute, "claim", refuse)
+        with suppress(OperationalError):
+            execute.answer([uuid4()], desk=desk)
+    ward._look()
+    assert Worker.objects.get(id=ward._boot.id).answered_at is None
+    execute.answer([uuid4()], desk=desk)
+    ward._beaten = float("-inf")
+    ward._look()
+    answered_at = Worker.objects.get(id=ward._boot.id).answered_at
+    assert timedelta(0) <= clock.read() - answered_at < timedelta(seconds=30)
+    slot.abandon()
+    ward._beaten = float("-inf")
+    ward._look()
+    assert Worker.objects.get(id=ward._boot.id).answered_at == answered_at
 
 
 @pytest.mark.django_db(transaction=True)
