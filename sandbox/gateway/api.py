@@ -19,6 +19,7 @@ from sandbox.gateway.stats import Seen, Stats
 from sandbox.kit.down import Outage
 from sandbox.kit.http import Answer, Hangup, Request, Response
 from sandbox.kit.journal import Journal
+from sandbox.kit.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,27 @@ class Api:
         self._journal = journal
         self._api_key = api_key
         self._reference_key = reference_key
-        self._stopping = threading.Event()
+        self._traffic = Traffic()
+        self._hurry = threading.Event()
 
     def stop(self) -> None:
         """Cut short what waits."""
-        self._stopping.set()
+        self._hurry.set()
+
+    @contextlib.contextmanager
+    def halted(self) -> Iterator[None]:
+        """Cut short what waits, wait for its end, and begin nothing before the block ends."""
+        self._hurry.set()
+        with self._traffic.halted():
+            self._hurry.clear()
+            yield
 
     def answer(self, request: Request) -> Answer:
         """Answer one request and note how that ended."""
+        with self._traffic.passing():
+            return self._noted(request)
+
+    def _noted(self, request: Request) -> Answer:
         seen = self._stats.enter(request.method, request.path)
         outcome = "error"
         try:
@@ -211,7 +225,7 @@ class Api:
 
     def _pause(self, seconds: float) -> None:
         if seconds > 0:
-            self._stopping.wait(seconds)
+            self._hurry.wait(seconds)
 
 
 def _stamped(answer: Answer) -> Answer:

@@ -78,16 +78,20 @@ class Gateway:
         self.journal.close()
 
     def reset(self) -> None:
-        """Forget everything but the options of the start."""
-        with self.bank.lock:
-            self.bank.clear()
-            self.keys.clear()
-            self.journal.clear()
-        self.webhooks.clear()
-        self.faults.reset()
-        self.outage.clear()
-        self.clock.reset()
-        self.stats.clear()
+        """Be as at the start; returns when no request and no delivery is under way.
+
+        Deliveries first: their receiver may call us before it answers.
+        """
+        with self.webhooks.paused(), self._api.halted():
+            with self.bank.lock:
+                self.bank.clear()
+                self.keys.clear()
+                self.journal.clear()
+            self.webhooks.reset()
+            self.faults.reset()
+            self.outage.clear()
+            self.clock.reset()
+            self.stats.clear()
 
     def _answer(self, request: Request) -> Answer:
         if request.path.startswith("/_control/"):

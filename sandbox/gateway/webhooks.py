@@ -1,14 +1,16 @@
 """Delivers events as signed webhooks: late, doubled, reordered or forged when told to."""
 
+import contextlib
 import hashlib
 import heapq
 import hmac
 import http.client
 import json
+import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +24,8 @@ SENDERS = 4
 TIMEOUT = 10.0
 ATTEMPTS = 8
 FIRST_RETRY = 0.5
+#: Seconds that a reset waits for deliveries under way before it cuts them off.
+PATIENCE = 2.0
 #: Older than the 300 s that receivers tolerate.
 STALE_BY = 600
 ORDERS: dict[str, Callable[[list["Delivery"]], list["Delivery"]]] = {
@@ -31,7 +35,7 @@ ORDERS: dict[str, Callable[[list["Delivery"]], list["Delivery"]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Delivery:
     """One copy of one event on its way; `flaw` is "", "forged" or "stale"."""
 
@@ -67,11 +71,13 @@ class Webhooks:
         self._ready = threading.Condition()
         self._due: list[tuple[float, int, Delivery]] = []
         self._held: list[Delivery] = []
-        self._sending = 0
+        self._sending: dict[Delivery, http.client.HTTPConnection | None] = {}
+        self._is_paused = False
         self._number = 0
         self._stopping = False
         self._log: deque[Delivered] = deque(maxlen=MAX_LOG)
         self._threads: list[threading.Thread] = []
+        self._initial = url, secret
         self.url, self.secret, self.hold = url, secret, False
 
     def start(self) -> None:
@@ -118,13 +124,32 @@ class Webhooks:
         """Deliver an event once more."""
         self._schedule(Delivery(event), 0)
 
-    def clear(self) -> None:
-        """Forget what waits and what was delivered."""
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Wait until no delivery is under way, and begin none before the block ends.
+
+        A delivery that takes longer than `PATIENCE` is cut off.
+        """
         with self._ready:
+            self._is_paused = True
+            if not self._ready.wait_for(lambda: not self._sending, PATIENCE):
+                self._cut_off()
+                self._ready.wait_for(lambda: not self._sending, PATIENCE)
+        try:
+            yield
+        finally:
+            with self._ready:
+                self._is_paused = False
+                self._ready.notify_all()
+
+    def reset(self) -> None:
+        """Forget what waits and what was delivered; deliver to where the start said."""
+        with self._ready:
+            self.url, self.secret = self._initial
+            self.hold = False
             self._due.clear()
             self._held.clear()
             self._log.clear()
-            self.hold = False
 
     def report(self) -> dict[str, Any]:
         """Return what waits, what is held and what was delivered."""
@@ -132,7 +157,7 @@ class Webhooks:
             return {
                 "url": self.url,
                 "hold": self.hold,
-                "pending": len(self._due) + self._sending,
+                "pending": len(self._due) + len(self._sending),
                 "held": len(self._held),
                 "deliveries": [asdict(delivered) for delivered in self._log],
             }
@@ -158,7 +183,7 @@ class Webhooks:
         with self._ready:
             self._number += 1
             heapq.heappush(self._due, (time.monotonic() + delay, self._number, delivery))
-            self._ready.notify()
+            self._ready.notify_all()
 
     def _work(self) -> None:
         while (delivery := self._next()) is not None:
@@ -166,15 +191,18 @@ class Webhooks:
                 self._deliver(delivery)
             finally:
                 with self._ready:
-                    self._sending -= 1
+                    del self._sending[delivery]
+                    self._ready.notify_all()
 
     def _next(self) -> Delivery | None:
         with self._ready:
             while not self._stopping:
-                wait = self._due[0][0] - time.monotonic() if self._due else None
+                is_idle = self._is_paused or not self._due
+                wait = None if is_idle else self._due[0][0] - time.monotonic()
                 if wait is not None and wait <= 0:
-                    self._sending += 1
-                    return heapq.heappop(self._due)[2]
+                    delivery = heapq.heappop(self._due)[2]
+                    self._sending[delivery] = None
+                    return delivery
                 self._ready.wait(wait)
         return None
 
@@ -200,6 +228,7 @@ class Webhooks:
         }
         path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
         connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT)
+        self._sending[delivery] = connection
         try:
             connection.request("POST", path, body, headers)
             return connection.getresponse().status
@@ -207,6 +236,12 @@ class Webhooks:
             return 0
         finally:
             connection.close()
+
+    def _cut_off(self) -> None:
+        for connection in self._sending.values():
+            if connection is not None and connection.sock is not None:
+                with contextlib.suppress(OSError):
+                    connection.sock.shutdown(socket.SHUT_RDWR)
 
     def _signature(self, flaw: str, body: bytes) -> str:
         # The real clock: receivers judge a signature's age by theirs.

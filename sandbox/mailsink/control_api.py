@@ -1,5 +1,6 @@
 """The sink's control API, under /_control/: JSON, for demos, tests and chaos."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -10,23 +11,20 @@ from sandbox.mailsink.faults import FaultDesk
 from sandbox.mailsink.store import MessageStore
 
 
-def control_api(store: MessageStore, faults: FaultDesk, outage: Outage) -> ControlApi:
+def control_api(
+    store: MessageStore, faults: FaultDesk, outage: Outage, reset: Callable[[], None]
+) -> ControlApi:
     """Return the control API of a sink."""
 
     def messages(request: Request) -> list[dict[str, Any]]:
         after = int(dict(parse_qsl(request.query)).get("after", 0))
         return list(store.messages(after))
 
-    def reset(request: Request) -> None:
-        store.clear()
-        faults.reset()
-        outage.clear()
-
     return ControlApi(
         {
             **common_verbs(faults, outage),
             "GET /messages": messages,
             "GET /stats": lambda request: {**store.report(), "down": outage.report()},
-            "POST /reset": reset,
+            "POST /reset": lambda request: reset(),
         }
     )

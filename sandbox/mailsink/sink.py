@@ -32,7 +32,7 @@ class Mailsink:
         self._journal = Journal(options.journal)
         self.store = MessageStore(self._journal)
         self._smtp = SinkController(self.store, self.faults, self.outage, options.port)
-        control = control_api(self.store, self.faults, self.outage)
+        control = control_api(self.store, self.faults, self.outage, self.reset)
         self._server = LoopbackServer(control.answer, options.control_port)
 
     @property
@@ -54,6 +54,15 @@ class Mailsink:
         """Serve, from threads."""
         self._smtp.start()
         self._server.start()
+
+    def reset(self) -> None:
+        """Be as at the start; returns when no message is under way."""
+        self._smtp.reset(self._forget)
+
+    def _forget(self) -> None:
+        self.store.clear()
+        self.faults.reset()
+        self.outage.clear()
 
     def stop(self) -> None:
         """Stop serving; connections are cut."""

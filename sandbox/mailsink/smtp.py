@@ -1,6 +1,8 @@
 """The SMTP side: aiosmtpd with a handler that keeps, refuses, delays and hangs up."""
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
 from aiosmtpd.controller import Controller
@@ -8,6 +10,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from sandbox.kit.down import Outage
 from sandbox.kit.http import LOOPBACK
+from sandbox.kit.traffic import PATIENCE
 from sandbox.mailsink.faults import FaultDesk
 from sandbox.mailsink.store import MessageStore, parse
 
@@ -20,6 +23,7 @@ class SinkHandler:
 
     def __init__(self, store: MessageStore, faults: FaultDesk, outage: Outage) -> None:
         self._store, self._faults, self._outage = store, faults, outage
+        self.hurry = asyncio.Event()
 
     async def handle_RCPT(  # noqa: N802 aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -58,7 +62,8 @@ class SinkHandler:
         if dropped:
             self._store.count("dropped")
             _hang_up(server)
-        await asyncio.sleep(self._faults.delay(key))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.hurry.wait(), self._faults.delay(key))
         self._store.count("250")
         return "250 OK"
 
@@ -66,12 +71,24 @@ class SinkHandler:
 class SinkServer(SMTP):
     """An SMTP connection that is cut at once while the sink is down."""
 
-    def __init__(self, handler: SinkHandler, outage: Outage, **parameters: Any) -> None:  # noqa: ANN401 aiosmtpd's
+    def __init__(
+        self,
+        handler: SinkHandler,
+        outage: Outage,
+        connections: "set[SinkServer]",
+        **parameters: Any,  # noqa: ANN401 aiosmtpd's
+    ) -> None:
         super().__init__(handler, **parameters)
-        self._outage = outage
+        self._outage, self._connections = outage, connections
+
+    @property
+    def is_in_mail(self) -> bool:
+        """Whether a sender is in the middle of a message."""
+        return self.envelope is not None and self.envelope.mail_from is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet, or hang up."""
+        self._connections.add(self)
         super().connection_made(transport)
         link = cast(asyncio.Transport, transport)
         mode = self._outage.meet()
@@ -81,19 +98,42 @@ class SinkServer(SMTP):
         elif mode is not None:
             link.abort()
 
+    def connection_lost(self, error: Exception | None) -> None:
+        """Take the connection off the books."""
+        self._connections.discard(self)
+        super().connection_lost(error)
+
 
 class SinkController(Controller):
     """The server in a thread of its own, on a free port when the port is 0."""
 
     def __init__(self, store: MessageStore, faults: FaultDesk, outage: Outage, port: int) -> None:
-        super().__init__(SinkHandler(store, faults, outage), hostname=LOOPBACK, port=port)
+        self._sink = SinkHandler(store, faults, outage)
+        super().__init__(self._sink, hostname=LOOPBACK, port=port)
         self._outage = outage
+        self._connections: set[SinkServer] = set()
+
+    def reset(self, forget: Callable[[], None]) -> None:
+        """Wait until no message is under way, cut all connections, and call `forget` just then."""
+        quiet = self._quiet(forget)
+        asyncio.run_coroutine_threadsafe(quiet, self.loop).result(2 * PATIENCE)
+
+    async def _quiet(self, forget: Callable[[], None]) -> None:
+        self._sink.hurry.set()
+        deadline = self.loop.time() + PATIENCE
+        while any(c.is_in_mail for c in self._connections) and self.loop.time() < deadline:
+            await asyncio.sleep(0.005)
+        for connection in list(self._connections):
+            cast(asyncio.Transport, connection.transport).abort()
+        self._sink.hurry.clear()
+        forget()
 
     def factory(self) -> SinkServer:
         """Return the protocol of one connection."""
         return SinkServer(
             self.handler,
             self._outage,
+            self._connections,
             data_size_limit=MAX_MESSAGE,
             enable_SMTPUTF8=True,
             hostname="mailsink.localhost",

@@ -104,4 +104,5 @@ class MessageStore:
         with self._lock:
             self._messages.clear()
             self._replies.clear()
+            self._number = 0
             self._journal.clear()

@@ -1,10 +1,34 @@
 """Fixtures: a payment gateway and a mail sink on real sockets, wired into the settings."""
 
+import time
+
 import pytest
 
 from apps.breakers import registry
 from sandbox.gateway import running_gateway
 from sandbox.mailsink import running_mailsink
+
+
+def gateway_state(control):
+    """Return what a reset of the gateway restores, by part."""
+    stats = control.stats()
+    return {
+        "faults": control.faults(),
+        "script": control.scripted(),
+        "clock": round((control.now() - time.time()) / 60),
+        "webhooks": {name: control.webhooks()[name] for name in ("url", "hold")},
+        "deliveries": [control.webhooks()[name] for name in ("pending", "held", "deliveries")],
+        "outages": stats["down"],
+        "requests": control.requests(),
+        "charges": control.charges(),
+    }
+
+
+def mailsink_state(control):
+    """Return what a reset of the mail sink restores, by part."""
+    stats = control.stats()
+    messages = {name: stats[name] for name in ("messages", "replies")}
+    return {"faults": control.faults(), "outages": stats["down"], "mail": messages}
 
 
 @pytest.fixture(scope="session")
