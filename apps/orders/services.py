@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
-from apps.core import audit
+from apps.core import audit, money
 from apps.core.clock import Now
 from apps.core.ids import uuid7
 from apps.notifications.services import email_create
@@ -145,8 +145,8 @@ def _check(email: str, items: Sequence[Line], currency: str) -> None:
         errors["items"] = "quantities start at 1 and prices at 0"
     if len({item.sku for item in items}) < len(items):
         errors["items"] = "the same sku stands twice: add the quantities up"
-    if len(currency) != 3 or not (currency.isascii() and currency.isalpha()):
-        errors["currency"] = f"{currency!r} is not a code of ISO 4217"
+    if money.decimals(currency) is None:
+        errors["currency"] = f"{currency!r} is not the code of a currency in ISO 4217"
     if errors:
         text = "; ".join(f"{field}: {problem}" for field, problem in errors.items())
         raise InvalidOrder(text, errors=errors)

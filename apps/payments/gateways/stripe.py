@@ -33,6 +33,9 @@ from apps.payments.states import OperationKind
 stripe.enable_telemetry = False
 
 PAGE = 100
+#: Currencies whose amounts Stripe counts in other units than ISO 4217 does. Charging one of them
+#: by its minor unit would take a hundredth, or a hundredfold.
+COUNTED_OTHERWISE = frozenset({"isk", "mga", "ugx"})
 #: Errors before the request left: nothing was executed.
 _NOT_SENT = (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError)
 
@@ -55,6 +58,8 @@ class StripeGateway:
         options: Any = {"idempotency_key": key}
         match kind:
             case OperationKind.CAPTURE:
+                if params["currency"] in COUNTED_OTHERWISE:
+                    return _counted_otherwise(params["currency"])
                 return _ask(lambda: _of_intent(self._charge(params, options)))
             case OperationKind.REFUND:
                 return _ask(lambda: _of_refund(self._refund(params, options)))
@@ -139,6 +144,12 @@ class StripeGateway:
 
 def _metadata(params: Params) -> dict[str, str]:
     return {"reference": params["reference"], "operation": params["operation"]}
+
+
+def _counted_otherwise(currency: str) -> Declined:
+    code = currency.upper()
+    message = f"Stripe counts {code} in other units than ISO 4217: charge in another currency."
+    return Declined("currency_counted_otherwise", message)
 
 
 def _ask(action: Callable[[], Answer]) -> Answer:

@@ -1,5 +1,6 @@
 """A payment comes into being, with its capture and the job that makes it."""
 
+from apps.core import money
 from apps.core.ids import uuid7
 from apps.jobs.api import enqueue
 from apps.payments.errors import InvalidAmount
@@ -26,6 +27,8 @@ def payment_create(
     """
     if not 0 < amount <= MAX_AMOUNT:
         raise InvalidAmount(f"{amount} is not between 1 and {MAX_AMOUNT} minor units.")
+    if money.decimals(currency) is None:
+        raise InvalidAmount(f"{currency!r} is not the code of a currency in ISO 4217.")
     payment = Payment.objects.create(
         id=uuid7(),
         provider=provider,

@@ -13,7 +13,7 @@ from apps.orders.errors import InvalidOrder
 from apps.orders.models import Order
 from apps.payments.errors import InvalidAmount, WrongState
 from apps.payments.models import Payment
-from tests.factories_domain import LineFactory, OrderFactory, work
+from tests.factories_domain import LineFactory, OrderFactory, PaymentFactory, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,6 +51,26 @@ def test_a_paid_order_gets_one_receipt(gateway, mailsink):
     message = email.message_from_bytes(received.raw, policy=default)
     for kind in ("plain", "html"):
         assert "25.00 EUR" in message.get_body((kind,)).get_content()
+
+
+@pytest.mark.parametrize(("currency", "total"), [("jpy", "2500 JPY"), ("huf", "25.00 HUF")])
+def test_a_receipt_names_the_total_as_its_currency_counts(gateway, mailsink, currency, total):
+    """Yen have no decimals; forints have, whatever prices are written like."""
+    OrderFactory(currency=currency)
+    work()
+    (received,) = mailsink.messages()
+    message = email.message_from_bytes(received.raw, policy=default)
+    for kind in ("plain", "html"):
+        assert total in message.get_body((kind,)).get_content()
+
+
+@pytest.mark.parametrize("currency", ["zzz", "xau", "euro", "€"])
+def test_a_currency_that_is_none_is_refused_where_it_is_written(currency):
+    """By the order's service and by the payment's own."""
+    with pytest.raises(InvalidOrder, match="currency in ISO 4217"):
+        OrderFactory(currency=currency)
+    with pytest.raises(InvalidAmount, match="currency in ISO 4217"):
+        PaymentFactory(currency=currency)
 
 
 def test_settling_twice_writes_one_receipt(gateway):

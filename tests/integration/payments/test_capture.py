@@ -93,6 +93,16 @@ def test_a_saved_failure_without_effect_ends_with_a_human(gateway, settings):
     assert len({request.key for request in gateway.requests() if request.method == "POST"}) == 1
 
 
+@pytest.mark.parametrize("currency", ["isk", "mga", "ugx"])
+def test_what_the_provider_counts_otherwise_is_never_charged(gateway, currency):
+    """Its minor unit is not ISO's: the wrong amount would be taken."""
+    payment = PaymentFactory(currency=currency)
+    work()
+    operation = capture_of(payment)
+    assert (operation.state, charges_of(gateway, payment)) == ("declined", 0)
+    assert "in other units than ISO 4217" in operation.error_message
+
+
 def test_a_decline_is_an_answer(gateway):
     """402: declined at the first go, with the issuer's code."""
     payment = PaymentFactory(payment_method="pm_card_chargeDeclinedInsufficientFunds")
