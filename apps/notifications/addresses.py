@@ -1,22 +1,50 @@
-"""One spelling for each address."""
+"""One spelling for each address: the one that every row, list and look-up uses."""
 
 import unicodedata
+from email.utils import parseaddr
 
+import idna
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from apps.notifications.errors import InvalidRecipients
 
+#: As much as a column takes; longer ones are no addresses by RFC 5321 either.
+LONGEST = 254
+
 
 def normalise(address: str) -> str:
-    """Return the address trimmed and in lower case; raises InvalidRecipients.
+    """Return the bare address in lower case, its domain as DNS has it; raises InvalidRecipients.
 
-    Local parts may mind their case by the book; no provider does, and one mail to each person
-    counts for more.
+    `"Anna" <Anna@MÜNCHEN.example.>` is `anna@xn--mnchen-3ya.example`. Local parts may mind their
+    case by the book; no provider does, and one mail to each person counts for more.
     """
-    text = unicodedata.normalize("NFC", address.strip()).lower()
+    text = unicodedata.normalize("NFC", address.strip())
+    local, at, domain = _bare(text).rpartition("@")
     try:
-        validate_email(text)
-    except ValidationError as error:
+        spelling = f"{_unquoted(local).lower()}{at}{_in_dns(domain)}"
+        validate_email(spelling)
+    except (ValidationError, idna.IDNAError) as error:
         raise InvalidRecipients(f"{address!r} is no address.") from error
-    return text
+    if len(spelling) > LONGEST:
+        raise InvalidRecipients(
+            f"{address!r} is longer than the {LONGEST} characters of a mailbox."
+        )
+    return spelling
+
+
+def _bare(text: str) -> str:
+    """Return what stands between the brackets, where there are any."""
+    return parseaddr(text, strict=True)[1] if text.endswith(">") else text
+
+
+def _unquoted(local: str) -> str:
+    """Return a local part without quotes that mean nothing: `"anna"` is `anna`."""
+    inner = local[1:-1]
+    is_quoted = len(local) > 2 and local[0] == local[-1] == '"'
+    return inner if is_quoted and inner.replace(".", "").replace("-", "").isalnum() else local
+
+
+def _in_dns(domain: str) -> str:
+    domain = domain.removesuffix(".").lower()
+    return domain if domain.isascii() else idna.encode(domain, uts46=True).decode()

@@ -10,7 +10,7 @@ from apps.notifications.states import Delivery, MessageClass, State
 
 
 def is_suppressed(address: str, message_class: str) -> bool:
-    """Return whether the address is to get no mail of this class, as of now."""
+    """Return whether the address, as a row has it, is to get no mail of this class, as of now."""
     found = Suppression.objects.alias(lower=Lower("address")).filter(lower=address.lower())
     if message_class == MessageClass.TRANSACTIONAL:
         found = found.exclude(reason=SuppressionReason.UNSUBSCRIBE)

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import transaction
 
 from apps.core import audit, money
 from apps.core.clock import Now
 from apps.core.ids import uuid7
+from apps.notifications.addresses import normalise
+from apps.notifications.errors import InvalidRecipients
 from apps.notifications.services import email_create
 from apps.orders.errors import InvalidOrder, OrderNotFound
 from apps.orders.messages import declined_context, receipt_context
@@ -46,7 +46,7 @@ def order_create(
     Joins an open transaction. Raises InvalidOrder, and InvalidAmount for a total that can't
     be paid.
     """
-    _check(email, items, currency)
+    email = _check(email, items, currency)
     order_id = uuid7()
     with transaction.atomic():
         total = sum(item.amount for item in items)
@@ -133,11 +133,12 @@ def _item(order: Order, line: Line) -> Item:
     )
 
 
-def _check(email: str, items: Sequence[Line], currency: str) -> None:
+def _check(email: str, items: Sequence[Line], currency: str) -> str:
+    """Return the address as it is kept; raises InvalidOrder."""
     errors: dict[str, str] = {}
     try:
-        validate_email(email)
-    except ValidationError:
+        email = normalise(email)
+    except InvalidRecipients:
         errors["email"] = f"{email!r} is not an email address"
     if not 1 <= len(items) <= MAX_ITEMS:
         errors["items"] = f"an order has 1 to {MAX_ITEMS} items, not {len(items)}"
@@ -150,3 +151,4 @@ def _check(email: str, items: Sequence[Line], currency: str) -> None:
     if errors:
         text = "; ".join(f"{field}: {problem}" for field, problem in errors.items())
         raise InvalidOrder(text, errors=errors)
+    return email

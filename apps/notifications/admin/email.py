@@ -10,6 +10,7 @@ from unfold.admin import ModelAdmin
 from apps.core.confirming import confirmed
 from apps.core.readonly import ReadOnlyAdmin, action, display
 from apps.notifications import services
+from apps.notifications.admin.forms import SuppressionForm
 from apps.notifications.models import Email, Suppression
 
 
@@ -73,6 +74,7 @@ class SuppressionAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no typ
     list_filter = ("reason", "created_at")
     list_select_related = ("created_by",)
     search_fields = ("address",)
+    form = SuppressionForm
     fields = ("address", "reason", "note")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401 admin's

@@ -9,7 +9,31 @@ from unfold.widgets import (
 
 from apps.notifications.addresses import normalise
 from apps.notifications.errors import InvalidRecipients
-from apps.notifications.models import Campaign
+from apps.notifications.models import Campaign, Suppression
+
+
+class AddressField(forms.EmailField):
+    """An address in any spelling; its value is the one that rows have."""
+
+    widget = UnfoldAdminTextInputWidget
+    default_validators = []
+
+    def clean(self, value: object) -> str:
+        """Return the address as it is kept; refuse what is none."""
+        try:
+            return normalise(str(super().clean(value)))
+        except InvalidRecipients as error:
+            raise forms.ValidationError(error.message) from error
+
+
+class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """An address that gets no mail."""
+
+    address = AddressField()
+
+    class Meta:
+        model = Suppression
+        fields = ("address", "reason", "note")
 
 
 class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from apps.core.ids import uuid7
 from apps.jobs.api import enqueue
+from apps.notifications.addresses import normalise
 from apps.notifications.models import Email
 from apps.notifications.render import require_template
 from apps.notifications.states import MessageClass
@@ -25,7 +26,8 @@ def email_create(
     """Write an email and enqueue its sending, in one transaction; return the email.
 
     A second one of the same template and reference is not written: the first is returned.
-    Raises UnknownTemplate, and NotConfigured where bulk mail could not say how to leave.
+    Raises UnknownTemplate, InvalidRecipients, and NotConfigured where bulk mail could not say
+    how to leave.
     """
     require_template(template)
     if message_class == MessageClass.BULK:
@@ -33,7 +35,7 @@ def email_create(
     email_id = uuid7()
     fields = {
         "id": email_id,
-        "recipient": recipient,
+        "recipient": normalise(recipient),
         "context": dict(context),
         "message_class": message_class,
         "message_id": message_id(email_id),

@@ -1,11 +1,15 @@
 """What a mail provider tells about addresses."""
 
+import logging
 from typing import Protocol
 
 from anymail.signals import EventType, RejectReason
 
+from apps.notifications.errors import InvalidRecipients
 from apps.notifications.models import Suppression, SuppressionReason
 from apps.notifications.services.suppress import suppress
+
+logger = logging.getLogger(__name__)
 
 #: A refusal for these reasons is about the address; others are about the message, or pass.
 GONE = {RejectReason.BOUNCED, RejectReason.INVALID}
@@ -28,7 +32,11 @@ def event_receive(*, event: Event, provider: str) -> Suppression | None:
         return None
     said = event.mta_response or event.description or ""
     note = f"{provider}: {event.event_type} {said}".strip()
-    return suppress(address=event.recipient, reason=reason, note=note, actor=provider)
+    try:
+        return suppress(address=event.recipient, reason=reason, note=note, actor=provider)
+    except InvalidRecipients as error:  # nothing is ever sent there, and it would come again
+        logger.warning("%s told of %s: %s", provider, event.event_type, error.message)
+        return None
 
 
 def _reason(event: Event) -> SuppressionReason | None:

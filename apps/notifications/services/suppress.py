@@ -3,12 +3,16 @@
 from django.db import transaction
 
 from apps.core import audit
+from apps.notifications.addresses import normalise
 from apps.notifications.models import Suppression
 
 
 def suppress(*, address: str, reason: str, note: str = "", actor: object = None) -> Suppression:
-    """Put an address on the suppression list, once a reason; return the row."""
-    address = address.strip().lower()
+    """Put an address on the suppression list, once a reason; return the row.
+
+    Raises InvalidRecipients.
+    """
+    address = normalise(address)
     with transaction.atomic():
         row, is_new = Suppression.objects.get_or_create(
             address=address,
@@ -27,7 +31,11 @@ def suppress(*, address: str, reason: str, note: str = "", actor: object = None)
 
 
 def unsuppress(*, address: str, actor: object, note: str = "") -> int:
-    """Take an address off the suppression list; return how many rows that were."""
+    """Take an address off the suppression list; return how many rows that were.
+
+    Raises InvalidRecipients.
+    """
+    address = normalise(address)
     with transaction.atomic():
         removed, _ = Suppression.objects.filter(address__iexact=address).delete()
         audit.record(

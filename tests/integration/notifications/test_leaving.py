@@ -11,6 +11,7 @@ from apps.core.models import Audit
 from apps.notifications import selectors, services
 from apps.notifications.models import Suppression
 from apps.notifications.unsubscribe import token_for, url_for
+from tests.factories_domain import EmailFactory
 from tests.support.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -149,6 +150,24 @@ def test_each_event_has_its_reason_or_none(hook, event, reason):
     """What passes, or is about the message, suppresses nobody."""
     assert hook(event).status_code == 200
     assert list(Suppression.objects.values_list("reason", flat=True)) == [reason][: bool(reason)]
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["GONE@xn--mnchen-3ya.example", "Gone@MÜNCHEN.example.", "<gone@münchen.example>"],
+)
+def test_an_events_address_is_the_rows_whatever_its_spelling(hook, spelling):
+    """The provider writes it in its own way."""
+    email = EmailFactory(recipient="Gone Anna <gone@München.example>", message_class="bulk")
+    assert hook(bounce(email=spelling)).status_code == 200
+    assert selectors.is_suppressed(email.recipient, "bulk")
+
+
+def test_an_event_about_no_address_is_taken_and_noted(hook, caplog):
+    """Refused, it would come again for ever."""
+    assert hook(bounce(email="MAILER-DAEMON")).status_code == 200
+    assert not Suppression.objects.exists()
+    assert "'MAILER-DAEMON' is no address" in caplog.text
 
 
 def test_an_event_without_the_secret_is_refused(hook):

@@ -9,6 +9,7 @@ from apps.breakers.api import CircuitOpen
 from apps.jobs.models import Job
 from apps.notifications import services
 from apps.notifications.errors import (
+    InvalidRecipients,
     MailNotSent,
     MailOutcomeUnknown,
     MailRefused,
@@ -17,7 +18,13 @@ from apps.notifications.errors import (
 from apps.notifications.models import Email
 from apps.notifications.smtp import EmailBackend
 from apps.notifications.states import MessageClass
-from tests.factories_domain import EmailFactory, SuppressionFactory, work
+from tests.factories_domain import (
+    CampaignFactory,
+    EmailFactory,
+    OrderFactory,
+    SuppressionFactory,
+    work,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -186,6 +193,29 @@ def test_the_suppression_list_is_read_at_send_time(mailsink, reason, message_cla
     row.refresh_from_db()
     assert row.state == state
     assert len(mailsink.messages()) == (state == "accepted")
+
+
+def test_each_door_keeps_one_spelling(mailsink):
+    """Mail, list, campaign and order write the address as the others do."""
+    odd, kept = "Gone Anna <Gone@MÜNCHEN.example>", "gone@xn--mnchen-3ya.example"
+    email = EmailFactory(recipient=odd)
+    campaign = CampaignFactory(recipients=[odd, "gone@münchen.example."])
+    suppressed = services.suppress(address=odd, reason="operator")
+    order = OrderFactory(email=odd)
+    recipient = campaign.recipients.get()
+    found = {email.recipient, recipient.address, suppressed.address, order.email}
+    assert found == {kept}
+    assert services.unsuppress(address=odd, actor=None) == 1
+
+
+@pytest.mark.parametrize("bad", ["nobody", "a@shop.example\nBcc: b@shop.example"])
+def test_what_is_no_address_is_refused_where_it_is_written(bad):
+    """Nothing is queued that could only fail."""
+    with pytest.raises(InvalidRecipients):
+        EmailFactory(recipient=bad)
+    with pytest.raises(InvalidRecipients):
+        services.suppress(address=bad, reason="operator")
+    assert not Job.objects.exists()
 
 
 def test_an_open_circuit_means_not_sent(mailsink, settings):
