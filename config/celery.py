@@ -4,7 +4,10 @@ import os
 
 from celery import Celery
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
+from apps.core.environment import forget_service_ports
+
+forget_service_ports()  # before Flower reads its own
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
 app = Celery("celeriac")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -1,10 +1,11 @@
 """Free ports on the loopback interface."""
 
 import contextlib
-import os
 import random
 import socket
 import time
+
+from apps.core.environment import env
 
 LOOPBACK = "127.0.0.1"
 #: Below those that the system gives to outgoing connections, which would take one that waits.
@@ -24,7 +25,7 @@ def free_port() -> int:
 
 def port_from_env(name: str) -> int:
     """Return the port that the environment names, or a free one."""
-    return int(os.environ.get(name) or free_port())
+    return env.int(name, default=None) or free_port()
 
 
 def is_listening(port: int) -> bool:

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import environ
-
-env = environ.Env()
+from apps.core.environment import env as env
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 

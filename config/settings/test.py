@@ -1,7 +1,15 @@
 """The test suite: real PostgreSQL and Valkey, named by the environment that conftest sets."""
 
 from config.settings.base import *  # noqa: F403 a settings module is the base and its changes
-from config.settings.base import INSTALLED_APPS, JOBS_MODULES, LOGGING, MIDDLEWARE, TASKS, env
+from config.settings.base import (
+    INSTALLED_APPS,
+    JOBS_MODULES,
+    LOG_FORMATS,
+    LOGGING,
+    MIDDLEWARE,
+    TASKS,
+    env,
+)
 
 SECRET_KEY = "test-only-not-a-secret-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 tests only
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
@@ -23,5 +31,5 @@ CALLBACK_ALLOWED_HOSTS = ["example.com", "*.example.com"]
 CALLBACK_SECRET = "test-only-not-a-secret-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 tests only
 # A thread that writes now and then would keep the test's database from being dropped.
 METRICS_PUBLISH = env.bool("METRICS_PUBLISH", default=False)
-LOG_FORMAT = env.str("LOG_FORMAT", default="line")
+LOG_FORMAT = env.word("LOG_FORMAT", LOG_FORMATS, default="line")
 LOGGING["handlers"]["stderr"]["formatter"] = LOG_FORMAT

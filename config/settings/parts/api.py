@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import environ
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from apps.core.environment import env
 from config.settings.parts.database import CACHE_URL, CACHES
-
-env = environ.Env()
 
 #: How long a service account's token is good; seconds.
 API_TOKEN_SECONDS = env.int("API_TOKEN_SECONDS", default=600)

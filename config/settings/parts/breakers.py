@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import environ
-
-env = environ.Env()
+from apps.core.environment import env
 
 #: By name; `family:member` (such as `callbacks:example.com`) takes the options of `family`.
 BREAKERS: dict[str, dict[str, Any]] = {

@@ -1,8 +1,6 @@
 """Callbacks: who may be called when a job ends, and how the call is signed."""
 
-import environ
-
-env = environ.Env()
+from apps.core.environment import env
 
 #: Hosts, see apps/jobs/callbacks/targets.py; with none, nobody is called.
 CALLBACK_ALLOWED_HOSTS: list[str] = env.list("CALLBACK_ALLOWED_HOSTS", default=[])

@@ -3,9 +3,7 @@
 from tempfile import gettempdir
 from typing import Any
 
-import environ
-
-env = environ.Env()
+from apps.core.environment import env
 
 #: Every queue that a job may name. Values are options of the queue's row.
 JOBS_QUEUES: dict[str, dict[str, Any]] = {

@@ -1,14 +1,13 @@
 """Logs are one line each on standard error: JSON for machines, or plain for people."""
 
+import logging
 from typing import Any
 
-import environ
+from apps.core.environment import env
 
-env = environ.Env()
-
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
-#: `json` or `line`.
-LOG_FORMAT = env.str("LOG_FORMAT", default="json")
+LOG_LEVEL = env.word("LOG_LEVEL", logging.getLevelNamesMapping(), default="INFO")
+LOG_FORMATS = ("json", "line")
+LOG_FORMAT = env.word("LOG_FORMAT", LOG_FORMATS, default="json")
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,

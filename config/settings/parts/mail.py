@@ -11,6 +11,12 @@ SMTP = "django.core.mail.backends.smtp.EmailBackend"
 #: The same, but it knows whether the message may have left.
 OUR_SMTP = "apps.notifications.smtp.EmailBackend"
 
+_UNREAD = (
+    "EMAIL_URL can't be read: write it as smtp+tls://user:password@host:587, with special "
+    "characters of the password percent-encoded (# as %23, / as %2F, ? as %3F), or as "
+    "anymail://provider?key=value."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Mail:
@@ -29,9 +35,17 @@ class Mail:
 
 def mail_settings(url: str) -> Mail:
     """Return what the URL says; raises ImproperlyConfigured."""
-    if urlsplit(url).scheme == "anymail":
-        return _provider(url)
-    read = environ.Env.email_url_config(url)
+    try:
+        parts = urlsplit(url)
+        if parts.scheme == "anymail":
+            return _provider(url)
+        read = environ.Env.email_url_config(url)
+    except ValueError:
+        raise ImproperlyConfigured(_UNREAD) from None
+    except ImproperlyConfigured as error:
+        raise ImproperlyConfigured(f"EMAIL_URL: {error}") from None
+    if parts.fragment or (parts.scheme.startswith("smtp") and not parts.hostname):
+        raise ImproperlyConfigured(_UNREAD)
     return Mail(
         backend=OUR_SMTP if read["EMAIL_BACKEND"] == SMTP else read["EMAIL_BACKEND"],
         host=read["EMAIL_HOST"] or "",

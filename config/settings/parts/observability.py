@@ -1,8 +1,6 @@
 """What the platform tells machines: metrics, traces, errors."""
 
-import environ
-
-env = environ.Env()
+from apps.core.environment import env
 
 #: The bearer token of /metrics. Without one it answers in development only.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

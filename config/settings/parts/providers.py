@@ -2,11 +2,8 @@
 
 from email.utils import parseaddr
 
-import environ
-
+from apps.core.environment import env
 from config.settings.parts.mail import mail_settings
-
-env = environ.Env()
 
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")

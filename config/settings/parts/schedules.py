@@ -1,8 +1,6 @@
 """Schedules: what beat fires."""
 
-import environ
-
-env = environ.Env()
+from apps.core.environment import env
 
 #: Names the plain Celery tasks that may be scheduled beside the ledger's kinds; "" for none.
 SCHEDULES_PLAIN_TASKS = "tasks.schedules.plain_tasks"
