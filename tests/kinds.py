@@ -7,6 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 from django.db import connection
+from django_celery_results.models import TaskResult
 
 from apps.jobs.api import Backoff, Cancelled, GiveUp, Snooze, current_job
 from tasks.base import job
@@ -189,8 +190,12 @@ def large(size: int = 100_000) -> str:
 
 @shared_task(name="test.plain", bind=True)
 def plain(self, name, kill_first=False):
-    """Leave an effect, as a plain Celery task; die at the first delivery when told to."""
+    """Leave an effect that says what its own result row says, as a plain Celery task.
+
+    It dies at the first delivery when told to.
+    """
     if kill_first and not self.request.delivery_info.get("redelivered"):
         os._exit(9)
-    effect(name)
+    seen = TaskResult.objects.filter(task_id=self.request.id).values_list("status", flat=True)
+    Effect.objects.create(name=name, value=",".join(seen))
     return name

@@ -12,6 +12,7 @@ from apps.ops.signals.health import unapplied
 FIRST: tuple[Check, ...] = (
     configuration.checks,
     configuration.engine,
+    configuration.plain_limits,
     configuration.times,
     broker.stores,
 )

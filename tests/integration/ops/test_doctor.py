@@ -17,6 +17,7 @@ from apps.jobs.models import Queue, Worker
 from apps.jobs.operating import operate_queues
 from apps.ops.doctor import broker, configuration, database, examine, platform
 from apps.schedules.models import Beat, Policy
+from config import plain
 from tests.factories import JobFactory
 from tests.integration.payments.conftest import circuits  # noqa: F401 a fixture
 
@@ -206,7 +207,6 @@ def test_recent_deaths_are_counted_and_old_ones_are_not(healthy):
         ("PAYMENTS_TIMEOUT", 60.0, "permit"),
         ("PAYMENTS_KEY_HOURS", 25.0, "a key is used"),
         ("CELERY_BEAT_SCHEDULER", "celery.beat:PersistentScheduler", "another scheduler"),
-        ("CELERY_TASK_TIME_LIMIT", 7200, "delivered again"),
         ("CELERY_BROKER_TRANSPORT_OPTIONS", {}, "acknowledges doorbells"),
     ],
 )
@@ -218,3 +218,25 @@ def test_settings_that_do_not_fit_are_named(settings, name, value, word):
     (finding,) = [each for each in found if each.level != "ok"]
     assert word in finding.says
     assert finding.todo
+
+
+def test_a_plain_task_without_fitting_limits_is_named(settings, monkeypatch):
+    """Ours alone: a host that names no such check is not asked."""
+    assert said(configuration.plain_limits) == []
+    task = plain.app.tasks["test.plain"]
+    for name, value, word in (
+        ("time_limit", 7200, "runs for 7200 s and is delivered again after 3600 s"),
+        ("time_limit", 60, "is killed after 60 s, before its soft limit of 1500 s"),
+        ("soft_time_limit", 1800, "is killed after 1800 s"),
+        ("time_limit", 0, "has no hard limit"),
+        ("time_limit", None, "has no hard limit"),
+        ("soft_time_limit", 0, "has no soft limit"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(task, name, value)
+            ((level, says, todo),) = said(configuration.plain_limits)
+        assert (level, says.startswith("test.plain ")) == ("warning", True)
+        assert word in says
+        assert "time_limit" in todo
+    settings.PLAIN_TASK_LIMITS = ""
+    assert said(configuration.plain_limits) == []
