@@ -21,6 +21,4 @@ RUN SECRET_KEY=only-for-collectstatic-0123456789-0123456789-0123456789 ALLOWED_H
     python manage.py collectstatic --noinput
 USER celeriac
 EXPOSE 8000
-# The worker heartbeat file in memory: a slow disk must not look like a hung worker.
-CMD ["gunicorn", "config.wsgi", "--bind=0.0.0.0:8000", "--workers=2", "--threads=4", \
-     "--worker-tmp-dir=/dev/shm", "--no-control-socket", "--graceful-timeout=30"]
+CMD ["python", "-m", "config.web", "--bind=0.0.0.0:8000"]
