@@ -96,11 +96,12 @@ class BreakerAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # untyped packa
         moment = _status(row).until
         return date_format(localtime(moment), "DATETIME_FORMAT") if moment else "-"
 
-    @display(description="window: failed / calls, slow")
+    @display(description="window: failed / calls, slow, in a row")
     def window(self, row: Breaker) -> str:
-        """What the window holds now."""
+        """What the window holds now, and the failures since the last success."""
         seen = _status(row)
-        return f"{seen.failures} / {seen.calls}, {seen.slow} slow"
+        counts = f"{seen.failures} / {seen.calls}, {seen.slow} slow"
+        return f"{counts}, {seen.failures_in_a_row} failed in a row"
 
     @display(description="held by")
     def held_by(self, row: Breaker) -> str:

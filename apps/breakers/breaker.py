@@ -1,15 +1,17 @@
 """A circuit breaker: pybreaker's, over our storage, without a lock around the call.
 
 How many calls reach a provider that is down: every call asks the store first, so
-none starts after the trip. With S successes in the window when it goes down, the
-trip comes with failure F, the smallest with `F + S >= min_volume` and
-`F >= failure_rate * (F + S)`; so at most F calls, those in flight when the F-th
-is reported (one per thread that calls), and one probe per cooldown. Successes
-that processes have not reported yet (they ride on each process's next call, so
-that a call on a closed circuit costs one round trip) can only be missing from S,
-and a smaller S trips no later. While the store is away each process counts for
-itself: F per process until the first one's trip is read from the database, which
-the others do every second.
+none starts after the trip. A provider that answers nothing any more trips it with
+failure `min_volume` since the last success, however many calls had succeeded
+before; one that fails in part, when the last `window_calls` calls (or those of the
+last `window` seconds, where these are fewer) hold `failure_rate` of failures. So
+at most `min_volume` calls, those in flight when the last of them is reported (one
+per thread that calls), and one probe per cooldown meet a whole outage. Successes
+that processes have not reported yet (they ride on each process's next call, so that
+a call on a closed circuit costs one round trip) are counted as of when they were;
+once failures are known, a success is reported at once. While the store is away each
+process counts for itself: `min_volume` per process until the first one's trip is
+read from the database, which the others do every second.
 """
 
 import functools
@@ -51,6 +53,7 @@ class Ticket:
     probe: bool
     counted: bool
     started: float
+    failing: bool
 
 
 class Breaker(pybreaker.CircuitBreaker):
@@ -107,6 +110,7 @@ class Breaker(pybreaker.CircuitBreaker):
             probe=reply.verdict is Verdict.PROBE,
             counted=reply.verdict is not Verdict.FORCED_CLOSED,
             started=time.monotonic(),
+            failing=reply.in_a_row > 0,
         )
 
     def leave(self, ticket: Ticket, error: BaseException | None) -> None:
@@ -123,6 +127,7 @@ class Breaker(pybreaker.CircuitBreaker):
                 finding=finding,
                 slow=slow and finding is not Finding.NOTHING,
                 open_for=judgement.open_for,
+                ends_a_row=ticket.failing,
             )
             asked = f"asked to wait {judgement.open_for:g} s" if judgement.open_for else ""
             self._storage.report(report, reason=asked, error=_line(error))

@@ -17,6 +17,17 @@ class _Counts:
     calls: int = 0
     failures: int = 0
     slow: int = 0
+    in_a_row: int = 0
+
+
+@dataclass(slots=True)
+class _Run:
+    """Calls of one bucket that ended alike."""
+
+    bucket: int
+    failed: bool
+    slow: bool
+    calls: int
 
 
 @dataclass(slots=True)
@@ -32,7 +43,14 @@ class _Circuit:
     forced: str = ""
     forced_until: float | None = None
     edit: int = 0
-    window: dict[int, _Counts] = field(default_factory=dict)
+    #: From the oldest to the newest; failures since the last success.
+    runs: list[_Run] = field(default_factory=list)
+    in_a_row: int = 0
+
+    def forget(self) -> None:
+        """Forget all calls."""
+        self.runs.clear()
+        self.in_a_row = 0
 
 
 class LocalCircuit:
@@ -91,19 +109,21 @@ class LocalCircuit:
                 self._move(to, now)
             return self._reply(Verdict.DONE, st.till - now if st.state is State.OPEN else 0.0)
 
-    def adopt(self, known: Snapshot) -> None:
-        """Take over what is newer in `known`."""
+    def adopt(self, known: Snapshot, *, in_a_row: int | None = None) -> None:
+        """Take over what is newer in `known`, and the store's own count of a row of failures."""
         with self._lock:
             now, st = self._begin()
             if known.version > st.version:
                 st.version, st.state, st.opened = known.version, known.state, known.opened
                 st.till = 0.0 if st.state is State.CLOSED else now + known.open_for
                 st.changed, st.token, st.permit, st.passed = now - known.changed_ago, "", 0.0, 0
-                st.window.clear()
+                st.forget()
             if known.edit > st.edit:
                 st.edit, st.forced = known.edit, known.forced
                 st.forced_until = None if known.forced_for is None else now + known.forced_for
-                st.window.clear()
+                st.forget()
+            if in_a_row is not None:
+                st.in_a_row = in_a_row if st.state is State.CLOSED else 0
 
     def snapshot(self) -> Snapshot:
         """Return what this process knows."""
@@ -119,10 +139,11 @@ class LocalCircuit:
                 forced_for=None if until is None else max(0.0, until - now),
                 edit=st.edit,
                 changed_ago=now - st.changed,
+                in_a_row=st.in_a_row,
             )
 
     def _begin(self) -> tuple[float, _Circuit]:
-        self._moved, self._seen = "", _Counts()
+        self._moved, self._seen = "", _Counts(in_a_row=self._st.in_a_row)
         return self._clock(), self._st
 
     def _forced(self, now: float) -> str:
@@ -155,15 +176,21 @@ class LocalCircuit:
     def _judge_call(self, options: Options, report: Report, now: float) -> None:
         st = self._st
         bucket = int(now / (options.window / options.buckets))
-        counts = st.window.setdefault(bucket, _Counts())
-        counts.calls += 1
-        counts.failures += report.finding is Finding.FAULT
-        counts.slow += report.slow
-        self._tally(bucket - options.buckets)
+        failed = report.finding is Finding.FAULT
+        st.in_a_row = st.in_a_row + 1 if failed else 0
+        last = st.runs[-1] if st.runs else None
+        if last and (last.bucket, last.failed, last.slow) == (bucket, failed, report.slow):
+            last.calls += 1
+        else:
+            st.runs.append(_Run(bucket, failed, report.slow, 1))
+        self._tally(bucket - options.buckets, options.window_calls)
         seen = self._seen
-        if seen.calls >= options.min_volume and (
-            seen.failures >= options.failure_rate * seen.calls
-            or seen.slow >= options.slow_rate * seen.calls
+        if seen.in_a_row >= options.min_volume or (
+            seen.calls >= options.min_volume
+            and (
+                seen.failures >= options.failure_rate * seen.calls
+                or seen.slow >= options.slow_rate * seen.calls
+            )
         ):
             self._open(options, now, 0.0)
         if report.open_for > 0:
@@ -171,14 +198,21 @@ class LocalCircuit:
                 self._open(options, now, report.open_for)
             st.till = max(st.till, now + min(report.open_for, options.max_retry_after))
 
-    def _tally(self, oldest: int) -> None:
-        window = self._st.window
-        for bucket in [bucket for bucket in window if bucket <= oldest]:
-            del window[bucket]
+    def _tally(self, oldest: int, most: int) -> None:
+        """Count the newest calls, so many and so young; drop the others."""
+        kept: list[_Run] = []
+        for run in reversed(self._st.runs):
+            run.calls = min(run.calls, most)
+            if run.bucket <= oldest or not run.calls:
+                break
+            most -= run.calls
+            kept.append(run)
+        self._st.runs = kept[::-1]
         self._seen = _Counts(
-            sum(c.calls for c in window.values()),
-            sum(c.failures for c in window.values()),
-            sum(c.slow for c in window.values()),
+            sum(run.calls for run in kept),
+            sum(run.calls for run in kept if run.failed),
+            sum(run.calls for run in kept if run.slow),
+            self._st.in_a_row,
         )
 
     def _open(self, options: Options, now: float, asked: float) -> None:
@@ -200,7 +234,7 @@ class LocalCircuit:
         st.token, st.permit = "", 0.0
         if to is not State.HALF_OPEN:
             st.passed = 0
-        st.window.clear()
+        st.forget()
 
     def _reply(self, verdict: Verdict, wait: float = 0.0) -> Reply:
         st, seen = self._st, self._seen
@@ -215,4 +249,5 @@ class LocalCircuit:
             failures=seen.failures,
             slow=seen.slow,
             opened=st.opened,
+            in_a_row=seen.in_a_row,
         )

@@ -15,14 +15,19 @@ from django.conf import settings
 
 from apps.breakers.errors import InvalidOptions, UnknownBreaker
 
+#: The most that `window_calls` may be: a window is read whole with each call that it counts.
+MOST_CALLS = 1_000
+
 
 @dataclass(frozen=True)
 class Options:
     """How one breaker judges. Times are seconds, rates are shares from 0 to 1.
 
-    The circuit opens when, in the last `window` seconds, at least `min_volume`
-    calls were counted and the share of failures reaches `failure_rate`, or that
-    of calls slower than `slow_call` reaches `slow_rate`. It stays open for
+    The circuit opens when, in the last `window` seconds or the last `window_calls`
+    calls, whichever is less, at least `min_volume` calls were counted and the share
+    of failures reaches `failure_rate`, or that of calls slower than `slow_call`
+    reaches `slow_rate`; and at the latest with failure number `min_volume` since the
+    last success: then nothing comes back at all. It stays open for
     `cooldown`, multiplied by `cooldown_growth` each time it opens again before
     it was closed for `stable`, up to `max_cooldown`; or for as long as the
     provider asked, up to `max_retry_after`. Then `probes` calls, one at a time
@@ -33,6 +38,7 @@ class Options:
     """
 
     window: float = 30.0
+    window_calls: int = 100
     buckets: int = 10
     min_volume: int = 10
     failure_rate: float = 0.5
@@ -59,6 +65,13 @@ class Options:
                 _check_number(field.name, getattr(self, field.name), whole=field.type is int)
         if self.max_cooldown < self.cooldown:
             raise InvalidOptions("max_cooldown must not be below cooldown.")
+        if self.window_calls > MOST_CALLS:
+            raise InvalidOptions(f"window_calls must be at most {MOST_CALLS:,}.")
+        if self.min_volume > self.window_calls:
+            raise InvalidOptions(
+                f"min_volume must not be above window_calls ({self.window_calls}): "
+                "so many calls are never counted. Raise window_calls too."
+            )
 
     @cached_property
     def wire(self) -> str:
@@ -67,6 +80,7 @@ class Options:
             {
                 "bucket": max(1, round(self.window * 1000 / self.buckets)),
                 "buckets": self.buckets,
+                "calls": self.window_calls,
                 "min_volume": self.min_volume,
                 "failure_rate": self.failure_rate,
                 "slow_rate": self.slow_rate,
@@ -100,7 +114,9 @@ class Options:
 #: What an operator may change at run time.
 TUNABLE = frozenset(field.name for field in fields(Options)) - {"provider_fault"}
 
-_AT_LEAST_ONE = {"buckets", "min_volume", "probes", "cooldown_growth", "ramp_growth"}
+_AT_LEAST_ONE = {
+    *("buckets", "window_calls", "min_volume", "probes", "cooldown_growth", "ramp_growth"),
+}
 _SHARES = {"failure_rate", "slow_rate"}
 
 

@@ -41,7 +41,10 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer. `wait` is in seconds; `moved_from` is set when this operation moved the state."""
+    """One answer. `wait` is in seconds; `moved_from` is set when this operation moved the state.
+
+    `in_a_row` counts the failures since the last success.
+    """
 
     verdict: Verdict
     version: int = 0
@@ -54,6 +57,7 @@ class Reply:
     failures: int = 0
     slow: int = 0
     opened: int = 0
+    in_a_row: int = 0
 
     @classmethod
     def read(cls, raw: Sequence[Any]) -> "Reply":
@@ -61,7 +65,7 @@ class Reply:
         verdict, *rest = raw
         if not rest:
             return cls(Verdict(verdict))
-        version, state, wait, edit, due, moved, calls, failures, slow, opened = rest
+        version, state, wait, edit, due, moved, calls, failures, slow, opened, in_a_row = rest
         return cls(
             Verdict(verdict),
             int(version),
@@ -74,12 +78,16 @@ class Reply:
             int(failures),
             int(slow),
             int(opened),
+            int(in_a_row),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a call found. Seconds; `open_for` is what the provider asked for, 0 for nothing."""
+    """What a call found. Seconds; `open_for` is what the provider asked for, 0 for nothing.
+
+    `ends_a_row`: failures were known when the call was admitted, so that its success is news.
+    """
 
     version: int
     token: str
@@ -87,6 +95,7 @@ class Report:
     finding: Finding
     slow: bool = False
     open_for: float = 0.0
+    ends_a_row: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,7 @@ class Snapshot:
     calls: int = 0
     failures: int = 0
     slow: int = 0
+    in_a_row: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,11 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class BreakerStatus:
-    """One breaker as an operator sees it. `state` is what holds now, forces included."""
+    """One breaker as an operator sees it. `state` is what holds now, forces included.
+
+    `calls`, `failures` and `slow` are those of the window; `failures_in_a_row` are the failures
+    since the last success.
+    """
 
     name: str
     state: str
@@ -52,6 +56,7 @@ class BreakerStatus:
     failures: int
     slow: int
     failure_rate: float
+    failures_in_a_row: int
     opened_count: int
     last_error: str
     changed_at: datetime | None
@@ -149,6 +154,7 @@ def _status(name: str, row: Breaker | None, now: datetime) -> BreakerStatus:
         failures=seen.failures if seen else 0,
         slow=seen.slow if seen else 0,
         failure_rate=seen.failures / seen.calls if seen and seen.calls else 0.0,
+        failures_in_a_row=seen.in_a_row if seen else 0,
         opened_count=seen.opened if seen else row.opened_count,
         last_error=row.last_error,
         changed_at=row.changed_at if isinstance(row.changed_at, datetime) else None,

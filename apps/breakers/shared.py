@@ -56,8 +56,7 @@ class Store:
 
     def run(self, script: str, name: str, *args: str | int) -> Any:  # noqa: ANN401 Lua's answer
         """Run one script for the breaker `name`; raises redis.RedisError."""
-        keys = [f"{PREFIX}{{{name}}}", f"{PREFIX}{{{name}}}:window"]
-        return self._scripts[script](keys=keys, args=list(args))
+        return self._scripts[script](keys=[f"{PREFIX}{{{name}}}"], args=list(args))
 
 
 def connect() -> Store:
@@ -85,13 +84,13 @@ class SharedCircuit:
 
     def acquire(self, options: Options, token: str) -> Reply:
         """Ask to make a call."""
-        pending, version = self._take(options)
-        raw = self._store.run("acquire", self.name, options.wire, token, pending, version)
+        pending, version, ago = self._take()
+        raw = self._store.run("acquire", self.name, options.wire, token, pending, version, ago)
         return Reply.read(raw)
 
     def report(self, options: Options, report: Report) -> Reply:
         """Say what a call found."""
-        pending, version = self._take(options)
+        pending, version, ago = self._take()
         raw = self._store.run(
             "report",
             self.name,
@@ -103,6 +102,7 @@ class SharedCircuit:
             int(report.slow),
             round(report.open_for * 1000),
             pending if version == report.version else 0,
+            ago,
         )
         return Reply.read(raw)
 
@@ -124,17 +124,21 @@ class SharedCircuit:
         raw = self._store.run("sync", self.name, options.wire, offered)
         return _decode(raw) if raw else None
 
-    def _take(self, options: Options) -> tuple[int, int]:
+    def _take(self) -> tuple[int, int, int]:
+        """Return the successes not yet counted, their version, and the last one's age in us."""
         with self._lock:
             pending, self._pending = self._pending, 0
-            if self._clock() - self._pending_at > options.window:
-                pending = 0
-            return pending, self._pending_version
+            ago = max(0.0, self._clock() - self._pending_at)
+            return pending, self._pending_version, round(ago * 1_000_000)
 
 
 def is_quiet(report: Report) -> bool:
-    """Whether the report can wait for the next operation: a quick success on the closed path."""
-    return report.finding is Finding.OK and not (report.probe or report.slow or report.open_for)
+    """Whether the report can wait for the next operation: a quick success on the closed path.
+
+    One that ends a row of failures can't: who counts them must hear of it in time.
+    """
+    told = report.probe or report.slow or report.open_for or report.ends_a_row
+    return report.finding is Finding.OK and not told
 
 
 def _encode(known: Snapshot) -> str:
@@ -170,4 +174,5 @@ def _decode(raw: str) -> Snapshot:
         calls=int(data["calls"]),
         failures=int(data["failures"]),
         slow=int(data["slow"]),
+        in_a_row=int(data["in_a_row"]),
     )

@@ -170,7 +170,8 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
         self._local.adopt(
             Snapshot(
                 version=reply.version, state=reply.state, open_for=open_for, opened=reply.opened
-            )
+            ),
+            in_a_row=reply.in_a_row,
         )
         if reply.due:
             threading.Thread(target=self.sync, name="breakers-sync", daemon=True).start()
@@ -215,7 +216,7 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
             calls=reply.calls,
             failures=reply.failures,
             slow=reply.slow,
-            reason=reason or _reason(reply),
+            reason=reason or _reason(reply, self.options),
             by=f"{socket.gethostname()}:{os.getpid()}",
             error=error,
             made_at=time.monotonic(),
@@ -262,9 +263,11 @@ def _newest(known: Snapshot, own: Snapshot) -> Snapshot:
     )
 
 
-def _reason(reply: Reply) -> str:
+def _reason(reply: Reply, options: Options) -> str:
     if reply.state is State.CLOSED:
         return "the probe succeeded"
     if reply.state is State.HALF_OPEN:
         return "the cooldown is over"
+    if reply.in_a_row >= options.min_volume:
+        return f"nothing came back: {reply.in_a_row} failures since the last success"
     return f"{reply.failures} of {reply.calls} calls failed, {reply.slow} were slow"

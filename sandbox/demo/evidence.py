@@ -8,9 +8,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from apps.breakers import registry
 from sandbox.demo import ledger
+from sandbox.demo.audit import Check
 from sandbox.demo.books import Books, Charge, Delivery
 from sandbox.demo.client import PROMISES
+from sandbox.demo.outage import few_calls, most_calls
+from sandbox.demo.phase import CHILDREN, CIRCUIT
 from sandbox.demo.stage import Stage
 
 #: How a worker or dispatcher tells of a write that came too late.
@@ -48,11 +52,21 @@ def storm(stage: Stage) -> dict[str, str]:
         "answered 500": str(faults["error"]),
         "declined": str(faults["decline"]),
         "later than the timeout": str(faults["delay"]),
-        "calls that met the outage": str(stats["down"]["calls"]),
+        "calls that met the outage": met_outage(stage).found,
         "mails refused for now": str(refused),
         "runs that failed or were lost": _counts(ledger.scars()),
         "circuits": ledger.openings(),
     }
+
+
+def met_outage(stage: Stage) -> Check:
+    """Count the calls that reached a gateway that was down, against what breakers allow."""
+    options = registry.get(CIRCUIT).storage.options
+    slots = stage.options.workers * CHILDREN
+    windows = stage.gateway.outages()["windows"]
+    lengths = [window["ends"] - window["started"] for window in windows]
+    most = sum(most_calls(options, slots=slots, seconds=seconds) for seconds in lengths)
+    return few_calls(stage.gateway.stats()["down"]["calls"], most)
 
 
 def _promises(state: Path) -> list[str]:

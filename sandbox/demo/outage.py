@@ -52,19 +52,8 @@ class Outage:
 
     @property
     def most_calls(self) -> int:
-        """The calls that arithmetic allows: the trip, those in flight, a probe per cooldown."""
-        options = self.options
-        begin = self.down - options.window
-        well = sum(1 for call in self.calls if begin <= call.at < self.down)
-        # So many failures make out the share of the window, and its volume.
-        share = options.failure_rate / (1 - options.failure_rate)
-        trip = max(options.min_volume - well, round(well * share))
-        probes, at, cooldown = 0, options.cooldown, options.cooldown
-        while at < self.up - self.down:
-            probes += 1
-            cooldown = min(cooldown * options.cooldown_growth, options.max_cooldown)
-            at += cooldown
-        return trip + self.slots + probes
+        """The calls that arithmetic allows."""
+        return most_calls(self.options, slots=self.slots, seconds=self.up - self.down)
 
     @property
     def probes(self) -> list[LoggedRequest]:
@@ -93,6 +82,25 @@ class Outage:
     def drained_in(self) -> float:
         """Seconds from the closing to the last call."""
         return max(call.at for call in self.after) - self.closed
+
+
+def most_calls(options: Options, *, slots: int, seconds: float) -> int:
+    """Return how many calls may meet an outage: the trip, those in flight, a probe per cooldown.
+
+    What had succeeded before it does not count: nothing comes back, so the row of failures trips.
+    """
+    probes, at, cooldown = 0, options.cooldown, options.cooldown
+    while at < seconds:
+        probes += 1
+        cooldown = min(cooldown * options.cooldown_growth, options.max_cooldown)
+        at += cooldown
+    return options.min_volume + slots + probes
+
+
+def few_calls(met: int, most: int) -> Check:
+    """Ask whether no more calls met an outage than may."""
+    many = [f"{met} calls met the outage, {most} are allowed"] if met > most else []
+    return Check("few calls met the outage", f"{met} of at most {most}", many)
 
 
 def ramp_allows(options: Options, elapsed: float) -> float:
@@ -129,12 +137,10 @@ def _busiest(options: Options, times: Sequence[float], late: int) -> tuple[float
 
 def check(seen: Outage) -> list[Check]:
     """Return what the outage cost, against what it may."""
-    met, most = len(seen.met), seen.most_calls
-    many = [f"{met} calls met the outage, {most} are allowed"] if met > most else []
     twice = [f"{seen.overlapping} probes came beside another"] if seen.overlapping else []
     early = [f"a job started {seen.furthest_early} places early"]
     return [
-        Check("few calls met the outage", f"{met} of at most {most}", many),
+        few_calls(len(seen.met), seen.most_calls),
         Check("one probe at a time", f"{len(seen.probes)} probes", twice),
         *(
             Check(

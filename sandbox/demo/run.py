@@ -50,7 +50,7 @@ class Demo:
             except (ProgramEnded, TimeoutError) as error:
                 self.failures.append(str(error))
         books = evidence.books(self.stage, failures=self.failures)
-        checks = audit(books)
+        checks = [*audit(books), evidence.met_outage(self.stage)]
         if phase is not None and not self.failures:
             checks += phase.checks()
         show_storm(self.console, evidence.storm(self.stage))

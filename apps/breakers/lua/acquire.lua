@@ -1,9 +1,9 @@
--- ARGV[2]: a token for the probe's permit. ARGV[3], ARGV[4]: successes of this process not yet
--- counted, and the version they belong to.
+-- ARGV[2]: a token for the probe's permit. ARGV[3], ARGV[4], ARGV[5]: successes of this process
+-- not yet counted, the version they belong to, and how long ago the last of them was (us).
 if not st then return {'empty'} end
 local pending = tonumber(ARGV[3])
 if pending > 0 and forced() == '' and st.state == 'closed' and tonumber(ARGV[4]) == st.version then
-  count(pending, 0, 0)
+  count(pending, 0, 0, tonumber(ARGV[5]))
   judge()
 end
 

@@ -1,14 +1,16 @@
 -- Shared by every operation. Times are milliseconds of the store's own clock.
--- KEYS: the breaker's state, its window. ARGV[1]: the options as JSON.
-local STATE, WINDOW = KEYS[1], KEYS[2]
+-- KEYS: the breaker's state. ARGV[1]: the options as JSON.
+local STATE = KEYS[1]
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+local micros = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 local opt = cjson.decode(ARGV[1])
 local KEPT = 7 * 86400 * 1000
 
-local moved, seen = '', {calls = 0, failures = 0, slow = 0}
+local moved = ''
 local raw = redis.call('HMGET', STATE, 'version', 'state', 'until', 'opened', 'token', 'permit',
-  'passed', 'changed', 'forced', 'forced_until', 'edit', 'synced', 'expires')
+  'passed', 'changed', 'forced', 'forced_until', 'edit', 'synced', 'expires', 'calls', 'in_a_row')
+local seen = {calls = 0, failures = 0, slow = 0, in_a_row = tonumber(raw[15] or 0)}
 local st = nil
 if raw[1] then
   st = {
@@ -32,27 +34,59 @@ local function forced()
   return ''
 end
 
--- Counts what the window holds; buckets that slid out are dropped.
+-- What the circuit remembers of its calls. `runs`, from the oldest to the newest, are calls that
+-- ended alike: three numbers each, the begin of their bucket, 1 for failed plus 2 for slow, and
+-- how many. `failed` are the moments (microseconds) of the failures since the last success.
+-- It belongs to one version and edit of the circuit: a move forgets it.
+local memory = nil
+local function remembered()
+  if not memory and raw[14] and raw[14] ~= '' then memory = cmsgpack.unpack(raw[14]) end
+  if not memory or memory.version ~= st.version or memory.edit ~= st.edit then
+    memory = {version = st.version, edit = st.edit, runs = {}, failed = {}}
+  end
+  return memory
+end
+
+-- Counts what the window holds: the newest calls, so many and so young. The others are dropped.
 local function tally()
-  local oldest = math.floor(now / opt.bucket) - opt.buckets
-  seen = {calls = 0, failures = 0, slow = 0}
-  local flat = redis.call('HGETALL', WINDOW)
-  for i = 1, #flat, 2 do
-    local bucket, what = string.match(flat[i], '^(%d+)(%a)$')
-    if tonumber(bucket) <= oldest then
-      redis.call('HDEL', WINDOW, flat[i])
-    elseif what == 'c' then seen.calls = seen.calls + tonumber(flat[i + 1])
-    elseif what == 'f' then seen.failures = seen.failures + tonumber(flat[i + 1])
-    else seen.slow = seen.slow + tonumber(flat[i + 1]) end
+  local known, left = remembered(), opt.calls
+  local oldest = (math.floor(now / opt.bucket) - opt.buckets) * opt.bucket
+  seen = {calls = 0, failures = 0, slow = 0, in_a_row = #known.failed}
+  local i = #known.runs - 2
+  while i > 0 and left > 0 and known.runs[i] > oldest do
+    local kind, n = known.runs[i + 1], math.min(left, known.runs[i + 2])
+    seen.calls, left = seen.calls + n, left - n
+    if kind % 2 == 1 then seen.failures = seen.failures + n end
+    if kind >= 2 then seen.slow = seen.slow + n end
+    known.runs[i + 2] = n
+    i = i - 3
+  end
+  if i > 0 then
+    local kept = {}
+    for j = i + 3, #known.runs do kept[#kept + 1] = known.runs[j] end
+    known.runs = kept
   end
 end
 
-local function count(calls, failures, slow)
-  local bucket = string.format('%.0f', math.floor(now / opt.bucket))
-  redis.call('HINCRBY', WINDOW, bucket .. 'c', calls)
-  if failures > 0 then redis.call('HINCRBY', WINDOW, bucket .. 'f', failures) end
-  if slow > 0 then redis.call('HINCRBY', WINDOW, bucket .. 's', slow) end
-  redis.call('PEXPIRE', WINDOW, opt.bucket * (opt.buckets + 1))
+-- Adds calls that ended alike, the last of them `ago` microseconds ago (a failure: just now).
+local function count(calls, failed, slow, ago)
+  local known, kind = remembered(), failed + 2 * slow
+  if failed == 1 then
+    known.failed[#known.failed + 1] = micros
+  else
+    local after = {}
+    for _, at in ipairs(known.failed) do
+      if at > micros - ago then after[#after + 1] = at end
+    end
+    known.failed = after
+  end
+  if ago > opt.bucket * opt.buckets * 1000 then return end
+  local at, last = math.floor(now / opt.bucket) * opt.bucket, #known.runs - 2
+  if last > 0 and known.runs[last] == at and known.runs[last + 1] == kind then
+    known.runs[last + 2] = known.runs[last + 2] + calls
+  else
+    known.runs[last + 3], known.runs[last + 4], known.runs[last + 5] = at, kind, calls
+  end
 end
 
 local function move(to)
@@ -60,7 +94,7 @@ local function move(to)
   st.state, st.version, st.changed = to, st.version + 1, now
   st.token, st.permit = '', 0
   if to ~= 'half_open' then st.passed = 0 end
-  redis.call('DEL', WINDOW)
+  redis.call('HSET', STATE, 'calls', '', 'in_a_row', 0)
   save()
 end
 
@@ -77,11 +111,15 @@ local function open(asked)
   move('open')
 end
 
+-- Opens when too many of the calls that count failed, or nothing comes back at all.
 local function judge()
   tally()
-  if seen.calls < opt.min_volume then return end
-  if seen.failures >= opt.failure_rate * seen.calls or seen.slow >= opt.slow_rate * seen.calls then
+  if seen.in_a_row >= opt.min_volume or (seen.calls >= opt.min_volume and
+      (seen.failures >= opt.failure_rate * seen.calls or
+       seen.slow >= opt.slow_rate * seen.calls)) then
     open(0)
+  else
+    redis.call('HSET', STATE, 'calls', cmsgpack.pack(memory), 'in_a_row', seen.in_a_row)
   end
 end
 
@@ -97,5 +135,6 @@ local function reply(verdict, wait)
     redis.call('PEXPIRE', STATE, KEPT)
   end
   return {verdict, st.version, st.state, math.max(-1, wait), st.edit, due, moved,
-    seen.calls, seen.failures, seen.slow, st.opened}
+    seen.calls, seen.failures, seen.slow, st.opened,
+    seen.in_a_row}
 end

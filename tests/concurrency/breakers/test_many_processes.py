@@ -89,7 +89,7 @@ def test_twenty_processes_send_exactly_one_probe(settings):
 
 @pytest.mark.parametrize("processes", [2, 8])
 def test_the_calls_that_reach_a_provider_that_is_down_are_bounded(processes):
-    """By those that trip the window and those in flight at that moment."""
+    """By those that trip the circuit and those in flight; not by what had succeeded before."""
     together, provider = fork.Barrier(processes), Provider()
 
     def down():
@@ -98,6 +98,8 @@ def test_the_calls_that_reach_a_provider_that_is_down_are_bounded(processes):
         raise ProviderDown("down")
 
     def work(number):
+        for _ in range(50):
+            guard("gate").call(int)
         together.wait(PATIENCE)
         for _ in range(50):
             try:

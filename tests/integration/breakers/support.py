@@ -14,6 +14,7 @@ __all__ = [
     "as_another_process",
     "call",
     "fail",
+    "failures_until_open",
     "row",
     "settle",
     "trip",
@@ -47,6 +48,23 @@ def fail(name, times=1):
     for _ in range(times):
         with contextlib.suppress(ProviderDown):
             call(name, ProviderDown("down"))
+
+
+def failures_until_open(name, *, most=2000, between=0):
+    """Fail until the circuit opens, with a success after each `between` failures; count failures.
+
+    `between` of 0 is a provider that is down entirely.
+    """
+    for failures in range(most):
+        try:
+            if between and failures and failures % between == 0:
+                call(name)
+            call(name, ProviderDown("down"))
+        except ProviderDown:
+            continue
+        except CircuitOpen:
+            return failures
+    raise AssertionError(f"The circuit {name} is closed after {most} failures.")
 
 
 def trip(name):

@@ -74,20 +74,25 @@ def test_declines_never_open():
 
 
 def test_a_few_failures_among_many_successes_do_not_open():
-    """A rate is judged, not a run of failures."""
+    """A rate is judged, and no row of fewer failures than the volume."""
     for _ in range(10):
         call("gate")
-    fail("gate", times=8)
-    call("gate")
+    for _ in range(3):
+        fail("gate", times=3)
+        call("gate")
 
 
 def test_failures_open_when_they_reach_the_rate():
     """Half of the calls failed."""
     for _ in range(10):
         call("gate")
-    fail("gate", times=10)
-    with pytest.raises(CircuitOpen):
+    for _ in range(4):
+        fail("gate", times=3)
         call("gate")
+    with pytest.raises(CircuitOpen):
+        fail("gate", times=3)  # of 29 calls 15 have failed
+    settle()
+    assert Transition.objects.get(breaker_id="gate").failures == 14
 
 
 def test_a_success_that_fills_the_volume_opens_too():

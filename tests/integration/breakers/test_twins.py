@@ -13,6 +13,7 @@ from apps.breakers.shared import SharedCircuit, connect
 
 OPTIONS = Options(
     window=1000,
+    window_calls=7,
     min_volume=4,
     failure_rate=0.5,
     slow_rate=0.75,
@@ -81,7 +82,7 @@ def perform(circuit, step, version):
 
 def facts(reply):
     """Return what must be the same."""
-    counts = (reply.calls, reply.failures, reply.slow)
+    counts = (reply.calls, reply.failures, reply.slow, reply.in_a_row)
     endless = reply.wait < 0
     move = (reply.moved_from, reply.state, reply.version, reply.opened)
     return reply.verdict, move, counts, endless

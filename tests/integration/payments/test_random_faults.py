@@ -74,7 +74,10 @@ def reconciled(since):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_random_faults_and_kills_charge_each_payment_at_most_once(gateway, settings, deadly, seed):
     """And leave nothing unknown but what waits for a human."""
-    settings.BREAKERS = {**settings.BREAKERS, "payments": {"min_volume": 10**6}}
+    settings.BREAKERS = {
+        **settings.BREAKERS,
+        "payments": {"min_volume": 1000, "window_calls": 1000},
+    }
     gateway.faults(seed=seed, **FAULTS)
     payments = [PaymentFactory() for _ in range(30)]
     for _ in range(40):

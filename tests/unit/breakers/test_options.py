@@ -26,12 +26,22 @@ from apps.breakers.options import TUNABLE, Options
         {"cooldown_growth": 0.5},
         {"permit": float("nan")},
         {"ramp": 0},
+        {"window_calls": 0},
+        {"window_calls": 1001},
+        {"window_calls": 1.5},
     ],
 )
 def test_what_can_not_mean_anything_is_refused(given):
     """The message names the option or its rule."""
     with pytest.raises(InvalidOptions):
         Options(**given)
+
+
+def test_a_volume_that_the_window_never_holds_is_refused():
+    """It would never be reached; the message says what to raise."""
+    with pytest.raises(InvalidOptions, match="Raise window_calls"):
+        Options(min_volume=101)
+    assert Options(min_volume=101, window_calls=101).min_volume == 101
 
 
 def test_an_unknown_option_is_answered_with_what_was_meant(settings):
