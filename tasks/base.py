@@ -6,10 +6,8 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from inspect import signature
 from typing import Any, overload
-from uuid import UUID
 
 from celery import Task, shared_task
-from celery.exceptions import Ignore, Retry
 
 from apps.jobs import registry
 from apps.jobs.backoff import Backoff
@@ -17,15 +15,11 @@ from apps.jobs.enqueueing.enqueue import enqueue
 from apps.jobs.errors import InvalidArgs, JobFailed
 from apps.jobs.handle import JobHandle
 from apps.jobs.registry import Kind
-from apps.jobs.running import execute
-from apps.jobs.running.perform import Run
 from apps.jobs.schema import Schema
-from apps.jobs.states import State, Verb
-from tasks import celery_options, result_rows
+from tasks import celery_options, doorbells, result_rows
 from tasks.bound import BoundTask, bind_first
 from tasks.canvas import CanvasRefused, refuse
 from tasks.results import AsyncResult
-from tasks.worker import desk
 
 __all__ = ["Backoff", "CanvasRefused", "JobTask", "job"]
 
@@ -39,6 +33,7 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
     abstract = True
     ignore_result = True
     throws = (JobFailed,)
+    Request = "tasks.doorbells:Doorbell"
     kind: Kind
     #: As in Celery, the seconds that a job may wait for its start where the call says nothing.
     expires: float | None = None
@@ -49,11 +44,9 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
             return self.kind.handler(*args, **kwargs)
         return self.run(*args, **kwargs)
 
-    def run(self, ids: list[str]) -> None:
+    def run(self, ids: list[str]) -> str | None:
         """Answer a doorbell; for a single id Celery's state mirrors the outcome."""
-        runs = execute.answer([UUID(job_id) for job_id in ids], desk=desk())
-        if len(ids) == 1 and runs:
-            _mirror(runs[0])
+        return doorbells.answer(ids)
 
     def enqueue(self, *args: Any, **kwargs: Any) -> JobHandle:  # noqa: ANN401 the handler's own
         """Write a job with the handler's arguments; return its handle."""
@@ -196,17 +189,6 @@ def _check_options(kind: str, options: dict[str, Any]) -> None:
             raise TypeError(f"@job({kind!r}) has no option {name!r}.{hint}")
 
 
-def doorbell(self: JobTask, ids: list[str]) -> None:
+def doorbell(self: JobTask, ids: list[str]) -> str | None:
     """Answer a doorbell: the function of every kind's Celery task."""
-    JobTask.run(self, ids)
-
-
-def _mirror(run: Run) -> None:
-    outcome, settled = run.outcome, run.settled
-    if outcome is None or settled is None or outcome.verb is Verb.COMPLETE:
-        return
-    if settled.state is State.DEAD:
-        raise JobFailed(f"{run.kind.name} {run.job.id}: {outcome.error_class}: {outcome.message}")
-    if outcome.verb is Verb.RETRY and settled.state is State.QUEUED:
-        raise Retry(f"{outcome.error_class}: {outcome.message}")
-    raise Ignore
+    return JobTask.run(self, ids)

@@ -6,6 +6,7 @@ import time
 from uuid import UUID
 
 from celery import shared_task
+from django.conf import settings
 from django.db import connection
 from django_celery_results.models import TaskResult
 
@@ -97,6 +98,12 @@ def stubborn(seconds: float = 30.0) -> None:
     while time.monotonic() < deadline:
         with contextlib.suppress(Exception):
             time.sleep(deadline - time.monotonic())
+
+
+@job("test.break", retry=SOON)
+def break_process() -> None:
+    """Leave a process that can't answer another doorbell."""
+    settings.JOBS_DOORBELL_BUDGET_SECONDS = None
 
 
 @job("test.die", retry=SOON, max_losses=3)

@@ -121,9 +121,9 @@ def succeeded(result: object) -> Outcome:
     return Outcome(Verb.COMPLETE, result=result)
 
 
-def released(reason: str) -> Outcome:
-    """The job was claimed but not started."""
-    return Outcome(Verb.RELEASE, reason=reason)
+def released(reason: str, *, delay: float = 0.0) -> Outcome:
+    """The job was claimed but not started; it is due in `delay` seconds, 0 meaning as before."""
+    return Outcome(Verb.RELEASE, reason=reason, delay=delay)
 
 
 def lost(reason: str) -> Outcome:

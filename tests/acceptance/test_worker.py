@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from apps.core import clock
 from apps.core.models import Audit
 from apps.jobs.models import Job, Worker
 from apps.jobs.operating import operate
@@ -95,6 +96,24 @@ def test_a_child_killed_in_a_job_costs_that_job_one_loss_and_its_neighbours_noth
     ring(behind)
     wait_until(all_end(behind))
     assert Effect.objects.count() == 50
+
+
+def test_a_child_that_can_not_answer_ends_and_another_takes_its_place(worker, write, ring):
+    """After some doorbells in a row, of which no job pays; Celery knows of no task that failed."""
+    ring(write("test.break", [{}]))
+    jobs = write("test.note", [{"name": str(number)} for number in range(5)], max_attempts=1)
+    (child,) = worker.children()
+    for job in jobs:
+        ring([job])
+    worker.wait_for_output("ends and is replaced")
+    wait_until(lambda: not child.is_running() and worker.children())
+    wait_until(lambda: not Job.objects.filter(state="queued", run_at__gt=clock.read()).exists())
+    ring(jobs)
+    wait_until(all_end([*jobs, *Job.objects.filter(kind="test.break")]))
+    assert set(Job.objects.values_list("attempt", "failures", "losses")) == {(1, 0, 0)}
+    assert "exited with" not in worker.output
+    assert "WorkerLost" not in worker.output
+    assert "Traceback" not in worker.output.split("ends and is replaced")[1]
 
 
 def test_a_job_that_always_kills_its_child_ends_dead(worker, write, ring):

@@ -46,6 +46,13 @@ FAILOVER = Model(
     queued=(0, 1),
     budget=Budget(failover=1, twice=1, child=1),
 )
+#: Claims whose answers are lost on the way.
+ANSWERS = Model(
+    "answers",
+    specs=(PLAIN, EFFECT),
+    queued=(0, 1),
+    budget=Budget(answer=2, twice=1),
+)
 #: Three transactions under one unique_key; the second sets a deadline.
 UNIQUE = Model(
     "unique",
@@ -101,6 +108,7 @@ SMALL = (
     DISPATCHERS,
     SLEEP,
     FAILOVER,
+    ANSWERS,
     UNIQUE,
     UNIQUE_FAULTS,
     LOCK,
@@ -114,6 +122,7 @@ FULL = (
     _more(DISPATCHERS, twice=1),
     _more(SLEEP, stall=2, twice=0),
     _more(FAILOVER, failover=2, stall=1, child=0),
+    _more(ANSWERS, child=1, failover=1),
     _more(UNIQUE, child=1),
     _more(UNIQUE_FAULTS, child=1, revive=0),
     _more(LOCK, child=1),

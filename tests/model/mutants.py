@@ -87,6 +87,12 @@ _PROTOCOL = (
         budget={"pause": 1},
     ),
     _with(
+        "a claim whose answer was lost is forgotten",
+        properties.UNPAID,
+        {"keeps_claim": False},
+        budget={"answer": 1},
+    ),
+    _with(
         "fence by counter",
         properties.OWNERSHIP,
         {"fence": "attempt"},

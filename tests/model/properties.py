@@ -16,6 +16,7 @@ NOT_BEFORE_TIME = "4 nothing is claimed before it is due, nor while its queue is
 COUNTS = "6 attempt grows, failures count failed handlers, losses count lost runs"
 CAPS = "6 a job ends when its failures or its losses reach their limit"
 INNOCENT = "6 a job is taken down by a neighbour once at most"
+UNPAID = "6 nobody is charged a loss where no process was lost"
 ONE_QUEUED = "§4 one queued job per unique_key"
 SEEN = "§4 a committed change is seen by a run that starts after its commit"
 ONE_RUNNING = "§4 one running job per lock_key"
@@ -67,6 +68,14 @@ def _innocent(model, world):
     )
 
 
+def _unpaid(model, world):
+    """Return whether a job was charged a loss though no process can die or sleep."""
+    budget = model.budget
+    if budget.child or budget.worker or budget.stall or any(spec.kills for spec in model.specs):
+        return False
+    return any(row.losses for row in world.jobs)
+
+
 def _twice(model, world, state, of):
     held = [of(model.specs[job]) for job, row in enumerate(world.jobs) if row.state is state]
     keys = [key for key in held if key]
@@ -95,6 +104,7 @@ _CHECKS = (
     (EXACTLY_ONCE, _exactly_once),
     (CAPS, _caps),
     (INNOCENT, _innocent),
+    (UNPAID, _unpaid),
     (ONE_QUEUED, _one_queued),
     (ONE_RUNNING, _one_running),
     (CANCEL, _cancel),

@@ -23,6 +23,7 @@ class Rules(NamedTuple):
     checks_pause: bool = True
     checks_alone: bool = True  # a job with losses is not taken from a doorbell of several
     lock_index: bool = True  # one running row per lock_key, by the database
+    keeps_claim: bool = True  # one whose answer was lost, until the ledger says what became of it
     # run
     fence: str = "claim"  # or "attempt", "state", "none": what a write about a run must match
     verifies: bool = True  # an unstarted job is verified when the last look is too old

@@ -45,12 +45,42 @@ def _answer(model, world, index, worker):
         yield label, after._replace(bells=tuple(left)), True
         if world.budget.twice and taken:
             yield f"{label}, and the broker keeps the bell", spend(after, "twice"), False
+        if world.budget.answer and taken:
+            kept = worker._replace(claim=number, asks=ids) if model.rules.keeps_claim else Worker()
+            deaf = set_worker(after, _place(after, number), kept)
+            yield (
+                f"{label}; the answer is lost",
+                spend(deaf, "answer")._replace(bells=tuple(left)),
+                False,
+            )
+
+
+def _place(world, number):
+    return next(i for i, worker in enumerate(world.workers) if worker.claim == number)
+
+
+def _ask(world, index, worker):
+    """The child asks what became of its claim, on a new connection."""
+    told = worker._replace(entries=_claimed(world, worker), asks=())
+    return f"claim {worker.claim}: asks what became of it", set_worker(world, index, told), True
+
+
+def _claimed(world, worker):
+    """Return what a claim whose answer was lost has taken: nothing of it has started."""
+    rows = ((job, world.jobs[job]) for job in worker.asks)
+    return tuple(
+        Entry(job, row.attempt)
+        for job, row in rows
+        if row.state is State.RUNNING and row.claim == worker.claim
+    )
 
 
 def _go_on(model, world, index, worker):
     """The next step of a child that holds a claim."""
     phases = {entry.phase for entry in worker.entries}
-    if Phase.RUNNING in phases:
+    if worker.asks:
+        yield _ask(world, index, worker)
+    elif Phase.RUNNING in phases:
         yield from _finish(model, world, index, worker)
     elif Phase.WAITING in phases:
         yield from _next(model, world, index, worker)
@@ -201,7 +231,8 @@ def _write(model, world, worker, outcomes):
 
 def _reap(model, world, index, worker):
     """The parent: settle what the slot says is done, charge what ran, release the rest."""
-    outcomes = [(entry, _last_words(model, entry)) for entry in worker.entries]
+    entries = worker.entries or _claimed(world, worker)
+    outcomes = [(entry, _last_words(model, entry)) for entry in entries]
     after = _write(model, world, worker, outcomes)
     if after is None:
         return

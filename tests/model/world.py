@@ -91,6 +91,7 @@ class Worker(NamedTuple):
     slack: bool = False  # ghost: the claim was lost within the window
     claim: int = 0
     entries: tuple = ()
+    asks: tuple = ()  # the ids of a claim whose answer was lost: it may have been made
 
     @property
     def awake(self):
@@ -106,6 +107,7 @@ class Worker(NamedTuple):
 class Budget(NamedTuple):
     """How many of each fault and wish the exploration still allows."""
 
+    answer: int = 0
     child: int = 0
     worker: int = 0
     dispatcher: int = 0

@@ -6,24 +6,30 @@ started when the doorbell's time is used up, or when the worker stops, is
 released. What has ended is in the slot before the next handler starts.
 """
 
+import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 
-from apps.breakers.options import longest_ramp
-from apps.jobs import counted, registry
+from apps.core.away import is_away
+from apps.core.sessions import renew
+from apps.jobs import counted, nudge, outcomes, registry
+from apps.jobs.naming import named
 from apps.jobs.running import parking
-from apps.jobs.running.claim import ClaimedJob, Known, claim, held, verify
+from apps.jobs.running.claim import held, verify
+from apps.jobs.running.desk import Desk, claim_surely, knowledge
 from apps.jobs.running.finish import settle_surely
 from apps.jobs.running.perform import Run, perform
-from apps.jobs.running.runtimes import RunTimes
-from apps.jobs.running.slots import NoSlot, Slot, SlotFull
+from apps.jobs.running.setbacks import Unfit, one_line
+from apps.jobs.running.settle import Entry, Settled
+from apps.jobs.running.slots import SlotFull
+
+__all__ = ["Desk", "Unfit", "answer", "knowledge"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,78 +39,60 @@ VERIFY_AFTER = 0.25
 LOOK_AFTER = 0.01
 #: A result of this many characters is settled at once, not kept in the slot.
 LARGE_RESULT = 1 << 16
-
-
-@dataclass(slots=True)
-class Desk:
-    """Where runs happen: which worker it is, what it knows, what watches it."""
-
-    worker: UUID
-    known: Known
-    slot: Slot = field(default_factory=NoSlot)
-    stopping: Callable[[], bool] = lambda: False
-    times: RunTimes = field(default_factory=RunTimes)
-
-
-def knowledge() -> Known:
-    """Return what this process can run, from the registry."""
-    guarded = registry.guarded()
-    return Known(
-        tuple(registry.names()),
-        tuple(name for name, _ in guarded),
-        tuple(breaker for _, breaker in guarded),
-        longest_ramp(),
-    )
+#: Seconds before a job is rung again that this platform, not its handler, could not run.
+SPARED_FOR = 2.0
 
 
 def answer(ids: Sequence[UUID], *, desk: Desk) -> list[Run]:
-    """Run those of `ids` that may start now; return their runs, settled."""
-    claim_id = uuid4()
-    desk.slot.open(claim_id, list(ids))
+    """Run those of `ids` that may start now; return their runs, settled.
+
+    Raises what went wrong outside of a handler, once what had ended is settled and the rest
+    released; Unfit when this process must end, since it went wrong too often in a row or
+    left what it holds to its slot.
+    """
+    runs: list[Run] = []
     try:
-        runs = _answer(ids, claim_id, desk)
-    except Exception:
-        # A slot left open would vouch for a claim that nobody works on any more. (When the
-        # process itself dies it stays open, and tells the parent what ran.)
-        desk.slot.close()
+        _answer(ids, uuid4(), desk, runs)
+    except Unfit:
         raise
-    desk.slot.close()
-    desk.times.publish(desk.slot)
+    except Exception as error:
+        if not all(run.settled for run in runs):
+            # Another doorbell would overwrite the slot, which alone knows of them now.
+            raise Unfit(f"what it ran is left to its slot: {one_line(error)}") from error
+        with contextlib.suppress(Exception):  # it may be what is wrong
+            desk.slot.close()
+        desk.setbacks.endure(error)
+        nudge.returned(ids=[each for each in ids if each not in {run.job.id for run in runs}])
+        raise
+    desk.setbacks.clear()
     return runs
 
 
-def _answer(ids: Sequence[UUID], claim_id: UUID, desk: Desk) -> list[Run]:
-    claimed_at = time.monotonic()
-    jobs = _claim(ids, claim_id, desk)
-    runs = [Run(job, registry.find(job.kind), claim_id, claimed_at) for job in jobs]
+def _answer(ids: Sequence[UUID], claim_id: UUID, desk: Desk, runs: list[Run]) -> None:
+    desk.slot.open(claim_id, list(ids))
+    found = claim_surely(ids, claim_id=claim_id, desk=desk)
+    try:
+        runs += [Run(job, registry.find(job.kind), claim_id, at) for job, at in found]
+    except Exception as error:
+        raise Unfit(f"what it claimed is left to its slot: {one_line(error)}") from error
     try:
         _run_in_turn(runs, desk)
+    except Exception as error:
+        _spare(runs, error)
+        raise
     finally:
         # Whatever stopped it: what has ended is written, and what never started goes back.
-        _settle([run for run in runs if not run.is_cut_short])
+        _settle([run for run in runs if not run.is_cut_short], desk)
         if runs:
             desk.slot.answered()
         _count(runs)
+    if desk.setbacks.in_a_row:
+        _release_latecomers(ids, claim_id, desk, runs)
     _tell(runs)
-    return runs
-
-
-def _claim(ids: Sequence[UUID], claim_id: UUID, desk: Desk) -> list[ClaimedJob]:
-    """Claim, once more on a fresh connection where the old one was found broken."""
-    for last in (False, True):
-        try:
-            before = held(ids, claim_id=claim_id) if last else []
-            jobs = before + claim(ids, claim_id=claim_id, worker=desk.worker, known=desk.known)
-            desk.slot.answered()
-            return jobs
-        except (OperationalError, InterfaceError) as error:
-            if connection.in_atomic_block:
-                raise
-            connection.close()
-            if last:
-                # The doorbell is worth nothing: the dispatcher rings again.
-                logger.warning("claim failed, %d jobs stay queued: %s", len(ids), error)
-    return []
+    # A slot left open would vouch for a claim that nobody works on any more. (When the
+    # process itself dies it stays open, and tells the parent what ran.)
+    desk.slot.close()
+    desk.times.publish(desk.slot)
 
 
 def _run_in_turn(runs: list[Run], desk: Desk) -> None:
@@ -117,7 +105,7 @@ def _run_in_turn(runs: list[Run], desk: Desk) -> None:
         if now - looked > LOOK_AFTER:
             looked, stopping = now, desk.stopping()
         if now - verified > VERIFY_AFTER:
-            waiting, verified = deque(_still_owned(list(waiting))), time.monotonic()
+            waiting, verified = deque(_still_owned(list(waiting), desk)), time.monotonic()
         # The first job runs in any case, or a slow claim would never get anything done.
         late = now > deadline and len(waiting) < len(runs)
         if late or stopping or not waiting:
@@ -135,6 +123,7 @@ def _run_one(run: Run, runs: list[Run], desk: Desk) -> None:
     except SlotFull:
         _empty_slot(runs, desk)
         desk.slot.start(run.job.id, run.kind.hard_timeout)
+    desk.used = True
     perform(run)
     desk.times.add(run.kind.name, run.ended_at - run.started_at)
     if run.settled is None:
@@ -153,25 +142,49 @@ def _note(run: Run, runs: list[Run], desk: Desk) -> None:
 
 
 def _empty_slot(runs: list[Run], desk: Desk) -> None:
-    _settle([run for run in runs if run.outcome is not None])
+    _settle([run for run in runs if run.outcome is not None], desk)
     unstarted = [run for run in runs if run.outcome is None]
     desk.slot.open(runs[0].claim_id, [run.job.id for run in unstarted])
 
 
-def _still_owned(waiting: list[Run]) -> list[Run]:
+def _still_owned(waiting: list[Run], desk: Desk) -> list[Run]:
     claim_id = waiting[0].claim_id
+    ids = [run.job.id for run in waiting]
     try:
-        owned = verify([run.job.id for run in waiting], claim_id=claim_id)
-    except (OperationalError, InterfaceError) as error:
+        owned = verify(ids, claim_id=claim_id)
+        if len(owned) < len(ids) and not desk.sees_ledger():
+            owned = verify(ids, claim_id=claim_id)
+    except Exception as error:
         if connection.in_atomic_block:
             raise
-        logger.warning("claim %s can't be verified, its rest is released: %s", claim_id, error)
-        connection.close()
+        logger.warning("%s can't be verified, so released: %s", named(ids), one_line(error))
+        renew()
+        _spare(waiting, error)
         return []
-    if len(owned) < len(waiting):
-        lost = len(waiting) - len(owned)
-        logger.warning("lost claim: %d jobs of claim %s are no longer ours", lost, claim_id)
+    if len(owned) < len(ids):
+        logger.warning("lost claim: no longer ours: %s", named(set(ids) - owned))
     return [run for run in waiting if run.job.id in owned]
+
+
+def _spare(runs: list[Run], error: Exception) -> None:
+    """Give back what has not started: at once after an outage, else not at full speed."""
+    reason = f"its worker could not start it: {one_line(error)}"
+    delay = 0.0 if is_away(error) else SPARED_FOR
+    for run in runs:
+        if run.outcome is None and not run.started_at:
+            run.outcome = outcomes.released(reason, delay=delay)
+
+
+def _release_latecomers(ids: Sequence[UUID], claim_id: UUID, desk: Desk, runs: list[Run]) -> None:
+    """Give back what a claim took that was sent, taken for lost, and made after all."""
+    known = {run.job.id for run in runs}
+    try:
+        late = [job for job in held(ids, claim_id=claim_id) if job.id not in known]
+        latecomers = [Run(job, registry.find(job.kind), claim_id, time.monotonic()) for job in late]
+        _settle(latecomers, desk)
+    except Exception as error:
+        raise Unfit(f"what it claimed is left to its slot: {one_line(error)}") from error
+    runs += latecomers
 
 
 def _tell(runs: list[Run]) -> None:
@@ -193,7 +206,18 @@ def _count(runs: list[Run]) -> None:
     )
 
 
-def _settle(runs: list[Run]) -> None:
+def _settle(runs: list[Run], desk: Desk) -> None:
     open_runs = {run.job.id: run for run in runs if run.settled is None}
-    for settled in settle_surely([run.entry() for run in open_runs.values()]):
+    entries = [run.entry() for run in open_runs.values()]
+    for settled in _settle_believably(entries, desk):
         open_runs[settled.job_id].settled = settled
+
+
+def _settle_believably(entries: list[Entry], desk: Desk) -> list[Settled]:
+    """A refusal counts where the session sees the ledger: a handler may have hidden it."""
+    settled = settle_surely(entries)
+    refused = {row.job_id for row in settled if row.refused}
+    if not refused or desk.sees_ledger():
+        return settled
+    again = settle_surely([entry for entry in entries if entry.job_id in refused])
+    return [row for row in settled if not row.refused] + again

@@ -12,15 +12,16 @@ from django.db import (
     DataError,
     IntegrityError,
     InterfaceError,
-    OperationalError,
     connection,
     transaction,
 )
 
+from apps.core.sessions import renew
 from apps.jobs import counted, nudge, registry
 from apps.jobs.callbacks import sql as callbacks
 from apps.jobs.enqueueing.enqueue import enqueue
 from apps.jobs.errors import EnqueueBusy, JobError
+from apps.jobs.naming import named
 from apps.jobs.outcomes import Outcome, Settlement
 from apps.jobs.running.settle import Entry, Settled, settle
 from apps.jobs.states import State, Verb
@@ -28,30 +29,38 @@ from apps.jobs.states import State, Verb
 logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+#: Errors that are not the database's, after which a settle is left to others.
+_STRANGE = 5
 #: Seconds.
 PATIENCE = 3.0
 
 
 def settle_surely(entries: Sequence[Entry]) -> list[Settled]:
-    """Write `entries`, however long the database is away; return what became of each."""
+    """Write `entries`, however long the database is away; return what became of each.
+
+    Raises what is no error of the database's and came again and again.
+    """
     settled: list[Settled] = []
     waiting = list(entries)
-    pause = _FIRST_PAUSE
+    pause, strange = _FIRST_PAUSE, 0
     while waiting:
         try:
             return settled + settle_and_follow_up(waiting)
         except (DataError, IntegrityError) as error:
             return settled + _settle_singly(waiting, error)
-        except (DatabaseError, InterfaceError, EnqueueBusy) as error:
+        except Exception as error:
             # Away, demoted, or not migrated yet: nothing that an entry could be blamed for.
-            if connection.in_atomic_block:
+            # Or nothing of the database's, such as a wrapper that a handler left around it.
+            strange += not isinstance(error, DatabaseError | InterfaceError | EnqueueBusy)
+            if connection.in_atomic_block or strange > _STRANGE:
                 raise  # the caller's transaction is lost, and so is what it did
-            logger.warning("settle of %d jobs failed, trying again: %s", len(waiting), error)
+            ids = [entry.job_id for entry in waiting]
+            logger.warning("the settle of %s failed, trying again: %s", named(ids), error)
             if _is_held(error):
                 rows, waiting = _settle_free(waiting)
                 settled += rows
             else:
-                connection.close()
+                renew()
             time.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)
     return settled
@@ -67,7 +76,7 @@ def settle_what_is_free(entries: Sequence[Entry]) -> tuple[list[Settled], list[E
         return settle_and_follow_up(entries), []
     except (DataError, IntegrityError):
         pass
-    except (OperationalError, InterfaceError) as error:
+    except DatabaseError as error:
         if not _is_held(error):
             raise
     return _settle_free(random.sample(entries, len(entries)), patience=PATIENCE)
@@ -160,7 +169,8 @@ def _wake(settled: Sequence[Settled], entries: Sequence[Entry]) -> None:
     returned = {
         e.job_id
         for e in entries
-        if e.settlement.verb in (Verb.RELEASE, Verb.RESCUE) or e.settlement.circuit
+        if (e.settlement.verb in (Verb.RELEASE, Verb.RESCUE) and not e.settlement.delay)
+        or e.settlement.circuit
     }
     ids = [row.job_id for row in settled if row.state is State.QUEUED and row.job_id in returned]
     if locks:

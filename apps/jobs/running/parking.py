@@ -9,9 +9,11 @@ it comes back when the circuit said it would.
 
 import logging
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 
 from apps.breakers.api import CircuitOpen, take_place
+from apps.core.away import is_away
+from apps.core.sessions import renew
 from apps.jobs import outcomes
 from apps.jobs.outcomes import Outcome
 from apps.jobs.registry import Kind
@@ -30,12 +32,13 @@ def turned_away(job: ClaimedJob, kind: Kind) -> Outcome | None:
         return None
     try:
         seconds = take_place(kind.breaker)
-    except (OperationalError, InterfaceError) as error:
+    except Exception as error:
         if connection.in_atomic_block:
             raise
         logger.warning("job %s can't ask for its place: %s", job.id, error)
-        connection.close()
-        return outcomes.released(f"its place behind the circuit {kind.breaker} is not known")
+        renew()
+        reason = f"its place behind the circuit {kind.breaker} is not known"
+        return outcomes.released(reason, delay=0.0 if is_away(error) else LEAST)
     if seconds <= 0:
         return None
     return outcomes.released(f"jobs pass the circuit {kind.breaker} one by one, in their order")

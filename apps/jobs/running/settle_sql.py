@@ -89,7 +89,8 @@ WITH settled AS (
         error = CASE WHEN o.error = '' THEN j.error ELSE o.error END,
         wait_reason = CASE WHEN {_STATE} = 'queued' THEN o.reason ELSE '' END,
         run_at = CASE
-            WHEN o.verb IN ('release', 'rescue') OR o.state <> 'queued' THEN j.run_at
+            WHEN o.state <> 'queued' THEN j.run_at
+            WHEN o.verb IN ('release', 'rescue') AND o.delay = 0 THEN j.run_at
             WHEN o.circuit <> '' AND o.circuit IN ({HOLDING}) THEN j.run_at
             ELSE (SELECT {NOW}) + make_interval(secs => o.delay) END,
         started_at = CASE

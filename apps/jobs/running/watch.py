@@ -17,8 +17,9 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.jobs import counted, outcomes, registry
+from apps.jobs import counted, nudge, outcomes, registry
 from apps.jobs.backoff import Backoff
+from apps.jobs.naming import named
 from apps.jobs.outcomes import Limits, Outcome
 from apps.jobs.registry import Kind
 from apps.jobs.running.finish import settle_what_is_free
@@ -76,8 +77,13 @@ def bury(folder: Path, trace: Trace, *, reason: str, blameless: bool = False) ->
         settled, held = settle_what_is_free(entries)
         counted.taken_back(settled, entries)
         if held:
-            logger.warning("%d jobs of claim %s wait for a lock", len(held), trace.claim_id)
+            ids = [entry.job_id for entry in held]
+            logger.warning("of claim %s, %s wait for a lock", trace.claim_id, named(ids))
             return False
+        if trace.running:
+            logger.warning("job %s was running when its process ended: %s", trace.running, reason)
+        # What it did not get to claim was rung for nothing, which nobody else knows.
+        nudge.returned(ids=[each for each in trace.ids if each not in {e.job_id for e in entries}])
     (folder / f"{trace.pid}.slot").unlink(missing_ok=True)
     return True
 

@@ -10,6 +10,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from apps.jobs import registry
 from apps.jobs.api import Backoff, Snooze, current_job
 from apps.jobs.models import Job
+from apps.jobs.running import desk as claiming
 from apps.jobs.running import execute, finish, perform
 from apps.jobs.running.claim import claim
 from apps.jobs.running.settle import settle
@@ -271,7 +272,7 @@ def test_a_claim_whose_answer_got_lost_is_taken_up(make_job, answer, monkeypatch
             raise OperationalError("server closed the connection unexpectedly")
         return tries[-1]
 
-    monkeypatch.setattr(execute, "claim", lose_answer)
+    monkeypatch.setattr(claiming, "claim", lose_answer)
     answer(job)
     job.refresh_from_db()
     assert (job.state, job.attempt, job.losses) == ("succeeded", 1, 0)

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from apps.core import clock
 from apps.jobs import outcomes
 from apps.jobs.models import Attempt, Job, Queue
+from apps.jobs.running import desk as claiming
 from apps.jobs.running import execute, watch
 from apps.jobs.running.claim import claim
 from apps.jobs.running.execute import knowledge
@@ -167,14 +168,14 @@ def test_a_transactional_handler_commits_with_its_completion(make_job, answer):
 def test_a_transactional_handler_without_its_claim_leaves_no_effect(make_job, answer, monkeypatch):
     """The settle inside the transaction is refused, so everything rolls back."""
     job = make_job("test.note_once", {"name": "once"})
-    original = execute.claim
+    original = claiming.claim
 
     def claim_and_lose(ids, **options):
         jobs = original(ids, **options)
         Job.objects.filter(pk__in=ids).update(claim_id=uuid4())
         return jobs
 
-    monkeypatch.setattr(execute, "claim", claim_and_lose)
+    monkeypatch.setattr(claiming, "claim", claim_and_lose)
     (run,) = answer(job)
     assert run.settled.refused
     assert effects() == []
@@ -286,10 +287,10 @@ def test_two_retries_of_one_unique_key_in_one_settle(make_job, answer):
         Job.objects.filter(pk__in=ids).update(unique_key="k")
         return jobs
 
-    original_claim = execute.claim
+    original_claim = claiming.claim
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(execute, "perform", enqueue_second)
-        patch.setattr(execute, "claim", claim_then_key)
+        patch.setattr(claiming, "claim", claim_then_key)
         answer(*made)
     assert sorted(Job.objects.values_list("state", flat=True)) == ["cancelled", "queued"]
 

@@ -69,7 +69,7 @@ def test_a_beat_tells_when_a_child_last_had_an_answer(ward, tmp_path, monkeypatc
     slot = FileSlot(tmp_path)
     desk = execute.Desk(worker=ward._boot.id, known=knowledge(), slot=slot)
     with monkeypatch.context() as broken:
-        broken.setattr(execute, "claim", refuse)
+        broken.setattr("apps.jobs.running.desk.claim", refuse)
         with suppress(OperationalError):
             execute.answer([uuid4()], desk=desk)
     ward._look()

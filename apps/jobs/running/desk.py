@@ -1,0 +1,116 @@
+"""Where runs happen: one process's desk, and how it claims there."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from apps.breakers.options import longest_ramp
+from apps.core.sessions import renew
+from apps.jobs import registry
+from apps.jobs.naming import named
+from apps.jobs.running.claim import ClaimedJob, Known, claim, held
+from apps.jobs.running.runtimes import RunTimes
+from apps.jobs.running.setbacks import Setbacks, one_line
+from apps.jobs.running.slots import NoSlot, Slot
+
+logger = logging.getLogger(__name__)
+
+#: Whose ledger a session sees: a temporary table, a role or a search_path may put another before.
+_SIGHT = """
+SELECT current_user, 'jobs_job'::regclass::oid, 'jobs_queue'::regclass::oid,
+       'breakers_breaker'::regclass::oid
+"""
+
+
+@dataclass(slots=True)
+class Desk:
+    """Where runs happen: which worker it is, what it knows, what watches it."""
+
+    worker: UUID
+    known: Known
+    slot: Slot = field(default_factory=NoSlot)
+    stopping: Callable[[], bool] = lambda: False
+    times: RunTimes = field(default_factory=RunTimes)
+    setbacks: Setbacks = field(default_factory=Setbacks)
+    #: Why this process is to be replaced once its doorbell is answered, or ''.
+    retiring: str = ""
+    #: Whether a handler has had the session since somebody looked what it sees.
+    used: bool = False
+    _sight: tuple[Any, ...] | None = None
+
+    def sees_ledger(self) -> bool:
+        """Return whether what the session said may be believed; if not, it has been renewed.
+
+        For answers that are rare, such as "nothing": the hot path never asks.
+        """
+        if not self.used or connection.in_atomic_block:
+            return True
+        self.used = False
+        try:
+            if self._sight is not None and _sight() == self._sight:
+                return True
+            renew()
+            self._sight = _sight()
+        except Exception as error:  # it sees no ledger at all
+            logger.warning("this session can't say what it sees: %s", one_line(error))
+            renew()
+        return False
+
+
+def knowledge() -> Known:
+    """Return what this process can run, from the registry."""
+    guarded = registry.guarded()
+    return Known(
+        tuple(registry.names()),
+        tuple(name for name, _ in guarded),
+        tuple(breaker for _, breaker in guarded),
+        longest_ramp(),
+    )
+
+
+#: A job that this process owns now, and when its claim was sent (monotonic).
+type Claimed = tuple[ClaimedJob, float]
+
+
+def claim_surely(ids: Sequence[UUID], *, claim_id: UUID, desk: Desk) -> list[Claimed]:
+    """Claim those of `ids` that may start now; return them in id order, for each try.
+
+    A claim whose answer was lost may have been made: it is kept, and asked for until the
+    database has said what became of it. Raises Unfit, with the slot still vouching for it.
+    """
+    first = time.monotonic()
+    lost = False
+    while True:
+        try:
+            before = held(ids, claim_id=claim_id) if lost else []
+            found: list[Claimed] = [(job, first) for job in before]
+            if not (lost and desk.stopping()):
+                found += _claim(ids, claim_id, desk)
+            desk.slot.answered()
+        except Exception as error:
+            said = one_line(error)
+            logger.warning("the claim of %s was not answered: %s", named(ids), said)
+            desk.setbacks.endure(error)
+            lost = True
+        else:
+            return found
+
+
+def _claim(ids: Sequence[UUID], claim_id: UUID, desk: Desk) -> list[Claimed]:
+    at = time.monotonic()
+    jobs = claim(ids, claim_id=claim_id, worker=desk.worker, known=desk.known)
+    if not jobs and not desk.sees_ledger():
+        jobs = claim(ids, claim_id=claim_id, worker=desk.worker, known=desk.known)
+    return [(job, at) for job in jobs]
+
+
+def _sight() -> tuple[Any, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(_SIGHT)
+        row: tuple[Any, ...] = cursor.fetchone()
+        return row

@@ -1,0 +1,128 @@
+"""Answering a doorbell: what Celery sees of it, and what becomes of a child that can't.
+
+A child whose process is unfit, or that was told to retire, ends after its doorbell; the
+pool starts another in its place. Nothing of that is a task's failure to Celery.
+"""
+
+import logging
+import os
+from collections import Counter
+from typing import Any, NoReturn
+from uuid import UUID
+
+from billiard import current_process
+from celery.exceptions import Ignore, Retry, WorkerShutdown
+from celery.worker.request import Request
+from celery.worker.state import task_ready
+
+from apps.jobs.errors import JobFailed
+from apps.jobs.naming import named
+from apps.jobs.running import execute
+from apps.jobs.running.execute import Unfit
+from apps.jobs.running.perform import Run
+from apps.jobs.running.setbacks import one_line
+from apps.jobs.states import State, Verb
+from tasks.worker import desk
+
+logger = logging.getLogger(__name__)
+
+#: More ids than any dispatcher puts into one doorbell.
+MOST_IDS = 1_000
+
+
+class Retired(SystemExit):
+    """This child ends after its doorbell: a result like any other, to the pool."""
+
+
+class Doorbell(Request):
+    """A doorbell as the worker's parent sees it."""
+
+    def on_failure(
+        self,
+        exc_info: Any,  # noqa: ANN401 billiard's ExceptionInfo
+        send_failed_event: bool = True,
+        return_ok: bool = False,
+    ) -> None:
+        """Note that the doorbell is done with, though its child ended itself."""
+        error = exc_info.exception
+        if isinstance(getattr(error, "exc", error), Retired):
+            task_ready(self)
+            self.acknowledge()
+            return
+        super().on_failure(exc_info, send_failed_event, return_ok)
+
+
+def answer(ids: Any) -> str | None:  # noqa: ANN401 whatever the broker brought
+    """Answer a doorbell; return what became of it where not all of it simply succeeded.
+
+    For a single id Celery's state mirrors the outcome. Where nothing was run Celery is told
+    to ignore the message: it did not succeed in anything.
+    """
+    jobs = _read(ids)
+    try:
+        here = desk()
+    except Exception as error:  # without its slot nobody would know what ran here
+        logger.exception("this process has no slot")
+        _retire(f"it has no slot: {one_line(error)}")
+    try:
+        runs = execute.answer(jobs, desk=here)
+    except Unfit as error:
+        _retire(str(error))
+    except Exception:
+        logger.exception("the doorbell of %s was not answered", named(jobs))
+        raise Ignore from None
+    if here.retiring:
+        _retire(here.retiring)
+    if not any(run.settled and not run.settled.refused for run in runs):
+        _say_nothing_came_of_it(jobs, runs)
+    if len(jobs) == 1:
+        _mirror(runs[0])
+    return _summary(runs)
+
+
+def _read(ids: Any) -> list[UUID]:  # noqa: ANN401 whatever the broker brought
+    try:
+        jobs = [UUID(job_id) for job_id in ids]
+        if not 0 < len(jobs) <= MOST_IDS:
+            raise ValueError(f"{len(jobs)} ids")
+    except (TypeError, ValueError, AttributeError) as error:
+        logger.warning("this is no doorbell, so nobody answers: %s", str(error)[:200])
+        raise Ignore from None
+    return jobs
+
+
+def _retire(reason: str) -> NoReturn:
+    logger.error("process %d ends and is replaced: %s", os.getpid(), reason)
+    if current_process().name == "MainProcess":
+        raise WorkerShutdown(1)  # a solo worker: whoever started it starts it again
+    raise Retired(0)
+
+
+def _say_nothing_came_of_it(jobs: list[UUID], runs: list[Run]) -> NoReturn:
+    if runs:
+        logger.warning(
+            "the claim of %s was lost: what it would have written was refused", named(jobs)
+        )
+    else:
+        logger.info(
+            "nothing was claimed of %s: another was faster, or it may not start now", named(jobs)
+        )
+    raise Ignore
+
+
+def _summary(runs: list[Run]) -> str | None:
+    states = Counter(run.settled.state for run in runs if run.settled)
+    if len(states) == 1 and State.SUCCEEDED in states:
+        return None
+    return ", ".join(f"{count} {state or 'refused'}" for state, count in states.items())
+
+
+def _mirror(run: Run) -> None:
+    outcome, settled = run.outcome, run.settled
+    if outcome is None or settled is None or outcome.verb is Verb.COMPLETE:
+        return
+    if settled.state is State.DEAD:
+        raise JobFailed(f"{run.kind.name} {run.job.id}: {outcome.error_class}: {outcome.message}")
+    if outcome.verb is Verb.RETRY and settled.state is State.QUEUED:
+        raise Retry(f"{outcome.error_class}: {outcome.message}")
+    raise Ignore
