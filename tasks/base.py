@@ -81,7 +81,7 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
     ) -> JobHandle:
         if self.expires is not None:
             options.setdefault("expires_at", timedelta(seconds=self.expires))
-        return JobHandle(enqueue(self.name, _bind(self.kind, args, kwargs), **options).id)
+        return enqueue(self.name, _bind(self.kind, args, kwargs), **options)
 
     # Canvas runs on messages that carry results from task to task; the ledger has none.
     s = si = signature = subtask = refuse("s")

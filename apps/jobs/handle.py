@@ -1,7 +1,7 @@
 """A handle: what a caller keeps of the job it enqueued."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -14,9 +14,15 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
 
 @dataclass(frozen=True, slots=True)
 class JobHandle:
-    """A job by its id; each question asks the ledger."""
+    """A job by its id; each question asks the ledger.
+
+    One that `enqueue` returned also says whether that call wrote it: `replayed` is true where the
+    idempotency key had its job already, `absorbed` where one of its unique key still waited.
+    """
 
     id: UUID
+    replayed: bool = field(default=False, compare=False)
+    absorbed: bool = field(default=False, compare=False)
 
     @property
     def state(self) -> State:

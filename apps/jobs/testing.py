@@ -14,7 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from apps.core.clock import NOW
 from apps.jobs import registry
-from apps.jobs.enqueueing.enqueue import enqueue
+from apps.jobs.enqueueing.enqueue import enqueue_job
 from apps.jobs.models import Job
 from apps.jobs.operating.waiting import waiting
 from apps.jobs.running import execute
@@ -63,7 +63,7 @@ def perform_job(kind: str, /, **args: Any) -> Any:  # noqa: ANN401 the handler's
     Whatever the handler raises is raised (Snooze and GiveUp too), after it was
     settled; AssertionError where the job may not start, with the reasons.
     """
-    job = enqueue(kind, args)
+    job = enqueue_job(kind, args)
     runs = execute.answer([job.id], desk=_desk())
     if not _started(runs):
         reasons = "; ".join(wait.sentence for wait in waiting(job) if wait.code in _HOLDS)

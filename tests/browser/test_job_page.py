@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from apps.breakers.models import Breaker, Transition
 from apps.core import audit
 from apps.jobs import registry
-from apps.jobs.api import enqueue
+from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from apps.jobs.models import Job, Queue, Worker
 from apps.jobs.registry import Kind
 from apps.jobs.schema import Schema

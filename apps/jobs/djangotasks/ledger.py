@@ -11,7 +11,7 @@ from django.utils.json import normalize_json
 from apps.jobs.djangotasks import kinds, results
 from apps.jobs.djangotasks.task import LedgerTask
 from apps.jobs.djangotasks.types import AnyResult, AnyTask
-from apps.jobs.enqueueing.enqueue import enqueue
+from apps.jobs.enqueueing.enqueue import enqueue_job
 from apps.jobs.errors import InvalidArgs
 from apps.jobs.jsonable import TOO_DEEP
 from apps.jobs.models import Job
@@ -31,7 +31,7 @@ def write(
     except RecursionError:
         raise InvalidArgs(f"args: {TOO_DEEP}", errors={"args": TOO_DEEP}) from None
     kind, values = kinds.call_of(task, plain)
-    job = enqueue(
+    job = enqueue_job(
         kind,
         values,
         queue=task.queue_name,

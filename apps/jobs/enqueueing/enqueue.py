@@ -16,6 +16,7 @@ from apps.jobs import counted, nudge
 from apps.jobs.enqueueing import insert, keys
 from apps.jobs.enqueueing.draft import Draft, Options, prepare
 from apps.jobs.errors import InvalidArgs, InvalidOption, WrongTransaction
+from apps.jobs.handle import JobHandle
 from apps.jobs.models import Job
 
 
@@ -28,17 +29,17 @@ class BatchOptions(Options, total=False):
 
 def enqueue(
     kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[Options]
-) -> Job:
-    """Write a job and return it; it exists if and only if the open transaction commits.
+) -> JobHandle:
+    """Write a job and return its handle; it exists if and only if the open transaction commits.
 
     `args` are the handler's keyword arguments. Options:
 
     - `queue`, `priority` (-100 to 100, higher runs first): instead of the kind's own.
     - `run_at` (an aware datetime) or `delay` (seconds or a timedelta): not before then.
     - `expires_at` (an aware datetime, or a timedelta from now): cancelled if not started by then.
-    - `idempotency_key`: the same key again returns the same job (`job.replayed`).
+    - `idempotency_key`: the same key again returns the same job (`handle.replayed`).
     - `unique_key`: a job of that kind and key that still waits is returned instead
-      (`job.absorbed`), held until the open transaction ends, and started no later than this
+      (`handle.absorbed`), held until the open transaction ends, and started no later than this
       one would have been; `replace=True` gives it these arguments.
     - `lock_key`: no two jobs of one lock run at the same time.
     - `tenant`: kept with the job.
@@ -50,8 +51,19 @@ def enqueue(
     EnqueueBusy (another transaction holds the key; this one stays usable) and
     WrongTransaction, all JobErrors.
     """
+    return _handle(enqueue_job(kind, args, detached=detached, **options))
+
+
+def enqueue_job(
+    kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[Options]
+) -> Job:
+    """Write a job as `enqueue` does and return its row, for those who show or keep it."""
     with tracing.span(f"enqueue {kind}", "producer"):
         return _enqueue(kind, args, detached, options)
+
+
+def _handle(job: Job) -> JobHandle:
+    return JobHandle(job.id, replayed=job.replayed, absorbed=job.absorbed)
 
 
 def _enqueue(kind: str, args: Mapping[str, Any], detached: bool, options: Options) -> Job:
@@ -71,8 +83,8 @@ def enqueue_many(
     *,
     detached: bool = False,
     **options: Unpack[BatchOptions],
-) -> list[Job]:
-    """Write a job of one kind for each arguments, all or none, and return them in order.
+) -> list[JobHandle]:
+    """Write a job of one kind for each arguments, all or none; return their handles in order.
 
     Options as in `enqueue`; keys are given one for each: `idempotency_keys`,
     `unique_keys`. Raises as `enqueue` does; InvalidArgs names fields as
@@ -82,7 +94,7 @@ def enqueue_many(
     each = _per_item(len(items), options)
     with tracing.span(f"enqueue {kind}", "producer", celeriac__jobs=len(items)):
         drafts = prepare_many((kind, args, own) for args, own in zip(items, each, strict=True))
-        return enqueue_drafts(drafts, detached=detached)
+        return [_handle(job) for job in enqueue_drafts(drafts, detached=detached)]
 
 
 def prepare_many(calls: Iterable[tuple[str, Mapping[str, Any], Options]]) -> list[Draft]:

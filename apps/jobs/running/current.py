@@ -11,7 +11,7 @@ from django.db import connection
 
 from apps.jobs.enqueueing.enqueue import enqueue
 from apps.jobs.errors import LostClaim, NoCurrentJob
-from apps.jobs.models import Job
+from apps.jobs.handle import JobHandle
 from apps.jobs.running.claim import ClaimedJob
 
 #: Seconds between two looks at the row, and between two writes of progress.
@@ -91,7 +91,7 @@ class CurrentJob:
             self._stop = row is None or bool(row[0])
         return self._stop
 
-    def enqueue(self, step: str, kind: str, args: Mapping[str, Any], **options: Any) -> Job:  # noqa: ANN401 enqueue()'s options
+    def enqueue(self, step: str, kind: str, args: Mapping[str, Any], **options: Any) -> JobHandle:  # noqa: ANN401 enqueue()'s options
         """Enqueue a child job, once per `step` however often this job runs."""
         return enqueue(kind, args, idempotency_key=step, scope=f"job:{self.id}", **options)
 

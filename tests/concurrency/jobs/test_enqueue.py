@@ -12,10 +12,10 @@ from apps.jobs.api import (
     Superseded,
     WrongTransaction,
     cancel,
-    enqueue,
     enqueue_many,
     retry,
 )
+from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from apps.jobs.models import Job, JobKey
 from apps.jobs.running.claim import claim
 from apps.jobs.running.execute import knowledge

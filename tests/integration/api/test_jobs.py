@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.api.selectors import jobs_of
 from apps.core.models import Audit
-from apps.jobs.api import enqueue
+from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from apps.jobs.models import Job
 from tests.factories import AttemptFactory, JobFactory
 from tests.factories_schedules import PeriodicTaskFactory

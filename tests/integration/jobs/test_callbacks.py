@@ -26,7 +26,6 @@ from apps.jobs.api import (
     Snooze,
     cancel,
     cancel_many,
-    enqueue,
     enqueue_drafts,
     enqueue_many,
     prepare_many,
@@ -37,6 +36,7 @@ from apps.jobs.callbacks.addresses import AddressRefused
 from apps.jobs.callbacks.deliver import CallbackFailed, deliver
 from apps.jobs.dispatching.expire import expire
 from apps.jobs.dispatching.rescue import rescue
+from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from apps.jobs.models import Job
 from apps.jobs.running import execute
 from apps.jobs.testing import drain

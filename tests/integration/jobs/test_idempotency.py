@@ -3,7 +3,8 @@
 import pytest
 
 from apps.jobs import registry
-from apps.jobs.api import IdempotencyConflict, enqueue, enqueue_many
+from apps.jobs.api import IdempotencyConflict, enqueue_many
+from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from apps.jobs.models import Job, JobKey
 
 pytestmark = pytest.mark.django_db

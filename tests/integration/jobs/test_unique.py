@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from apps.jobs import nudge
-from apps.jobs.api import enqueue, enqueue_drafts, enqueue_many, prepare_many
+from apps.jobs.api import enqueue_drafts, enqueue_many, prepare_many
+from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from apps.jobs.models import Job
 from tests.factories import JobFactory
 

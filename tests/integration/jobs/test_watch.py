@@ -14,7 +14,7 @@ from django.db import OperationalError
 
 from apps.core import clock
 from apps.jobs import registry
-from apps.jobs.api import enqueue
+from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from apps.jobs.models import Job, Worker
 from apps.jobs.running import execute, slots, watch
 from apps.jobs.running.claim import claim

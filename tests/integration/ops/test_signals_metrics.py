@@ -10,8 +10,9 @@ from django.db import OperationalError, transaction
 from apps.core.counting import counts
 from apps.core.counting.publish import Publisher
 from apps.core.models import Tally
-from apps.jobs.api import enqueue, enqueue_many
+from apps.jobs.api import enqueue_many
 from apps.jobs.dispatching.expire import expire
+from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from apps.jobs.models import Job, Queue, Worker
 from apps.jobs.operating import operate
 from apps.jobs.testing import drain

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from apps.core import reporting, tracing
-from apps.jobs.api import enqueue
+from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from apps.jobs.testing import drain
 from sandbox.kit.http import LoopbackServer, Response
 from tests.support.servers import ROOT

@@ -48,7 +48,7 @@ class Command(BaseCommand):
         chosen: Any = {name: options[name] for name in names if options[name] is not None}
         if options["run_at"]:
             chosen["run_at"] = _moment(options["run_at"])
-        job = enqueue.enqueue(
+        job = enqueue.enqueue_job(
             options["kind"], _arguments(options["arguments"]), enqueued_by="cli", **chosen
         )
         self._print(show.facts(job), options, str(job.id))

@@ -7,8 +7,9 @@ from django.db import connection
 from django.urls import reverse
 
 from apps.core import context
-from apps.jobs.api import enqueue, enqueue_many
+from apps.jobs.api import enqueue_many
 from apps.jobs.backoff import Backoff
+from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from apps.jobs.models import Job, SearchTerm
 from apps.jobs.operating import finding
 from apps.jobs.operating.prune import prune

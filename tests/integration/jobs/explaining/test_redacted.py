@@ -13,8 +13,9 @@ from apps.breakers import registry as breakers
 from apps.breakers.models import Breaker, Transition
 from apps.breakers.testing import settle
 from apps.core.context import ContextFilter
-from apps.jobs.api import enqueue, redacted
+from apps.jobs.api import redacted
 from apps.jobs.backoff import Backoff
+from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from apps.jobs.models import Attempt, Job
 from apps.jobs.outcomes import Snooze
 from apps.jobs.redacting import MASK

@@ -11,10 +11,11 @@ import pytest
 
 from apps.breakers.api import force_open
 from apps.core import clock
-from apps.jobs.api import enqueue, pause_queue
+from apps.jobs.api import pause_queue
 from apps.jobs.backoff import Backoff
 from apps.jobs.dispatching.expire import expire
 from apps.jobs.dispatching.rescue import rescue
+from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from apps.jobs.explaining.words import clock_time
 from apps.jobs.models import Job
 from apps.jobs.running import execute

@@ -21,11 +21,11 @@ from apps.jobs.api import (
     cancel_many,
     change_many,
     companions,
-    enqueue,
     pause_queue,
     retry,
     waiting,
 )
+from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from apps.jobs.explaining.words import Wait, ago, count, span
 from apps.jobs.models import Attempt, Job, SearchTerm, Worker
 from apps.jobs.running import execute
