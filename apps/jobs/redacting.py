@@ -6,19 +6,15 @@ is its value where it turns up again: in the result, an error, a traceback, a lo
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
-from apps.jobs import registry
+from apps.jobs import encodings, registry
 from apps.jobs.errors import InvalidArgs
 from apps.jobs.registry import Kind
 
 MASK = "•••"
-#: Shorter values are masked as whole words only: "12" is part of too much.
-_SHORT = 4
 
 Path = tuple[str, ...]
 
@@ -30,7 +26,8 @@ class Veil:
     #: Places in the arguments, and in the result. An empty one is all of it.
     args_paths: tuple[Path, ...] = ()
     result_paths: tuple[Path, ...] = ()
-    pattern: re.Pattern[str] | None = None
+    #: The values that are masked wherever they turn up.
+    secrets: frozenset[str] = frozenset()
 
     def args(self, value: Any) -> Any:  # noqa: ANN401 any JSON value
         """Return a copy of the arguments that may be shown."""
@@ -43,15 +40,16 @@ class Veil:
 
     def text(self, value: str) -> str:
         """Return a text, such as an error or a traceback, that may be shown."""
-        return self.pattern.sub(MASK, value) if self.pattern and value else value
+        pattern = encodings.pattern(self.secrets) if value else None
+        return pattern.sub(MASK, value) if pattern else value
 
     def _value(self, value: Any) -> Any:  # noqa: ANN401 any JSON value
-        if self.pattern is None:
+        if not self.secrets:
             return value
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return MASK if self.pattern.fullmatch(str(value)) else value
+            return MASK if str(value) in self.secrets else value
         if isinstance(value, Mapping):
             return {self.text(str(name)): self._value(item) for name, item in value.items()}
         if isinstance(value, list):
@@ -91,8 +89,9 @@ def veil_of(kind: Kind, args: Any) -> Veil:  # noqa: ANN401 a row's JSON, or its
 
 
 def _veil(in_args: list[Path], in_result: list[Path], args: Any) -> Veil:  # noqa: ANN401 a row's JSON
-    secrets = {text for path in in_args for leaf in at(args, path) for text in _texts(leaf)}
-    return Veil(tuple(in_args), tuple(in_result), _pattern(secrets))
+    leaves = (leaf for path in in_args for leaf in at(args, path))
+    secrets = {str(leaf) for leaf in leaves if not (leaf is None or isinstance(leaf, bool))}
+    return Veil(tuple(in_args), tuple(in_result), frozenset(secrets - {""}))
 
 
 def _masked(value: Any, paths: Iterable[Path]) -> Any:  # noqa: ANN401 any JSON value
@@ -135,26 +134,3 @@ def at(value: Any, path: Path) -> Iterator[Any]:  # noqa: ANN401 any JSON value
             yield from at(item, path[1:])
     elif not path:
         yield value
-
-
-def _texts(leaf: object) -> Iterator[str]:
-    """Yield how a value may stand in a text: as it is, in JSON, in a repr, in a URL."""
-    if leaf is None or isinstance(leaf, bool) or leaf == "":
-        return
-    text = str(leaf)
-    yield text
-    yield json.dumps(text)[1:-1]
-    yield repr(text)[1:-1]
-    yield quote(text, safe="")
-
-
-def _pattern(secrets: set[str]) -> re.Pattern[str] | None:
-    if not secrets:
-        return None
-    longest_first = sorted(secrets, key=lambda secret: (-len(secret), secret))
-    return re.compile("|".join(map(_expression, longest_first)))
-
-
-def _expression(secret: str) -> str:
-    escaped = re.escape(secret)
-    return escaped if len(secret) >= _SHORT else rf"(?<!\w){escaped}(?!\w)"

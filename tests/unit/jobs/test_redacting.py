@@ -1,6 +1,15 @@
 """What a kind declares secret is masked, and so is its value wherever it turns up."""
 
+import base64
+import html
+import json
+import re
+from urllib.parse import quote, quote_plus
+
 import pytest
+from django.utils.html import json_script
+from hypothesis import given
+from hypothesis import strategies as st
 
 from apps.jobs import registry
 from apps.jobs.djangotasks.kinds import CallSchema
@@ -123,3 +132,66 @@ def test_a_declaration_that_would_not_hide_is_refused(policy, complaint):
     with pytest.raises(ValueError, match=complaint):
         kind(**policy)
     assert registry.get("unit.kind") is None
+
+
+SECRET = "p@ss/wörd+&<\"'> 100%\\ = s€cret"
+FORMS = {
+    "plain": str,
+    "repr": repr,
+    "ascii": ascii,
+    "bytes": lambda text: repr(text.encode()),
+    "latin": lambda text: repr(text.replace("€", "").encode("latin-1")),
+    "json": json.dumps,
+    "json of letters": lambda text: json.dumps(text, ensure_ascii=False),
+    "json in json": lambda text: json.dumps(json.dumps({"card": text})),
+    "url": lambda text: quote(text, safe=""),
+    "path": quote,
+    "lower": lambda text: quote(text, safe="").replace("%2F", "%2f").replace("%C3", "%c3"),
+    "form": quote_plus,
+    "url in url": lambda text: quote(quote(text, safe=""), safe=""),
+    "html": html.escape,
+    "html in html": lambda text: html.escape(html.escape(text)),
+    "entities": lambda text: "".join(
+        f"&#{ord(letter)};" if letter in "<>&€" else letter for letter in text
+    ),
+    "script": lambda text: str(json_script(text)),
+    "repr of json": lambda text: repr(json.dumps({"card": text})),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64 in a url": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+    "basic": lambda text: base64.b64encode(f"user:{text}".encode()).decode(),
+    "basic of another": lambda text: base64.b64encode(f"users:{text}".encode()).decode(),
+    "basic and more": lambda text: base64.b64encode(f"user1:{text}:more".encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_secret_is_found_in_any_form_that_a_library_gives_it(form):
+    """Nothing of it is left, in whatever it is wrapped."""
+    secret = SECRET.replace("€", "") if form == "latin" else SECRET
+    hidden = veil_of(kind(redact=("card",)), {"card": secret})
+    shown = hidden.text(f"<<{FORMS[form](secret)}>>")
+    assert MASK in shown
+    assert not re.search("(?i)ss.*rd|cret|cGBzcy|w.rd", shown.replace(MASK, ""))
+
+
+@given(st.text(min_size=4, max_size=40), st.sampled_from(sorted(FORMS.keys() - {"latin"})))
+def test_any_secret_is_found_in_any_form(secret, form):
+    """And the pattern can always be made."""
+    secret = secret.encode("utf-8", "replace").decode()
+    hidden = veil_of(kind(redact=("card",)), {"card": secret})
+    written = FORMS[form](secret)
+    assert MASK in hidden.text(written) or len(secret.encode()) < 6
+
+
+def test_the_lines_of_a_key_are_secret_each():
+    """An error may quote one of them."""
+    key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\nw0BAQEFAASCBKcwggSj\n-----END KEY-----"
+    hidden = veil_of(kind(redact=("card",)), {"card": key})
+    assert "w0BAQ" not in hidden.text("bad line 3: 'w0BAQEFAASCBKcwggSj'")
+
+
+def test_what_merely_looks_alike_is_shown():
+    """A mask that hides too much hides the error."""
+    hidden = veil_of(kind(redact=("card",)), {"card": "4242-4242"})
+    for text in ("4242 4242", "42424242", "4242", "4242%204242", "NDI0Mg=="):
+        assert hidden.text(text) == text
