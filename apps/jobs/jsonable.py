@@ -4,25 +4,30 @@ PostgreSQL's jsonb takes no NUL and no lone surrogate, and keeps no NaN; numbers
 beyond 64 bits and deep nesting are where JSON's readers begin to differ.
 """
 
+import json
 import math
 import re
+from collections import abc
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, time, timezone, tzinfo
+from decimal import Decimal
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, JsonValue, WrapSerializer
+from pydantic import AfterValidator, BaseModel, JsonValue, WrapSerializer, WrapValidator
+from pydantic_core import TzInfo
 
 MAX_DEPTH = 64
 MAX_INTEGER = 2**63 - 1
 TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels"
 
 _LONG_NUMBER = re.compile(r"\d{19}")
-#: Core schema types whose values JSON carries faithfully, and those that only hold others.
-_FAITHFUL = frozenset(
-    {"typed-dict", "typed-dict-field", "definitions", "definition-ref", "nullable", "union"}
-    | {"tagged-union", "json-or-python", "list", "set", "frozenset", "dict", "literal", "enum"}
-    | {"str", "int", "float", "bool", "none", "date", "datetime", "time", "decimal", "uuid"}
-)
+#: A number with an exponent, or a text that holds what looks like one.
+_EXPONENT = re.compile(r"[\[:,]\s*-?\d+(?:\.\d+)?[eE]")
+#: Offsets without a name.
+_FIXED = (timezone, TzInfo)
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 any JSON value
@@ -40,6 +45,24 @@ def _in_order(value: Any, handler: Callable[[Any], Any]) -> Any:  # noqa: ANN401
     return sorted(handler(value), key=repr)
 
 
+def _with_zone(value: Any, handler: Callable[[Any], Any]) -> Any:  # noqa: ANN401 pydantic's protocol
+    text = handler(value)
+    zone = value.tzinfo if isinstance(value, datetime) else None
+    return f"{text}[{zone.key}]" if isinstance(zone, ZoneInfo) and zone.key else text
+
+
+def _in_zone(value: Any, handler: Callable[[Any], Any]) -> Any:  # noqa: ANN401 pydantic's protocol
+    if not (isinstance(value, str) and value.endswith("]")):
+        return handler(value)
+    moment, _, name = value[:-1].partition("[")
+    try:
+        return handler(moment).astimezone(ZoneInfo(name))
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"names the time zone {name!r}, which is not known here") from error
+
+
+#: A moment whose zone has a name keeps it, as RFC 9557 writes it.
+Zoned = Annotated[datetime, WrapSerializer(_with_zone), WrapValidator(_in_zone)]
 #: Any JSON value; an object, a set or a tuple would come back as something else.
 Json = Annotated[JsonValue, AfterValidator(_finite)]
 
@@ -49,11 +72,25 @@ _BARE: dict[Any, Any] = {
     JsonValue: Json,
     dict: dict[str, Json],
     list: list[Json],
+    datetime: Zoned,
 }
+#: Abstract collections by the one that JSON has for them; what stays open in them is any value.
+_CONCRETE: dict[Any, Any] = {
+    **dict.fromkeys((abc.Iterable, abc.Collection, abc.Sequence, abc.MutableSequence), list),
+    **dict.fromkeys((abc.Mapping, abc.MutableMapping), dict),
+    **dict.fromkeys((abc.Set, abc.MutableSet), set),
+}
+_PLAIN = frozenset((str, int, float, bool, type(None), UUID, Decimal))
+_ONCE = (abc.Iterator, abc.Generator, abc.AsyncIterable, abc.AsyncIterator, abc.AsyncGenerator)
 
 
 def strict(hint: Any) -> Any:  # noqa: ANN401 a type hint
-    """Return `hint` with every open place in it closed to JSON values."""
+    """Return `hint` with every open place in it closed to JSON values.
+
+    Raises TypeError for what can be read only once.
+    """
+    if hint in _CONCRETE:
+        return strict(_CONCRETE[hint])
     if hint in (set, frozenset):
         return Annotated[hint, WrapSerializer(_in_order)]
     if isinstance(hint, type) and hint in _BARE:
@@ -61,6 +98,10 @@ def strict(hint: Any) -> Any:  # noqa: ANN401 a type hint
     if hint in (Any, JsonValue):
         return Json
     origin, parts = get_origin(hint), get_args(hint)
+    if hint in _ONCE or origin in _ONCE:
+        raise TypeError(f"{hint} can be read only once, and a job may run again: use a list.")
+    if origin in _CONCRETE:
+        return strict(_CONCRETE[origin][parts])
     if origin is Annotated:
         return Annotated[(strict(parts[0]), *parts[1:])]
     if origin in (Union, UnionType):
@@ -71,9 +112,56 @@ def strict(hint: Any) -> Any:  # noqa: ANN401 a type hint
     return hint
 
 
-def survives_json(core_schema: Any) -> bool:  # noqa: ANN401 pydantic's core schema
-    """Return whether every value of the schema is known to come back from JSON as it went in."""
-    return all(kind in _FAITHFUL for kind in _types(core_schema))
+def stored(text: str) -> str:
+    """Return the JSON text as jsonb gives it back, but for the order of keys and white space.
+
+    Its numbers are decimals without an exponent: `1e16`, a float, is an integer afterwards.
+    """
+    if not _EXPONENT.search(text):
+        return text
+    return json.dumps(json.loads(text, parse_float=_of_jsonb))
+
+
+def _of_jsonb(number: str) -> int | float:
+    value = Decimal(number)
+    is_whole = "e" in number.lower() and value == value.to_integral_value()
+    return int(value) if is_whole else float(number)
+
+
+def is_same(went: Any, came: Any) -> bool:  # noqa: ANN401 any two values
+    """Return whether a value that came back is the one that went in, in type and value."""
+    kind = type(came)
+    if type(went) is not kind:
+        return False
+    if kind in _PLAIN:
+        return bool(went == came)
+    if kind is dict:  # by hand: every call of enqueue comes by
+        for key, item in came.items():
+            if key not in went or not is_same(went[key], item):
+                return False
+        return len(went) == len(came)
+    match came:
+        case list() | tuple():
+            return len(went) == len(came) and all(map(is_same, went, came))
+        case datetime():
+            same_zone = _is_same_zone(went.tzinfo, came.tzinfo)
+            return (
+                same_zone
+                and went.replace(tzinfo=None) == came.replace(tzinfo=None)
+                and (went.utcoffset() == came.utcoffset())
+            )
+        case time():
+            return went == came and _is_same_zone(went.tzinfo, came.tzinfo)
+        case BaseModel():
+            return bool(went == came) and is_same(vars(went), vars(came))
+        case _:
+            return bool(went == came)
+
+
+def _is_same_zone(went: tzinfo | None, came: tzinfo | None) -> bool:
+    if isinstance(went, _FIXED) and isinstance(came, _FIXED):
+        return True  # their offsets are compared
+    return went is came or (isinstance(went, ZoneInfo) and went == came)
 
 
 def stored_problems(values: Mapping[str, Any], text: str) -> dict[str, str]:
@@ -125,26 +213,6 @@ def _walk(place: str, value: object, depth: int = 1) -> Iterator[tuple[str, obje
             yield from _walk(f"{place}.{index}", item, depth + 1)
     else:
         yield place, value
-
-
-def _types(node: object) -> Iterator[str]:
-    if isinstance(node, dict):
-        if str(node.get("ref", "")).startswith("pydantic.types.JsonValue:") or _is_ours(node):
-            return
-        kind = node.get("type")
-        if isinstance(kind, str):
-            yield kind
-        for name, item in node.items():
-            if name not in ("metadata", "serialization", "config", "cls", "expected", "members"):
-                yield from _types(item)
-    elif isinstance(node, list | tuple):
-        for item in node:
-            yield from _types(item)
-
-
-def _is_ours(node: Mapping[str, Any]) -> bool:
-    function = node.get("function")
-    return isinstance(function, dict) and function.get("function") is _finite
 
 
 def _is_set(origin: object) -> bool:

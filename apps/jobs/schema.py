@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, NoReturn, NotRequired, TypedDict, cast, get_type_hints
+from typing import Any, NoReturn, NotRequired, TypedDict, Union, cast, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -33,7 +33,7 @@ class Dumped:
 class Schema:
     """Validates arguments at the door and restores their types before a run."""
 
-    __slots__ = ("_adapter", "_exact", "defaults", "fields", "name")
+    __slots__ = ("_adapter", "defaults", "fields", "name")
 
     def __init__(self, name: str, hints: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
         self.name = name
@@ -44,7 +44,6 @@ class Schema:
         })  # fmt: skip
         typed.__pydantic_config__ = _CONFIG  # type: ignore[attr-defined]  # pydantic's own hook
         self._adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(cast(Any, typed))
-        self._exact = jsonable.survives_json(self._adapter.core_schema)
 
     @classmethod
     def of(cls, handler: Callable[..., Any]) -> "Schema":
@@ -55,7 +54,9 @@ class Schema:
         for name, parameter in inspect.signature(handler).parameters.items():
             if parameter.kind not in _NAMED:
                 raise TypeError(f"{handler.__qualname__}: a job takes named arguments, not {name}.")
-            fields[name] = jsonable.strict(hints.get(name, Any))
+            hint = jsonable.strict(hints.get(name, Any))
+            # A default of None says that None may be given, whatever the annotation says.
+            fields[name] = Union[hint, None] if parameter.default is None else hint  # noqa: UP007 at run time
             if parameter.default is not parameter.empty:
                 defaults[name] = parameter.default
         return cls(handler.__qualname__, fields, defaults)
@@ -75,8 +76,9 @@ class Schema:
             value = self._adapter.validate_python(args if type(args) is dict else _mapping(args))
             text = self._adapter.dump_json(value).decode()
             values: dict[str, Any] = json.loads(text)
-            if not self._exact and self._adapter.validate_json(text) != value:
-                self._refuse_altered(value, values)
+            back = self._adapter.validate_json(jsonable.stored(text))
+            if not jsonable.is_same(value, back):
+                self._refuse_altered(value, back)
         except ValidationError as error:
             self._refuse(error)
         except (PydanticSerializationError, UnicodeError, ValueError) as error:
@@ -134,12 +136,12 @@ class Schema:
             return f"is unknown; did you mean {near[0]!r}?"
         return f"is unknown; {self.name} takes {', '.join(self.fields) or 'no arguments'}"
 
-    def _refuse_altered(self, value: Mapping[str, Any], dumped: Mapping[str, Any]) -> NoReturn:
-        back = self._adapter.validate_json(json.dumps(dumped))
+    def _refuse_altered(self, value: Mapping[str, Any], back: Mapping[str, Any]) -> NoReturn:
         problems = {
-            name: f"would not come back from JSON as it went in ({type(item).__name__})"
+            name: f"would not come back from JSON as it went in: {item!r:.80} would be "
+            f"{back.get(name)!r:.80}; pass plain data, or narrow the handler's type"
             for name, item in value.items()
-            if back.get(name) != item
+            if not jsonable.is_same(item, back.get(name))
         }
         raise InvalidArgs(field_errors(problems), errors=problems)
 

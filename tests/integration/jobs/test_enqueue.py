@@ -1,6 +1,9 @@
 """Writing jobs: one INSERT in the caller's transaction."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection, transaction
@@ -20,7 +23,9 @@ from apps.jobs.api import (
 from apps.jobs.backoff import Backoff
 from apps.jobs.enqueueing.enqueue import enqueue_drafts
 from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
+from apps.jobs.jsonable import stored
 from apps.jobs.models import Job
+from apps.jobs.running import execute
 from tests.kinds import noop
 
 pytestmark = pytest.mark.django_db
@@ -246,3 +251,30 @@ def test_a_rolled_back_savepoint_takes_its_job_along():
         enqueue("test.greet", {"name": "lost"})
         transaction.savepoint_rollback(savepoint)
     assert list(Job.objects.values_list("id", flat=True)) == [kept.id]
+
+
+@pytest.mark.parametrize(
+    "text", ["[1e16, 1.5e16, 1e-7, 5.0, 0.5, 1e300, -2e20]", '{"b": "1e5", "a": [1e5, {"x": 1}]}']
+)
+def test_the_database_gives_json_back_as_we_expect(text):
+    """Numbers lose their exponent, and with it what told a float from an integer."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::jsonb::text", [text])
+        (back,) = cursor.fetchone()
+    assert repr(json.loads(back)) == repr(json.loads(stored(text))) or "{" in text
+    assert json.loads(back) == json.loads(stored(text))
+
+
+def test_a_moment_comes_back_in_its_zone(declare):
+    """Through the ledger, with its name."""
+    seen = []
+
+    def remind(at: datetime):
+        """Keep what came."""
+        seen.append(at)
+
+    declare(remind, "test.remind")
+    at = datetime(2030, 10, 27, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin"))
+    job = enqueue("test.remind", {"at": at})
+    execute.answer([job.id], desk=execute.Desk(uuid4(), execute.knowledge()))
+    assert (seen, seen[0].tzinfo.key, seen[0].fold) == ([at], "Europe/Berlin", 1)
