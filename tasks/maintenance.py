@@ -3,6 +3,7 @@
 from celery.schedules import crontab
 
 from apps.jobs.operating import prune
+from apps.ops import cleanup
 from apps.ops.rollups import roll
 from apps.schedules.api import Schedule
 from tasks.base import job
@@ -32,3 +33,18 @@ def roll_up() -> str:
 def prune_jobs() -> int:
     """Delete finished jobs that are older than their kinds keep them; return how many."""
     return prune.prune(before=roll.safe_to_prune()).jobs
+
+
+# It took the place of schedules.prune, whose schedule and jobs it inherits.
+@job(
+    "maintenance.cleanup",
+    queue="maintenance",
+    unique="maintenance.cleanup",
+    lock="maintenance.cleanup",
+    aliases=("schedules.prune",),
+    timeout=300,
+    schedule=crontab(minute="41"),
+)
+def clean_up() -> dict[str, int]:
+    """Delete rows that were kept long enough, but for jobs; return how many by model."""
+    return cleanup.clean()

@@ -1,12 +1,10 @@
-"""What schedules need besides beat: sending plain tasks, and forgetting old ticks."""
+"""What schedules need besides beat: sending plain tasks."""
 
 from typing import Any
 
 from celery import current_app
-from celery.schedules import crontab
 
 from apps.jobs.api import Backoff, current_job
-from apps.schedules.prune import prune
 from tasks.base import JobTask, job
 
 #: The one task of Celery's own that is worth a schedule.
@@ -21,18 +19,6 @@ def send(
     name = str(current_job().id)
     current_app.send_task(task, args, kwargs, task_id=name, **options)
     return {"task_id": name}
-
-
-@job(
-    "schedules.prune",
-    queue="maintenance",
-    unique="schedules.prune",
-    timeout=300,
-    schedule=crontab(minute="41", hour="4"),
-)
-def prune_ticks() -> int:
-    """Delete ticks older than SCHEDULES_RETENTION_DAYS; return how many."""
-    return prune()
 
 
 def plain_tasks() -> frozenset[str]:

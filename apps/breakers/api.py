@@ -25,7 +25,7 @@ from apps.breakers.errors import BreakerError, CircuitOpen, InvalidOptions, Unkn
 from apps.breakers.ramp import take_place
 from apps.breakers.registry import get
 from apps.breakers.selectors import Admission, BreakerStatus, admission, status
-from apps.breakers.services import clear, force_closed, force_open, prune, tune
+from apps.breakers.services import clear, force_closed, force_open, tune
 
 __all__ = [
     "Admission",
@@ -39,7 +39,6 @@ __all__ = [
     "force_closed",
     "force_open",
     "guard",
-    "prune",
     "status",
     "take_place",
     "tune",

@@ -1,6 +1,6 @@
 """What an operator does to a breaker. Each verb leaves an audit row and a transition."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -104,12 +104,6 @@ def declare_rows() -> None:
     Breaker.objects.bulk_create(
         [Breaker(name=name) for name in options_module.declared()], ignore_conflicts=True
     )
-
-
-def prune(*, older_than: timedelta) -> int:
-    """Delete the history before that; return how many rows went."""
-    gone, _ = Transition.objects.filter(at__lt=clock.read() - older_than).delete()
-    return gone
 
 
 def _force(

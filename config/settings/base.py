@@ -89,6 +89,7 @@ from config.settings.parts.jobs import *  # noqa: E402, F403 one file a topic, j
 from config.settings.parts.logs import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.observability import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.providers import *  # noqa: E402, F403 one file a topic, joined here
+from config.settings.parts.retention import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.schedules import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.security import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.tasks import *  # noqa: E402, F403 one file a topic, joined here

@@ -4,8 +4,6 @@ from apps.core.environment import env
 
 #: Names the plain Celery tasks that may be scheduled beside the ledger's kinds; "" for none.
 SCHEDULES_PLAIN_TASKS = "tasks.schedules.plain_tasks"
-#: How long a tick's row is kept, in days.
-SCHEDULES_RETENTION_DAYS = 90
 #: How often beat compares every schedule with what it knows; seconds.
 SCHEDULES_REFRESH_SECONDS = env.float("SCHEDULES_REFRESH_SECONDS", default=2.0)
 #: A beat that has not been heard of for longer is taken for dead; seconds.

@@ -259,15 +259,6 @@ def test_the_command_says_what_was_meant():
         run("force", "gaet", "open", "--reason", "typo")
 
 
-def test_history_is_pruned():
-    """What is recent stays."""
-    services.force_open("gate", actor="ada", reason="now")
-    Transition.objects.create(breaker_id="gate", from_state="a", to_state="b", at=clock.read())
-    Transition.objects.filter(to_state="b").update(at=clock.read() - timedelta(days=100))
-    assert services.prune(older_than=timedelta(days=90)) == 1
-    assert Transition.objects.get().reason == "now"
-
-
 def test_a_reset_for_tests_leaves_nothing_behind():
     """In the store, the database and this process."""
     trip("gate")

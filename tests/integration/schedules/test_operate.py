@@ -11,10 +11,10 @@ from apps.core.models import Audit
 from apps.jobs import registry
 from apps.jobs.models import Job
 from apps.jobs.schema import Schema
+from apps.ops.cleanup import clean
 from apps.schedules import operate, selectors
 from apps.schedules.api import Schedule, ScheduleError
 from apps.schedules.models import Policy, Tick
-from apps.schedules.prune import prune
 from apps.schedules.sync import sync
 from tests.factories_schedules import PeriodicTaskFactory, schedule_of
 from tests.integration.schedules.conftest import jobs, ticks
@@ -261,7 +261,7 @@ def test_the_house_is_kept_by_schedules():
     """Pruning and reconciliation are declared beside their jobs."""
     sync()
     names = set(PeriodicTask.objects.values_list("name", flat=True))
-    assert {"maintenance.prune", "payments.reconcile", "payments.sweep", "schedules.prune"} <= names
+    assert {"maintenance.prune", "payments.reconcile", "payments.sweep"} <= names
     assert not [one for one in selectors.standings() if one.fault]
 
 
@@ -272,7 +272,7 @@ def test_old_ticks_are_forgotten_and_do_not_come_back(at, look):
     with at("2026-03-02 10:00:01"):
         look()
     with at("2026-07-02 10:00:01"):
-        assert prune() == 1
+        assert clean() == {"schedules.Tick": 1}
     with at("2026-03-02 10:00:30"):
         look()
     assert ticks(task) == []
