@@ -22,7 +22,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from apps.core import tracing
 from apps.core.counting import counts, publish
 from apps.core.counting.shared import SharedCells
-from apps.jobs import nudge, registry
+from apps.jobs import nudge, outcomes, registry
 from apps.jobs.running import liveness, runtimes, slots, watch
 from apps.jobs.running.execute import Desk, knowledge
 from apps.jobs.running.liveness import Card
@@ -221,7 +221,7 @@ class Watch(threading.Thread):
     def _bury(self, trace: Trace) -> None:
         killed = trace.running and self._killed.get(trace.running, "")
         stopped = self._boot.stopping_since is not None and not killed
-        reason = "its worker was stopped" if stopped else killed or "its worker's process died"
+        reason = outcomes.STOPPED if stopped else killed or "its worker's process died"
         done = watch.bury(self._boot.folder, trace, reason=reason, blameless=stopped)
         if done and trace.running:
             self._killed.pop(trace.running, None)

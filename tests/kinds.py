@@ -126,6 +126,19 @@ def cancellable(fails: bool = False) -> None:
         time.sleep(0.05)
 
 
+@job("test.stepwise", retry=SOON, timeout=60)
+def stepwise() -> None:
+    """Run until the worker stops, then go on elsewhere from where it is."""
+    if current_job().attempt > 1:
+        return
+    effect("begun")
+    deadline = time.monotonic() + 50
+    while time.monotonic() < deadline:
+        if current_job().should_stop():
+            raise Snooze(0)
+        time.sleep(0.05)
+
+
 @job("test.locked", lock="account:{account}", retry=SOON)
 def locked(account: str, seconds: float = 0.05) -> None:
     """Hold a lock for a while, leaving its beginning and its end."""

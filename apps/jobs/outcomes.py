@@ -17,6 +17,9 @@ from apps.core.arguments import LONGEST
 from apps.jobs.backoff import Backoff
 from apps.jobs.states import Verb
 
+#: Why a run was cut short that its worker's stop ended.
+STOPPED = "its worker was stopped (deploy)"
+SNOOZED = "snoozed by its handler"
 MAX_TRACEBACK = 16_000
 MAX_MESSAGE = 2_000
 #: What PostgreSQL's text can't hold.
@@ -35,7 +38,7 @@ class Snooze(Exception):
     Infinity and what is no number are a ValueError, where they were written.
     """
 
-    def __init__(self, seconds: float, reason: str = "snoozed by its handler") -> None:
+    def __init__(self, seconds: float, reason: str = SNOOZED) -> None:
         super().__init__(reason)
         self.seconds = _span("Snooze", seconds)
         self.reason = str(reason)
@@ -89,6 +92,8 @@ class Outcome:
     retry_in: float | None = None
     #: The open circuit that a snoozed run met: while it stays open, the job keeps its run_at.
     circuit: str = ""
+    #: Whether its worker's stop cut the run short: that leaves an Attempt row, and no charge.
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,12 @@ def succeeded(result: object) -> Outcome:
 def released(reason: str, *, delay: float = 0.0) -> Outcome:
     """The job was claimed but not started; it is due in `delay` seconds, 0 meaning as before."""
     return Outcome(Verb.RELEASE, reason=reason, delay=delay)
+
+
+def stopped(delay: float = 0.0, reason: str = "") -> Outcome:
+    """The run was cut short by the stop of its worker; `reason` is what its handler says of it."""
+    words = STOPPED if reason in ("", SNOOZED) else f"{STOPPED}: {reason}"
+    return Outcome(Verb.SNOOZE, delay=delay, reason=words, message=words, stopped=True)
 
 
 def lost(reason: str) -> Outcome:
@@ -177,6 +188,7 @@ def decide(outcome: Outcome, limits: Limits, retry: Backoff, *, attempt: int) ->
                 delay=outcome.delay,
                 wait_reason=outcome.reason,
                 circuit=outcome.circuit,
+                writes_attempt=outcome.stopped,
             )
         case Verb.STOP:
             return Settlement(Verb.STOP, error=outcome.message, writes_attempt=True)

@@ -157,6 +157,18 @@ def test_sigterm_finishes_what_runs_and_releases_the_rest(worker, write, ring, w
     assert not Job.objects.filter(state="queued", attempt__gt=0).exists()
 
 
+def test_a_handler_that_asks_gives_way_to_a_stop(worker, write, ring):
+    """It goes on with the next worker, long before the grace is over; nothing is charged."""
+    (job,) = write("test.stepwise", [{}])
+    ring([job])
+    wait_until(Effect.objects.exists)
+    worker.send_group(signal.SIGTERM)
+    wait_until(lambda: not worker.is_running)
+    job.refresh_from_db()
+    assert (job.state, job.attempt, job.failures, job.losses) == ("queued", 1, 0, 0)
+    assert job.wait_reason == "its worker was stopped (deploy)"
+
+
 def test_a_worker_whose_database_restarts_goes_on(worker, write, ring, postgres_server):
     """A broken connection is found, thrown away and replaced."""
     jobs = write("test.note", [{"name": "a"}])

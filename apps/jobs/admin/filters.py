@@ -17,7 +17,7 @@ from apps.jobs.states import State
 #: How many of the newest rows a filter without an index looks at.
 NEWEST = 100_000
 #: What became of a run that is remembered.
-OUTCOMES = ("failed", "dead", "lost", "cancelled", "superseded", "succeeded")
+OUTCOMES = ("failed", "dead", "lost", "cancelled", "stopped", "superseded", "succeeded")
 #: States with an index of their own.
 _INDEXED = (State.QUEUED, State.RUNNING, State.DEAD)
 

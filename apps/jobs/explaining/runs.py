@@ -16,6 +16,7 @@ _OUTCOMES = {
     "dead": ("failed, and the job was given up", "bad"),
     "lost": ("was lost with its process, and rescued", "bad"),
     "cancelled": ("stopped on request", "idle"),
+    "stopped": ("was cut short", "idle"),
     "superseded": ("ended; a newer job had taken its place", "idle"),
 }
 

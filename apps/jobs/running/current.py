@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
@@ -12,10 +12,15 @@ from django.db import connection
 from apps.jobs.enqueueing.enqueue import enqueue
 from apps.jobs.errors import LostClaim, NoCurrentJob
 from apps.jobs.handle import JobHandle
+from apps.jobs.outcomes import STOPPED
 from apps.jobs.running.claim import ClaimedJob
 
 #: Seconds between two looks at the row, and between two writes of progress.
 LOOK_EVERY = 0.5
+#: Seconds between two looks whether the worker stops.
+GLANCE_EVERY = 0.01
+CANCELLED = "a cancel was asked for"
+LOST = "the job is no longer this run's"
 
 _PROGRESS = """
 UPDATE jobs_job SET progress = %s::jsonb
@@ -30,6 +35,10 @@ SELECT cancel_requested_at IS NOT NULL FROM jobs_job
 WHERE id = %s AND state = 'running' AND claim_id = %s
 """
 
+#: How to see whether the worker stops: bool() is False, for a process that is none's.
+_is_stopping: Callable[[], bool] = bool
+#: The run that should_stop() last told of that: its claim and job.
+_told: tuple[UUID, UUID] | None = None
 _running: ContextVar["CurrentJob | None"] = ContextVar("celeriac_current_job", default=None)
 
 
@@ -46,8 +55,9 @@ class CurrentJob:
         self.correlation_id = job.correlation_id
         self._args = job.args
         self._claim_id = claim_id
-        self._stop = False
-        self._looked = 0.0
+        #: Why should_stop() said yes, or ''.
+        self.stop_reason = ""
+        self._looked = self._glanced = 0.0
         self._reported = 0.0
 
     @property
@@ -78,18 +88,32 @@ class CurrentJob:
                 raise LostClaim(f"Job {self.id} is no longer this run's; its progress is refused.")
 
     def should_stop(self) -> bool:
-        """Return whether to stop: a cancel was asked, or the claim is lost.
+        """Return whether to stop, which `stop_reason` explains.
 
-        Looks at the row at most twice a second; raise `Cancelled` to comply.
+        Because its worker stops (a deploy): raise `Snooze(0)` to go on elsewhere, from where it
+        is. Because a cancel was asked or the claim is lost: raise `Cancelled` to comply. May be
+        asked as often as one likes: it looks at the row at most twice a second.
         """
         now = time.monotonic()
-        if not self._stop and now - self._looked >= LOOK_EVERY:
+        if not self.stop_reason and now - self._glanced >= GLANCE_EVERY:
+            self._glanced = now
+            if _is_stopping():
+                self._tell_of_stop()
+        if not self.stop_reason and now - self._looked >= LOOK_EVERY:
             self._looked = now
-            with connection.cursor() as cursor:
-                cursor.execute(_LOOK, [self.id, self._claim_id])
-                row = cursor.fetchone()
-            self._stop = row is None or bool(row[0])
-        return self._stop
+            self.stop_reason = self._look()
+        return bool(self.stop_reason)
+
+    def _look(self) -> str:
+        with connection.cursor() as cursor:
+            cursor.execute(_LOOK, [self.id, self._claim_id])
+            row = cursor.fetchone()
+        return LOST if row is None else CANCELLED if row[0] else ""
+
+    def _tell_of_stop(self) -> None:
+        global _told
+        _told = (self._claim_id, self.id)
+        self.stop_reason = STOPPED
 
     def enqueue(self, step: str, kind: str, args: Mapping[str, Any], **options: Any) -> JobHandle:  # noqa: ANN401 enqueue()'s options
         """Enqueue a child job, once per `step` however often this job runs."""
@@ -107,3 +131,14 @@ def current_job() -> CurrentJob:
 def enter(job: CurrentJob) -> None:
     """Make `job` the current one in this context."""
     _running.set(job)
+
+
+def heed(is_stopping: Callable[[], bool]) -> None:
+    """Have handlers in this process asked from now on whether its worker stops."""
+    global _is_stopping
+    _is_stopping = is_stopping
+
+
+def was_told_of_stop(claim_id: UUID, job_id: UUID) -> bool:
+    """Return whether that run asked, and heard that its worker stops."""
+    return _told == (claim_id, job_id)

@@ -20,7 +20,7 @@ from apps.core.away import is_away
 from apps.core.sessions import renew
 from apps.jobs import counted, nudge, outcomes, registry
 from apps.jobs.naming import named
-from apps.jobs.running import parking
+from apps.jobs.running import current, parking
 from apps.jobs.running.claim import held, verify
 from apps.jobs.running.desk import Desk, claim_surely, knowledge
 from apps.jobs.running.finish import settle_surely
@@ -28,6 +28,7 @@ from apps.jobs.running.perform import Run, perform
 from apps.jobs.running.setbacks import Unfit, one_line
 from apps.jobs.running.settle import Entry, Settled
 from apps.jobs.running.slots import SlotFull
+from apps.jobs.states import Verb
 
 __all__ = ["Desk", "Unfit", "answer", "knowledge"]
 
@@ -69,6 +70,7 @@ def answer(ids: Sequence[UUID], *, desk: Desk) -> list[Run]:
 
 
 def _answer(ids: Sequence[UUID], claim_id: UUID, desk: Desk, runs: list[Run]) -> None:
+    current.heed(desk.stopping)
     desk.slot.open(claim_id, list(ids))
     found = claim_surely(ids, claim_id=claim_id, desk=desk)
     try:
@@ -115,8 +117,9 @@ def _run_in_turn(runs: list[Run], desk: Desk) -> None:
 
 
 def _run_one(run: Run, runs: list[Run], desk: Desk) -> None:
-    run.outcome = parking.turned_away(run.job, run.kind)
-    if run.outcome is not None:
+    turned_away = parking.turned_away(run.job, run.kind)
+    if turned_away is not None:
+        run.outcome = turned_away
         return
     try:
         desk.slot.start(run.job.id, run.kind.hard_timeout)
@@ -125,9 +128,22 @@ def _run_one(run: Run, runs: list[Run], desk: Desk) -> None:
         desk.slot.start(run.job.id, run.kind.hard_timeout)
     desk.used = True
     perform(run)
+    if run.outcome and run.outcome.verb in (Verb.SNOOZE, Verb.STOP):
+        _lay_to_stop(run)
     desk.times.add(run.kind.name, run.ended_at - run.started_at)
     if run.settled is None:
         _note(run, runs, desk)
+
+
+def _lay_to_stop(run: Run) -> None:
+    """Say so where a handler gave way to the stop of its worker, also by `Cancelled`.
+
+    A cancel that somebody asked for overtakes it when it is settled.
+    """
+    outcome = run.outcome
+    if outcome and not outcome.circuit and current.was_told_of_stop(run.claim_id, run.job.id):
+        said = outcome.reason if outcome.verb is Verb.SNOOZE else ""
+        run.outcome = outcomes.stopped(outcome.delay, said)
 
 
 def _note(run: Run, runs: list[Run], desk: Desk) -> None:

@@ -28,6 +28,7 @@ _RECORDED = {
     Verb.GIVE_UP: "dead",
     Verb.STOP: "cancelled",
     Verb.RESCUE: "lost",
+    Verb.SNOOZE: "stopped",  # by a deploy: no other snooze is recorded
 }
 #: How long the end of runs waits for a caller's lock before each is tried alone.
 LOCK_TIMEOUT = "2s"

@@ -25,7 +25,6 @@ from apps.jobs.registry import Kind
 from apps.jobs.running.finish import settle_what_is_free
 from apps.jobs.running.settle import Entry
 from apps.jobs.running.slots import Trace, read
-from apps.jobs.states import Verb
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +102,7 @@ def _ending(job_id: UUID, trace: Trace, reason: str, blameless: bool) -> Outcome
     if job_id != trace.running:
         return outcomes.released("its worker's child died before its turn")
     if blameless:
-        return Outcome(Verb.SNOOZE, reason=reason)
+        return outcomes.stopped()
     return outcomes.lost(reason)
 
 
