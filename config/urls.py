@@ -19,6 +19,11 @@ def mail_events() -> list[URLPattern]:
     return [url for url in anymail_urls if url.name in names]
 
 
+handler400 = "apps.core.errorpages.bad_request"
+handler403 = "apps.core.errorpages.permission_denied"
+handler404 = "apps.core.errorpages.not_found"
+handler500 = "apps.core.errorpages.server_error"
+
 urlpatterns = [
     path("", include("apps.ops.signals.urls")),
     path("", RedirectView.as_view(pattern_name="admin:index")),

@@ -8,19 +8,21 @@ from typing import Any
 
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.core.signals import got_request_exception
-from django.db import InterfaceError, OperationalError
+from django.db import OperationalError
 from django.http import Http404, JsonResponse, UnreadablePostError
 from rest_framework.exceptions import APIException, AuthenticationFailed, Throttled
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
+from apps.core.away import is_away
+from apps.core.errorpages import LATER, let_go
 from apps.jobs import errors as jobs
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-#: Seconds after which a caller may try again.
-SOON, LATER = 1, 5
+#: Seconds after which a caller may try again: what is busy soon, what is away later.
+SOON = 1
 #: What one answer tells of many faults: so many fields, so many characters.
 MOST_ERRORS, MOST_DETAIL = 100, 2_000
 
@@ -138,10 +140,14 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
             return _answer(403, str(error), name="forbidden")
         case UnreadablePostError() | BadRequest() | SuspiciousOperation():
             return _answer(400, "The request could not be read.", name="malformed")
-        case OperationalError() | InterfaceError():
-            logger.warning("the database is away: %s", str(error).partition("\n")[0])
-            detail = "The database can't be reached: try again, with the same Idempotency-Key."
-            return _answer(503, detail, name="unavailable", retry_after=LATER)
+    if is_away(error):
+        let_go(error)
+        detail = "The database can't be reached: try again, with the same Idempotency-Key."
+        return _answer(503, detail, name="unavailable", retry_after=LATER)
+    if isinstance(error, OperationalError):  # a lock, a deadlock, a statement's time
+        logger.warning("the database was too busy: %s", str(error).partition("\n")[0])
+        detail = "The database was too busy: try again, with the same Idempotency-Key."
+        return _answer(503, detail, name="busy", retry_after=SOON)
     return _failure(error, context)
 
 

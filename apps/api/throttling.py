@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from apps.api.models import ServiceAccount
+from apps.core.client import address_of
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -34,7 +35,10 @@ class Throttle(BaseThrottle):
         """Return whether the call is within the account's rate."""
         account: ServiceAccount | None = getattr(request._request, "api_account", None)
         if account is None:
-            name, limit = f"at:{self.get_ident(request)}", int(settings.API_TOKEN_CALLS_PER_MINUTE)
+            name, limit = (
+                f"at:{address_of(request._request)}",
+                int(settings.API_TOKEN_CALLS_PER_MINUTE),
+            )
         else:
             limit = int(account.rate_per_minute or settings.API_CALLS_PER_MINUTE)
             name = account.scope

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from apps.core import context, tracing
@@ -45,4 +47,24 @@ class TraceMiddleware:
                 span.set_attribute("http.route", route)
                 span.set_attribute("http.response.status_code", response.status_code)
                 span.set_attribute("celeriac.correlation_id", context.correlation_id())
+        return response
+
+
+class AdminPolicyMiddleware:
+    """Lets the admin's own pages evaluate expressions: only their Alpine build needs that.
+
+    Errors, the API, webhooks and unsubscribing keep to SECURE_CSP.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer the request."""
+        return self.get_response(request)
+
+    def process_template_response(self, request: HttpRequest, response: Any) -> Any:  # noqa: ANN401 Django's
+        """Give a page that wears the admin's frame the admin's policy."""
+        if "site_header" in (response.context_data or {}) and not hasattr(response, "_csp_config"):
+            response._csp_config = settings.ADMIN_CSP
         return response

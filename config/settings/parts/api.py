@@ -41,8 +41,6 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "apps.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
-    # How many proxies of ours add to X-Forwarded-For; what others wrote there is not believed.
-    "NUM_PROXIES": env.int("API_PROXIES", default=0),
     # Answers hold what people wrote; text outside ASCII is escaped, so that nothing can break it.
     "UNICODE_JSON": False,
 }

@@ -1,13 +1,21 @@
-"""Headers and cookies. The admin's Alpine build evaluates expressions, hence 'unsafe-eval'."""
+"""Headers, cookies, keys, and whom we believe about a request."""
 
 from django.utils.csp import CSP
+
+from apps.core.environment import env
+
+#: How many proxies of ours stand before the web servers, each adding to X-Forwarded-For and
+#: saying in X-Forwarded-Proto whether the client came by TLS. What is written by nobody of ours
+#: is not believed. (API_PROXIES is the name of before.)
+PROXIES = env.int("PROXIES", default=env.int("API_PROXIES", default=0))
+CSRF_FAILURE_VIEW = "apps.core.errorpages.csrf_failure"
 
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CSP = {
     "default-src": [CSP.SELF],
-    "script-src": [CSP.SELF, CSP.UNSAFE_EVAL],
+    "script-src": [CSP.SELF],
     "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],
     "img-src": [CSP.SELF, "data:"],
     "font-src": [CSP.SELF],
@@ -15,3 +23,5 @@ SECURE_CSP = {
     "base-uri": [CSP.SELF],
     "form-action": [CSP.SELF],
 }
+#: For pages in the admin's frame alone (docs/decisions/admin-evaluates-expressions.md).
+ADMIN_CSP = SECURE_CSP | {"script-src": [CSP.SELF, CSP.UNSAFE_EVAL]}
