@@ -1,16 +1,23 @@
 """Users in the admin: known by their email address."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import UserCreationForm
 
-from apps.accounts.models import User
+from apps.accounts import lockout, powers
+from apps.accounts.forms import GroupForm, PasswordForm, UserForm
+from apps.accounts.models import FailedSignIn, User
 from apps.core.audited import Audited
+from apps.core.confirming import confirmed
+from apps.core.readonly import ReadOnlyAdmin, action
 
 admin.site.unregister(Group)
 
@@ -19,9 +26,10 @@ admin.site.unregister(Group)
 class UserAdmin(Audited, BaseUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # unfold ships no types
     """Who may sign in, and what they may do."""
 
-    form = UserChangeForm
+    form = UserForm
     add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
+    change_password_form = PasswordForm
+    change_user_password_template = "admin/accounts/password.html"  # noqa: S105 a template
     ordering = ("email",)
     list_display = ("email", "first_name", "last_name", "is_active", "is_staff")
     search_fields = ("email", "first_name", "last_name")
@@ -38,13 +46,34 @@ class UserAdmin(Audited, BaseUserAdmin, ModelAdmin):  # type: ignore[misc, type-
     add_fieldsets = (
         (None, {"classes": ("wide",), "fields": ("email", "password1", "password2", "is_staff")}),
     )
+    #: What of a person is no matter of the trail: the password's hash never, moments that pass.
+    _untold: ClassVar[set[str]] = {"id", "password", "last_login", "date_joined"}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ANN401 any model
+        """Let superusers alone make superusers."""
+        fixed = ("last_login", "date_joined")
+        return fixed if request.user.is_superuser else (*fixed, "is_superuser")
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Whether the user may change that person, all that she holds considered."""
+        may: bool = super().has_change_permission(request, obj)
+        return may and (obj is None or powers.may_change_user(request.user, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Whether the user may delete that person, all that she holds considered."""
+        may: bool = super().has_delete_permission(request, obj)
+        return may and (obj is None or powers.may_change_user(request.user, obj))
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: ANN401 Django's
+        """Set a person's password; the row is held while that is judged."""
+        with transaction.atomic():
+            answer: HttpResponse = super().user_change_password(request, unquote(id), form_url)
+        return answer
 
     def audited_facts(self, obj: User) -> dict[str, Any]:
-        """Write down what the person may do now."""
-        return {
-            "active": obj.is_active,
-            "staff": obj.is_staff,
-            "superuser": obj.is_superuser,
+        """Write down who the person is and what she may do."""
+        facts = super().audited_facts(obj)
+        return {name: value for name, value in facts.items() if name not in self._untold} | {
             "groups": sorted(obj.groups.values_list("name", flat=True)),
             "permissions": sorted(obj.user_permissions.values_list("codename", flat=True)),
         }
@@ -54,6 +83,57 @@ class UserAdmin(Audited, BaseUserAdmin, ModelAdmin):  # type: ignore[misc, type-
 class GroupAdmin(Audited, BaseGroupAdmin, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """Permissions by role."""
 
+    form = GroupForm
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Whether the user may change that group, all that it gives considered."""
+        may: bool = super().has_change_permission(request, obj)
+        return may and (obj is None or powers.may_change_group(request.user, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Whether the user may delete that group, all that it gives considered."""
+        may: bool = super().has_delete_permission(request, obj)
+        return may and (obj is None or powers.may_change_group(request.user, obj))
+
     def audited_facts(self, obj: Group) -> dict[str, Any]:
-        """Write down what the group may do now."""
-        return {"permissions": sorted(obj.permissions.values_list("codename", flat=True))}
+        """Write down what the group may do."""
+        codenames = sorted(obj.permissions.values_list("codename", flat=True))
+        return {"name": obj.name, "permissions": codenames}
+
+
+@admin.register(FailedSignIn)
+class FailedSignInAdmin(ReadOnlyAdmin):
+    """Who is locked out, or soon will be; what was typed besides the account is not kept."""
+
+    list_display = ("username", "ip_address", "failures_since_start", "attempt_time")
+    search_fields = ("username", "ip_address")
+    search_help_text = "An account's email address, or the address that somebody tried from"
+    fields = list_display
+    ordering = ("-attempt_time",)
+    actions = ("unlock_account", "unlock_address")
+
+    def has_unlock_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may let people try again."""
+        return request.user.has_perm("accounts.unlock_sign_in")
+
+    @action(description="Unlock the account, wherever it was tried from", permissions=["unlock"])
+    def unlock_account(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:  # noqa: ANN401 admin's
+        """Forget every failure of the chosen accounts."""
+        return _unlock(request, queryset, "username", "Unlock accounts")
+
+    @action(description="Unlock the address, whoever was tried", permissions=["unlock"])
+    def unlock_address(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:  # noqa: ANN401 admin's
+        """Forget every failure from the chosen addresses."""
+        return _unlock(request, queryset, "ip_address", "Unlock addresses")
+
+
+def _unlock(request: HttpRequest, queryset: Any, by: str, title: str) -> HttpResponse | None:  # noqa: ANN401 admin's
+    return confirmed(
+        request,
+        queryset,
+        title=title,
+        done="Unlocked",
+        service=lambda row, reason: lockout.unlock(
+            attempt=row, by=by, actor=request.user, reason=reason
+        ),
+    )

@@ -3,6 +3,7 @@
 import uuid
 from typing import Any, ClassVar
 
+from axes.models import AccessAttempt
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -47,3 +48,16 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.email
+
+
+class FailedSignIn(AccessAttempt):  # type: ignore[misc]  # axes ships no types
+    """Wrong passwords for one account from one address, as django-axes counts them."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "failed sign-in"
+        default_permissions = ("view",)
+        permissions = [("unlock_sign_in", "Can unlock accounts and addresses")]
+
+    def __str__(self) -> str:
+        return f"{self.username} from {self.ip_address or 'an unknown address'}"

@@ -47,16 +47,6 @@ def revoke_tokens(*, account: ServiceAccount, actor: Any, reason: str = "") -> N
     account.refresh_from_db(fields=["generation"])
 
 
-def record_change(*, account: ServiceAccount, actor: Any, made: bool) -> None:  # noqa: ANN401 a user or a name
-    """Leave what the account may do now in the audit trail."""
-    details = {
-        "active": account.is_active,
-        "calls_per_minute": account.rate_per_minute,
-        "grants": [str(grant) for grant in account.grants.all()],
-    }
-    _record("account.make" if made else "account.change", account, actor, "", details)
-
-
 def authenticate(*, client_id: str, client_secret: str) -> ServiceAccount | None:
     """Return the active account of that name and secret, or None."""
     given = digest(client_secret)

@@ -15,7 +15,7 @@ from apps.core.readonly import ReadOnlyAdmin, display
 TARGETS = (
     *("address", "breaker", "bulk", "campaign", "clockedschedule", "crontabschedule"),
     *("difference", "email", "group", "intervalschedule", "job", "operation", "order", "payment"),
-    *("queue", "schedule", "service account", "solarschedule", "user"),
+    *("queue", "schedule", "service account", "sign in", "solarschedule", "user"),
 )
 
 

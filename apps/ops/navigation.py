@@ -65,6 +65,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("Audit trail", "core.audit"),
             ("Users", "accounts.user"),
+            ("Failed sign-ins", "accounts.failedsignin"),
             ("Groups", "auth.group"),
             ("Service accounts", "api.serviceaccount"),
         ),

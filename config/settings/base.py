@@ -21,6 +21,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_celery_beat",
     "django_celery_results",
+    "axes",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -43,13 +44,17 @@ MIDDLEWARE = [
     "apps.core.middleware.CorrelationIdMiddleware",
     "apps.core.middleware.TraceMiddleware",
     "apps.api.middleware.ApiMiddleware",
+    "apps.core.errorpages.AwayMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.accounts.sessions.SessionLimits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "apps.core.middleware.AdminPolicyMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -78,6 +83,7 @@ FORMAT_MODULE_PATH = "config.formats"
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 
+from config.settings.parts.accounts import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.admin import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.api import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.breakers import *  # noqa: E402, F403 one file a topic, joined here

@@ -48,6 +48,7 @@ def test_a_schedule_is_made_understood_paused_and_backfilled(signed_in):
     page.select_option("[name=task]", "test.note")
     page.locator("#schedule-arguments", has_text="name: is missing").wait_for()
     page.fill("[name=kwargs]", '{"name": "x"}')
+    page.fill("[name=reason]", "needed")
     page.fill("[name=cron]", "0 25 * * *")
     fires(page).get_by_text("25 is outside 0 to 23").wait_for()
     page.fill("[name=cron]", "0 * * * *")
@@ -74,7 +75,8 @@ def test_a_schedule_is_made_understood_paused_and_backfilled(signed_in):
     page.goto(LIST)
     page.get_by_text("paused", exact=True).first.wait_for()
     shot(page, "list")
-    assert set(Audit.objects.values_list("verb", flat=True)) == {
+    verbs = Audit.objects.filter(verb__startswith="schedule.").values_list("verb", flat=True)
+    assert set(verbs) == {
         "schedule.create", "schedule.pause", "schedule.backfill"
     }  # fmt: skip
 

@@ -134,7 +134,7 @@ def test_an_operator_pauses_and_resumes_a_queue_and_forces_a_circuit(page, sign_
     assert Breaker.objects.get(name="payments").forced == "open"
     assert Queue.objects.get(name="payments").paused_at is None
     verbs = set(Audit.objects.values_list("verb", flat=True))
-    assert verbs == {"queue.pause", "queue.resume", "breaker.force_open"}
+    assert verbs - {"sign_in.in"} == {"queue.pause", "queue.resume", "breaker.force_open"}
 
 
 def test_an_operator_edits_the_arguments_of_a_dead_job(page, sign_in):
@@ -179,4 +179,4 @@ def test_a_viewer_sees_all_of_it_and_can_do_none(page, sign_in):
     ]
     statuses = {url: page.request.get(url).status for url in forbidden}
     assert set(statuses.values()) == {403}, statuses
-    assert not Audit.objects.exists()
+    assert not Audit.objects.exclude(verb="sign_in.in").exists()

@@ -12,7 +12,7 @@ from django_celery_beat.models import PeriodicTask
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from apps.core import audit
+from apps.core.audited import Audited, plain
 from apps.core.clock import Now
 from apps.core.readonly import Discreet
 from apps.schedules import selectors
@@ -22,6 +22,7 @@ from apps.schedules.admin.preview import preview_of, standing_of
 from apps.schedules.admin.ticks import TickInline, in_zone
 from apps.schedules.admin.verbs import Verbs
 from apps.schedules.admin.when import present
+from apps.schedules.declare import POLICY
 from apps.schedules.definition import RELATED
 from apps.schedules.masks import Kept
 from apps.schedules.models import Policy, Tick
@@ -36,7 +37,7 @@ if admin.site.is_registered(PeriodicTask):  # by django-celery-beat, without val
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(Verbs, Discreet, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class PeriodicTaskAdmin(Verbs, Audited, Discreet, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """Schedules."""
 
     form = PeriodicTaskForm
@@ -75,34 +76,30 @@ class PeriodicTaskAdmin(Verbs, Discreet, ModelAdmin):  # type: ignore[misc]  # u
     def save_model(
         self, request: HttpRequest, obj: PeriodicTask, form: PeriodicTaskForm, change: bool
     ) -> None:
-        """Save the task and its policy, and who did it."""
+        """Save the task and its policy."""
         form.keep_when()
         super().save_model(request, obj, form, change)
         Policy.objects.filter(pk=obj.pk).update(**form.policy_values())
         if Policy.objects.filter(pk=obj.pk).exclude(fault="").update(definition=""):
             refresh(only=[obj.pk])  # the policy may have been what was wrong
-        audit.record(
-            verb="schedule.change" if change else "schedule.create",
-            target_type="schedule",
-            target_id=obj.name[:128],
-            actor=request.user,
-            details={"changed": form.changed_data},
-        )
 
-    def delete_model(self, request: HttpRequest, obj: PeriodicTask) -> None:
-        """Delete a task, and write down who did."""
-        audit.record(
-            verb="schedule.delete",
-            target_type="schedule",
-            target_id=obj.name[:128],
-            actor=request.user,
-        )
-        super().delete_model(request, obj)
+    def audited_name(self) -> str:
+        """Return what the trail calls it."""
+        return "schedule"
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
-        """Delete one by one, so that each leaves its audit row."""
-        for task in queryset:
-            self.delete_model(request, task)
+    def audited_id(self, obj: PeriodicTask) -> str:
+        """Return the name: jobs, commands and the trail know a schedule by it."""
+        return str(obj.name)
+
+    def audited_facts(self, obj: PeriodicTask) -> dict[str, Any]:
+        """Write down what it runs, when, by which policy; secrets masked."""
+        own = ("name", "task", "enabled", "description", "queue", "priority", "one_off")
+        moments = ("start_time", "expires", "expire_seconds")
+        policy = Policy.objects.filter(pk=obj.pk).values(*POLICY).first() or {}
+        facts = {name: getattr(obj, name) for name in (*own, *moments)} | policy
+        when = present(obj) or {"solar": obj.solar}
+        told = {name: plain(value) for name, value in (facts | when).items()}
+        return told | Kept.of(obj).shown()
 
     def get_fieldsets(self, request: HttpRequest, obj: PeriodicTask | None = None) -> Any:  # noqa: ANN401 Django's
         """Show people who may only look what there is, in words."""
@@ -121,7 +118,9 @@ class PeriodicTaskAdmin(Verbs, Discreet, ModelAdmin):  # type: ignore[misc]  # u
             return HttpResponse(status=403)
         if task is not None and not self.has_change_permission(request, task):
             return JsonResponse(standing_of(task))
-        form = self.get_form(request, task, change=task is not None)(request.POST, instance=task)
+        data = request.POST.copy()
+        data["reason"] = "a preview"
+        form = self.get_form(request, task, change=task is not None)(data, instance=task)
         return JsonResponse(preview_of(form))
 
     def _may_preview(self, request: HttpRequest, task: PeriodicTask | None) -> bool:

@@ -29,5 +29,10 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     # The SDK says two lines a call at INFO; what its errors mean is in our own lines.
     # A collector that is away is said once a batch, not once a try.
-    "loggers": {"stripe": {"level": "WARNING"}, "opentelemetry": {"level": "ERROR"}},
+    # Who signs in, or fails to, is in our own lines; axes' repeat whatever was typed.
+    "loggers": {
+        "stripe": {"level": "WARNING"},
+        "opentelemetry": {"level": "ERROR"},
+        "axes": {"level": "ERROR"},
+    },
 }

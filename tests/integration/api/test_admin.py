@@ -39,6 +39,7 @@ def form(name="billing", **changed):
         "grants-0-verbs": ["enqueue", "read"],
         "secrets-TOTAL_FORMS": 0,
         "secrets-INITIAL_FORMS": 0,
+        "reason": "asked for",
     }
     return fields | changed
 
@@ -48,9 +49,9 @@ def test_an_account_is_made_with_its_grants(staff):
     assert staff.post(page("add"), form()).status_code == 302
     account = ServiceAccount.objects.get(name="billing")
     assert Caller(account).enqueue().status_code == 201
-    trail = Audit.objects.get(verb="account.make")
+    trail = Audit.objects.get(verb="service account.create")
     assert (trail.target_id, trail.actor.email) == ("billing", "root@api.example")
-    assert trail.details["grants"] == ["enqueue, read: test.* on default"]
+    assert trail.details["new"]["grants"] == ["enqueue, read: test.* on default"]
 
 
 @pytest.mark.parametrize(

@@ -213,14 +213,16 @@ def test_changes_of_people_groups_and_crontabs_are_audited(client):
     url = reverse("admin:accounts_user_change", args=[eye.pk])
     groups = list(Group.objects.filter(name="operator").values_list("pk", flat=True))
     data = {"email": eye.email, "is_active": "on", "is_staff": "on", "groups": groups}
+    data["reason"] = "promoted"
     assert client.post(url, data).status_code == 302
     entry = Audit.objects.get(verb="user.change")
-    assert (entry.actor, entry.details["groups"]) == (admin, ["operator"])
+    assert (entry.actor, entry.details["new"]["groups"]) == (admin, ["operator"])
+    assert entry.reason == "promoted"
     url = reverse("admin:django_celery_beat_crontabschedule_add")
     fields = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year")
-    client.post(url, dict.fromkeys(fields, "*") | {"timezone": "UTC"})
+    client.post(url, dict.fromkeys(fields, "*") | {"timezone": "UTC", "reason": "for tests"})
     assert Audit.objects.filter(verb="crontabschedule.create", actor=admin).count() == 1
-    client.post(reverse("admin:auth_group_delete", args=groups), {"post": "yes"})
+    client.post(reverse("admin:auth_group_delete", args=groups), {"post": "yes", "reason": "x"})
     assert Audit.objects.filter(verb="group.delete").count() == 1
 
 
@@ -281,7 +283,7 @@ def test_the_trail_is_filtered_by_whatever_it_speaks_of():
         for name in re.findall(r'target_type="([a-z ]+)"', file.read_text())
     }
     models = {
-        model._meta.model_name
+        page.audited_name()
         for model, page in admin.site._registry.items()
         if isinstance(page, Audited)
     }

@@ -43,6 +43,7 @@ def form(**changes):
         "misfire_limit": "10",
         "overlap": "skip",
         "jitter": "0",
+        "reason": "as told",
         "ticks-TOTAL_FORMS": "0",
         "ticks-INITIAL_FORMS": "0",
     }
@@ -258,7 +259,41 @@ def test_a_shared_time_that_is_deleted_takes_its_schedules_into_the_trail(browse
     """They go with it, and nothing else would say so."""
     tasks = [PeriodicTaskFactory(name=name, cron="5 4 * * *") for name in ("a", "b")]
     url = reverse("admin:django_celery_beat_crontabschedule_delete", args=[tasks[0].crontab_id])
-    assert browser.post(url, {"post": "yes"}).status_code == 302
+    assert browser.post(url, {"post": "yes", "reason": "moved"}).status_code == 302
     assert not PeriodicTask.objects.exists()
     entry = Audit.objects.get(verb="crontabschedule.delete")
     assert entry.details["schedules"] == ["a", "b"]
+    assert (entry.reason, entry.details["old"]["minute"]) == ("moved", "5")
+
+
+def test_an_edit_asks_why_and_keeps_what_was_and_what_is(browser):
+    """Of what it runs, when, and by which policy; only what has changed."""
+    task = PeriodicTaskFactory(cron="0 * * * *", policy={"misfire": "all", "overlap": "skip"})
+    typed = form(name=task.name, cron="30 * * * *", kwargs=task.kwargs, misfire_grace="5")
+    answer = browser.post(change_url(task), typed | {"reason": " "})
+    assert "reason" in answer.context["adminform"].form.errors
+    assert not Audit.objects.exists()
+    assert browser.post(change_url(task), typed | {"reason": "the bank closes"}).status_code == 302
+    entry = Audit.objects.get(verb="schedule.change", target_id=task.name)
+    assert entry.reason == "the bank closes"
+    old, new = entry.details["old"], entry.details["new"]
+    assert (old["cron"], new["cron"]) == ("0 * * * *", "30 * * * *")
+    assert (old["misfire_grace"], new["misfire_grace"]) == (60.0, 5.0)
+    assert "name" not in old | new
+    delete = reverse("admin:django_celery_beat_periodictask_delete", args=[task.pk])
+    browser.post(delete, {"post": "yes", "reason": "no more"})
+    entry = Audit.objects.get(verb="schedule.delete", target_id=task.name)
+    assert (entry.reason, entry.details["old"]["cron"]) == ("no more", "30 * * * *")
+
+
+def test_an_edit_of_a_shared_time_asks_why_too(browser):
+    """Schedules change with it."""
+    task = PeriodicTaskFactory(cron="5 4 * * *")
+    url = reverse("admin:django_celery_beat_crontabschedule_change", args=[task.crontab_id])
+    fields = ("hour", "day_of_week", "day_of_month", "month_of_year")
+    data = dict.fromkeys(fields, "*") | {"minute": "9", "timezone": "UTC"}
+    assert browser.post(url, data).status_code == 200
+    assert browser.post(url, data | {"reason": "summer"}).status_code == 302
+    entry = Audit.objects.get()
+    assert (entry.reason, entry.details["schedules"]) == ("summer", [task.name])
+    assert (entry.details["old"]["minute"], entry.details["new"]["minute"]) == ("5", "9")

@@ -1,0 +1,72 @@
+"""The forms of people and groups: what the person at the screen does not hold is refused."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import Group, Permission
+from unfold.forms import AdminOwnPasswordChangeForm, AdminPasswordChangeForm, UserChangeForm
+
+from apps.accounts import powers
+from apps.core.audited import AsksWhy
+
+
+class UserForm(UserChangeForm):  # type: ignore[misc]  # unfold ships no types
+    """A person; `actor` is who changes her."""
+
+    actor: Any = None
+
+    def clean_groups(self) -> Any:  # noqa: ANN401 a queryset
+        """Refuse groups that give more than the actor holds, whether added or taken away."""
+        return _unchanged(self, "groups", powers.groups_not_held)
+
+    def clean_user_permissions(self) -> Any:  # noqa: ANN401 a queryset
+        """Refuse permissions that the actor does not hold, whether added or taken away."""
+        return _unchanged(self, "user_permissions", powers.not_held)
+
+
+class GroupForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
+    """A group; `actor` is who changes it."""
+
+    actor: Any = None
+
+    class Meta:
+        model = Group
+        fields = ("name", "permissions")
+
+    def clean_permissions(self) -> Any:  # noqa: ANN401 a queryset
+        """Refuse permissions that the actor does not hold, whether added or taken away."""
+        return _unchanged(self, "permissions", powers.not_held)
+
+
+class PasswordForm(AsksWhy, AdminPasswordChangeForm):  # type: ignore[misc]  # unfold ships no types
+    """Another person's new password."""
+
+    field_order = ("password1", "password2", "usable_password", "reason")
+
+
+class OwnPasswordForm(AsksWhy, AdminOwnPasswordChangeForm):  # type: ignore[misc]  # unfold ships no types
+    """One's own new password."""
+
+    field_order = ("old_password", "new_password1", "new_password2", "reason")
+
+
+def _unchanged(
+    form: Any,  # noqa: ANN401 one of the above
+    name: str,
+    lacking: Callable[[Any, Iterable[Any]], list[Any]],
+) -> Any:  # noqa: ANN401 a queryset
+    """Return what was chosen; raises where it adds or takes what the actor does not hold."""
+    chosen = form.cleaned_data[name]
+    before = set(getattr(form.instance, name).all()) if _is_saved(form.instance) else set()
+    moved: list[Group | Permission] = sorted(before ^ set(chosen), key=str)
+    if lacked := lacking(form.actor, moved):
+        names = ", ".join(str(each) for each in lacked[:5])
+        raise forms.ValidationError(
+            f"You may neither give nor take what you do not hold yourself: {names}."
+        )
+    return chosen
+
+
+def _is_saved(instance: Any) -> bool:  # noqa: ANN401 any model
+    return not instance._state.adding

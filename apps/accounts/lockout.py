@@ -1,0 +1,131 @@
+"""How many wrong passwords an account and an address may give: django-axes, by our rules."""
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from axes.handlers.database import AxesDatabaseHandler
+from axes.models import AccessAttempt
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Sum
+from django.http import HttpRequest, HttpResponse
+
+from apps.accounts import sessions, signing
+from apps.core import audit
+from apps.core.errorpages import error_page
+
+#: As wide as the column.
+_LONGEST = 255
+
+
+class Handler(AxesDatabaseHandler):  # type: ignore[misc]  # axes ships no types
+    """Counts as axes does, but an address, behind which many sit, may fail more often.
+
+    A right password forgets the failures of its own account alone: axes would forget those
+    of the address too, and whoever has an account could try others' passwords for ever.
+    """
+
+    def user_login_failed(
+        self,
+        sender: Any,  # noqa: ANN401 a signal's
+        credentials: Mapping[str, Any],
+        request: HttpRequest | None = None,
+        **kwargs: Any,  # noqa: ANN401 a signal's
+    ) -> None:
+        """Count a failure and write it down; one that was refused unread is a log line only."""
+        was_locked = getattr(request, "axes_locked_out", False)
+        super().user_login_failed(sender, credentials, request, **kwargs)
+        if request is None:
+            return
+        user = signing.known(account_name(request, credentials))
+        address: str | None = request.axes_ip_address  # type: ignore[attr-defined]  # axes'
+        if was_locked:
+            signing.said("refused", address=address, user=user)
+            return
+        signing.happened("failed", address=address, user=user)
+        if request.axes_locked_out:  # type: ignore[attr-defined]  # axes'
+            signing.happened("locked", address=address, user=user)
+
+    def user_logged_in(self, sender: Any, request: HttpRequest, user: Any, **kwargs: Any) -> None:  # noqa: ANN401 a signal's
+        """Write down who came in, from where; her failures are forgotten, the session begins."""
+        super().user_logged_in(sender, request, user, **kwargs)
+        sessions.begin(request)
+        if signing.is_of_the_web(request):
+            forget(user.get_username())
+            address: str | None = request.axes_ip_address  # type: ignore[attr-defined]  # axes'
+            signing.happened("in", address=address, user=user, actor=user)
+
+    def user_logged_out(self, sender: Any, request: HttpRequest, user: Any, **kwargs: Any) -> None:  # noqa: ANN401 a signal's
+        """Write down who left, or whose session ended."""
+        super().user_logged_out(sender, request, user, **kwargs)
+        if user is not None and signing.is_of_the_web(request):
+            address: str | None = request.axes_ip_address  # type: ignore[attr-defined]  # axes'
+            why = getattr(request, "session_over", "")
+            signing.happened("out", address=address, user=user, actor=user, why=why)
+
+    def get_failures(self, request: HttpRequest, credentials: Any = None) -> int:  # noqa: ANN401 axes'
+        """Return the failures that count: those of the account, or as many as the address's are."""
+        of_account, of_address = (
+            attempts.aggregate(total=Sum("failures_since_start"))["total"] or 0
+            for attempts in self.get_user_attempts(request, credentials)
+        )
+        if request.axes_ip_address is None:  # type: ignore[attr-defined]  # axes'
+            return int(of_account)
+        share = of_address * settings.SIGN_IN_FAILURES // settings.SIGN_IN_FAILURES_AT_ADDRESS
+        return int(max(of_account, share))
+
+
+def account_name(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
+    """Return the account that a sign-in is for, in one spelling: what axes counts by."""
+    given = (credentials or {}).get("username")
+    return spelling(str(request.POST.get("username", "") if given is None else given))
+
+
+def spelling(name: str) -> str:
+    """Return a typed name as the sign-in form reads it, any case being one."""
+    text = unicodedata.normalize("NFKC", name.replace("\x00", "")).strip().lower()
+    return text[:_LONGEST]
+
+
+def locked(
+    request: HttpRequest,
+    response: HttpResponse | None = None,
+    credentials: object = None,
+) -> HttpResponse:
+    """Return the page for somebody who must wait; it tells not whether such an account exists."""
+    minutes = max(1, round(settings.SIGN_IN_LOCK_SECONDS / 60))
+    page = error_page(
+        request,
+        status=429,
+        title="Too many wrong passwords",
+        reason=f"Try again in {minutes} minutes, or ask an administrator to unlock the account.",
+    )
+    page["Retry-After"] = str(settings.SIGN_IN_LOCK_SECONDS)
+    return page
+
+
+def forget(name: str) -> int:
+    """Forget the failures of an account, as after a right password; return how many rows."""
+    count: int = AccessAttempt.objects.filter(username=spelling(name)).delete()[0]
+    return count
+
+
+def unlock(*, attempt: Any, by: str, actor: object, reason: str) -> int:  # noqa: ANN401 axes' row
+    """Forget the failures of the row's account or address; return how many rows went.
+
+    `by` is `username` or `ip_address`.
+    """
+    value = getattr(attempt, by)
+    with transaction.atomic():
+        count: int = AccessAttempt.objects.filter(**{by: value}).delete()[0]
+        audit.record(
+            verb="sign_in.unlock",
+            target_type="sign in",
+            target_id=str(value)[:128],
+            actor=actor,
+            count=count,
+            reason=reason,
+            details={"by": "account" if by == "username" else "address"},
+        )
+    return count
