@@ -9,7 +9,7 @@ from apps.core.environment import forget_service_ports
 forget_service_ports()  # before Flower reads its own
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
-app = Celery("celeriac")
+app = Celery("celeriac", amqp="tasks.broker:AMQP")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # Plain tasks of Django apps; the ledger's kinds are named in JOBS_MODULES.
 app.autodiscover_tasks()

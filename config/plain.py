@@ -18,7 +18,7 @@ from config.celery import app as ledger_app
 #: Seconds.
 SOFT_TIME_LIMIT, TIME_LIMIT, VISIBILITY_TIMEOUT = 25 * 60, 30 * 60, 60 * 60
 
-app = Celery("celeriac-plain", set_as_current=False)
+app = Celery("celeriac-plain", amqp="tasks.broker:AMQP", set_as_current=False)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
     broker_transport_options={
@@ -33,6 +33,7 @@ app.conf.update(
     accept_content=["json"],
     result_accept_content=["json"],
     task_track_started=True,
+    worker_consumer="tasks.consumer:Consumer",
     task_acks_late=True,
     task_reject_on_worker_lost=True,
 )

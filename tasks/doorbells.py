@@ -15,6 +15,7 @@ from celery.exceptions import Ignore, Retry, WorkerShutdown
 from celery.worker.request import Request
 from celery.worker.state import task_ready
 
+from apps.jobs import garbage
 from apps.jobs.errors import JobFailed
 from apps.jobs.naming import named
 from apps.jobs.running import execute
@@ -36,6 +37,11 @@ class Retired(SystemExit):
 
 class Doorbell(Request):
     """A doorbell as the worker's parent sees it."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set it, but for the limits: the watch ends what runs too long, the broker has no say."""
+        if name != "time_limits":
+            super().__setattr__(name, value)
 
     def on_failure(
         self,
@@ -86,7 +92,7 @@ def _read(ids: Any) -> list[UUID]:  # noqa: ANN401 whatever the broker brought
         if not 0 < len(jobs) <= MOST_IDS:
             raise ValueError(f"{len(jobs)} ids")
     except (TypeError, ValueError, AttributeError) as error:
-        logger.warning("this is no doorbell, so nobody answers: %s", str(error)[:200])
+        garbage.drop("queue", ids, error)
         raise Ignore from None
     return jobs
 

@@ -23,6 +23,7 @@ WAIT_SECONDS = "celeriac_wait_seconds"
 RINGS = "celeriac_rings_total"
 STALE = "celeriac_stale_writes_total"
 RESCUED = "celeriac_rescued_total"
+ANSWERS = "celeriac_answers_total"
 
 #: How a run ended. A release is no run: it is as if the job had never been claimed.
 _OUTCOMES = {
@@ -100,6 +101,11 @@ def taken_back(settled: Iterable[Settled], entries: Iterable[Entry]) -> None:
 def rung(queue: str, jobs: int) -> None:
     """Count jobs that were rung; one that is rung again counts again."""
     counts.add((RINGS, queue), jobs)
+
+
+def answered(process: str) -> None:
+    """Count that a process did what it lives for: worker, dispatcher, listener, rescue or beat."""
+    counts.add((ANSWERS, process))
 
 
 def _outcome(state: State, entry: Entry) -> str | None:

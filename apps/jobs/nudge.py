@@ -7,6 +7,7 @@ job one poll of the dispatcher.
 
 import json
 import logging
+import math
 import os
 import threading
 import time
@@ -29,6 +30,11 @@ TIMEOUT = 0.05
 MUTED_FOR = 5.0
 #: More ids than this in one message are left to the dispatcher's own search.
 MOST_IDS = 2_000
+#: Bytes of a message that may come from us; keys and names are as long as the ledger lets them be.
+LONGEST = 1 << 20
+_LONGEST_NAME = 500
+#: Epoch seconds from 1970 to 9999.
+_LAST_MOMENT = 253_402_300_799.0
 
 
 @dataclass(slots=True)
@@ -41,6 +47,8 @@ class Nudge:
     workers: bool = False
     #: Messages may have been missed: look everywhere.
     missed: bool = False
+    #: Whose ear this tries, and nothing else: see listen.py.
+    canary: str = ""
 
     def __bool__(self) -> bool:
         """Whether it says anything."""
@@ -70,30 +78,57 @@ class Nudge:
                 "ids": [str(job_id) for job_id in list(self.ids)[:MOST_IDS]],
                 "locks": sorted(self.locks),
                 "workers": self.workers,
+                **({"canary": self.canary} if self.canary else {}),
             },
             separators=(",", ":"),
         )
 
     @classmethod
     def decode(cls, text: str | bytes) -> "Nudge":
-        """Return what a message says; ValueError where it is none."""
+        """Return what a message says; ValueError where it is none of ours, in any part."""
+        if len(text) > LONGEST:
+            raise ValueError(f"a nudge of {len(text)} bytes")
         try:
             return cls._read(json.loads(text))
-        except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"This is no nudge: {text!r:.200}") from error
+        except (AttributeError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
+            raise ValueError(f"no nudge: {error!r}") from error
 
     @classmethod
     def _read(cls, values: dict[str, Any]) -> "Nudge":
+        ids, locks = values.get("ids", ()), values.get("locks", ())
         nudge = cls(
-            ids={UUID(job_id) for job_id in values.get("ids", ())},
-            locks=set(values.get("locks", ())),
+            ids={UUID(job_id) for job_id in ids[:MOST_IDS]},
+            locks={_name(lock) for lock in locks},
             workers=bool(values.get("workers")),
+            canary=_name(values.get("canary", "")),
         )
         for queue, levels in values.get("queues", {}).items():
-            nudge.queues.setdefault(queue, {})
+            nudge.queues.setdefault(_name(queue), {})
             for priority, run_at in levels:
-                nudge.add(queue, int(priority), float(run_at))
+                nudge.add(queue, _priority(priority), _moment(run_at))
         return nudge
+
+
+def _name(value: object) -> str:
+    """Return a name or key that the ledger could hold; ValueError where it could not."""
+    if not isinstance(value, str) or len(value) > _LONGEST_NAME or "\0" in value:
+        raise ValueError(f"no name: {value!r:.100}")
+    value.encode()  # half a surrogate pair is no text
+    return value
+
+
+def _priority(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not -100 <= value <= 100:
+        raise ValueError(f"no priority: {value!r:.100}")
+    return value
+
+
+def _moment(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"no time: {value!r:.100}")
+    if not (math.isfinite(value) and 0 <= value <= _LAST_MOMENT):
+        raise ValueError(f"no time: {value!r:.100}")
+    return float(value)
 
 
 def after_commit(
@@ -134,6 +169,11 @@ def wake(*, queues: Iterable[str], using: str = "default") -> None:
 def worker_came(*, using: str = "default") -> None:
     """Tell the dispatchers that a worker has come."""
     _after_commit(Nudge(workers=True), using)
+
+
+def ask(ear: str) -> None:
+    """Send a canary: the ear of that name should hear it within moments."""
+    _sender.send(Nudge(canary=ear))
 
 
 def _after_commit(nudge: Nudge, using: str) -> None:

@@ -196,6 +196,12 @@ class Bells:
                 self._drop(rung)
                 yield rung
 
+    def doubt(self, until: float) -> None:
+        """Wait no longer than `until` (monotonic) for any of them: the broker may have lost all."""
+        for line in self._lines.values():
+            for rung in line.bells.values():
+                rung.again_at, rung.sure = min(rung.again_at, until), False
+
     def forget_kinds(self, kinds: Iterable[str]) -> None:
         """Forget all bells of these kinds."""
         names = set(kinds)

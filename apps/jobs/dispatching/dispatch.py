@@ -127,6 +127,7 @@ class Dispatcher:
             self.find_levels(self.lanes)
             for lane in self.lanes.values():
                 lane.look_back(LATE)
+            self.bells.doubt(self.clock() + window.AGAIN_DOUBTED)
             self._mute_until = 0.0
         for queue, levels in nudge.queues.items():
             self._hear_queue(queue, levels)

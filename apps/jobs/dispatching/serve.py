@@ -2,12 +2,13 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import connection
 
+from apps.core.away import is_away
+from apps.jobs import counted
 from apps.jobs.dispatching import expire, fleet, rescue
 from apps.jobs.dispatching.dispatch import Dispatcher
 from apps.jobs.dispatching.duties import Duty
@@ -15,6 +16,7 @@ from apps.jobs.dispatching.listen import Listener
 from apps.jobs.dispatching.sweep import Sweep
 from apps.jobs.enqueueing import queues
 from apps.jobs.nudge import Nudge
+from apps.jobs.running.hot import Answered
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ class Server:
         self.dispatcher = dispatcher
         self.listener = listener
         self._stopped = threading.Event()
-        self._pause = 0.0
+        self._pause, self._away = 0.0, False
         self._sweep = Sweep(dispatcher.bells)
         self._fleet = Duty(dispatcher.read_fleet, interval=1.0, share=0.2)
         self._duties = (
@@ -41,23 +43,27 @@ class Server:
             Duty(dispatcher.look_back, interval=1.0),
             Duty(self._find_levels, interval=1.0, share=_SEARCH),
             Duty(self._sweep_slice, interval=5.0, share=_SEARCH),
+            Duty(listener.tend, interval=1.0),
             Duty(self._prune_workers, interval=600.0),
         )
+        #: Since when no rescue has been possible (monotonic), and whether that was said.
+        self._no_rescue_since, self._no_rescue_said = dispatcher.clock(), False
 
     def run(self, *, ready: Callable[[], None] = lambda: None) -> None:
         """Dispatch until `stop`; call `ready` when the listener and the first leases are there."""
         self.listener.start()
-        try:
-            self._until_done(self._start)
-            if not self._stopped.is_set():
-                ready()
-            nudge = Nudge(missed=True)
-            while not self._stopped.is_set():
-                self._until_done(lambda heard=nudge: self._turn(heard))  # type: ignore[misc]
-                nudge = self.listener.wait(self.dispatcher.pause())
-        finally:
-            self.listener.close()
-            self._release()
+        with connection.execute_wrapper(Answered(self._touch)):
+            try:
+                while not self._stopped.is_set() and self._attempt(self._start) is not None:
+                    pass
+                if not self._stopped.is_set():
+                    ready()
+                nudge = Nudge(missed=True)
+                while not self._stopped.is_set():
+                    nudge = self._next(nudge)
+            finally:
+                self.listener.close()
+                self._release()
 
     def once(self) -> int:
         """Do one round with all duties; return how many jobs were rung."""
@@ -89,43 +95,75 @@ class Server:
             duty.perform(self.dispatcher.clock)
         return rung
 
-    def _until_done(self, step: Callable[[], int]) -> None:
-        """Do `step`; while the database is away, try again with a pause."""
-        while not self._stopped.is_set():
-            try:
-                step()
-            except (DatabaseError, InterfaceError) as error:
-                self._endure(error)
-            else:
-                if self._pause:
-                    logger.info("the database is back")
-                self._pause = 0.0
-                return
+    def _next(self, nudge: Nudge) -> Nudge:
+        """Do one turn; return what it should hear next.
 
-    def _endure(self, error: Exception) -> None:
-        self.dispatcher.contact.lose()
-        if not isinstance(error, OperationalError | InterfaceError):
-            logger.exception("a round failed")
-        elif not self._pause:
-            logger.error("the database is away, trying again: %s", error)
+        A turn that failed is done again with the same nudge only while the database is away:
+        what failed otherwise may be the nudge's fault, and would fail for ever.
+        """
+        away = self._attempt(lambda: self._turn(nudge))
+        if away is None:
+            return self.listener.wait(self.dispatcher.pause())
+        nudge = nudge if away else Nudge(missed=True)
+        nudge.merge(self.listener.wait(0))
+        return nudge
+
+    def _attempt(self, step: Callable[[], object]) -> bool | None:
+        """Do `step`; where it fails, pause and return whether the database is away, else None."""
+        try:
+            step()
+        except Exception as error:  # a loop that ends for any reason rings no more
+            return self._endure(error)
+        if self._away:
+            logger.info("the database is back")
+        self._pause, self._away = 0.0, False
+        return None
+
+    def _endure(self, error: Exception) -> bool:
+        away = is_away(error)
+        if not away:
+            logger.error("a round failed, trying again", exc_info=error)
+        else:
+            self.dispatcher.contact.lose()
+            if not self._away:
+                logger.error("the database is away, trying again: %s", error)
+            self._away = True
         connection.close()
         self._pause = min(_LONGEST_PAUSE, self._pause * 2 or _FIRST_PAUSE)
         self._stopped.wait(self._pause)
+        return away
+
+    def _touch(self) -> None:
+        """Note an answered statement: a round of many takes long where the database is slow."""
+        self.dispatcher.contact.touch(self.dispatcher.clock())
 
     def _release(self) -> None:
         try:
             self.dispatcher.leases.release()
-        except (DatabaseError, InterfaceError) as error:
+        except Exception as error:
             logger.warning("the queue leases could not be given up: %s", error)
         connection.close()
 
     # -- duties --------------------------------------------------------------------------
 
     def _rescue(self) -> bool:
-        lease = settings.JOBS_WORKER_LEASE_SECONDS
-        if self.dispatcher.contact.lasts(time.monotonic()) <= lease:
+        now = self.dispatcher.clock()
+        if self.dispatcher.contact.lasts(now) <= settings.JOBS_WORKER_LEASE_SECONDS:
+            self._say_no_rescue(now)
             return False
+        if self._no_rescue_said:
+            logger.info("rescue goes on")
+        self._no_rescue_since, self._no_rescue_said = now, False
+        counted.answered("rescue")
         return len(rescue.rescue()) >= rescue.MOST
+
+    def _say_no_rescue(self, now: float) -> None:
+        """Say once that lost jobs wait, when they have waited for longer than a start takes."""
+        waits = now - self._no_rescue_since
+        if not self._no_rescue_said and waits > 1.25 * settings.JOBS_WORKER_LEASE_SECONDS:
+            self._no_rescue_said = True
+            text = "rescue waits: contact broken, nobody was taken back for %.0f s; it needs %.0f s"
+            logger.warning(text, waits, settings.JOBS_WORKER_LEASE_SECONDS)
 
     def _expire(self) -> bool:
         count = expire.expire()

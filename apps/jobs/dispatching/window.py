@@ -17,6 +17,8 @@ ALONE = 0.002
 AGAIN_SOONEST, AGAIN_LATEST = 5.0, 60.0
 #: The same where it is not known whether the broker took the doorbell.
 AGAIN_UNCERTAIN = 2.0
+#: The same where the broker went away after it had taken it.
+AGAIN_DOUBTED = 1.0
 #: Rows read behind a circuit besides those that may go: some were rung already.
 PACED_SPARE = 32
 

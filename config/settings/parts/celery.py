@@ -14,7 +14,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
     # A doorbell is worthless: the ledger rings again, so nothing needs acknowledging.
     "ack_emulation": False,
     "socket_timeout": 5,
-    "socket_connect_timeout": 3,
+    # A broker that comes back is met within a second or two: each try is a short one.
+    "socket_connect_timeout": 1,
     "socket_keepalive": True,
 }
 # Plain tasks leave results; jobs of the ledger are never remembered by Celery (tasks/base.py).
@@ -24,6 +25,7 @@ CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_DEFAULT_QUEUE = "plain"
 CELERY_RESULT_BACKEND = "django-db"
 CELERY_RESULT_EXTENDED = True
+CELERY_WORKER_CONSUMER = "tasks.consumer:LedgerConsumer"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False

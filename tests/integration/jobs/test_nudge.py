@@ -1,5 +1,6 @@
 """Nudges: once a transaction, after its commit, and never in the way."""
 
+import json
 import os
 import socket
 import time
@@ -8,11 +9,17 @@ from uuid import uuid4
 
 import pytest
 from django.db import transaction
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from apps.jobs import nudge
+from apps.jobs.dispatching import listen
+from apps.jobs.dispatching.lanes import Lane
 from apps.jobs.dispatching.listen import Listener
 from apps.jobs.nudge import Nudge
 from tests.support.processes import wait_until
+from tests.support.rubbish import NUDGES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -188,3 +195,88 @@ def test_a_fork_may_speak_though_another_thread_spoke_at_that_moment():
             os._exit(0 if nudge._sender._lock.acquire(timeout=1) else 1)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+)
+NEARLY = st.fixed_dictionaries(
+    {},
+    optional={
+        "queues": ANYTHING | st.dictionaries(st.text(), st.lists(st.lists(ANYTHING, max_size=3))),
+        "ids": ANYTHING | st.lists(ANYTHING | st.uuids().map(str)),
+        "locks": ANYTHING | st.lists(st.text(max_size=600) | st.just("\0")),
+        "workers": ANYTHING,
+        "canary": ANYTHING,
+    },
+)
+
+
+@examples(max_examples=int(os.environ.get("FUZZ", "40")), deadline=None)
+@given(said=(ANYTHING | NEARLY).map(json.dumps) | st.binary() | st.sampled_from(NUDGES))
+def test_what_is_read_as_a_nudge_can_be_acted_on(said):
+    """Anything else is a ValueError: no other error, and nothing that the database would refuse."""
+    try:
+        heard = Nudge.decode(said)
+    except ValueError:
+        return
+    lane = Lane("default", 1.5)
+    for levels in heard.queues.values():
+        for priority, run_at in levels.items():
+            lane.hear(priority, run_at)
+    for text in (*heard.queues, *heard.locks):
+        assert "\0" not in text
+        text.encode()
+
+
+def test_a_dead_thread_is_replaced_and_hears(listener, broker, monkeypatch):
+    """Whatever ended it."""
+    monkeypatch.setattr(Listener, "_is_over", property(lambda self: True))
+    wait_until(lambda: not listener._thread.is_alive())
+    monkeypatch.undo()
+    listener.tend()
+    wait_until(lambda: listener.wait(0.2).missed)
+    nudge.worker_came()
+    wait_until(lambda: listener.wait(0.2).workers)
+
+
+def test_nothing_that_a_listener_meets_ends_its_thread(listener, broker, monkeypatch):
+    """Not the errors of its broker alone."""
+    monkeypatch.setattr(Nudge, "decode", lambda data: 1 / 0)
+    nudge.worker_came()
+    wait_until(lambda: not listener._hears.is_set())
+    monkeypatch.undo()
+    wait_until(lambda: listener.wait(0.2).missed)
+    nudge.reset()
+    nudge.worker_came()
+    wait_until(lambda: listener.wait(0.2).workers)
+
+
+def test_a_quiet_ear_is_asked_and_a_deaf_one_is_replaced(listener, monkeypatch):
+    """A canary comes back through the channel; where none does, another thread listens."""
+    monkeypatch.setattr(listen, "QUIET", 0.2)
+    monkeypatch.setattr(listen, "PATIENCE", 0.1)
+
+    def hears():
+        listener.tend()
+        return not listener.is_deaf and listener._heard_at > listener._asked_at
+
+    wait_until(hears)
+    monkeypatch.setattr(Listener, "_hand_over", lambda self, data: None)
+    first = listener._thread
+    wait_until(lambda: listener.tend() or listener.is_deaf)
+    wait_until(lambda: listener.tend() or listener._thread is not first)
+    monkeypatch.undo()
+    wait_until(lambda: listener.tend() or not listener.is_deaf)
+
+
+def test_a_flood_becomes_a_look_everywhere(broker, monkeypatch):
+    """A dispatcher that is busy keeps no more than so many of them."""
+    monkeypatch.setattr(listen, "MOST_WAITING", 3)
+    ear = Listener(os.environ["BROKER_URL"])
+    for _ in range(9):
+        ear._hand_over(Nudge(ids={uuid4()}).encode().encode())
+    heard = ear.wait(0)
+    assert len(heard.ids) == 3
+    assert heard.missed

@@ -1,0 +1,104 @@
+"""The dispatcher's loop: whatever fails in a turn, the next one comes."""
+
+from contextlib import contextmanager
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from apps.jobs.dispatching.serve import Server
+from apps.jobs.models import Job
+from apps.jobs.nudge import Nudge
+from apps.jobs.running.hot import Answered
+from tests.integration.jobs.dispatching import Desk, queued, start
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Deaf:
+    """A listener that hears nothing."""
+
+    def wait(self, timeout):
+        """Return at once."""
+        return Nudge()
+
+    def tend(self):
+        """Do nothing."""
+
+
+@pytest.fixture
+def served():
+    """Return a desk and the server of its dispatcher."""
+    desk = Desk()
+    return desk, Server(desk.dispatcher, Deaf())
+
+
+@contextmanager
+def slow(clock, seconds):
+    """Let every statement take so long by the desk's clock."""
+
+    def wrapper(execute, *args):
+        clock.now += seconds
+        return execute(*args)
+
+    with connection.execute_wrapper(wrapper):
+        yield
+
+
+def test_a_nudge_that_the_database_refuses_is_not_heard_again(served, caplog):
+    """A round goes on with a look everywhere instead: what was refused once would be for ever."""
+    _, server = served
+    poison = Nudge(locks={"\0"})
+    poison.add("default", 0, 0.0)
+    heard = server._next(poison)
+    assert heard == Nudge(missed=True)
+    assert "a round failed" in caplog.text
+    assert server._next(heard) == Nudge()
+
+
+def test_whatever_a_round_raises_the_loop_goes_on(served, monkeypatch, caplog):
+    """Not the database's errors alone."""
+    desk, server = served
+    monkeypatch.setattr(desk.dispatcher, "round", lambda nudge: 1 / 0)
+    assert server._next(Nudge()) == Nudge(missed=True)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_nudge_is_kept_while_the_database_is_away(served):
+    """It says what to ring when the database is back."""
+    _, server = served
+    nudge = Nudge()
+    nudge.add("default", 3, 5.0)
+
+    def gone(execute, *args):
+        connection.connection.close()
+        return execute(*args)
+
+    with connection.execute_wrapper(gone):
+        assert server._next(nudge) == nudge
+    assert server._next(nudge) == Nudge()
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2.0])
+def test_lost_jobs_are_rescued_over_a_slow_database(served, settings, seconds):
+    """Each answer is contact: a round of many statements takes longer than a gap may."""
+    desk, server = served
+    (job_id,) = queued()
+    start([job_id], uuid4())
+    Job.objects.filter(pk=job_id).update(started_at=timezone.now() - timedelta(hours=1))
+    with slow(desk.clock, seconds), connection.execute_wrapper(Answered(server._touch)):
+        deadline = desk.clock.now + 10 * settings.JOBS_WORKER_LEASE_SECONDS
+        while Job.objects.filter(pk=job_id, state="running").exists():
+            assert desk.clock.now < deadline, "nobody was rescued"
+            server._next(Nudge())
+
+
+def test_a_rescue_that_must_wait_says_so_once(served, settings, caplog):
+    """An operator reads why lost jobs stay; and when they no longer do."""
+    desk, server = served
+    with slow(desk.clock, desk.dispatcher.contact.longest_gap + 1):
+        for _ in range(20):
+            server._next(Nudge())
+    assert caplog.text.count("rescue waits: contact broken") == 1
