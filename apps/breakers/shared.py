@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from redis.retry import Retry
 
 from apps.breakers.options import Options
 from apps.breakers.replies import Finding, Reply, Report, Snapshot, State
+from apps.core import broker
 
 PREFIX = "celeriac:breaker:"
 
@@ -33,17 +35,23 @@ class Store:
     """One connection pool to the store, muted for a while after a failure."""
 
     def __init__(self, url: str, *, timeout: float, mute: float) -> None:
-        self.client = redis.Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
+        self._url = url
+        self._timeout = timeout
+        self._scripts: dict[str, Any] = {}
+        self._mute = mute
+        self._muted_until = 0.0
+
+    @cached_property
+    def client(self) -> redis.Redis:
+        """The client; raises redis.RedisError where the address is none."""
+        return broker.client(
+            self._url,
+            socket_timeout=self._timeout,
+            socket_connect_timeout=self._timeout,
             # A pooled connection may have died unnoticed: try once more, but never wait twice.
             retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
             decode_responses=True,
         )
-        self._scripts = {n: self.client.register_script(text) for n, text in _SCRIPTS.items()}
-        self._mute = mute
-        self._muted_until = 0.0
 
     @property
     def muted(self) -> bool:
@@ -56,6 +64,9 @@ class Store:
 
     def run(self, script: str, name: str, *args: str | int) -> Any:  # noqa: ANN401 Lua's answer
         """Run one script for the breaker `name`; raises redis.RedisError."""
+        if not self._scripts:
+            made = {each: self.client.register_script(text) for each, text in _SCRIPTS.items()}
+            self._scripts = made
         return self._scripts[script](keys=[f"{PREFIX}{{{name}}}"], args=list(args))
 
 

@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error
 
 from apps.breakers import options
 from apps.breakers.errors import BreakerError
+from apps.core import broker
 from apps.jobs import registry
 from apps.jobs.errors import InvalidArgs
 from apps.jobs.registry import Kind
@@ -28,6 +29,17 @@ def check_heartbeat(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
     )
     hint = "Let the lease be at least twice the heartbeat; four times is better."
     return [Error(text, hint=hint, id="jobs.E001")]
+
+
+def check_addresses(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+    """Report addresses of Redis or Valkey that not every client could use."""
+    found: list[CheckMessage] = []
+    for name in ("BROKER_URL", "JOBS_NUDGE_URL", "BREAKERS_STORE_URL", "CACHE_URL"):
+        try:
+            broker.client(getattr(settings, name)).close()
+        except broker.BadAddress as error:
+            found.append(Error(f"{name}: {error}", id="jobs.E006"))
+    return found
 
 
 def check_kinds(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's

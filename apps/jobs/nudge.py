@@ -23,6 +23,8 @@ from django.db import connections, transaction
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from apps.core import broker
+
 logger = logging.getLogger(__name__)
 
 CHANNEL = "celeriac:nudge"
@@ -233,7 +235,7 @@ class _Sender:
 
 def client(url: str, *, timeout: float) -> redis.Redis:
     """Return a client that fails fast and never tries twice."""
-    return redis.Redis.from_url(
+    return broker.client(
         url,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,

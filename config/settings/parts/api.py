@@ -21,9 +21,10 @@ API_MAX_BULK_BYTES = 16 * 1024 * 1024
 #: The throttle's own, which waits for nobody: a cache that is away must not hold calls up.
 CACHES["api"] = {
     "BACKEND": "django.core.cache.backends.redis.RedisCache",
-    "LOCATION": CACHE_URL,
+    "LOCATION": [CACHE_URL],  # as text it would be split at ; and ,
     "KEY_PREFIX": "api",
     "OPTIONS": {
+        "pool_class": "apps.core.broker.Pool",
         "socket_timeout": 0.1,
         "socket_connect_timeout": 0.1,
         "retry": Retry(NoBackoff(), 0),

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from apps.core import broker
 from apps.core.environment import env
 
 BROKER_URL = env.str("BROKER_URL", default="redis://localhost:6379/0")
 
-CELERY_BROKER_URL = BROKER_URL
+CELERY_BROKER_URL = broker.celery_url(BROKER_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_POOL_ACQUIRE_TIMEOUT = 5
@@ -17,6 +18,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
     # A broker that comes back is met within a second or two: each try is a short one.
     "socket_connect_timeout": 1,
     "socket_keepalive": True,
+    **broker.celery_options(BROKER_URL),
 }
 # Plain tasks leave results; jobs of the ledger are never remembered by Celery (tasks/base.py).
 CELERY_TASK_TRACK_STARTED = False

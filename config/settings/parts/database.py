@@ -14,7 +14,11 @@ CACHE_URL = env.str("CACHE_URL", default="redis://localhost:6379/1")
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": CACHE_URL,
-        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+        "LOCATION": [CACHE_URL],  # as text it would be split at ; and ,
+        "OPTIONS": {
+            "pool_class": "apps.core.broker.Pool",
+            "socket_timeout": 2,
+            "socket_connect_timeout": 2,
+        },
     }
 }
