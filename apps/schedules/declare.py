@@ -1,8 +1,9 @@
 """Schedules beside the code: what `@job(..., schedule=…)` and CELERY_BEAT_SCHEDULE declare."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -10,19 +11,18 @@ from django.conf import settings
 from apps.jobs import registry
 from apps.schedules.crontab import crontab
 from apps.schedules.definition import LONGEST, SHORTEST
+from apps.schedules.entries import DEFAULTS, fields_of
 from apps.schedules.errors import InvalidSchedule
 from apps.schedules.models import Misfire, Overlap
 
 _CRON = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
-#: Options of an entry of CELERY_BEAT_SCHEDULE that a periodic task has, too.
-_OPTIONS = ("queue", "priority", "expire_seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """When a declared job runs, and by which policy (spans in seconds).
 
-    `when` is a Celery crontab, a timedelta, or a number of seconds.
+    `when` is a Celery crontab or solar, beat's clocked, a timedelta, or a number of seconds.
     """
 
     when: Any
@@ -52,40 +52,36 @@ class Declaration:
 POLICY = ("misfire", "misfire_limit", "misfire_grace", "overlap", "deadline", "jitter")
 
 
-def declarations() -> list[Declaration]:
-    """Return what the kinds and the settings declare, each name once; settings win."""
-    found = {one.name: one for one in [*_of_kinds(), *_of_settings()]}
-    return [found[name] for name in sorted(found)]
-
-
-def _of_kinds() -> Iterator[Declaration]:
+def declarations() -> dict[str, Declaration | InvalidSchedule]:
+    """Return what the kinds and the settings declare, or why it can't be, by name; settings win."""
+    entries: Mapping[str, object] = getattr(settings, "CELERY_BEAT_SCHEDULE", {})
+    found: dict[str, Declaration | InvalidSchedule] = {}
     for kind in registry.kinds():
         if kind.schedule is not None:
-            yield _declaration(kind.name, kind.name, kind.schedule, {})
-
-
-def _of_settings() -> Iterator[Declaration]:
-    entries: Mapping[str, Mapping[str, Any]] = getattr(settings, "CELERY_BEAT_SCHEDULE", {})
+            fields = {**DEFAULTS, "task": kind.name, "when": kind.schedule}
+            found[kind.name] = _or_why_not(kind.name, lambda fields=fields: fields)  # type: ignore[misc]  # bound now
     for name, entry in entries.items():
-        options = dict(entry.get("options") or {})
-        if isinstance(options.get("expires"), int | float):
-            options["expire_seconds"] = int(options["expires"])
-        extra = {key: options[key] for key in _OPTIONS if options.get(key) is not None}
-        extra["args"] = list(entry.get("args") or [])
-        extra["kwargs"] = dict(entry.get("kwargs") or {})
-        yield _declaration(name, entry["task"], entry["schedule"], extra)
+        found[name] = _or_why_not(name, lambda name=name, entry=entry: fields_of(name, entry))  # type: ignore[misc]  # bound now
+    return dict(sorted(found.items()))
 
 
-def _declaration(name: str, task: str, schedule: object, extra: dict[str, Any]) -> Declaration:
-    whole = schedule if isinstance(schedule, Schedule) else Schedule(schedule)
-    row: dict[str, Any] = {
-        "task": task,
-        "when": _when(name, whole),
-        "args": [],
-        "kwargs": dict(whole.kwargs),
-        **dict.fromkeys(_OPTIONS),
-        **extra,
-    }
+def _or_why_not(name: str, read: Callable[[], dict[str, Any]]) -> Declaration | InvalidSchedule:
+    try:
+        return _declaration(name, read())
+    except InvalidSchedule as error:
+        return error
+
+
+def _declaration(name: str, fields: dict[str, Any]) -> Declaration:
+    given = fields["when"]
+    whole = given if isinstance(given, Schedule) else Schedule(given)
+    row = {**fields, "when": _when(name, whole), "kwargs": {**whole.kwargs, **fields["kwargs"]}}
+    if "clocked" in row["when"]:
+        row["one_off"] = True  # its moment comes once
+    try:
+        json.dumps([row[key] for key in ("args", "kwargs", "headers")], allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidSchedule(f"{name}: arguments are kept as JSON: {error}.") from error
     policy = {key: getattr(whole, key) for key in POLICY}
     _check(name, row["when"], policy)
     return Declaration(name, row, policy)
@@ -116,6 +112,10 @@ def _when(name: str, schedule: Schedule) -> dict[str, Any]:
     if hasattr(when, "_orig_minute"):
         fields = {key: _cron_text(getattr(when, f"_orig_{key}")) for key in _CRON}
         return {"crontab": fields | {"zone": schedule.zone or _default_zone()}}
+    if hasattr(when, "clocked_time"):
+        return {"clocked": when.clocked_time.astimezone(UTC).isoformat()}
+    if hasattr(when, "lat") and hasattr(when, "lon"):
+        return {"solar": [when.event, degrees(when.lat), degrees(when.lon)]}
     every = getattr(when, "run_every", when)
     if isinstance(every, timedelta):
         every = every.total_seconds()
@@ -123,9 +123,8 @@ def _when(name: str, schedule: Schedule) -> dict[str, Any]:
     if isinstance(every, int | float) and bounds[0] <= every <= bounds[1]:
         return {"interval": float(every)}
     raise InvalidSchedule(
-        f"{name}: a schedule is a crontab, a timedelta or a number of seconds "
-        f"from a tenth to a century, not {when!r}. "
-        "Clocked times and the sun are for the admin."
+        f"{name}: a schedule is a crontab, a solar or clocked one, a timedelta or a number of "
+        f"seconds from a tenth to a century, not {when!r}."
     )
 
 
@@ -134,6 +133,11 @@ def _cron_text(value: object) -> str:
     if isinstance(value, str | int):
         return str(value).replace(" ", "")
     return ",".join(str(number) for number in sorted(value))  # type: ignore[call-overload]  # an iterable of numbers
+
+
+def degrees(value: object) -> str:
+    """Return a latitude or longitude as the row has it."""
+    return f"{float(str(value)):.6f}"
 
 
 def _default_zone() -> str:

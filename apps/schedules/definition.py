@@ -30,7 +30,7 @@ def times_of(task: PeriodicTask, *, anchor: datetime) -> Times:
     Raises InvalidSchedule for a row that names no schedule or one that can't be read.
     """
     for name in ("start_time", "expires"):
-        _check_moment(name, getattr(task, name))
+        check_moment(name, getattr(task, name))
     times = _bare(task, anchor)
     if task.start_time is None and task.expires is None:
         return times
@@ -68,7 +68,7 @@ def _bare(task: PeriodicTask, anchor: datetime) -> Times:
         every = _span(task.interval)
         return Interval(task.start_time - every if task.start_time else anchor, every)
     if task.clocked:
-        _check_moment("clocked", task.clocked.clocked_time)
+        check_moment("clocked", task.clocked.clocked_time)
         return Once(task.clocked.clocked_time)
     if task.solar:
         if task.solar.event not in _EVENTS:
@@ -89,8 +89,8 @@ def _span(row: IntervalSchedule) -> timedelta:
     return every
 
 
-def _check_moment(field: str, moment: datetime | None) -> None:
-    """Refuse moments so far away that counting from them leaves the calendar."""
+def check_moment(field: str, moment: datetime | None) -> None:
+    """Raise InvalidSchedule for a moment so far away that counting from it leaves the calendar."""
     if moment is not None and not EARLIEST <= moment.year <= LATEST:
         raise _unfit(field, f"is outside the years {EARLIEST} to {LATEST}")
 

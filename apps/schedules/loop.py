@@ -76,12 +76,15 @@ class Loop:
     def _begin(self) -> None:
         reconsider()
         try:
-            sync()
+            refused = [change for change in sync() if change.done == "refused"]
         except (OperationalError, InterfaceError):
             raise  # the database is away: the next turn begins again
         except Exception:
-            # A slip in one declaration must not stop what is in the database already.
+            # What is in the database already must fire all the same.
             logger.exception("beat: the declared schedules were not synchronised")
+            return
+        for change in refused:
+            logger.error("beat: a declared schedule was refused: %s", change.error)
 
     def _fire(self) -> Round:
         try:

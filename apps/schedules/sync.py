@@ -7,39 +7,56 @@ its declaration only while the row still says what was declared before.
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
-from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
 
 from apps.core import audit
 from apps.jobs import registry
 from apps.schedules import declare
-from apps.schedules.declare import POLICY, Declaration
-from apps.schedules.definition import RELATED
+from apps.schedules.calls import call_of
+from apps.schedules.declare import POLICY, Declaration, degrees
+from apps.schedules.definition import RELATED, check_moment
+from apps.schedules.entries import DEFAULTS
+from apps.schedules.errors import InvalidSchedule
 from apps.schedules.models import Policy
 from apps.schedules.rows import shared
 
+#: Fields of a periodic task that hold JSON, and what stands for nothing in them; its moments.
+_EMPTY = {"args": "[]", "kwargs": "{}", "headers": "{}"}
+_JSON, _MOMENTS = _EMPTY.keys(), {"start_time", "expires"}
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('celeriac.schedules.sync'))"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of one declaration: created, updated, unchanged or disabled."""
+    """What became of one declaration: created, updated, unchanged, disabled or refused."""
 
     name: str
     done: str
     fields: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    error: str = ""
 
 
-def sync(declared: Iterable[Declaration] | None = None, *, actor: object = None) -> list[Change]:
-    """Synchronise declarations (all of them when none are given) and return what was done.
+def sync(*, actor: object = None) -> list[Change]:
+    """Synchronise all declarations and return what was done.
 
     Creates what is new, updates fields that nobody changed by hand, and disables,
-    never deletes, what is no longer declared. An `actor` leaves an audit row.
+    never deletes, what is no longer declared. One that can't be is refused by name, its row
+    stays as it is, and the others are written. An `actor` leaves an audit row.
     """
-    wanted = {one.name: one for one in (declare.declarations() if declared is None else declared)}
+    declared = {name: _checked(one) for name, one in declare.declarations().items()}
+    wanted = {name: one for name, one in declared.items() if isinstance(one, Declaration)}
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_LOCK)
@@ -51,7 +68,7 @@ def sync(declared: Iterable[Declaration] | None = None, *, actor: object = None)
             )
         }
         changes = [_one(one, rows.get(name)) for name, one in sorted(wanted.items())]
-        changes += _disable_others(wanted)
+        changes += _disable_others(declared)
         if actor is not None:
             touched = [change.name for change in changes if change.done != "unchanged"]
             audit.record(
@@ -61,7 +78,27 @@ def sync(declared: Iterable[Declaration] | None = None, *, actor: object = None)
                 count=len(touched),
                 details={"changed": touched},
             )
-    return changes
+    return changes + [
+        Change(name, "refused", error=one.message)
+        for name, one in declared.items()
+        if isinstance(one, InvalidSchedule)
+    ]
+
+
+def _checked(one: Declaration | InvalidSchedule) -> Declaration | InvalidSchedule:
+    """Return the declaration, or why it could never fire."""
+    if isinstance(one, InvalidSchedule):
+        return one
+    task = PeriodicTask(name=one.name)
+    try:
+        _assign(task, {name: value for name, value in one.row.items() if name != "when"})
+        call_of(task)
+        for moment in ("start_time", "expires"):
+            check_moment(moment, getattr(task, moment))
+    except InvalidSchedule as error:
+        named = error.message.startswith(one.name)
+        return error if named else InvalidSchedule(f"{one.name}: {error.message}")
+    return one
 
 
 def _rename(wanted: dict[str, Declaration]) -> None:
@@ -89,7 +126,7 @@ def _one(declaration: Declaration, task: PeriodicTask | None) -> Change:
     chosen = {name: wanted[name] for name in ours if present[name] != wanted[name]}
     back = bool(before.get("removed")) and not task.enabled
     if chosen or back:
-        task.enabled = task.enabled or back
+        task.enabled = task.enabled or (back and wanted["enabled"])
         _write(task, policy, chosen)
     if before != wanted:
         Policy.objects.filter(pk=task.pk).update(declared=wanted)
@@ -105,7 +142,7 @@ def _present_differs(
 
 
 def _create(declaration: Declaration) -> Change:
-    task = PeriodicTask(name=declaration.name, description="Declared in code.")
+    task = PeriodicTask(name=declaration.name)
     _assign(task, declaration.row)
     task.save()
     Policy.objects.filter(pk=task.pk).update(declared=declaration.values(), **declaration.policy)
@@ -121,15 +158,16 @@ def _write(task: PeriodicTask, policy: Policy, chosen: dict[str, Any]) -> None:
 
 
 def _assign(task: PeriodicTask, row: dict[str, Any]) -> None:
-    for name in ("task", "queue", "priority", "expire_seconds"):
-        if name in row:
-            setattr(task, name, row[name])
-    for name in ("args", "kwargs"):
-        if name in row:
-            setattr(task, name, json.dumps(row[name]))
+    for name, value in row.items():
+        if name in _JSON:
+            setattr(task, name, json.dumps(value))
+        elif name in _MOMENTS:
+            setattr(task, name, datetime.fromisoformat(value) if value else None)
+        elif name in DEFAULTS or name == "task":
+            setattr(task, name, value)
     if "when" in row:
         task.crontab, task.interval = _crontab(row["when"]), _interval(row["when"])
-        task.solar = task.clocked = None
+        task.solar, task.clocked = _solar(row["when"]), _clocked(row["when"])
 
 
 def _crontab(when: dict[str, Any]) -> CrontabSchedule | None:
@@ -149,18 +187,33 @@ def _interval(when: dict[str, Any]) -> IntervalSchedule | None:
     return shared(IntervalSchedule(every=every, period=period))
 
 
+def _solar(when: dict[str, Any]) -> SolarSchedule | None:
+    if "solar" not in when:
+        return None
+    event, latitude, longitude = when["solar"]
+    return shared(
+        SolarSchedule(event=event, latitude=Decimal(latitude), longitude=Decimal(longitude))
+    )
+
+
+def _clocked(when: dict[str, Any]) -> ClockedSchedule | None:
+    if "clocked" not in when:
+        return None
+    return shared(ClockedSchedule(clocked_time=datetime.fromisoformat(when["clocked"])))
+
+
 def _present(task: PeriodicTask, policy: Policy) -> dict[str, Any]:
     """Return what the row says now, in a declaration's shape."""
-    return {
-        "task": task.task,
-        "when": _present_when(task),
-        "args": json.loads(task.args or "[]"),
-        "kwargs": json.loads(task.kwargs or "{}"),
-        "queue": task.queue,
-        "priority": task.priority,
-        "expire_seconds": task.expire_seconds,
-        **{name: getattr(policy, name) for name in POLICY},
-    }
+    plain = {name: getattr(task, name) for name in DEFAULTS.keys() - _JSON - _MOMENTS}
+    stored = {name: json.loads(getattr(task, name) or _EMPTY[name]) for name in _JSON}
+    moments = {name: _text(getattr(task, name)) for name in _MOMENTS}
+    rules = {name: getattr(policy, name) for name in POLICY}
+    when = {"task": task.task, "when": _present_when(task)}
+    return plain | stored | moments | rules | when
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat() if moment else None
 
 
 def _present_when(task: PeriodicTask) -> dict[str, Any]:
@@ -170,10 +223,15 @@ def _present_when(task: PeriodicTask) -> dict[str, Any]:
         return {"crontab": fields | {"zone": str(task.crontab.timezone)}}
     if task.interval:
         return {"interval": task.interval.schedule.run_every.total_seconds()}
+    if task.solar:
+        sun = task.solar
+        return {"solar": [sun.event, degrees(sun.latitude), degrees(sun.longitude)]}
+    if task.clocked:
+        return {"clocked": _text(task.clocked.clocked_time)}
     return {"other": True}
 
 
-def _disable_others(wanted: dict[str, Declaration]) -> list[Change]:
+def _disable_others(wanted: Iterable[str]) -> list[Change]:
     gone = (
         Policy.objects.filter(declared__isnull=False)
         .exclude(periodic_task__name__in=wanted)

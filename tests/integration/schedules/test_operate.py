@@ -3,8 +3,9 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from celery.schedules import crontab
-from django.core.management import call_command
+from celery.schedules import crontab, solar
+from django.core.management import CommandError, call_command
+from django_celery_beat.clockedschedule import clocked
 from django_celery_beat.models import PeriodicTask
 
 from apps.core.models import Audit
@@ -14,6 +15,7 @@ from apps.jobs.schema import Schema
 from apps.ops.cleanup import clean
 from apps.schedules import operate, selectors
 from apps.schedules.api import Schedule, ScheduleError
+from apps.schedules.loop import Loop
 from apps.schedules.models import Policy, Tick
 from apps.schedules.sync import sync
 from tests.factories_schedules import PeriodicTaskFactory, schedule_of
@@ -255,6 +257,113 @@ def test_entries_of_beats_own_setting_are_declarations_too(settings):
     sync()
     task = PeriodicTask.objects.get(name="mine")
     assert (task.interval.every, task.expire_seconds, task.queue) == (30, 20, "default")
+
+
+START, END = datetime(2030, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)
+NOTE = {"task": "test.note", "schedule": 30.0, "kwargs": {"name": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("extra", "values"),
+    [
+        ({"enabled": False}, {"enabled": False}),
+        ({"one_off": True}, {"one_off": True}),
+        ({"start_time": START, "expires": END}, {"start_time": START, "expires": END}),
+        ({"start_time": datetime(2030, 1, 1)}, {"start_time": START}),
+        ({"description": "Why."}, {"description": "Why."}),
+        ({"kwargs": {}, "args": ("x",)}, {"args": '["x"]'}),
+        ({"options": {"expires": timedelta(minutes=2)}}, {"expire_seconds": 120}),
+        ({"options": {"expires": 0.5}}, {"expire_seconds": 1}),
+        ({"options": {"expire_seconds": 7, "priority": 3}}, {"expire_seconds": 7, "priority": 3}),
+        ({"options": {"countdown": 0, "link": [], "serializer": "json", "retry": True}}, {}),
+        ({"relative": False}, {}),
+        ({"schedule": timedelta(minutes=1)}, {"interval__every": 60}),
+        ({"schedule": solar("sunset", 48.2, 16.37)}, {"solar__event": "sunset"}),
+        ({"schedule": clocked(START)}, {"clocked__clocked_time": START, "one_off": True}),
+    ],
+)
+def test_each_key_of_an_entry_is_honoured(settings, extra, values):
+    """What django-celery-beat takes, and it stays so when nothing changes."""
+    settings.CELERY_BEAT_SCHEDULE = {"mine": {**NOTE, **extra}}
+    assert ("mine", "created") in {(change.name, change.done) for change in sync()}
+    assert PeriodicTask.objects.filter(name="mine", **values).exists()
+    again = next(change for change in sync() if change.name == "mine")
+    assert (again.done, again.kept) == ("unchanged", ())
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ({"options": {"countdown": 5}}, "options.countdown can't be honoured: shift the schedule"),
+        ({"options": {"link": ["x"]}}, "options.link can't be honoured"),
+        ({"options": {"expires": START}}, "the entry's own expires"),
+        ({"options": {"expires": timedelta(0)}}, "a span above 0"),
+        ({"options": {"exchange": "x"}}, "means nothing to 'test.note', a job"),
+        ({"options": {"quue": "default"}}, "did you mean 'queue'?"),
+        ({"options": {"queue": "nowhere"}}, "nowhere"),
+        ({"options": {"priority": 1000}}, "above 100"),
+        ({"options": 5}, "options must be a mapping"),
+        ({"relative": True}, "relative can't be honoured"),
+        ({"last_run_at": START}, "last_run_at can't be honoured: beat keeps it"),
+        ({"enabledd": True}, "did you mean 'enabled'?"),
+        ({"expires": 20}, "seconds belong into options"),
+        ({"start_time": "2030-01-01"}, "start_time is a datetime"),
+        ({"start_time": datetime(9000, 1, 1, tzinfo=UTC)}, "outside the years"),
+        ({"task": "test.ntoe"}, "did you mean 'test.note'?"),
+        ({"task": None}, "task is missing"),
+        ({"kwargs": {"nmae": "x"}}, "did you mean 'name'?"),
+        ({"kwargs": {"name": START}}, "arguments are kept as JSON"),
+        ({"args": "x"}, "args must be a list"),
+        ({"schedule": "daily"}, "a schedule is a crontab"),
+        ({"schedule": -5}, "a schedule is a crontab"),
+    ],
+)
+def test_a_bad_entry_is_named_and_the_others_are_written(settings, extra, words):
+    """Its own row stays as it was."""
+    settings.CELERY_BEAT_SCHEDULE = {"bad": NOTE}
+    sync()
+    settings.CELERY_BEAT_SCHEDULE = {"bad": {**NOTE, **extra}, "good": NOTE, "worse": 5}
+    changes = {change.name: change for change in sync()}
+    assert (changes["bad"].done, changes["good"].done) == ("refused", "created")
+    assert changes["bad"].error.startswith("bad: ")
+    assert words in changes["bad"].error
+    assert "a mapping" in changes["worse"].error
+    assert PeriodicTask.objects.get(name="bad").enabled
+    assert PeriodicTask.objects.get(name="bad").task == "test.note"
+
+
+def test_the_command_names_what_it_refused_and_fails(settings):
+    """After it has shown what became of the others."""
+    settings.CELERY_BEAT_SCHEDULE = {"bad": {**NOTE, "task": "nothing"}, "good": NOTE}
+    shown = io.StringIO()
+    with pytest.raises(CommandError, match="Refused, and left as they were: bad"):
+        call_command("schedules", "sync", stdout=shown)
+    assert "nothing of the name 'nothing' is declared" in shown.getvalue()
+    assert PeriodicTask.objects.filter(name="good").exists()
+
+
+def test_a_beat_names_what_was_refused_and_fires_the_rest(settings, capsys):
+    """Once, as it starts."""
+    settings.CELERY_BEAT_SCHEDULE = {"bad": {**NOTE, "task": "nothing"}, "good": NOTE}
+    Loop().turn()
+    assert (
+        "a declared schedule was refused: bad: task: nothing of the name" in capsys.readouterr().err
+    )
+    assert PeriodicTask.objects.filter(name="good").exists()
+
+
+def test_an_entry_that_is_enabled_again_is(settings):
+    """Unless a person decided otherwise meanwhile."""
+    settings.CELERY_BEAT_SCHEDULE = {"mine": {**NOTE, "enabled": False}}
+    sync()
+    settings.CELERY_BEAT_SCHEDULE = {"mine": NOTE}
+    sync()
+    assert PeriodicTask.objects.get(name="mine").enabled
+    settings.CELERY_BEAT_SCHEDULE = {}
+    sync()
+    settings.CELERY_BEAT_SCHEDULE = {"mine": {**NOTE, "enabled": False}}
+    sync()
+    assert not PeriodicTask.objects.get(name="mine").enabled
 
 
 def test_the_house_is_kept_by_schedules():

@@ -73,7 +73,9 @@ class Command(BaseCommand):
         rows = [asdict(change) for change in sync.sync(actor="cli")]
         for row in rows:
             row |= {name: ", ".join(row[name]) for name in ("fields", "kept")}
-        self._print(rows, options, ("name", "done", "fields", "kept"))
+        self._print(rows, options, ("name", "done", "fields", "kept", "error"))
+        if refused := [row["name"] for row in rows if row["done"] == "refused"]:
+            raise CommandError(f"Refused, and left as they were: {', '.join(refused)}.")
 
     def _pause(self, options: dict[str, Any]) -> None:
         span = options["seconds"]
