@@ -18,11 +18,13 @@ from typing import IO
 
 from sandbox import keeper, ports
 from sandbox.servers import PostgresServer, ValkeyServer
+from sandbox.variables import variables
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Tests give their platforms homes of their own.
 HOME = Path(os.environ.get("CELERIAC_HOME") or ROOT / ".local" / "platform")
 DATABASE = "celeriac"
+PORTS = ("WEB_PORT", "FLOWER_PORT", "GATEWAY_PORT", "SMTP_PORT")
 #: Seconds to wait for the first command to finish starting its servers.
 PATIENCE = 60
 
@@ -61,14 +63,20 @@ def owned(lock: "HomeLock") -> Iterator[dict[str, str]]:
     keeper.current()
     servers: list[PostgresServer | ValkeyServer] = []
     try:
-        chosen = addresses(servers) | settings()
-        lock.publish({name: value for name, value in chosen.items() if not os.environ.get(name)})
+        chosen = addresses(servers) | settings(memory=HOME / "ports.json")
+        lock.publish(shared(chosen))
         yield {**filled(chosen), "TMPDIR": str(scratch())}
     finally:
         lock.unpublish()
         for server in reversed(servers):
             server.stop()
         keeper.close()
+
+
+def shared(chosen: dict[str, str]) -> dict[str, str]:
+    """Return what those who join must know: what was chosen, and what we were told ourselves."""
+    names = {*chosen, *variables(), "DJANGO_SETTINGS_MODULE"}
+    return chosen | {name: value for name in names if (value := os.environ.get(name))}
 
 
 def filled(chosen: dict[str, str]) -> dict[str, str]:
@@ -108,11 +116,17 @@ def addresses(servers: list[PostgresServer | ValkeyServer], *, home: Path = HOME
     return found
 
 
-def settings() -> dict[str, str]:
-    """Return the rest of a laptop's environment: free ports, stand-in providers, a Flower login."""
-    names = ["WEB_PORT", "FLOWER_PORT", "GATEWAY_PORT", "SMTP_PORT"]
-    chosen = {name: str(ports.port_from_env(name)) for name in names}
+def settings(*, memory: Path | None = None) -> dict[str, str]:
+    """Return the rest of a laptop's environment: free ports, stand-in providers, a Flower login.
+
+    The ports are those of the last start, kept in the file `memory`, unless somebody has them.
+    """
+    last = json.loads(memory.read_text()) if memory and memory.exists() else {}
+    chosen = {name: str(ports.port_from_env(name, last.get(name))) for name in PORTS}
+    if memory:
+        memory.write_text(json.dumps(chosen))
     return chosen | {
+        "WEB_CONCURRENCY": "2",
         "DJANGO_SETTINGS_MODULE": "config.settings.development",
         "JOBS_SLOT_DIRECTORY": str(HOME / "slots"),
         "STRIPE_API_BASE": f"http://{ports.LOOPBACK}:{chosen['GATEWAY_PORT']}",

@@ -13,19 +13,31 @@ _PORTS = range(15_000, 32_000)
 _random = random.SystemRandom()  # nobody's seed: two test processes must not draw the same
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on now; who starts a server must be ready to try again."""
+def free_port(wished: int | str | None = None) -> int:
+    """Return a port that nobody listens on now, the wished one if it can be had.
+
+    Who starts a server must be ready to try again.
+    """
+    if wished and is_free(int(wished)):
+        return int(wished)
     for _ in range(100):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            port = _random.choice(_PORTS)
-            probe.bind((LOOPBACK, port))
+        if is_free(port := _random.choice(_PORTS)):
             return port
     raise RuntimeError(f"No port from {_PORTS[0]} to {_PORTS[-1]} is free: end what holds them.")
 
 
-def port_from_env(name: str) -> int:
-    """Return the port that the environment names, or a free one."""
-    return env.int(name, default=None) or free_port()
+def is_free(port: int) -> bool:
+    """Say whether a server could listen on the port; connections that just ended do not matter."""
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((LOOPBACK, port))
+        return True
+    return False
+
+
+def port_from_env(name: str, wished: int | str | None = None) -> int:
+    """Return the port that the environment names, or a free one: the wished one if possible."""
+    return env.int(name, default=None) or free_port(wished)
 
 
 def is_listening(port: int) -> bool:

@@ -12,9 +12,8 @@ import subprocess
 import sys
 from types import FrameType
 
-from honcho.environ import parse_procfile
-
 from sandbox import platform, ports
+from sandbox.procfile import parts_of_laptop
 
 #: What a second web server or Flower must not share with a running `make up`.
 OWN_PORTS = ("WEB_PORT", "FLOWER_PORT")
@@ -23,7 +22,8 @@ OWN_PORTS = ("WEB_PORT", "FLOWER_PORT")
 def main(arguments: list[str]) -> int:
     """Run the command and return its exit code; Ctrl-C and SIGTERM end it in good order."""
     with platform.environment() as platforms:
-        env = with_venv(platforms) | {name: str(ports.port_from_env(name)) for name in OWN_PORTS}
+        own = {name: str(ports.free_port(platforms.get(name))) for name in OWN_PORTS}
+        env = with_venv(platforms) | own
         migrate(env)
         child = subprocess.Popen(["/bin/sh", "-c", find(arguments)], cwd=platform.ROOT, env=env)
 
@@ -38,15 +38,10 @@ def main(arguments: list[str]) -> int:
 
 def find(arguments: list[str]) -> str:
     """Return the shell command: a part of the Procfile, or the arguments themselves."""
-    parts = parts_of_procfile()
+    parts = parts_of_laptop()
     if len(arguments) == 1 and arguments[0] in parts:
         return parts[arguments[0]]
     return f"exec {shlex.join(arguments)}"
-
-
-def parts_of_procfile() -> dict[str, str]:
-    """Return the Procfile's shell commands by name."""
-    return dict(parse_procfile((platform.ROOT / "Procfile").read_text()).processes)
 
 
 def with_venv(env: dict[str, str]) -> dict[str, str]:

@@ -9,7 +9,8 @@ from honcho import manager as honcho
 
 from sandbox import platform, ports
 from sandbox.platform import ROOT
-from sandbox.run import migrate, parts_of_procfile, with_venv
+from sandbox.procfile import parts_of_laptop
+from sandbox.run import migrate, with_venv
 
 #: Seconds between SIGTERM and SIGKILL: longer than a laptop's jobs take.
 GRACE = 35
@@ -19,6 +20,8 @@ READY = """
     admin    http://{host}:{web}/admin/   {admin}  {password}
     flower   http://{host}:{web}/flower/   the same
     gateway  http://{host}:{gateway}   mail sink  smtp://{host}:{smtp}
+    docs     http://{host}:{web}/api/docs/   the HTTP API
+  Changed code is loaded by itself; make manage ARGS='jobs list' runs manage.py here.
   Ctrl-C stops all of it.
 """
 
@@ -55,7 +58,7 @@ def run_procfile(env: dict[str, str]) -> int:
     """Run every part of the Procfile; the end of one ends all. Return 0 for an ordered stop."""
     honcho.KILL_WAIT = GRACE
     parts = honcho.Manager()
-    for name, command in parts_of_procfile().items():
+    for name, command in parts_of_laptop().items():
         parts.add_process(name, command, env=env, cwd=str(ROOT))
     threading.Thread(target=announce, args=[env], daemon=True).start()
     parts.loop()

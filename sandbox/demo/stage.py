@@ -16,7 +16,8 @@ from sandbox.demo.programs import Program, Programs
 from sandbox.gateway import GatewayControl
 from sandbox.mailsink import MailsinkControl
 from sandbox.platform import ROOT
-from sandbox.run import migrate, parts_of_procfile, with_venv
+from sandbox.procfile import parts_of_procfile
+from sandbox.run import migrate, with_venv
 from sandbox.servers import PostgresServer, ValkeyServer
 
 HOME = ROOT / ".local" / "demo"

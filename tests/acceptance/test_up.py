@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import httpx
 import psutil
 import pytest
 
+from sandbox import ports
 from tests.support.examples import examples, run_example
 from tests.support.processes import wait_until
 from tests.support.servers import ROOT
@@ -22,6 +24,8 @@ def platform(processes, run_directory):
     home = run_directory / f"home-{os.urandom(4).hex()}"
     ours = ("DATABASE_URL", "BROKER_URL", "CACHE_URL")
     env = {"CELERIAC_HOME": str(home), **dict.fromkeys(ours, "")}
+    (run_directory / "watched").mkdir(exist_ok=True)
+    env["CELERIAC_WATCHED"] = str(run_directory / "watched")
     env["DJANGO_SETTINGS_MODULE"] = "config.settings.development"
     started = processes.python("up", "-m", "sandbox.up", env=env)
     started.wait_for_output(UP, timeout=200)
@@ -50,14 +54,31 @@ def end(platform, how):
         case "sigkill":
             platform.send(signal.SIGKILL)
         case "a part dies":
-            [web] = [c for c in platform.children() if c.name() == "gunicorn" and is_master(c)]
-            web.kill()
+            web_server(platform).kill()
     return platform.wait(timeout=120)
 
 
-def is_master(process):
-    """Say whether a gunicorn is the one that started the others."""
-    return any(child.name() == "gunicorn" for child in process.children())
+def web_server(platform):
+    """Return the web server's first process, or None while there is none."""
+    family = {process.pid: process for process in platform.children()}
+    for process in family.values():
+        with contextlib.suppress(psutil.Error):
+            if (
+                "config.web" in process.cmdline()
+                and "sandbox.reloading" in process.parent().cmdline()
+            ):
+                return process
+    return None
+
+
+def change_code(launcher, home, directory):
+    """See that changed code is loaded: at the same address, by a process of its own."""
+    before = web_server(launcher)
+    (directory / "changed.py").write_text("x = 1")
+    wait_until(lambda: web_server(launcher) not in (None, before), timeout=120)
+    url = json.loads((home / "env.json").read_text())["WEB_PORT"]
+    ports.wait_for_port(int(url), timeout=120)
+    wait_until(lambda: launcher.output.count("starts again: code has changed") == 5, timeout=120)
 
 
 def check_the_banner(home):
@@ -72,12 +93,15 @@ def check_the_banner(home):
 
 
 @pytest.mark.parametrize(("how", "code"), [("ctrl-c", 0), ("sigkill", -9), ("a part dies", 1)])
-def test_the_platform_serves_and_leaves_nothing_behind(platform, how, code):
-    """However it ends; an ordered stop is no failure, a lost part is one."""
+def test_the_platform_serves_and_leaves_nothing_behind(platform, run_directory, how, code):
+    """However it ends; an ordered stop is no failure, a lost part is one; changed code is loaded."""
     launcher, home = platform
     check_the_banner(home)
     family = launcher.children()
-    assert {"postgres", "valkey-server", "celery", "gunicorn"} <= {p.name() for p in family}
+    assert {"postgres", "valkey-server", "celery"} <= {p.name() for p in family}
+    if how == "ctrl-c":
+        change_code(launcher, home, run_directory / "watched")
+        family = launcher.children()
     ended = end(launcher, how)
     assert ended == code or (code == 1 and ended > 0)
     wait_until(lambda: not any(map(is_alive, family)), timeout=120)

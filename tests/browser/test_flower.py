@@ -5,7 +5,8 @@ import os
 from playwright.sync_api import TimeoutError
 
 from apps.jobs.api import enqueue
-from sandbox.run import parts_of_procfile, with_venv
+from sandbox.procfile import parts_of_procfile
+from sandbox.run import with_venv
 from tests.support.flower import start_flower
 from tests.support.processes import wait_until
 

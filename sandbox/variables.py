@@ -1,0 +1,46 @@
+"""Which variables of the environment the platform reads: from its code, not from a list."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.procfile import ROOT
+
+_READERS = {"str", "bool", "int", "float", "list", "word"}
+_FILES = ("config", "apps/core", "flowerconfig.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable, what it is when unset (as code), and the module that reads it."""
+
+    name: str
+    default: str
+    file: str
+
+
+def variables() -> set[str]:
+    """Return the names of all variables that the platform's settings read."""
+    return {each.name for each in reads()}
+
+
+def reads() -> Iterator[Variable]:
+    """Yield each reading of a variable through `env`, the one reader (apps/core/environment.py)."""
+    for place in _FILES:
+        path = ROOT / place
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            yield from _reads_of(file)
+
+
+def _reads_of(file: Path) -> Iterator[Variable]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="env"), attr=reader),
+                args=[ast.Constant(value=str(name)), *_],
+                keywords=keywords,
+            ) if reader in _READERS:
+                default = next((k.value for k in keywords if k.arg == "default"), None)
+                code = "" if default is None else ast.unparse(default)
+                yield Variable(name, code, str(file.relative_to(ROOT)))
