@@ -17,6 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
+from apps.core.printing import print_what_fits
 from bench import machine, report
 from bench.ground import HISTORY, Ground, open_ground, stage_directory
 from bench.plan import Plan
@@ -33,6 +34,7 @@ PATIENCE = 420
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, print, write; return the exit code."""
+    print_what_fits()
     options = parse(arguments)
     rows = [BY_NAME[name] for name in options.rows]
     console = Console(width=160 if not sys.stdout.isatty() else None)

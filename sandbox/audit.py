@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from apps.core.printing import print_what_fits
+
 ROOT = Path(__file__).resolve().parent.parent
 PINNED = sorted((ROOT / "requirements").glob("*.txt"))
 #: Seconds that one answer of the database may take, and all of them.
@@ -20,6 +22,7 @@ TIMEOUT, PATIENCE = 10, 600
 
 def main(files: Iterable[Path] = PINNED) -> int:
     """Audit the files with pip-audit, print what it found, and return the exit code."""
+    print_what_fits()
     command = [sys.executable, "-m", "pip_audit", "--format=json", "--progress-spinner=off"]
     command += ["--disable-pip", "--require-hashes", f"--timeout={TIMEOUT}"]
     command += [f"--requirement={file}" for file in files]

@@ -12,9 +12,12 @@ class CoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Have what is counted published."""
+        """Have what is counted published, and every command print on any terminal."""
         from apps.core import reporting  # settings are not read at import
         from apps.core.counting import publish
+        from apps.core.printing import print_what_fits
+
+        print_what_fits()
 
         if settings.METRICS_PUBLISH:
             publish.by_thread()

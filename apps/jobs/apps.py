@@ -26,6 +26,7 @@ class JobsConfig(AppConfig):
         post_migrate.connect(queues.after_migrate, sender=self, dispatch_uid="jobs.queues")
         register(checks.check_heartbeat)
         register(checks.check_addresses)
+        register(checks.check_time_zones)
         register(checks.check_kinds)
         for module in settings.JOBS_MODULES:
             import_module(module)

@@ -42,6 +42,14 @@ def check_addresses(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
     return found
 
 
+def check_time_zones(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+    """Refuse times without a zone: nobody would know which moment a run_at means."""
+    if settings.USE_TZ:
+        return []
+    text = "USE_TZ is False: the ledger's times would have no zone, and mean another moment."
+    return [Error(text, hint="Set USE_TZ = True; TIME_ZONE may be any.", id="jobs.E007")]
+
+
 def check_kinds(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
     """Report kinds that name a hook, a queue or a breaker that is not there."""
     return [message for kind in registry.kinds() for message in _check_kind(kind)]

@@ -94,7 +94,7 @@ def check_the_banner(home):
 
 @pytest.mark.parametrize(("how", "code"), [("ctrl-c", 0), ("sigkill", -9), ("a part dies", 1)])
 def test_the_platform_serves_and_leaves_nothing_behind(platform, run_directory, how, code):
-    """However it ends; an ordered stop is no failure, a lost part is one; changed code is loaded."""
+    """However it ends; an ordered stop is no failure, a lost part is one. Code is reloaded."""
     launcher, home = platform
     check_the_banner(home)
     family = launcher.children()

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pytest
+from django.core.checks import run_checks
 
 from apps.jobs import checks
 
@@ -19,6 +20,14 @@ def test_a_heartbeat_near_the_lease_is_refused(settings, beat, lease):
     """Living workers would lose their jobs."""
     settings.JOBS_HEARTBEAT_SECONDS, settings.JOBS_WORKER_LEASE_SECONDS = beat, lease
     assert [message.id for message in checks.check_heartbeat()] == ["jobs.E001"]
+
+
+def test_times_without_zones_are_refused(settings):
+    """By name, before anything runs."""
+    assert [m.id for m in run_checks() if m.id == "jobs.E007"] == []
+    settings.USE_TZ = False
+    (found,) = [message for message in run_checks() if message.id == "jobs.E007"]
+    assert "USE_TZ" in found.msg
 
 
 def test_a_hook_that_takes_the_job_and_its_error_will_do(declare):
