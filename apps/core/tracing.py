@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from apps.core import context
+from apps.core.environment import env
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -140,7 +141,7 @@ def _make_provider(endpoint: str) -> "TracerProvider":
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    name = os.environ.get("OTEL_SERVICE_NAME", "celeriac")
+    name = env.str("OTEL_SERVICE_NAME", default="celeriac")
     provider = TracerProvider(resource=Resource.create({"service.name": name}))
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=5)
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=_DELAY))

@@ -1,7 +1,6 @@
 """DATABASE_URL, read: what it says wins over every default."""
 
 import json
-import os
 from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
@@ -10,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from apps.core.environment import read_flag, read_whole
+from apps.core.environment import env, read_flag, read_whole
 
 _SCHEMES = ("postgres", "postgresql", "psql", "pgsql")
 #: Django's own, which stand beside OPTIONS.
@@ -119,11 +118,11 @@ def check_local(database: dict[str, Any]) -> None:
 
 def _hosts(database: dict[str, Any]) -> Iterator[str]:
     options = database.get("OPTIONS", {})
-    service = options.get("service") or os.environ.get("PGSERVICE")
+    service = options.get("service") or env.str("PGSERVICE", default="")
     if service:
         yield f"the service {service}"
-    named = options.get("host") or database.get("HOST") or os.environ.get("PGHOST", "")
-    addressed = options.get("hostaddr") or os.environ.get("PGHOSTADDR", "")
+    named = options.get("host") or database.get("HOST") or env.str("PGHOST", default="")
+    addressed = options.get("hostaddr") or env.str("PGHOSTADDR", default="")
     for text in (named, addressed):
         yield from (host for host in str(text).split(",") if host)
 
