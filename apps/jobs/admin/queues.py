@@ -10,10 +10,16 @@ from django.urls import reverse
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
+from apps.core import clock
 from apps.core.readonly import ReadOnlyAdmin
 from apps.jobs.admin.verbs import PauseForm, ReasonForm, act
+from apps.jobs.admin.workers import living
+from apps.jobs.explaining.words import waits
 from apps.jobs.models import Queue
 from apps.jobs.operating import operate_queues, selectors
+
+#: Who may be missing, the graver first.
+NOBODY = ("no dispatcher", "no worker")
 
 
 @admin.register(Queue)
@@ -44,14 +50,30 @@ class QueueAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Queue]:
         """Return the queues; their depths are counted once a page."""
         self._depths = {depth.queue: depth for depth in selectors.queue_depths()}
+        self._now = clock.read()
+        self._served = {queue for worker in living(self._now) for queue in worker.queues}
         found: QuerySet[Queue] = super().get_queryset(request)
         return found
 
-    @display(description="state", label={"paused": "warning", "open": "success"})
+    @display(
+        description="state",
+        label={
+            "paused": "warning",
+            "open": "success",
+            **dict.fromkeys((f"{who}, jobs wait" for who in NOBODY), "danger"),
+            **dict.fromkeys(NOBODY, "warning"),
+        },
+    )
     def standing(self, queue: Queue) -> str:
-        """Whether jobs may start."""
+        """Whether jobs may start, and whether anybody would start them."""
         depth = self._depths.get(queue.name)
-        return "paused" if depth and depth.paused else "open"
+        if depth and depth.paused:
+            return "paused"
+        held = queue.lease_until is not None and queue.lease_until > self._now
+        if held and queue.name in self._served:
+            return "open"
+        nobody = NOBODY[1] if held else NOBODY[0]
+        return f"{nobody}, jobs wait" if depth and depth.waiting else nobody
 
     @display(description="waiting")
     def held(self, queue: Queue) -> str:
@@ -61,14 +83,14 @@ class QueueAdmin(ReadOnlyAdmin):
             return "nothing"
         views = ("queued", "scheduled", "retrying", "parked", "running")
         counts = {name: getattr(depth, name) for name in views}
-        return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+        return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
 
     @display(description="circuits")
     def circuits(self, queue: Queue) -> str:
         """Which circuits hold its jobs back, until when, and how many."""
         depth = self._depths.get(queue.name)
         kept = depth.circuits if depth else []
-        return "; ".join(f"{each.sentence} ({each.jobs} jobs wait)" for each in kept) or "-"
+        return "; ".join(f"{each.sentence} ({waits(each.jobs)})" for each in kept) or "-"
 
     def has_pause_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 unfold's
         """Whether the user may pause and resume."""

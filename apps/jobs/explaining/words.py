@@ -113,4 +113,9 @@ def ago(moment: datetime, now: datetime) -> str:
 
 def count(number: int, thing: str) -> str:
     """Return `1 job` or `2 jobs`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+    return f"{number} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def waits(number: int, thing: str = "job") -> str:
+    """Return `1 job waits` or `2 jobs wait`."""
+    return f"{count(number, thing)} {'waits' if number == 1 else 'wait'}"

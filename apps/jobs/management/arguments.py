@@ -23,6 +23,9 @@ def declare(parser: ArgumentParser) -> None:
         _filter(one)
         one.add_argument("--all", action="store_true", help="every job whose state allows it")
         one.add_argument("--reason", default="", help="for the audit trail")
+    done = verbs.add_parser("acknowledge", help="say that dead jobs are dealt with as they stand")
+    done.add_argument("--kind", help="of one kind; of every kind without it")
+    done.add_argument("--reason", required=True, help="what was done, for the audit trail")
     stats = verbs.add_parser("stats", help="what the queues hold, and how jobs ended lately")
     stats.add_argument("--seconds", type=seconds, default=300.0, help="how far to look back")
     for each in verbs.choices.values():

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from apps.jobs.explaining import words
 from apps.ops.dashboard import links
 
 Facts = dict[str, Any]
@@ -15,8 +16,8 @@ STILL = timedelta(minutes=5)
 LATE = 60.0
 #: Operations for review that are counted out.
 MOST_REVIEWED = 100
-#: Deaths are news for so long.
-NEWS = timedelta(minutes=15)
+#: Kinds of dead letters that the sentence names.
+NAMED = 3
 
 
 def sentences(facts: Facts, now: datetime, upto: datetime | None) -> list[dict[str, str]]:
@@ -29,7 +30,7 @@ def sentences(facts: Facts, now: datetime, upto: datetime | None) -> list[dict[s
         *_queues(facts),
         *_unknown(facts),
         *_payments(facts),
-        *_dead(facts, now),
+        *_dead(facts),
         *_charts(facts, now, upto),
     ]
     return sorted(found, key=lambda each: each["level"] != "danger")
@@ -47,17 +48,17 @@ def _dispatchers(facts: Facts) -> Iterator[dict[str, str]]:
         return
     for queue in idle:
         if queue["waiting"]:
-            text = f"No dispatcher holds the queue {queue['name']}: {_jobs(queue)} wait."
+            text = f"No dispatcher holds the queue {queue['name']}: {_jobs(queue)}."
             yield _say("danger", text, queue["url"])
 
 
 def _workers(facts: Facts) -> Iterator[dict[str, str]]:
     for queue in facts.get("queues", []):
         if queue["waiting"] and not queue["worked"]:
-            text = f"No living worker serves the queue {queue['name']}: {_jobs(queue)} wait."
+            text = f"No living worker serves the queue {queue['name']}: {_jobs(queue)}."
             yield _say("danger", text, queue["url"])
     for worker in facts.get("workers", []):
-        if not worker["alive"]:
+        if not worker["alive"] and not worker["over"]:
             text = f"Worker {worker['name']} has been silent for {_span(worker['age'])}."
             yield _say("warning", f"{text} {_rescue(facts)}", worker["url"])
 
@@ -93,7 +94,7 @@ def _circuits(facts: Facts) -> Iterator[dict[str, str]]:
         if circuit["reason"] or circuit["last_error"]:
             text += f" ({circuit['reason'] or circuit['last_error']})"
         if count := held.get(circuit["name"]):
-            text += f": {count:,} jobs are parked"
+            text += f": {words.count(count, 'job')} {'is' if count == 1 else 'are'} parked"
         yield _say("warning", f"{text}.", circuit["url"])
 
 
@@ -103,11 +104,13 @@ def _queues(facts: Facts) -> Iterator[dict[str, str]]:
             pause = queue["pause"]
             by = f" by {pause['by']}" if pause["by"] else ""
             why = f": {pause['reason']}" if pause["reason"] else ""
-            held = f"{_jobs(queue)} wait" if queue["waiting"] else "Nothing waits"
+            held = _jobs(queue) if queue["waiting"] else "Nothing waits"
             text = f"The queue {queue['name']} is paused{by}{why}. {held}."
             yield _say("warning", text, queue["url"])
-        elif queue["oldest"] > PATIENCE and not queue["views"]["parked"]:
-            text = f"The oldest due job of {queue['name']} has waited {_span(queue['oldest'])}."
+        elif queue["oldest_free"] > PATIENCE and queue["dispatched"] and queue["worked"]:
+            # What is parked has its own sentence, and so has a queue that nobody serves.
+            age = _span(queue["oldest_free"])
+            text = f"The oldest due job of {queue['name']} has waited {age}, and nothing holds it."
             yield _say("warning", text, links.jobs(queue=queue["name"], state="queued"))
 
 
@@ -115,27 +118,39 @@ def _unknown(facts: Facts) -> Iterator[dict[str, str]]:
     """A kind that nobody declares: its jobs wait for ever unless somebody does something."""
     for row in facts.get("parked", []):
         if row["reason"] == "unknown_kind":
-            count = f"{row['count']:,}{'+' if row['at_least'] else ''}"
-            wait = "job waits" if count == "1" else "jobs wait"
-            text = f"{count} {wait} for a kind that nobody declares: deploy its code, or cancel."
+            least = "At least " if row["at_least"] else ""
+            waits = f"{least}{words.waits(row['count'])}"
+            text = f"{waits} for a kind that nobody declares: deploy its code, or cancel."
             yield _say("warning", text, links.jobs(state="queued"))
 
 
 def _payments(facts: Facts) -> Iterator[dict[str, str]]:
     if count := facts.get("review", 0):
         more = f"{MOST_REVIEWED}+" if count > MOST_REVIEWED else str(count)
-        wait = "payment operation waits" if count == 1 else "payment operations wait"
+        wait = words.waits(count, "payment operation").partition(" ")[2]
         text = f"{more} {wait} for a human: nobody knows what became of the money."
         yield _say("warning", text, links.reviews())
 
 
-def _dead(facts: Facts, now: datetime) -> Iterator[dict[str, str]]:
-    dead = facts.get("dead")
-    if dead and dead["newest"] and dead["newest"] > now - NEWS:
-        newest = max(dead["classes"], key=lambda each: each["newest"])
-        age = _span((now - newest["newest"]).total_seconds())
-        text = f"A job died {age} ago of {newest['error_class']} ({newest['kind']})."
-        yield _say("warning", text, dead["url"])
+def _dead(facts: Facts) -> Iterator[dict[str, str]]:
+    """Those that nobody has dealt with, however long ago they died."""
+    if "dead" not in facts or not facts["dead"]["open"]["count"]:
+        return
+    text = f"{dead_in_words(facts['dead'])}. Retry, or say what was done about it."
+    yield _say("warning", text, facts["dead"]["url"])
+
+
+def dead_in_words(dead: Facts) -> str:
+    """Return how many dead letters nobody has dealt with, of which kinds, and since when."""
+    found = dead["open"]
+    least = "At least " if dead["at_least"] else ""
+    named = [f"{number:,} of {kind}" for kind, number in found["kinds"][:NAMED]]
+    if others := len(found["kinds"]) - NAMED:
+        named += [f"others of {words.count(others, 'more kind')}"] if others > 0 else []
+    since = words.clock_time(found["since"])
+    died = f"{least}{words.count(found['count'], 'job')} died since {since}"
+    them = "it" if found["count"] == 1 else "them"
+    return f"{died} and nobody has dealt with {them}: {', '.join(named)}"
 
 
 def _charts(facts: Facts, now: datetime, upto: datetime | None) -> Iterator[dict[str, str]]:
@@ -147,7 +162,7 @@ def _charts(facts: Facts, now: datetime, upto: datetime | None) -> Iterator[dict
 
 def _jobs(queue: Facts) -> str:
     more = f"{queue['more']} " if queue["more"] else ""
-    return f"{more}{queue['waiting']:,} jobs"
+    return f"{more}{words.waits(queue['waiting'])}"
 
 
 def _span(seconds: float) -> str:

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 
 from apps.breakers.api import status
-from apps.jobs.models import Worker
+from apps.jobs.models import Job, Worker
 from apps.ops.dashboard import links
 from apps.schedules.models import Beat, Policy
 
@@ -19,9 +19,14 @@ _FINE = ("closed", "forced closed")
 
 
 def workers(now: datetime) -> list[Worker]:
-    """Return the workers that have not signed off, those silent for long left out."""
+    """Return the workers that have not signed off, those silent for long left out.
+
+    Each has `holds`: whether jobs run there as far as the ledger knows.
+    """
     rows = Worker.objects.filter(stopped_at=None, beat_at__gt=now - REMEMBERED)
-    return list(rows.defer("kinds", "run_times").order_by("name", "-beat_at")[:MOST])
+    running = Job.objects.running().filter(worker=OuterRef("pk"))
+    rows = rows.annotate(holds=Exists(running)).defer("kinds", "run_times")
+    return list(rows.order_by("name", "-beat_at")[:MOST])
 
 
 def living(rows: list[Worker], now: datetime) -> list[Worker]:
@@ -40,9 +45,11 @@ def show_workers(rows: list[Worker], now: datetime) -> list[dict[str, Any]]:
             "queues": row.queues,
             "everywhere": set(row.queues) >= set(settings.JOBS_QUEUES),
             "slots": row.slots,
-            "busy": len(row.claims),
+            "busy": len(row.claims) if row.pk in alive else 0,
             "age": _age(row.beat_at, now),
             "alive": row.pk in alive,
+            # It died, and what it held was taken back: over, whatever the row looks like.
+            "over": row.pk not in alive and not row.holds,  # type: ignore[attr-defined]  # workers()
         }
         for row in rows
     ]

@@ -87,6 +87,7 @@ def _queue(each: Backlog, row: Queue | None, sampled: int | None, now: datetime)
         },
         "running": each.running,
         "oldest": round(each.oldest, 1),
+        "oldest_free": round(each.oldest_free, 1),
         "parked": [[one.reason, one.by, one.count] for one in each.parked],
         "pause": _pause(row) if paused and row else None,
         "dispatched": bool(row and row.lease_until and row.lease_until > now),

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from apps.jobs import nudge
+from apps.jobs.explaining.words import waits
 from apps.ops.doctor.database import judge_clock
 from apps.ops.doctor.finding import Finding, error, ok, warning
 
@@ -64,7 +65,7 @@ def _lists(client: Any) -> Iterator[Finding]:  # noqa: ANN401 a Redis client
     for queue in settings.JOBS_QUEUES:
         waiting = int(client.llen(queue))
         if waiting > MANY:
-            says = f"{waiting} doorbells wait for {queue}"
+            says = f"{waits(waiting, 'doorbell')} for {queue}"
             todo = "Workers don't take them: see whether they live, and look at their logs."
             yield warning("broker", says, todo)
 

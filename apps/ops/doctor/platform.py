@@ -5,13 +5,16 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Exists, OuterRef
 from django_celery_beat.models import PeriodicTask
 
 from apps.breakers import selectors as breakers
 from apps.core.clock import Now
 from apps.jobs import registry
-from apps.jobs.explaining.words import clock_time
+from apps.jobs.explaining.words import clock_time, count
 from apps.jobs.models import Job, Queue, Worker
+from apps.ops.dashboard import dead
+from apps.ops.dashboard.attention import dead_in_words
 from apps.ops.doctor.finding import Finding, error, ok, warning
 from apps.payments.selectors import open_differences, review_queue
 from apps.schedules.api import lag_seconds, living_beats
@@ -37,33 +40,35 @@ def dispatchers() -> Iterator[Finding]:
 def workers() -> Iterator[Finding]:
     """Look at the workers' heartbeats, and for queues and kinds that nobody serves."""
     living = _living()
-    silent = Worker.objects.filter(
-        stopped_at=None, beat_at__lte=Now() - _lease(), beat_at__gt=Now() - timedelta(hours=1)
-    )
-    for worker in silent:
+    for worker in _silent():
         says = f"{worker.name} on {worker.host} has been silent since {clock_time(worker.beat_at)}"
-        yield warning("workers", says, "If it was not replaced, start it again; its jobs are back.")
+        todo = "A dispatcher takes its jobs back; if it was not replaced, start it again."
+        yield warning("workers", says, todo)
     served = {queue for worker in living for queue in worker.queues}
-    missing = sorted(set(settings.JOBS_QUEUES) - served)
+    waiting = {queue for queue, _ in _waiting_kinds()}
+    missing = sorted((set(settings.JOBS_QUEUES) | waiting) - served)
     if missing:
-        says = f"none lives that serves {', '.join(missing)}"
+        named = [f"{queue} (where jobs wait)" if queue in waiting else queue for queue in missing]
+        says = f"none lives that serves {', '.join(named)}"
         todo = f"Start one: celery -A config worker --queues={','.join(missing)}."
         yield error("workers", says, todo)
     else:
         slots = sum(worker.slots for worker in living)
-        yield ok("workers", f"{len(living)} living with {slots} slots serve all queues")
+        serve = "serves" if len(living) == 1 else "serve"
+        yield ok("workers", f"{len(living)} living with {count(slots, 'slot')} {serve} all queues")
 
 
 def kinds() -> Iterator[Finding]:
-    """Look for jobs that wait for a kind that no living worker of their queue knows."""
+    """Look for jobs that wait for a kind that no living worker of their queue knows.
+
+    Where no worker lives there is nothing to be said of kinds: `workers` says that.
+    """
     knows: dict[str, set[str]] = {}
     for worker in _living():
         for queue in worker.queues:
             knows.setdefault(queue, set()).update(worker.kinds)
-    with connection.cursor() as cursor:
-        cursor.execute(_QUEUED_KINDS)
-        waiting = cursor.fetchall()
-    lost = [(queue, kind) for queue, kind in waiting if not _is_known(kind, knows.get(queue))]
+    waiting = [(queue, kind) for queue, kind in _waiting_kinds() if queue in knows]
+    lost = [(queue, kind) for queue, kind in waiting if not _is_known(kind, knows[queue])]
     for queue, kind in lost:
         says = f"jobs of kind {kind} wait in {queue}, and no worker there knows it"
         todo = "Deploy the code that declares it, name it in aliases=, or cancel them: manage.py "
@@ -74,14 +79,14 @@ def kinds() -> Iterator[Finding]:
 
 def beats() -> Iterator[Finding]:
     """Look at the beats' heartbeats, and for ticks that wait for one."""
-    count, needed = living_beats().count(), PeriodicTask.objects.filter(enabled=True).exists()
-    if not count and needed:
+    living, needed = living_beats().count(), PeriodicTask.objects.filter(enabled=True).exists()
+    if not living and needed:
         yield error("beat", "none lives, so nothing is fired", "Start one: celery -A config beat.")
     else:
-        says = f"{count} living" + (": any number may run, each tick fires once" * (count > 1))
-        yield ok("beat", says if count or needed else "nothing is scheduled")
+        says = f"{living} living" + (": any number may run, each tick fires once" * (living > 1))
+        yield ok("beat", says if living or needed else "nothing is scheduled")
     late = lag_seconds()
-    if count and late > LATE:
+    if living and late > LATE:
         says = f"a tick has been due for {late:.0f} s"
         yield warning("beat", says, "Read beat's log: one schedule or the database holds it up.")
 
@@ -110,24 +115,31 @@ def circuits() -> Iterator[Finding]:
 
 
 def deaths() -> Iterator[Finding]:
-    """Count the dead letters of the last hour, up to a thousand."""
-    recent = Job.objects.dead().filter(finished_at__gt=Now() - timedelta(hours=1))
-    count = len(recent.order_by("-finished_at").values_list("id")[:1000])
-    if count:
-        says = f"{'at least ' * (count == 1000)}{count} died within the hour"
+    """Name the dead letters that nobody has dealt with, up to a thousand."""
+    found = dead.read()
+    if found["open"]["count"]:
         todo = "Read why: manage.py jobs list --state dead; then jobs retry, or fix and deploy."
-        yield warning("dead letters", says, todo)
+        handled = "What is to stay dead: manage.py jobs acknowledge --reason …"
+        yield warning("dead letters", dead_in_words(found), f"{todo} {handled}")
 
 
 def payments() -> Iterator[Finding]:
     """Count what waits for a human."""
-    for count, what, page in (
-        (review_queue().count(), "operations of unknown outcome wait", "Payments → Operations"),
-        (open_differences().count(), "differences with the provider are open", "Differences"),
-    ):
-        if count:
-            todo = f"Decide each in the admin: {page}."
-            yield warning("payments", f"{count} {what} for a human", todo)
+    operations, differences = review_queue().count(), open_differences().count()
+    if operations:
+        says = (
+            f"{count(operations, 'operation')} of unknown outcome {_wait(operations)} for a human"
+        )
+        yield warning("payments", says, "Decide each in the admin: Payments → Operations.")
+    if differences:
+        says = (
+            f"{count(differences, 'difference')} with the provider {_wait(differences)} for a human"
+        )
+        yield warning("payments", says, "Decide each in the admin: Differences.")
+
+
+def _wait(number: int) -> str:
+    return "waits" if number == 1 else "wait"
 
 
 def _living() -> list[Worker]:
@@ -138,7 +150,24 @@ def _lease() -> timedelta:
     return timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
 
 
-def _is_known(kind: str, known: set[str] | None) -> bool:
+def _waiting_kinds() -> list[tuple[str, str]]:
+    """Return the queues and kinds of which jobs wait."""
+    with connection.cursor() as cursor:
+        cursor.execute(_QUEUED_KINDS)
+        found: list[tuple[str, str]] = cursor.fetchall()
+    return found
+
+
+def _silent() -> list[Worker]:
+    """Return the workers that went without a word and still hold jobs; the others are over."""
+    held = Job.objects.running().filter(worker=OuterRef("pk"))
+    silent = Worker.objects.filter(
+        stopped_at=None, beat_at__lte=Now() - _lease(), beat_at__gt=Now() - timedelta(hours=1)
+    )
+    return list(silent.filter(Exists(held)))
+
+
+def _is_known(kind: str, known: set[str]) -> bool:
     declared = registry.get(kind)
     names = {kind, declared.name if declared else kind}
-    return known is not None and not names.isdisjoint(known)
+    return not names.isdisjoint(known)

@@ -32,6 +32,7 @@ paused AS MATERIALIZED (
     WHERE breaker IN ({BLOCKED})
 ), waiting AS (
     SELECT q.queue, w.run_at <= moment.now AS due, w.attempt > 0 AS again,
+           extract(epoch FROM moment.now - w.run_at)::float8 AS age,
            CASE WHEN q.queue IN (SELECT name FROM paused) THEN '{PAUSED}'
                 WHEN guarded.kind IS NOT NULL THEN '{CIRCUIT}'
                 WHEN w.lock_key IN (SELECT lock_key FROM held) THEN '{LOCK}'
@@ -47,7 +48,7 @@ paused AS MATERIALIZED (
     ) w
     LEFT JOIN guarded ON guarded.kind = w.kind
 )
-SELECT queue, reason, by, due, again, count(*) FROM waiting GROUP BY 1, 2, 3, 4, 5
+SELECT queue, reason, by, due, again, count(*), max(age) FROM waiting GROUP BY 1, 2, 3, 4, 5
 """
 
 #: The oldest due job of each queue.
@@ -94,6 +95,8 @@ class Backlog:
     running: int = 0
     #: Age in seconds of the oldest due job.
     oldest: float = 0.0
+    #: The same of those jobs that nothing holds back, as far as somebody looked.
+    oldest_free: float = 0.0
     at_least: bool = False
     parked: list[Parked] = field(default_factory=list)
 
@@ -112,8 +115,10 @@ def read(*, most: int) -> list[Backlog]:
     """Return each queue's backlog, by name, looking at no more than `most` jobs of each."""
     names = set(settings.JOBS_QUEUES) | set(Queue.objects.values_list("name", flat=True))
     found = {name: Backlog(name) for name in sorted(names)}
-    for queue, reason, by, due, again, count in _fetch(WAITING, parameters(list(found), most)):
+    for queue, reason, by, due, again, count, age in _fetch(WAITING, parameters(list(found), most)):
         _add(found[queue], reason, by, due, again, count)
+        if due and not reason:
+            found[queue].oldest_free = max(found[queue].oldest_free, age)
     for queue, oldest in _fetch(OLDEST, {"queues": list(found)}):
         found[queue].oldest = max(0.0, oldest)
     for queue, count in _fetch(RUNNING, {}):

@@ -1,4 +1,4 @@
-"""Pages: what a verb would do, how far one is, and the dead letters by their error."""
+"""Pages: what a verb would do, and how far one is; dead.py has the dead letters."""
 
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from unfold.enums import ActionVariant
 from apps.core.errors import CeleriacError
 from apps.core.readonly import LINK, ReadOnlyAdmin
 from apps.jobs.admin.verbs import ReasonForm, act
-from apps.ops.verbs import catalogue, choice, selectors, services
+from apps.ops.verbs import catalogue, choice, dead, selectors, services
 from apps.ops.verbs.catalogue import BulkAction
 from apps.ops.verbs.errors import BadFilter
 from apps.ops.verbs.forms import ConfirmForm
@@ -63,7 +63,8 @@ class BulkVerbAdmin(ReadOnlyAdmin):
         own = [
             path("apply/<str:verb>/", view(self.apply), name="ops_bulkverb_apply"),
             path("<uuid:bulk_id>/facts/", view(self.facts), name="ops_bulkverb_facts"),
-            path("dead-letters/", view(self.dead), name="ops_dead_letters"),
+            path("dead-letters/", view(dead.overview), name="ops_dead_letters"),
+            path("dead-letters/done/", view(dead.done), name="ops_dead_letters_done"),
         ]
         return [*own, *super().get_urls()]
 
@@ -152,19 +153,6 @@ class BulkVerbAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "admin/ops/bulkverb/apply.html", context)
 
-    def dead(self, request: HttpRequest) -> HttpResponse:
-        """Show the dead letters by kind and error."""
-        if not request.user.has_perm("jobs.view_job"):
-            raise PermissionDenied
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Dead letters by error",
-            "opts": self.model._meta,
-            "groups": [_group(row) for row in selectors.dead_letters()],
-            "may_retry": may_apply(catalogue.find("retry"), request.user),
-        }
-        return TemplateResponse(request, "admin/ops/bulkverb/dead_letters.html", context)
-
     @action(description="Dead letters by error", url_path="dead")
     def dead_letters(self, request: HttpRequest) -> HttpResponse:
         """Lead to the dead letters."""
@@ -243,9 +231,3 @@ def _many(counted: int | None) -> str:
 def _list_url(filter: dict[str, list[str]]) -> str:
     query = "" if choice.IDS in filter else choice.to_query(filter)
     return f"{reverse('admin:jobs_job_changelist')}?{query}".rstrip("?")
-
-
-def _group(row: dict[str, Any]) -> dict[str, Any]:
-    filter = {"state": ["dead"], "kind": [row["kind"]], "error_class": [row["error_class"]]}
-    retry = reverse("admin:ops_bulkverb_apply", args=["retry"])
-    return row | {"list_url": _list_url(filter), "retry_url": f"{retry}?{choice.to_query(filter)}"}

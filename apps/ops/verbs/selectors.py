@@ -6,6 +6,7 @@ from django.db import connection
 
 from apps.jobs import redacting
 from apps.jobs.models import Job
+from apps.jobs.operating.dead import acknowledged
 from apps.jobs.operating.waiting import view, waiting
 from apps.ops.verbs import catalogue
 from apps.ops.verbs.models import BulkVerb, State
@@ -28,15 +29,19 @@ GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 200
 def dead_letters() -> list[dict[str, Any]]:
     """Return the dead jobs by kind and class of error, the largest group first.
 
-    `error` is that of each group's latest job, its secrets masked.
+    `error` is that of each group's latest job, its secrets masked; `dealt_with` is up to when
+    somebody said that these are dealt with.
     """
     names = ("kind", "error_class", "count", "latest", "job")
     with connection.cursor() as cursor:
         cursor.execute(_DEAD, [LATEST_DEAD])
         groups = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    done = acknowledged()
     jobs = Job.objects.only("kind", "args", "error").in_bulk([group["job"] for group in groups])
     for group in groups:
         job = jobs.get(group["job"])  # somebody may have pruned it in between
+        said = [done[name] for name in ("", group["kind"]) if name in done]
+        group["dealt_with"] = max(said, default=None)
         group["error"] = redacting.veil(job.kind, job.args).text(job.error) if job else ""
     return groups
 

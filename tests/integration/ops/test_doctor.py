@@ -15,6 +15,7 @@ from apps.core.clock import Now
 from apps.jobs import registry
 from apps.jobs.models import Queue, Worker
 from apps.jobs.operating import operate_queues
+from apps.jobs.operating.dead import acknowledge
 from apps.ops.doctor import broker, configuration, database, examine, platform
 from apps.schedules.models import Beat, Policy
 from config import plain
@@ -140,6 +141,7 @@ def test_a_disk_without_room_is_named(monkeypatch, tmp_path, free, level):
 def test_workers_that_are_silent_and_queues_that_nobody_serves_are_named(healthy):
     """With the command that helps."""
     Worker.objects.update(beat_at=Now() - timedelta(minutes=5))
+    JobFactory(state="running", worker=Worker.objects.get().pk)
     levels = [(level, todo) for level, _, todo in said(platform.workers)]
     assert [level for level, _ in levels] == ["warning", "error"]
     assert "celery -A config worker --queues=" in levels[1][1]
@@ -190,13 +192,16 @@ def test_pauses_and_circuits_are_named_with_who_and_why(healthy):
     assert "breakers clear payments" in clear
 
 
-def test_recent_deaths_are_counted_and_old_ones_are_not(healthy):
-    """The last hour's."""
+def test_deaths_are_named_until_somebody_has_dealt_with_them(healthy):
+    """However old."""
     JobFactory.create_batch(3, state="dead")
     old = JobFactory(state="dead")
-    type(old).objects.filter(id=old.id).update(finished_at=Now() - timedelta(hours=2))
+    type(old).objects.filter(id=old.id).update(finished_at=Now() - timedelta(hours=20))
     ((level, says, _),) = said(platform.deaths)
-    assert (level, says) == ("warning", "3 died within the hour")
+    assert level == "warning"
+    assert says.startswith("4 jobs died since ")
+    acknowledge(actor="ann", reason="known")
+    assert said(platform.deaths) == []
 
 
 @pytest.mark.parametrize(

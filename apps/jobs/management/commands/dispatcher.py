@@ -12,6 +12,7 @@ from django.utils.module_loading import import_string
 from apps.jobs.dispatching.dispatch import Dispatcher
 from apps.jobs.dispatching.listen import Listener
 from apps.jobs.dispatching.serve import Server
+from apps.jobs.explaining.words import count
 
 
 class Command(BaseCommand):
@@ -34,7 +35,7 @@ class Command(BaseCommand):
         publisher.check()
         server = Server(Dispatcher(publisher=publisher, queues=queues), Listener())
         if options["once"]:
-            self.stdout.write(f"rang for {server.once()} jobs")
+            self.stdout.write(f"rang for {count(server.once(), 'job')}")
             return
         self._stop_on_signals(server)
         server.run(ready=self._say_ready)

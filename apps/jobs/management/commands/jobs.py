@@ -1,4 +1,4 @@
-"""`manage.py jobs enqueue|list|show|retry|cancel|stats`."""
+"""`manage.py jobs enqueue|list|show|retry|cancel|acknowledge|stats`."""
 
 import json
 from argparse import ArgumentParser
@@ -11,10 +11,11 @@ from django.utils.dateparse import parse_datetime
 
 from apps.jobs import registry
 from apps.jobs.enqueueing import enqueue
+from apps.jobs.explaining import words
 from apps.jobs.management.arguments import declare
 from apps.jobs.management.output import as_facts, as_json, as_table
 from apps.jobs.models import Job
-from apps.jobs.operating import operate, operate_many, selectors, show
+from apps.jobs.operating import dead, operate, operate_many, selectors, show
 
 _LISTED = ("id", "kind", "queue", "view", "priority", "run_at", "attempt", "failures", "error")
 _DEPTHS = ("queue", "queued", "scheduled", "retrying", "parked", "running", "oldest_seconds")
@@ -40,6 +41,7 @@ class Command(BaseCommand):
             "show": self._show,
             "retry": self._retry,
             "cancel": self._cancel,
+            "acknowledge": self._acknowledge,
             "stats": self._stats,
         }[options["verb"]](options)
 
@@ -78,7 +80,7 @@ class Command(BaseCommand):
             return self._changed(jobs, options)
         chosen, said = _filtered(options)
         count = operate_many.retry_many(chosen, actor="cli", reason=reason, filter=said)
-        return self._print({"retried": count}, options, f"{count} jobs queued again")
+        return self._print({"retried": count}, options, f"{words.count(count, 'job')} queued again")
 
     def _cancel(self, options: dict[str, Any]) -> None:
         reason = options["reason"]
@@ -87,7 +89,15 @@ class Command(BaseCommand):
             return self._changed(jobs, options)
         chosen, said = _filtered(options)
         count = operate_many.cancel_many(chosen, actor="cli", reason=reason, filter=said)
-        return self._print({"cancelled": count}, options, f"{count} jobs cancelled, or asked to be")
+        return self._print(
+            {"cancelled": count}, options, f"{words.count(count, 'job')} cancelled, or asked to be"
+        )
+
+    def _acknowledge(self, options: dict[str, Any]) -> None:
+        kind = registry.find(options["kind"]).name if options["kind"] else ""
+        count = dead.acknowledge(kind=kind, actor="cli", reason=options["reason"])
+        text = f"{words.count(count, 'dead job')} dealt with"
+        self._print({"acknowledged": count}, options, text)
 
     def _stats(self, options: dict[str, Any]) -> None:
         depths = [depth.as_dict() for depth in selectors.queue_depths()]

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand
 
 from apps.core import clock
 from apps.core.arguments import seconds
+from apps.jobs.explaining.words import waits
 from apps.jobs.management.output import as_json, as_table
 from apps.jobs.operating import operate_queues, selectors
 
@@ -51,4 +52,4 @@ class Command(BaseCommand):
         if not options["json"]:
             for depth in depths:
                 for kept in depth.circuits:
-                    self.stdout.write(f"{depth.queue}: {kept.sentence} ({kept.jobs} jobs wait)")
+                    self.stdout.write(f"{depth.queue}: {kept.sentence} ({waits(kept.jobs)})")

@@ -235,7 +235,7 @@ const Charts = (() => {
         ...lines.map((line) => el("li", {},
           el("i", { class: `swatch ${line.colour}` }), `${line.name} `,
           el("b", {}, this.value(line, i)))),
-        el("li", { class: "chart-when" }, at === null ? "now" : Parts.time(moments[i], span)));
+        el("li", { class: "chart-when" }, `${at === null ? "latest, " : ""}${Parts.time(moments[i], span)}`));
     }
 
     tabulate() {

@@ -11,6 +11,7 @@
   const about = (kind) => (kind === "about" ? "≈ " : "");
   const waits = (queue) => `${about(queue.more)}${count(queue.waiting)}${more(queue.more)}`;
   const total = (rows, of) => rows.reduce((sum, row) => sum + of(row), 0);
+  const counted = (number, thing) => `${count(number)} ${thing}${number === 1 ? "" : "s"}`;
   const link = (url, text) => (url ? el("a", { href: url }, text) : text);
   const pill = (tone, text) => el("span", { class: `pill ${tone}` }, text);
   const nothing = (text) => el("p", { class: "empty" }, text);
@@ -53,7 +54,9 @@
     const worst = queues.find((queue) => queue.oldest === oldest);
     const vague = queues.some((queue) => queue.more) ? "≈ " : "";
     const parked = total(facts.parked, (row) => row.count);
-    const span = charts && charts.span > 60 ? "a minute, lately" : "in the last minute";
+    const upto = charts ? Date.parse(charts.upto) / 1000 : 0;
+    const span = charts && facts.now - upto > 150 ? `until ${Parts.time(upto, 60)}`
+      : charts && charts.span > 60 ? "a minute, lately" : "in the last minute";
     const bad = charts ? latest(charts.failures) : 0;
     const tile = (name, value, note, tone) => el("div", { class: `tile ${tone || ""}` },
       el("dt", {}, name), el("dd", {}, value), el("dd", { class: "note" }, note || " "));
@@ -61,13 +64,14 @@
       tile("Waiting", vague + count(total(queues, (queue) => queue.waiting)),
         parked ? `${count(parked)} parked` : "none parked", parked ? "warning" : ""),
       tile("Running", count(total(queues, (queue) => queue.running)),
-        facts.workers ? `${total(facts.workers, (w) => (w.alive ? w.slots : 0))} slots` : ""),
+        facts.workers ? counted(total(facts.workers, (w) => (w.alive ? w.slots : 0)), "slot") : ""),
       tile("Oldest due", oldest ? seconds(oldest) : "none", oldest ? worst.name : "nobody waits",
         oldest > 300 ? "warning" : ""),
       tile("Succeeded", charts ? rate(latest(charts.throughput)) : "–", span),
       tile("Failing", charts ? rate(bad) : "–", span, bad ? "warning" : ""),
       tile("Dead letters", `${count(dead.count)}${dead.at_least ? "+" : ""}`,
-        dead.newest ? `newest ${ago(dead.newest, facts.now)}` : "none", dead.count ? "danger" : ""),
+        dead.open.count ? `newest ${ago(dead.open.newest, facts.now)}`
+          : dead.count ? "all dealt with" : "none", dead.open.count ? "danger" : ""),
     ];
   };
 
@@ -104,7 +108,8 @@
       ]))
     : nothing("No circuit is declared.");
 
-  const life = (each) => pill(each.alive ? "good" : "danger", each.alive ? "alive" : "silent");
+  const life = (each) => each.alive ? pill("good", "alive")
+    : each.over ? pill("", "gone") : pill("danger", "silent");
 
   const workers = (facts) => facts.workers.length
     ? table("Workers", [["Worker"], ["State"], ["Heartbeat", "n"], ["Busy", "n"], ["Queues"]],
@@ -118,7 +123,7 @@
       ...(facts.dispatchers || []).map((each) => [`dispatcher ${each.name}`, life(each),
         `${seconds(Math.round(each.age))} ago`, each.queues.join(", ")]),
       ...(facts.beats || []).map((each) => [`beat ${each.name}`, life(each),
-        `${seconds(Math.round(each.age))} ago`, `${count(each.fired)} ticks`]),
+        `${seconds(Math.round(each.age))} ago`, counted(each.fired, "tick")]),
     ];
     return rows.length
       ? table("Dispatchers and beats", [["Process"], ["State"], ["Heartbeat", "n"], ["Keeps"]], rows)

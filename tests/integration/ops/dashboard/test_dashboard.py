@@ -95,6 +95,7 @@ def test_a_quiet_platform_needs_nothing(root):
         "views": {"queued": 0, "scheduled": 0, "retrying": 0, "parked": 0},
         "running": 0,
         "oldest": 0.0,
+        "oldest_free": 0.0,
         "parked": [],
         "pause": None,
         "dispatched": True,
@@ -113,6 +114,7 @@ def test_jobs_of_a_kind_that_nobody_declares_are_no_quiet_matter(root):
 def test_a_silent_workers_jobs_are_not_said_to_be_safe_without_a_dispatcher(root, served):
     """Nobody takes them back then."""
     silent = clock.read() - timedelta(minutes=5)
+    JobFactory(state="running", worker=served.pk)
     Worker.objects.filter(pk=served.pk).update(beat_at=silent)
     assert "A dispatcher takes its jobs back." in texts(facts(root))
     Queue.objects.update(lease_until=None)
@@ -178,7 +180,7 @@ def test_an_open_circuit_says_how_many_jobs_it_parks(root):
     found = facts(root)
     assert "payments is forced open" in texts(found)
     assert "their status page is red" in texts(found)
-    assert "1 jobs are parked" in texts(found)
+    assert "1 job is parked" in texts(found)
     assert found["circuits"][0]["name"] == "payments"
     assert not found["circuits"][0]["fine"]
 
@@ -201,6 +203,7 @@ def test_nobody_at_work_is_the_first_thing_said(root):
 def test_a_silent_worker_is_named(root, served):
     """One that signed off is not."""
     Worker.objects.filter(pk=served.pk).update(beat_at=clock.read() - timedelta(minutes=3))
+    JobFactory(state="running", worker=served.pk)
     Worker.objects.create(name="gone", host="h", pid=2, slots=1, stopped_at=clock.read())
     found = facts(root)
     assert "Worker w has been silent for 3 min" in texts(found)
@@ -225,7 +228,7 @@ def test_dead_letters_stand_by_class_of_error_with_their_past(root):
     deaths = {each["error_class"]: each for each in found["charts"]["deaths"]}
     assert deaths["ValueError"]["count"] == 3
     assert deaths["ValueError"]["points"][-3:] == [3.0, 0.0, 0.0]
-    assert "A job died 3 min ago" in texts(found)
+    assert "4 jobs died since" in texts(found)
 
 
 @pytest.mark.usefixtures("served")

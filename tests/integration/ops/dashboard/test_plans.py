@@ -163,4 +163,4 @@ def check_roll_up():
     plan = explain(backlog.WAITING, values)
     assert {node["Index Name"] for node in plan if "Index Name" in node} <= KEPT
     assert "Seq Scan" not in {n["Node Type"] for n in plan if n.get("Relation Name") in LARGE}
-    assert_frugal(dead.NEWEST, {"most": 100}, most=1000)
+    assert_frugal(dead.NEWEST, dead.parameters(100), most=1000)
