@@ -98,6 +98,7 @@ KEPT = {
     "ops.Sample": _ROLL_UP,
     "ops.Pass": "maintenance.roll_up forgets it after 2 days",
     "django_celery_results.ChordCounter": "the last task of a chord deletes it",
+    "axes.AccessAttemptExpiration": "it goes with its attempt",
     "payments.Payment": _MONEY,
     "payments.Operation": _MONEY,
     "payments.PaymentEvent": _MONEY,
