@@ -73,10 +73,16 @@ MAKE = {
     "core.Audit": entry,
     "ops.BulkVerb": make_verb,
     **{
-        f"axes.{name}": lambda name=name: apps.get_model("axes", name).objects.create(
-            username=f"person-{apps.get_model('axes', name).objects.count()}", ip_address="10.1.1.1"
+        f"axes.{name}": lambda name=name, more=more: apps.get_model("axes", name).objects.create(
+            username=f"person-{apps.get_model('axes', name).objects.count()}",
+            ip_address="10.1.1.1",
+            **more,
         )
-        for name in ("AccessAttempt", "AccessFailureLog", "AccessLog")
+        for name, more in (
+            ("AccessAttempt", {"failures_since_start": 1}),
+            ("AccessFailureLog", {}),
+            ("AccessLog", {}),
+        )
     },
     "admin.LogEntry": lambda: LogEntry.objects.create(
         user=UserFactory(), action_flag=1, object_repr="it"
