@@ -17,9 +17,10 @@ from uuid import UUID, uuid4
 from celery import Celery, signals
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import connection
 
 from apps.core import tracing
+from apps.core.away import is_away
 from apps.core.counting import counts, publish
 from apps.core.counting.shared import SharedCells
 from apps.jobs import nudge, outcomes, registry
@@ -242,11 +243,11 @@ class Watch(threading.Thread):
     def _survive(self, step: Any) -> None:  # noqa: ANN401 a bound method
         try:
             step()
-        except (DatabaseError, InterfaceError) as error:
-            logger.warning("the watch lost its database, trying again: %s", error)
-            connection.close()
-        except Exception:
-            logger.exception("the watch stumbled")
+        except Exception as error:
+            if is_away(error):
+                logger.warning("the watch lost its database, trying again: %s", error)
+            else:
+                logger.exception("the watch stumbled")
             connection.close()
 
 

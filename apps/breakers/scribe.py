@@ -18,7 +18,9 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.utils import InterfaceError, OperationalError, load_backend
+from django.db.utils import OperationalError, load_backend
+
+from apps.core.away import is_away
 
 logger = logging.getLogger(__name__)
 
@@ -91,12 +93,12 @@ class Scribe:
             try:
                 connection = connection or _open()
                 errand.rows = _run(connection, errand)
-            except (OperationalError, InterfaceError) as error:
-                self._postpone(errand, error)
-                _close(connection)
-                connection = None
-            except Exception:
-                logger.exception("A breaker's statement failed.")
+            except Exception as error:
+                # A statement that waited too long is no outage, but worth another try as well.
+                if is_away(error) or isinstance(error, OperationalError):
+                    self._postpone(errand, error)
+                else:
+                    logger.exception("A breaker's statement failed.")
                 _close(connection)
                 connection = None
             errand.done.set()

@@ -4,8 +4,9 @@ import logging
 import time
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 
+from apps.core.away import is_away
 from apps.jobs.api import EnqueueBusy
 from apps.schedules import sql
 from apps.schedules.fire import BATCH, Round, fire_due
@@ -77,9 +78,9 @@ class Loop:
         reconsider()
         try:
             refused = [change for change in sync() if change.done == "refused"]
-        except (OperationalError, InterfaceError):
-            raise  # the database is away: the next turn begins again
-        except Exception:
+        except Exception as error:
+            if is_away(error):
+                raise  # the next turn begins again
             # What is in the database already must fire all the same.
             logger.exception("beat: the declared schedules were not synchronised")
             return

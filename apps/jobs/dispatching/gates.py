@@ -95,6 +95,11 @@ class Gates:
                     side.kinds, side.levels, side.pace = kinds, lane.levels, gate.pace
                     side.window, side.paused = lane.window, lane.paused
 
+    def start_over(self) -> None:
+        """Forget what was read: the lanes begin anew."""
+        for gate in self._gates.values():
+            gate.lanes.clear()
+
     def behind(self, queue: str) -> Iterator[Lane]:
         """Yield the lanes of one queue behind circuits through which some may go."""
         for gate in self._gates.values():

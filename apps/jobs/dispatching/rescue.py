@@ -8,7 +8,7 @@ so two rescuers, or a rescuer and an owner that comes back, do no harm.
 """
 
 import logging
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from django.db import connection
 from apps.core.clock import NOW
 from apps.jobs import counted, registry
 from apps.jobs.backoff import Backoff
+from apps.jobs.naming import named
 from apps.jobs.outcomes import Limits, decide, lost
 from apps.jobs.registry import Kind
 from apps.jobs.running.finish import settle_what_is_free
@@ -80,6 +81,10 @@ class Contact:
         """Note that it did not."""
         self._since = None
 
+    def is_there(self, now: float) -> bool:
+        """Return whether it has answered lately."""
+        return self._since is not None and now - self._last <= self.longest_gap
+
     def lasts(self, now: float) -> float:
         """Return for how long it has been there."""
         return 0.0 if self._since is None else now - self._since
@@ -106,13 +111,21 @@ def rescue(*, most: int = MOST) -> list[Settled]:
     settled, held = settle_what_is_free(entries)
     counted.taken_back(settled, entries)
     if held:
-        logger.warning("rescue: %d lost jobs wait for a lock of others'", len(held))
+        ids = [entry.job_id for entry in held]
+        logger.warning("rescue: %s wait for a lock of others'", named(ids))
     done = [row for row in settled if not row.refused]
-    for reason, count in Counter(each.reason for each in found).items():
-        logger.warning("rescue: %d lost: %s", count, reason)
-    for state, count in Counter(row.state for row in done).items():
-        logger.info("rescue: %d jobs are %s again", count, state)
+    for reason, ids in _grouped((each.reason, each.job_id) for each in found).items():
+        logger.warning("rescue: lost %s: %s", named(ids), reason)
+    for state, ids in _grouped((row.state, row.job_id) for row in done).items():
+        logger.info("rescue: now %s: %s", state, named(ids))
     return done
+
+
+def _grouped[T](pairs: Iterable[tuple[T, UUID]]) -> dict[T, list[UUID]]:
+    groups: dict[T, list[UUID]] = {}
+    for key, job_id in pairs:
+        groups.setdefault(key, []).append(job_id)
+    return groups
 
 
 def find(*, most: int = MOST) -> list[Lost]:

@@ -88,12 +88,25 @@ class Server:
         return 0
 
     def _turn(self, nudge: Nudge) -> int:
+        if not self.dispatcher.contact.is_there(self.dispatcher.clock()):
+            self._start_over()
         if nudge.workers:
             self._fleet.hasten()
         rung = self.dispatcher.round(nudge)
         for duty in self._duties:
             duty.perform(self.dispatcher.clock)
         return rung
+
+    def _start_over(self) -> None:
+        """Forget what was read and rung, to ring all that is due anew, in its order.
+
+        After a silence of the database nobody knows which doorbells were heard.
+        """
+        lanes = self.dispatcher.lanes
+        for name in list(lanes):
+            del lanes[name]
+            self.dispatcher.bells.forget(name)
+        self.dispatcher.gates.start_over()
 
     def _next(self, nudge: Nudge) -> Nudge:
         """Do one turn; return what it should hear next.

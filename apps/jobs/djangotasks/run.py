@@ -5,12 +5,12 @@ from inspect import isawaitable
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from django.tasks import TaskContext, task_backends
 from django.tasks.signals import task_started
 from django.utils.json import normalize_json
 from pydantic_core import from_json, to_json
 
+from apps.core.away import is_away
 from apps.jobs import jsonable
 from apps.jobs.djangotasks import kinds, results
 from apps.jobs.djangotasks.policy import InvalidReturn
@@ -60,7 +60,9 @@ def _start(task: AnyTask) -> tuple[AnyContext, ...]:
         job = Job.objects.get(pk=current_job().id)
         alias = kinds.backend_of(job.kind, task)
         result = results.of_job(job, task, alias)
-    except (OperationalError, InterfaceError) as error:
+    except Exception as error:
+        if not is_away(error):
+            raise
         # The function has not run: that is no failure of the task's.
         raise Snooze(1.0, f"the database was away before its start: {error}"[:200]) from error
     task_started.send_robust(type(task_backends[alias]), task_result=result)

@@ -93,8 +93,8 @@ def claim_surely(ids: Sequence[UUID], *, claim_id: UUID, desk: Desk) -> list[Cla
                 found += _claim(ids, claim_id, desk)
             desk.slot.answered()
         except Exception as error:
-            said = one_line(error)
-            logger.warning("the claim of %s was not answered: %s", named(ids), said)
+            text = "%s may be claimed, the answer was lost; asking again: %s"
+            logger.warning(text, named(ids), one_line(error))
             desk.setbacks.endure(error)
             lost = True
         else:

@@ -98,7 +98,8 @@ def test_lost_jobs_are_rescued_over_a_slow_database(served, settings, seconds):
 def test_a_rescue_that_must_wait_says_so_once(served, settings, caplog):
     """An operator reads why lost jobs stay; and when they no longer do."""
     desk, server = served
-    with slow(desk.clock, desk.dispatcher.contact.longest_gap + 1):
+    gap = desk.dispatcher.contact.longest_gap + 1
+    with slow(desk.clock, gap), connection.execute_wrapper(Answered(server._touch)):
         for _ in range(20):
             server._next(Nudge())
     assert caplog.text.count("rescue waits: contact broken") == 1

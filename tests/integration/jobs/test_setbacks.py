@@ -153,6 +153,26 @@ def test_a_claim_is_kept_until_the_database_says_what_became_of_it(
     assert tries[1] == []  # held already
 
 
+def test_a_child_that_met_a_reader_goes_on_when_the_writer_is_back(
+    make_job, desk, pauses, administer, caplog
+):
+    """It keeps its doorbell meanwhile, and says what may be the case."""
+    job = make_job("test.note", {"name": "late"}, max_attempts=1)
+    name = connection.settings_dict["NAME"]
+    reset = f'ALTER DATABASE "{name}" RESET default_transaction_read_only'
+    pauses.after[4] = lambda: administer(reset)
+    administer(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    connection.close()
+    try:
+        execute.answer([job.id], desk=desk)
+    finally:
+        administer(reset)
+    assert row(job) == ("succeeded", 1, 0, 0)
+    assert len(pauses) == 4
+    assert f"job {job.id} may be claimed, the answer was lost" in caplog.text
+    assert "stay queued" not in caplog.text
+
+
 def test_a_claim_is_vouched_for_while_nobody_knows_what_became_of_it(
     make_job, desk, pauses, lose_answers, tmp_path, outage
 ):
