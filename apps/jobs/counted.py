@@ -24,6 +24,7 @@ RINGS = "celeriac_rings_total"
 STALE = "celeriac_stale_writes_total"
 RESCUED = "celeriac_rescued_total"
 ANSWERS = "celeriac_answers_total"
+HOOKS_FAILED = "celeriac_commit_hooks_failed_total"
 
 #: How a run ended. A release is no run: it is as if the job had never been claimed.
 _OUTCOMES = {
@@ -96,6 +97,11 @@ def taken_back(settled: Iterable[Settled], entries: Iterable[Entry]) -> None:
     """Count what somebody else settled for a run that ended with its process."""
     by_id = {entry.job_id: entry for entry in entries}
     ended((row, by_id[row.job_id], None) for row in settled)
+
+
+def hooks_failed(kind: str, hooks: int) -> None:
+    """Count on_commit hooks of transactional handlers that raised after the commit."""
+    counts.add((HOOKS_FAILED, kind), hooks)
 
 
 def rung(queue: str, jobs: int) -> None:

@@ -22,6 +22,8 @@ STOPPED = "its worker was stopped (deploy)"
 SNOOZED = "snoozed by its handler"
 MAX_TRACEBACK = 16_000
 MAX_MESSAGE = 2_000
+#: From this run in a row on, one that lost the database's connection is a failure.
+MOST_CUTS = 3
 #: What PostgreSQL's text can't hold.
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 
@@ -94,6 +96,9 @@ class Outcome:
     circuit: str = ""
     #: Whether its worker's stop cut the run short: that leaves an Attempt row, and no charge.
     stopped: bool = False
+    #: Runs in a row, this one included, that lost the database's connection though it could be
+    #: had again at once; None where nobody could have it: the row's own count stays.
+    cuts: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ class Settlement:
     wait_reason: str = ""
     writes_attempt: bool = False
     circuit: str = ""
+    cuts: int | None = 0  # what the row's count becomes; None: it stays
 
 
 def succeeded(result: object) -> Outcome:
@@ -171,7 +177,7 @@ def _failure(error: BaseException, retry: Backoff, hide: Callable[[str], str]) -
 def retry_after(error: BaseException) -> float | None:
     """Return the seconds that the error asks to wait, where it says."""
     seconds = -1.0
-    with contextlib.suppress(Exception):  # whoever wrote the error, its wish is only a wish
+    with contextlib.suppress(BaseException):  # whoever wrote the error, its wish is only a wish
         value = getattr(error, "retry_after", None)
         seconds = -1.0 if value is None else float(value)
     return seconds if 0 <= seconds < float("inf") else None
@@ -189,6 +195,7 @@ def decide(outcome: Outcome, limits: Limits, retry: Backoff, *, attempt: int) ->
                 wait_reason=outcome.reason,
                 circuit=outcome.circuit,
                 writes_attempt=outcome.stopped,
+                cuts=None if outcome.verb is Verb.RELEASE else outcome.cuts,
             )
         case Verb.STOP:
             return Settlement(Verb.STOP, error=outcome.message, writes_attempt=True)
@@ -208,11 +215,15 @@ def _after_failure(outcome: Outcome, limits: Limits, retry: Backoff) -> Settleme
     failures = limits.failures + 1
     line = error_line(outcome)
     if not outcome.retryable or failures >= limits.max_attempts:
-        return Settlement(Verb.GIVE_UP, failures=1, error=line, writes_attempt=True)
+        return Settlement(
+            Verb.GIVE_UP, failures=1, error=line, writes_attempt=True, cuts=outcome.cuts
+        )
     delay = outcome.retry_in
     if delay is None:
         delay = retry.delay(failures, retry_after=outcome.retry_after)
-    return Settlement(Verb.RETRY, delay=delay, failures=1, error=line, writes_attempt=True)
+    return Settlement(
+        Verb.RETRY, delay=delay, failures=1, error=line, writes_attempt=True, cuts=outcome.cuts
+    )
 
 
 def _after_loss(outcome: Outcome, limits: Limits) -> Settlement:
@@ -229,7 +240,7 @@ def _name(error: BaseException) -> str:
 def _words(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as broken:  # an error that can't say what it is must still be counted
+    except BaseException as broken:  # an error that can't say what it is must still be counted
         return f"its text can't be had ({type(broken).__name__})"
 
 

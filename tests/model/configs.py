@@ -95,6 +95,13 @@ OPERATOR = Model(
     queued=(0,),
     budget=Budget(cancel=1, revive=1, pause=1, deadline=1, snooze=1, child=1),
 )
+#: A handler that loses its connection now and then, or each time, and an outage.
+CUTS = Model(
+    "cuts",
+    specs=(replace(EFFECT, endings=("ok", "cut", "fail")),),
+    queued=(0,),
+    budget=Budget(failover=1, revive=1),
+)
 #: Who may be called lost, with a clock.
 HEARTBEAT = Heartbeat(faults=1)
 
@@ -115,6 +122,7 @@ SMALL = (
     POISON_CHILD,
     POISON_WORKER,
     OPERATOR,
+    CUTS,
     HEARTBEAT,
 )
 FULL = (
@@ -128,6 +136,7 @@ FULL = (
     _more(LOCK, child=1),
     _more(POISON_CHILD, flush=1, dispatcher=1),
     _more(POISON_WORKER, flush=1, dispatcher=1),
+    _more(CUTS, failover=2, child=1),
     _more(OPERATOR, failover=1, pause=0, release=1),
     Heartbeat(faults=2),
 )

@@ -51,7 +51,7 @@ def _worker(model, world, index, worker):
 def _failover(model, world):
     """The standby has a prefix of the log: asynchronous claims may be missing, newest first."""
     for back in range(len(world.forgettable) + 1):
-        if back == 0 and not _open(world):
+        if back == 0 and not _open(model, world):
             continue
         after = spend(world, "failover")
         if back:
@@ -60,9 +60,11 @@ def _failover(model, world):
         yield f"the database fails over and forgets {back} claims", mark_slack(world, after), False
 
 
-def _open(world):
+def _open(model, world):
     """Return whether some transaction is open, for a failover to end."""
-    return any(caller.stage in (Stage.INSERTED, Stage.HIT) for caller in world.callers)
+    return any(caller.stage in (Stage.INSERTED, Stage.HIT) for caller in world.callers) or any(
+        _cut(model, entry) is not entry for worker in world.workers for entry in worker.entries
+    )
 
 
 def _disconnect(model, world):
@@ -82,5 +84,5 @@ def _disconnect(model, world):
 
 def _cut(model, entry):
     if entry.phase is Phase.RUNNING and model.specs[entry.job].transactional:
-        return entry._replace(phase=Phase.DONE, outcome="fail")
+        return entry._replace(phase=Phase.DONE, outcome="away")
     return entry

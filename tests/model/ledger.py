@@ -1,10 +1,13 @@
 """The ledger's statements: each one atomic, each counter and edge from apps.jobs itself."""
 
+from dataclasses import replace
+
 from apps.jobs import outcomes
 from apps.jobs.backoff import Backoff
 from apps.jobs.outcomes import Limits, Outcome
 from apps.jobs.states import Counters, State, Verb, after, allows, count, overtaken_by_cancel
 from tests.model.properties import (
+    CAPS,
     COUNTS,
     EDGE,
     NOT_BEFORE_TIME,
@@ -19,6 +22,7 @@ OUTCOMES = {
     "fail": Outcome(Verb.RETRY, error_class="ValueError"),
     "snooze": Outcome(Verb.SNOOZE, delay=1.0),
     "stop": Outcome(Verb.STOP),
+    "away": Outcome(Verb.SNOOZE, delay=1.0, cuts=None),
     "release": outcomes.released("its doorbell's time was up"),
     "lost": outcomes.lost("its worker was lost"),
 }
@@ -150,19 +154,39 @@ def settle(model, world, job, *, number, attempt, outcome, saw=()):
         return world, False
     if row.state is not State.RUNNING or row.claim != number:
         return breaks(durable(world), OWNERSHIP), True
-    settlement = _decide(model, job, row, OUTCOMES[outcome])
+    ended = _cut(model, row) if outcome == "cut" else OUTCOMES[outcome]
+    settlement = _decide(model, job, row, ended)
     cancelled = row.cancel and model.rules.cancel_overtakes
     verb = overtaken_by_cancel(settlement.verb, cancel_requested=cancelled)
     heir = _heir(model, world, job, verb)
     if heir is not None:
         verb = Verb.SUPERSEDE
-    ended = _ended(row, verb, settlement, failed=outcome == "fail")
+    ended = _ended(row, verb, settlement)
     world = _owe(model, set_job(durable(world), job, ended), job, verb, heir, saw)
+    world = set_job(world, job, ended._replace(met=_met(row, outcome)))
     return _charge_checked(world, row, ended, outcome), True
+
+
+def _cut(model, row):
+    """Return what a run comes to that lost its connection, though another could be had at once."""
+    if not model.rules.cuts_end:
+        return OUTCOMES["away"]
+    if row.cuts + 1 >= outcomes.MOST_CUTS:
+        return replace(OUTCOMES["fail"], cuts=outcomes.MOST_CUTS)
+    return replace(OUTCOMES["away"], cuts=row.cuts + 1)
+
+
+def _met(row, outcome):
+    """Return how many runs in a row have lost a database that was there, after this one."""
+    if outcome in ("away", "release"):
+        return row.met
+    return min(row.met + 1, outcomes.MOST_CUTS) if outcome == "cut" else 0
 
 
 def _decide(model, job, row, outcome):
     spec, rules = model.specs[job], model.rules
+    if outcome == OUTCOMES["away"] and not rules.outage_is_free:
+        outcome = OUTCOMES["fail"]
     if outcome.verb is Verb.RELEASE and not rules.release_is_free:
         outcome = OUTCOMES["fail"]
     if outcome.verb is Verb.RESCUE and not rules.loss_is_no_failure:
@@ -182,7 +206,7 @@ def _heir(model, world, job, verb):
     return queued_under(model, world, model.specs[job].key, but=job)
 
 
-def _ended(row, verb, settlement, *, failed):
+def _ended(row, verb, settlement):
     counted = count(_counters(row), verb)
     state = after(State.RUNNING, verb)
     return row._replace(
@@ -190,6 +214,7 @@ def _ended(row, verb, settlement, *, failed):
         attempt=counted.attempt,
         failures=row.failures + settlement.failures,
         losses=row.losses + settlement.losses,
+        cuts=row.cuts if settlement.cuts is None else settlement.cuts,
         claim=0,
         due=state is not State.QUEUED or verb in (Verb.RELEASE, Verb.RESCUE),
     )
@@ -215,7 +240,10 @@ def _debts(world, callers, debtor):
 
 def _charge_checked(world, row, ended, outcome):
     failed, lost = ended.failures > row.failures, ended.losses > row.losses
-    if failed != (outcome == "fail") or (lost and outcome != "lost"):
+    if outcome == "cut" and not failed and row.met + 1 >= outcomes.MOST_CUTS:
+        world = breaks(world, CAPS)
+    handlers = outcome == "fail" or (outcome == "cut" and row.cuts + 1 >= outcomes.MOST_CUTS)
+    if failed != handlers or (lost and outcome != "lost"):
         return breaks(world, COUNTS)
     back = row.attempt - ended.attempt
     return breaks(world, COUNTS) if back > (outcome == "release") else world
@@ -233,7 +261,7 @@ def leave(model, world, job, verb, *, waived):
     if owed and not waived:
         world = breaks(world, SEEN)
     moved = row._replace(state=after(row.state, verb), due=True, attempt=counted.attempt)
-    moved = moved._replace(failures=counted.failures, losses=counted.losses)
+    moved = moved._replace(failures=counted.failures, losses=counted.losses, cuts=0, met=0)
     return _debts(set_job(durable(world), job, moved), owed, -1)
 
 

@@ -185,6 +185,19 @@ _PROTOCOL = (
         specs=POISON,
     ),
     _with(
+        "an outage is the handler's failure",
+        properties.COUNTS,
+        {"outage_is_free": False},
+        specs=(EFFECT,),
+        budget={"failover": 1},
+    ),
+    _with(
+        "a handler that breaks its connection is run for ever",
+        properties.CAPS,
+        {"cuts_end": False},
+        specs=(Spec(endings=("cut",)),),
+    ),
+    _with(
         "the slot is told after the start",
         properties.COUNTS,
         {"slot_first": False},

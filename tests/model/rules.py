@@ -35,6 +35,8 @@ class Rules(NamedTuple):
     cancel_overtakes: bool = True  # every ending but complete becomes cancelled, if asked
     release_is_free: bool = True  # what never started is charged nothing
     loss_is_one: bool = True  # only the job that ran in a dead child is charged a loss
+    outage_is_free: bool = True  # a run that lost the database is no failure of its handler
+    cuts_end: bool = True  # unless it is one too many in a row that others did not meet
     # rescue
     rescues: bool = True  # a lost worker's claims are taken back
     counts_losses: bool = True  # and each is charged a loss, up to max_losses

@@ -49,10 +49,12 @@ class Row(NamedTuple):
     attempt: int = 0
     failures: int = 0
     losses: int = 0
+    cuts: int = 0  # runs in a row that lost a database which was there
     claim: int = 0
     due: bool = True
     cancel: bool = False
     expiry: Expiry = Expiry.NONE
+    met: int = 0  # ghost: such runs in a row
     begun: bool = False  # ghost: a handler of a claim that is not forgotten has started
 
 

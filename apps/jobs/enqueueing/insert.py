@@ -26,7 +26,7 @@ _NAMES = [field.attname for field in Job._meta.concrete_fields]
 _JSON = [_NAMES.index(name) for name in ("args", "result", "progress")]
 _BLANK: dict[str, Any] = {
     **dict.fromkeys(_NAMES),
-    **dict.fromkeys(("attempt", "failures", "losses"), 0),
+    **dict.fromkeys(("attempt", "failures", "losses", "cuts"), 0),
     **dict.fromkeys(("wait_reason", "error"), ""),
     "state": State.QUEUED.value,
 }

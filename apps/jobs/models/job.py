@@ -61,6 +61,8 @@ class Job(models.Model):
     attempt = models.PositiveIntegerField(db_default=0)
     failures = models.PositiveIntegerField(db_default=0)
     losses = models.PositiveIntegerField(db_default=0)
+    #: Runs in a row that lost the database's connection, though it could be had again at once.
+    cuts = models.SmallIntegerField(db_default=0, editable=False)
     max_attempts = models.PositiveIntegerField(db_default=5)
     claim_id = models.UUIDField(null=True, blank=True)
     worker = models.UUIDField(null=True, blank=True)

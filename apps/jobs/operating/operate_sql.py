@@ -39,7 +39,7 @@ WITH held AS MATERIALIZED (
     ORDER BY kind, coalesce(unique_key, id::text), unique_key IS NULL, id DESC
 )
 UPDATE jobs_job j
-SET state = 'queued', run_at = {NOW}, failures = 0, losses = 0, expires_at = NULL,
+SET state = 'queued', run_at = {NOW}, failures = 0, losses = 0, cuts = 0, expires_at = NULL,
     cancel_requested_at = NULL, superseded_by = NULL, finished_at = NULL, result = NULL,
     error = '', progress = NULL, wait_reason = ''
 FROM chosen

@@ -23,7 +23,7 @@ from apps.jobs.enqueueing.enqueue import enqueue
 from apps.jobs.errors import EnqueueBusy, JobError
 from apps.jobs.naming import named
 from apps.jobs.outcomes import Outcome, Settlement
-from apps.jobs.running.settle import Entry, Settled, settle
+from apps.jobs.running.settle import Entry, Settled, settle, settle_joint
 from apps.jobs.states import State, Verb
 
 logger = logging.getLogger(__name__)
@@ -115,6 +115,16 @@ def settle_and_follow_up(entries: Sequence[Entry]) -> list[Settled]:
     else:
         settled = settle(entries)
     _wake(settled, entries)
+    return settled
+
+
+def settle_in_its_transaction(entry: Entry, began: str) -> Settled:
+    """Settle a transactional kind's success in the transaction that `began` then; wake who waits.
+
+    Whether it is refused must be looked at: nothing has been logged then.
+    """
+    settled = settle_joint(entry, began)
+    _wake([settled], [entry])
     return settled
 
 

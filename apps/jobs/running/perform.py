@@ -5,16 +5,14 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connections, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg.pq import TransactionStatus
+from django.db import connection, transaction
 from pydantic_core import PydanticSerializationError, to_json
 
 from apps.breakers.api import CircuitOpen
@@ -23,10 +21,11 @@ from apps.jobs import outcomes, redacting
 from apps.jobs.errors import LostClaim
 from apps.jobs.outcomes import Limits, Outcome, Settlement
 from apps.jobs.registry import Kind
-from apps.jobs.running import current, parking
+from apps.jobs.running import current, hooked, joint, outage, parking, sessions
 from apps.jobs.running.claim import ClaimedJob
 from apps.jobs.running.coroutines import run_within
-from apps.jobs.running.finish import settle_and_follow_up
+from apps.jobs.running.finish import settle_in_its_transaction
+from apps.jobs.running.joint import TransactionLeftOpen
 from apps.jobs.running.limits import SoftLimit
 from apps.jobs.running.settle import Entry, Settled
 from apps.jobs.states import Verb
@@ -34,13 +33,8 @@ from apps.jobs.states import Verb
 logger = logging.getLogger(__name__)
 
 _NO_FAILURE = (outcomes.Snooze, outcomes.Cancelled, CircuitOpen)
-
-
-class TransactionLeftOpen(Exception):
-    """The handler returned inside of a transaction: what it wrote was not committed."""
-
-    def __init__(self) -> None:
-        super().__init__("the handler left a database transaction open; it was rolled back")
+#: What may end a handler amid a statement.
+_CUTTING = (outcomes.TimeLimitExceeded, LostClaim)
 
 
 @dataclass(slots=True)
@@ -92,27 +86,24 @@ def perform(run: Run) -> None:
     """Run the handler; afterwards `run.outcome` is set, for a transactional kind settled too."""
     run.started_at = run.ended_at = time.monotonic()
     process = os.getpid()
-    connected = _connected()
-    ours = _open_transactions(connected)
+    before = sessions.look()
     try:
         with _bound(run):
             if tracing.is_on():
                 with _traced(run):
-                    contextvars.copy_context().run(_perform, run)
+                    contextvars.copy_context().run(_perform, run, before)
             else:
-                contextvars.copy_context().run(_perform, run)
-        connected = _connected()
-        if _open_transactions(connected) - ours:
-            raise TransactionLeftOpen
+                contextvars.copy_context().run(_perform, run, before)
     except KeyboardInterrupt:
         raise  # of this process, not of this job
     except BaseException as error:  # every ending is an outcome
+        _leave_if_forked(process, error)
         run.error = error
-        run.outcome = _observe(error, run)
+        run.outcome = _observe(error, run, before)
     finally:
         _leave_if_forked(process, run.error)
         run.ended_at = max(run.ended_at, time.monotonic())
-        _tidy_connections(run.error, ours, connected if run.error is None else _connected())
+        before.restore(run.error, cut=isinstance(run.error, _CUTTING))
 
 
 def _bound(run: Run) -> AbstractContextManager[None]:
@@ -139,26 +130,45 @@ def _traced(run: Run) -> AbstractContextManager[object]:
     )
 
 
-def _perform(run: Run) -> None:
+def _perform(run: Run, before: sessions.Before) -> None:
     current.enter(current.CurrentJob(run.job, run.claim_id))
     if run.kind.redact:
         context.hide(redacting.veil_of(run.kind, run.job.args).text)
     handler = _bind(run)
     if run.kind.transactional:
-        _perform_in_transaction(run, handler)
+        _perform_in_transaction(run, handler, before)
     else:
-        run.outcome = _returned(_call(handler, run.kind.timeout))
+        outcome = _returned(_call(handler, run.kind.timeout))
+        if before.left_open():
+            raise TransactionLeftOpen
+        run.outcome = outcome
     run.ended_at = time.monotonic()
 
 
-def _perform_in_transaction(run: Run, handler: Callable[[], Any]) -> None:
-    with transaction.atomic():
-        outcome = _returned(_call(handler, run.kind.timeout))
+def _perform_in_transaction(run: Run, handler: Callable[[], Any], before: sessions.Before) -> None:
+    block = transaction.atomic()
+    with block:
+        began = joint.begin()
+        try:
+            outcome = _returned(_call(handler, run.kind.timeout))
+        except BaseException as error:
+            if not isinstance(error, KeyboardInterrupt) and joint.has_ended(began):
+                raise joint.ended() from error
+            raise
+        joint.check(block)
         run.outcome, run.ended_at = outcome, time.monotonic()
-        (settled,) = settle_and_follow_up([run.entry()])
+        settled = settle_in_its_transaction(run.entry(), began)
         if settled.refused:
+            if joint.has_ended(began):
+                raise joint.ended()
             raise LostClaim(f"Job {run.job.id} is no longer this run's; its effects roll back.")
+        raised = hooked.guard()
     run.settled = settled
+    if before.left_open():
+        raised.append(TransactionLeftOpen())  # by a hook: the job itself has succeeded
+        before.restore(raised[-1], cut=False)
+    if raised:
+        hooked.tell(run.job, run.kind, raised)
 
 
 def _bind(run: Run) -> Callable[[], Any]:
@@ -191,35 +201,32 @@ def _returned(value: object) -> Outcome:
     return outcomes.succeeded(text)
 
 
-def _observe(error: BaseException, run: Run) -> Outcome:
+def _observe(error: BaseException, run: Run, before: sessions.Before) -> Outcome:
     """Return what the error makes of the run; one that can't be read is a failure all the same."""
     try:
-        return _judge(error, run)
-    except Exception as broken:
+        return _judge(error, run, before)
+    except BaseException as broken:  # it says what it likes, the other error's own text
         words = f"{type(error).__qualname__} can't be read ({type(broken).__name__})"
         logger.error("what job %s raised is lost: %s", run.job.id, words)
         return outcomes.observe(TypeError(words), run.kind.retry)
 
 
-def _judge(error: BaseException, run: Run) -> Outcome:
+def _judge(error: BaseException, run: Run, before: sessions.Before) -> Outcome:
     hide = redacting.veil_of(run.kind, run.job.args).text
-    if run.outcome is not None and isinstance(error, OperationalError | InterfaceError):
-        # The handler had ended well: the database failed at its commit, which is not its fault.
-        # Should the commit have happened after all, the fence refuses what is written now.
-        # (A deferred constraint, or a transaction that the handler broke, is its fault.)
-        reason = hide(f"its commit failed: {error}")[:200]
-        return Outcome(Verb.SNOOZE, delay=1.0, reason=reason)
     if isinstance(error, CircuitOpen):
         return parking.parked(error, run.kind)
     outcome = outcomes.observe(error, run.kind.retry, hide=hide)
-    if outcome.error_class:
-        logger.warning("%s failed: %s", run.kind.name, outcomes.error_line(outcome))
-        _report(error, run, outcome, hide)
+    if not outcome.error_class:
+        return outcome
+    if outage.went_away(error, before.ledger):
+        # Should its commit have happened after all, the fence refuses what is written now.
+        before.throw_away(connection)
+        outcome = outage.outcome_of(error, run.job, outcome)
+        if outcome.verb is Verb.SNOOZE:
+            return outcome
+    logger.warning("%s failed: %s", run.kind.name, outcomes.error_line(outcome))
+    _report(error, run, outcome, hide)
     return outcome
-
-
-def _connected() -> Sequence[BaseDatabaseWrapper]:
-    return connections.all(initialized_only=True)
 
 
 def _report(error: BaseException, run: Run, outcome: Outcome, hide: Callable[[str], str]) -> None:
@@ -231,32 +238,8 @@ def _report(error: BaseException, run: Run, outcome: Outcome, hide: Callable[[st
         )
 
 
-def _open_transactions(connected: Sequence[BaseDatabaseWrapper]) -> set[str]:
-    """Return the databases with an atomic block open: before a handler, a test's own."""
-    return {each.alias for each in connected if each.in_atomic_block}
-
-
 def _leave_if_forked(process: int, error: BaseException | None) -> None:
     """End a fork that came out of its handler: only the process that claimed may go on."""
     if os.getpid() != process:
         code = error.code if isinstance(error, SystemExit) else 1 if error else 0
         os._exit(code if isinstance(code, int) else 0 if code is None else 1)
-
-
-def _tidy_connections(
-    error: BaseException | None, ours: set[str], connected: Sequence[BaseDatabaseWrapper]
-) -> None:
-    """Throw away every connection that is not idle and in autocommit, or that a limit cut."""
-    cut = isinstance(error, outcomes.TimeLimitExceeded | LostClaim)
-    for connection in connected:
-        if connection.alias in ours or connection.connection is None:
-            continue  # a test's own transaction, or nothing to tidy
-        left_open = connection.in_atomic_block or not connection.autocommit
-        if cut or left_open or not _is_idle(connection.connection):
-            connection.in_atomic_block = False  # or it could never be opened again
-            connection.close()
-
-
-def _is_idle(raw: Any) -> bool:  # noqa: ANN401 of any driver
-    pgconn = getattr(raw, "pgconn", None)
-    return pgconn is None or pgconn.transaction_status == TransactionStatus.IDLE

@@ -4,7 +4,7 @@ A row is written only where `state = 'running' AND claim_id = …` still holds;
 what matches no row is a lost claim, returned as refused. A requested cancel
 overtakes every ending but success, and a run that would go back to queued while
 its unique key has been queued anew ends cancelled, superseded: both in the same
-statement. The commit is synchronous.
+statement. The commit is synchronous, whatever a handler told its session.
 """
 
 import logging
@@ -153,6 +153,7 @@ def _columns(entries: list[Entry]) -> dict[str, list[Any]]:
         "losses": [settlement.losses for settlement in settlements],
         "errors": [settlement.error for settlement in settlements],
         "circuits": [settlement.circuit for settlement in settlements],
+        "cuts": [settlement.cuts for settlement in settlements],
         "reasons": [settlement.wait_reason for settlement in settlements],
         "recorded": [
             _RECORDED.get(settlement.verb, "") if settlement.writes_attempt else ""
@@ -164,6 +165,13 @@ def _columns(entries: list[Entry]) -> dict[str, list[Any]]:
         "started": [entry.started for entry in entries],
         "seconds": [entry.seconds for entry in entries],
     }
+
+
+def settle_joint(entry: Entry, began: str) -> Settled:
+    """Write a success in the transaction that `began` then; in any other one it is refused."""
+    statement = settle_sql.JOINT[not entry.silent]
+    rows = _execute(statement, _alone(entry) | {"began": began})
+    return rows[0] if rows else Settled(entry.job_id, None)
 
 
 def _execute(statement: str, parameters: dict[str, Any]) -> list[Settled]:

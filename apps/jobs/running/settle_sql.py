@@ -20,6 +20,11 @@ _ENDED = (
     " ELSE j.started_at + make_interval(secs => o.seconds) END"
 )
 
+#: Whatever its session was told: an outcome that somebody has seen is not forgotten.
+_DURABLE = """(
+        SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
+            THEN set_config('synchronous_commit', 'on', true) ELSE '' END) IS NOT NULL"""
+
 _COMPLETED = f"""
     UPDATE jobs_job j
     SET state = 'succeeded', claim_id = NULL, result = o.result::jsonb, error = o.error,
@@ -31,7 +36,7 @@ _COMPLETED = f"""
         ) AS o(id, claim_id, result, error, started, seconds)
         ORDER BY o.id OFFSET 0
     ) o
-    WHERE j.id = o.id AND j.state = {hot.RUNNING} AND j.claim_id = o.claim_id
+    WHERE j.id = o.id AND j.state = {hot.RUNNING} AND j.claim_id = o.claim_id AND {_DURABLE}
     RETURNING j.id, j.state, j.kind, j.lock_key, j.queue, j.attempt, j.worker, j.started_at,
               j.finished_at"""
 _RECORDED = """
@@ -55,12 +60,20 @@ SELECT id, state, kind, lock_key, callback IS NOT NULL, queue FROM settled
 """
 
 _COLUMNS = ("ids", "claims", "results", "errors", "started", "seconds")
+#: Whether this is the transaction that began then (see joint.py).
+_SAME = "extract(epoch FROM transaction_timestamp()) = %(began)s::numeric"
+_FENCE = f"AND {_DURABLE}"
 #: By whether a callback may be owed, and whether it is one run alone.
 COMPLETIONS = {
     (False, False): COMPLETE,
     (True, False): COMPLETE_CALLING,
     (False, True): hot.for_one(COMPLETE, *_COLUMNS),
     (True, True): hot.for_one(COMPLETE_CALLING, *_COLUMNS),
+}
+#: The end of a transactional run, in its own transaction, by whether a callback may be owed.
+JOINT = {
+    calling: COMPLETIONS[calling, True].replace(_FENCE, f"{_FENCE} AND {_SAME}")
+    for calling in (False, True)
 }
 
 #: Queued anew under its unique key, by another row, while this one ran.
@@ -86,6 +99,7 @@ WITH settled AS (
         attempt = j.attempt - (o.verb = 'release')::int,
         failures = j.failures + o.failures,
         losses = j.losses + o.losses,
+        cuts = coalesce(o.cuts, j.cuts),
         error = CASE WHEN o.error = '' THEN j.error ELSE o.error END,
         wait_reason = CASE WHEN {_STATE} = 'queued' THEN o.reason ELSE '' END,
         run_at = CASE
@@ -102,12 +116,12 @@ WITH settled AS (
             %(delays)s::float8[], %(failures)s::int[], %(losses)s::int[], %(errors)s::text[],
             %(reasons)s::text[], %(recorded)s::text[], %(classes)s::text[], %(messages)s::text[],
             %(tracebacks)s::text[], %(started)s::float8[], %(seconds)s::float8[],
-            %(circuits)s::text[]
+            %(circuits)s::text[], %(cuts)s::smallint[]
         ) AS o(id, claim_id, verb, state, delay, failures, losses, error, reason, recorded,
-               error_class, message, traceback, started, seconds, circuit)
+               error_class, message, traceback, started, seconds, circuit, cuts)
         ORDER BY o.id OFFSET 0
     ) o
-    WHERE j.id = o.id AND j.state = {hot.RUNNING} AND j.claim_id = o.claim_id
+    WHERE j.id = o.id AND j.state = {hot.RUNNING} AND j.claim_id = o.claim_id AND {_DURABLE}
     RETURNING j.id, j.state, j.kind, j.lock_key, j.queue, j.attempt, j.worker,
               j.superseded_by, j.started_at, {_ENDED} AS ended_at,
               o.recorded, o.error_class, o.message, o.traceback,

@@ -65,6 +65,7 @@ COUNTED = (
     Counted(counted.RINGS, "Jobs rung; one that is rung again counts again.", ("queue",)),
     Counted(counted.STALE, "Writes refused because their claim was lost."),
     Counted(counted.RESCUED, "Jobs taken back from runs that ended with their process."),
+    Counted(counted.HOOKS_FAILED, "on_commit hooks that raised after a job's commit.", ("kind",)),
 )
 
 _LAG = f"""

@@ -11,7 +11,7 @@ from apps.jobs import registry
 from apps.jobs.api import Backoff, Snooze, current_job
 from apps.jobs.models import Job
 from apps.jobs.running import desk as claiming
-from apps.jobs.running import execute, finish, perform
+from apps.jobs.running import execute, finish, sessions
 from apps.jobs.running.claim import claim
 from apps.jobs.running.settle import settle
 from tests.app.models import Effect
@@ -196,12 +196,13 @@ def test_a_connection_of_another_database_is_left_to_django(declare, ring, monke
         autocommit=True,
         connection=SimpleNamespace(),
         alias="legacy",
+        execute_wrappers=[],
         close=lambda: closed.append(True),
         get_autocommit=lambda: True,
         close_if_unusable_or_obsolete=lambda: None,
     )
     everything = SimpleNamespace(all=lambda initialized_only: [connection, other])
-    monkeypatch.setattr(perform, "connections", everything)
+    monkeypatch.setattr(sessions, "connections", everything)
     assert ring("test.noop").state == "succeeded"
     assert not closed
 

@@ -18,6 +18,7 @@ CONTRACT = {
     "celeriac_rings_total": ("counter", {"queue"}),
     "celeriac_stale_writes_total": ("counter", set()),
     "celeriac_rescued_total": ("counter", set()),
+    "celeriac_commit_hooks_failed_total": ("counter", {"kind"}),
     "celeriac_breaker_state": ("gauge", {"name"}),
     "celeriac_dispatcher_lag_seconds": ("gauge", set()),
     "celeriac_worker_heartbeat_age_seconds": ("gauge", {"worker"}),

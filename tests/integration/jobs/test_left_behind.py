@@ -1,0 +1,355 @@
+"""Transactions left or ended, and sessions changed: the job says so, and the next is spared it."""
+
+from itertools import count
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+
+from apps.jobs.api import Backoff
+from apps.jobs.models import Attempt, Job
+from apps.jobs.running import execute
+from tests.app.models import Effect
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ONCE = Backoff(max_attempts=1)
+
+
+@pytest.fixture
+def run(desk, declare, make_job):
+    """Return a function that runs handlers in one doorbell; their rows after it."""
+    kinds = count()
+
+    def run(*handlers, **policy):
+        jobs = []
+        for handler in handlers:
+            kind = f"test.kind{next(kinds)}"
+            declare(handler, name=kind, retry=ONCE, **policy)
+            jobs.append(make_job(kind))
+        fresh = execute.Desk(worker=desk.worker, known=execute.knowledge())
+        execute.answer([job.id for job in jobs], desk=fresh)
+        return [Job.objects.get(pk=job.pk) for job in jobs]
+
+    return run
+
+
+def write(name="written"):
+    """Leave an effect."""
+    Effect.objects.create(name=name)
+
+
+def effects():
+    """Return the names of all effects, in order."""
+    return list(Effect.objects.order_by("id").values_list("name", flat=True))
+
+
+def sql(*statements):
+    """Execute statements by Django's cursor."""
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def begin():
+    """BEGIN."""
+    sql("BEGIN")
+    write()
+
+
+def autocommit_off():
+    """Turn Django's autocommit off."""
+    connection.set_autocommit(False)
+    write()
+
+
+def raw_autocommit_off():
+    """Turn the driver's autocommit off, behind Django's back."""
+    connection.ensure_connection()
+    connection.connection.autocommit = False
+    write()
+
+
+def block_left():
+    """Leave an atomic block open."""
+    _blocks.append(transaction.atomic())
+    _blocks[-1].__enter__()
+    write()
+
+
+def broken_block():
+    """Leave a transaction open that an error aborted."""
+    sql("BEGIN")
+    write()
+    try:
+        sql("SELECT 1 / 0")
+    except Exception:
+        return
+
+
+def chained():
+    """COMMIT AND CHAIN."""
+    sql("BEGIN", "COMMIT AND CHAIN")
+    write()
+
+
+_blocks = []
+LEAVE = [begin, autocommit_off, raw_autocommit_off, block_left, broken_block, chained]
+
+
+def test_a_plain_handler_that_leaves_a_transaction_open_has_failed(run, subtests):
+    """What it wrote is rolled back, so that it has not succeeded."""
+    for leave in LEAVE:
+        with subtests.test(leave.__name__):
+            left, after = run(leave, write)
+            assert (left.state, left.failures) == ("dead", 1)
+            assert left.error.endswith("left a database transaction open; it was rolled back")
+            assert (after.state, effects()) == ("succeeded", ["written"])
+            Effect.objects.all().delete()
+
+
+def ended_by(*statements, writes=True):
+    """Return a handler that ends its transaction by statements."""
+
+    def handler():
+        write("before")
+        sql(*statements)
+        if writes:
+            write("after")
+
+    return handler
+
+
+def by_driver(name):
+    """Return a handler that ends its transaction by a method of the driver."""
+
+    def handler():
+        write("before")
+        getattr(connection.connection, name)()
+
+    return handler
+
+
+def leaves_our_block():
+    """Leave the block that the platform opened."""
+    write("before")
+    connection.atomic_blocks[-1].__exit__(None, None, None)
+
+
+ENDED = {
+    "ROLLBACK": ended_by("ROLLBACK"),
+    "ROLLBACK, and nothing": ended_by("ROLLBACK", writes=False),
+    "COMMIT": ended_by("COMMIT"),
+    "COMMIT, and nothing": ended_by("COMMIT", writes=False),
+    "COMMIT; BEGIN": ended_by("COMMIT; BEGIN"),
+    "ROLLBACK; BEGIN": ended_by("ROLLBACK; BEGIN", writes=False),
+    "two statements": ended_by("COMMIT", "BEGIN"),
+    "COMMIT AND CHAIN": ended_by("COMMIT AND CHAIN"),
+    "ROLLBACK AND CHAIN": ended_by("ROLLBACK AND CHAIN"),
+    "END and a savepoint": ended_by("END; BEGIN", "SAVEPOINT here"),
+    "the driver's commit": by_driver("commit"),
+    "the driver's rollback": by_driver("rollback"),
+    "our block": leaves_our_block,
+}
+
+
+def test_a_transactional_handler_that_ends_its_transaction_has_failed(run, subtests):
+    """Its success would commit alone; that the transaction is the same is proved as it settles."""
+    for way, handler in ENDED.items():
+        with subtests.test(way):
+            (job,) = run(handler, transactional=True)
+            assert (job.state, job.failures, job.losses) == ("dead", 1, 0)
+            assert "TransactionLeftOpen: the handler ended the transaction" in job.error
+            assert "after" not in effects()
+            Effect.objects.all().delete()
+
+
+def test_a_transaction_prepared_for_two_phases_is_one_that_ended(run):
+    """Where the server has it at all; where not, that is the error."""
+    (job,) = run(ended_by("PREPARE TRANSACTION 'x'"), transactional=True)
+    assert (job.state, job.failures, effects()) == ("dead", 1, [])
+
+
+def test_an_error_after_a_commit_says_what_was_committed(run):
+    """The handler's own error would hide that its effects stay."""
+
+    def handler():
+        write("before")
+        sql("COMMIT")
+        raise ValueError("too late")
+
+    (job,) = run(handler, transactional=True)
+    assert (job.state, job.failures, effects()) == ("dead", 1, ["before"])
+    assert "TransactionLeftOpen" in job.error
+    assert "too late" in Attempt.objects.get().traceback
+
+
+def test_an_atomic_block_left_open_in_a_transactional_kind_is_a_failure(run):
+    """Not a success that is rolled back, nor a loss."""
+    left, after = run(block_left, write, transactional=True)
+    assert (left.state, left.failures, left.losses) == ("dead", 1, 0)
+    assert "left a database transaction open" in left.error
+    assert (after.state, effects()) == ("succeeded", ["written"])
+
+
+def test_what_a_handler_may_do_in_a_transaction_is_no_failure(run, subtests):
+    """Savepoints of its own, blocks of its own, and manual transactions that are over."""
+
+    def savepoints():
+        sql("SAVEPOINT a")
+        write("gone")
+        sql("ROLLBACK TO SAVEPOINT a", "RESET ALL", "SET TimeZone = 'Asia/Tokyo'")
+        write()
+
+    def over():
+        connection.set_autocommit(False)
+        write()
+        connection.commit()
+
+    for handler, transactional in ((savepoints, True), (over, False)):
+        with subtests.test(handler.__name__):
+            job, after = run(handler, write, transactional=transactional)
+            assert (job.state, job.error, after.state) == ("succeeded", "", "succeeded")
+            assert effects() == ["written", "written"]
+            Effect.objects.all().delete()
+
+
+CHANGES = {
+    "SET statement_timeout = '1ms'": "SHOW statement_timeout",
+    "SET lock_timeout = '1ms'": "SHOW lock_timeout",
+    "SET synchronous_commit = off": "SHOW synchronous_commit",
+    "SET search_path = pg_catalog": "SHOW search_path",
+    "SET TimeZone = 'Asia/Tokyo'": "SHOW TimeZone",
+    "SET DateStyle = 'German'": "SHOW DateStyle",
+    "SET default_transaction_isolation = 'serializable'": "SHOW default_transaction_isolation",
+    "SET default_transaction_read_only = on": "SHOW default_transaction_read_only",
+    "SELECT set_config('work_mem', '64kB', false)": "SHOW work_mem",
+    "SELECT 1; SET work_mem = '64kB'": "SHOW work_mem",
+    "/* a */ -- b\n SET work_mem = '64kB'": "SHOW work_mem",
+    "DO $$ BEGIN SET work_mem = '64kB'; END $$": "SHOW work_mem",
+    "DISCARD ALL": "SHOW TimeZone",
+    "SET ROLE pg_monitor": "SELECT current_user",
+    "SET SESSION AUTHORIZATION pg_monitor": "SELECT session_user",
+    "LISTEN somebody": "SELECT count(*) FROM pg_listening_channels()",
+    "SELECT pg_advisory_lock(7)": (
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+    ),
+    "CREATE TEMP TABLE jobs_job (id int)": "SELECT 'jobs_job'::regclass::oid",
+    "SELECT 1 AS id INTO TEMPORARY TABLE jobs_queue": "SELECT 'jobs_queue'::regclass::oid",
+    "DECLARE c CURSOR WITH HOLD FOR SELECT 1": "SELECT count(*) FROM pg_cursors",
+}
+
+
+def asked(question):
+    """Return what the session answers."""
+    with connection.cursor() as cursor:
+        cursor.execute(question)
+        return cursor.fetchone()[0]
+
+
+def test_a_changed_session_is_set_back_for_the_next_job(run, subtests):
+    """By Django's cursor or the driver's own connection, in a transaction or not."""
+
+    def by_django(statement):
+        return lambda: sql(statement)
+
+    def by_driver(statement):
+        return lambda: connection.connection.execute(statement)
+
+    for number, (statement, question) in enumerate(CHANGES.items()):
+        with subtests.test(statement):
+            found = asked(question)
+            pid = asked("SELECT pg_backend_pid()")
+            answers = []
+            change = (by_driver if number % 2 else by_django)(statement)
+            transactional = number % 3 == 0 and statement not in ("DISCARD ALL",)
+            changed, _ = run(change, lambda: None, transactional=transactional)
+            run(lambda question=question, answers=answers: answers.append(asked(question)))
+            assert answers == [found], changed.error
+            assert asked("SELECT pg_backend_pid()") == pid or changed.state == "dead"
+
+
+def test_the_sessions_prepared_statements_stay(run):
+    """DISCARD ALL would drop those of the hot path, and a new connection has none."""
+    run(lambda: None)
+    prepared = "SELECT count(*) FROM pg_prepared_statements"
+    before = asked(prepared)
+    run(lambda: sql("SET statement_timeout = '1ms'"))
+    assert asked(prepared) >= before > 0
+
+
+def test_a_statement_timeout_of_one_job_kills_no_neighbour_of_its_doorbell(run):
+    """The session is set back before the next handler, not at the doorbell's end."""
+
+    def slow():
+        sql("SELECT pg_sleep(0.05)")
+
+    first, second = run(lambda: sql("SET statement_timeout = '1ms'"), slow)
+    assert (first.state, second.state) == ("succeeded", "succeeded")
+
+
+def test_a_driver_that_was_reset_is_replaced(run, subtests):
+    """Rows as dictionaries, another isolation or a session that may only read."""
+
+    def rows():
+        connection.connection.row_factory = psycopg.rows.dict_row
+
+    def isolation():
+        connection.connection.isolation_level = psycopg.IsolationLevel.SERIALIZABLE
+
+    def reads():
+        connection.connection.read_only = True
+
+    def autocommit():
+        connection.connection.autocommit = False
+
+    for change in (rows, isolation, reads, autocommit):
+        with subtests.test(change.__name__):
+            changed, after = run(change, write)
+            assert (changed.state, after.state, effects()) == (
+                "succeeded",
+                "succeeded",
+                ["written"],
+            )
+            Effect.objects.all().delete()
+
+
+def test_wrappers_around_statements_do_not_outlive_their_job(run):
+    """One that was left raises in every statement of the platform's, too; a test's own stays."""
+
+    def refuse(execute, sql, params, many, context):
+        raise ValueError("not here")
+
+    def leave():
+        connection.execute_wrappers.append(refuse)
+
+    def watch(execute, sql, params, many, context):
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(watch):
+        left, after = run(leave, write)
+        assert connection.execute_wrappers == [watch]
+    assert (left.state, after.state, effects()) == ("succeeded", "succeeded", ["written"])
+
+
+def test_a_success_is_durable_whatever_its_session_was_told(run, monkeypatch):
+    """The settle of a transactional kind commits in the handler's own session."""
+    told = []
+    original = execute.perform
+    monkeypatch.setattr(execute, "perform", original)
+
+    def handler():
+        sql("SET synchronous_commit = off")
+        transaction.on_commit(lambda: None)
+        told.append(asked("SHOW synchronous_commit"))
+
+    commit = connection._commit
+
+    def look_and_commit():
+        with connection.connection.cursor() as cursor:
+            told.append(cursor.execute("SHOW synchronous_commit").fetchone()[0])
+        commit()
+
+    monkeypatch.setattr(connection, "_commit", look_and_commit)
+    (job,) = run(handler, transactional=True)
+    assert (job.state, told) == ("succeeded", ["off", "on"])
