@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from inspect import signature
 from typing import Any, overload
 
+from asgiref.sync import sync_to_async
 from celery import Task, shared_task
 
 from apps.jobs import registry
@@ -51,6 +52,10 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
     def enqueue(self, *args: Any, **kwargs: Any) -> JobHandle:  # noqa: ANN401 the handler's own
         """Write a job with the handler's arguments; return its handle."""
         return self._enqueue(args, kwargs, {})
+
+    async def aenqueue(self, *args: Any, **kwargs: Any) -> JobHandle:  # noqa: ANN401 the handler's own
+        """Write a job from async code, as `enqueue` does; its handle has `aget()`."""
+        return await sync_to_async(self.enqueue)(*args, **kwargs)
 
     def delay(self, *args: Any, **kwargs: Any) -> AsyncResult:  # type: ignore[override]  # noqa: ANN401 ours speaks for the ledger; the handler's own arguments
         """Write a job with the handler's arguments; return Celery's view of it."""

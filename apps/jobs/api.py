@@ -3,7 +3,15 @@
 from apps.jobs.backoff import Backoff
 from apps.jobs.callbacks.targets import CallbackRefused
 from apps.jobs.enqueueing.draft import Draft, Options, prepare
-from apps.jobs.enqueueing.enqueue import enqueue, enqueue_drafts, enqueue_many, prepare_many
+from apps.jobs.enqueueing.enqueue import (
+    aenqueue,
+    aenqueue_drafts,
+    aenqueue_many,
+    enqueue,
+    enqueue_drafts,
+    enqueue_many,
+    prepare_many,
+)
 from apps.jobs.errors import (
     EnqueueBusy,
     IdempotencyConflict,
@@ -72,6 +80,9 @@ __all__ = [
     "UnknownQueue",
     "Wait",
     "WrongTransaction",
+    "aenqueue",
+    "aenqueue_drafts",
+    "aenqueue_many",
     "cancel",
     "cancel_many",
     "change",

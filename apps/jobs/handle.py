@@ -1,13 +1,18 @@
 """A handle: what a caller keeps of the job it enqueued."""
 
+import asyncio
+import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
+
 from apps.jobs.errors import JobCancelled, JobFailed, JobNotFound
 from apps.jobs.models import Job
-from apps.jobs.states import State
+from apps.jobs.states import TERMINAL, State
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
 
@@ -34,25 +39,44 @@ class JobHandle:
 
         Raises JobFailed, JobCancelled, or TimeoutError after `timeout` seconds.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        pause = _FIRST_PAUSE
-        while True:
-            state, result, error = self._row("state", "result", "error")
-            if state == State.SUCCEEDED:
-                return result
-            if state == State.DEAD:
-                raise JobFailed(error or f"Job {self.id} ended dead.")
-            if state == State.CANCELLED:
-                raise JobCancelled(error or f"Job {self.id} ended cancelled.")
-            if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"Job {self.id} is still {state} after {timeout:g} s.")
-            time.sleep(pause)
-            pause = min(_LONGEST_PAUSE, pause * 1.5)
+        pauses = _pauses(timeout)
+        while (row := self._row("state", "result", "error"))[0] not in TERMINAL:
+            time.sleep(self._next(pauses, row[0], timeout))
+        return self._result(*row)
+
+    async def aget(self, timeout: float | None = None) -> Any:  # noqa: ANN401 the handler's JSON value
+        """Wait for the end in async code, as `get` does; the event loop goes on meanwhile."""
+        pauses = _pauses(timeout)
+        look = sync_to_async(self._row)
+        while (row := await look("state", "result", "error"))[0] not in TERMINAL:
+            await asyncio.sleep(self._next(pauses, row[0], timeout))
+        return self._result(*row)
+
+    def _next(self, pauses: Iterator[float], state: str, timeout: float | None) -> float:
+        for pause in pauses:
+            return pause
+        raise TimeoutError(f"Job {self.id} is still {state} after {timeout:g} s.")
+
+    def _result(self, state: str, result: Any, error: str) -> Any:  # noqa: ANN401 the handler's
+        if state == State.DEAD:
+            raise JobFailed(error or f"Job {self.id} ended dead.")
+        if state == State.CANCELLED:
+            raise JobCancelled(error or f"Job {self.id} ended cancelled.")
+        return result
 
     def _row(self, *fields: str) -> tuple[Any, ...]:
         for row in Job.objects.filter(pk=self.id).values_list(*fields):
             return tuple(row)
         raise JobNotFound(f"There is no job {self.id}: it was pruned, or never committed.")
+
+
+def _pauses(timeout: float | None) -> Iterator[float]:
+    """Yield the seconds to wait before each next look, until `timeout` is over."""
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    pause = _FIRST_PAUSE
+    while time.monotonic() < deadline:
+        yield pause
+        pause = min(_LONGEST_PAUSE, pause * 1.5)
 
 
 def job_state(job_id: UUID) -> State:

@@ -9,11 +9,12 @@ one: keys are taken in sorted order, and the wait is bounded
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
-from django.db import connection, connections
+from asgiref.sync import sync_to_async
+from django.db import OperationalError, connection, connections
 
 from apps.core import tracing
 from apps.jobs import counted, nudge
-from apps.jobs.enqueueing import insert, keys
+from apps.jobs.enqueueing import insert, keys, locks
 from apps.jobs.enqueueing.draft import Draft, Options, prepare
 from apps.jobs.errors import InvalidArgs, InvalidOption, WrongTransaction
 from apps.jobs.handle import JobHandle
@@ -66,12 +67,26 @@ def _handle(job: Job) -> JobHandle:
     return JobHandle(job.id, replayed=job.replayed, absorbed=job.absorbed)
 
 
+async def aenqueue(
+    kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[Options]
+) -> JobHandle:
+    """Write a job from async code, as `enqueue` does.
+
+    It joins the transaction that is open in the thread of sync code, as Django's async ORM does.
+    """
+    return await sync_to_async(enqueue)(kind, args, detached=detached, **options)
+
+
 def _enqueue(kind: str, args: Mapping[str, Any], detached: bool, options: Options) -> Job:
     draft = prepare(kind, args, options)
     check_transaction(detached=detached)
     if draft.unique_key is not None or draft.idempotency_key is not None:
         return write([draft])[0]
-    job = insert.plain(draft)
+    try:
+        job = insert.plain(draft)
+    except OperationalError as error:
+        locks.refuse(error, f"what a new {draft.kind} depends on")
+        raise
     counted.enqueued([(job.kind, job.queue)])
     nudge.after_commit(queue=job.queue, priority=job.priority, run_at=job.run_at)
     return job
@@ -95,6 +110,17 @@ def enqueue_many(
     with tracing.span(f"enqueue {kind}", "producer", celeriac__jobs=len(items)):
         drafts = prepare_many((kind, args, own) for args, own in zip(items, each, strict=True))
         return [_handle(job) for job in enqueue_drafts(drafts, detached=detached)]
+
+
+async def aenqueue_many(
+    kind: str,
+    list_of_args: Iterable[Mapping[str, Any]],
+    *,
+    detached: bool = False,
+    **options: Unpack[BatchOptions],
+) -> list[JobHandle]:
+    """Write a job for each arguments from async code, as `enqueue_many` does."""
+    return await sync_to_async(enqueue_many)(kind, list_of_args, detached=detached, **options)
 
 
 def prepare_many(calls: Iterable[tuple[str, Mapping[str, Any], Options]]) -> list[Draft]:
@@ -128,6 +154,11 @@ def write(drafts: Sequence[Draft]) -> list[Job]:
     counted.enqueued([(job.kind, job.queue) for job in jobs if not (job.replayed or job.absorbed)])
     _nudge(jobs)
     return jobs
+
+
+async def aenqueue_drafts(drafts: Sequence[Draft], *, detached: bool = False) -> list[Job]:
+    """Write drafts from async code, as `enqueue_drafts` does."""
+    return await sync_to_async(enqueue_drafts)(drafts, detached=detached)
 
 
 def check_transaction(*, detached: bool) -> None:

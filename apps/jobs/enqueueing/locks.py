@@ -1,4 +1,4 @@
-"""Waiting for a row's lock, but not forever."""
+"""Waiting for a row's lock, but not forever; and races that a strict isolation level loses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from django.db import OperationalError, connection, transaction
 
 from apps.jobs.errors import EnqueueBusy
 
-_LOCK_NOT_AVAILABLE, _DEADLOCK = "55P03", "40P01"
+_LOCK_NOT_AVAILABLE, _DEADLOCK, _SERIALIZATION = "55P03", "40P01", "40001"
 
 
 def timeout() -> str:
@@ -18,12 +18,23 @@ def timeout() -> str:
 
 @contextmanager
 def busy(what: str) -> Iterator[None]:
-    """Turn a lock that was not to be had in time into EnqueueBusy."""
+    """Turn a lock that was not to be had in time, or a lost race, into EnqueueBusy."""
     try:
         yield
     except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) not in (_LOCK_NOT_AVAILABLE, _DEADLOCK):
-            raise
+        refuse(error, what)
+        raise
+
+
+def refuse(error: OperationalError, what: str) -> None:
+    """Raise EnqueueBusy where `error` is a lock not to be had in time, or a race that was lost."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    if state == _SERIALIZATION:
+        raise EnqueueBusy(
+            f"Another transaction has changed {what} meanwhile, which the isolation level of "
+            "this one does not allow; try the whole transaction again."
+        ) from error
+    if state in (_LOCK_NOT_AVAILABLE, _DEADLOCK):
         raise EnqueueBusy(
             f"Another transaction has held {what} for longer than "
             f"{settings.JOBS_LOCK_TIMEOUT_SECONDS:g} s; try again shortly."

@@ -7,7 +7,10 @@ from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from apps.jobs.enqueueing.enqueue import enqueue
 from apps.jobs.errors import LostClaim, NoCurrentJob
@@ -80,7 +83,7 @@ class CurrentJob:
         if now - self._reported < LOOK_EVERY and done < total:
             return
         self._reported = now
-        with connection.cursor() as cursor:
+        with _cursor("aprogress") as cursor:
             value = json.dumps({"done": done, "total": total})
             statement = _PROGRESS if connection.in_atomic_block else _PROGRESS_LIGHTLY
             cursor.execute(statement, [value, self.id, self._claim_id])
@@ -105,7 +108,7 @@ class CurrentJob:
         return bool(self.stop_reason)
 
     def _look(self) -> str:
-        with connection.cursor() as cursor:
+        with _cursor("ashould_stop") as cursor:
             cursor.execute(_LOOK, [self.id, self._claim_id])
             row = cursor.fetchone()
         return LOST if row is None else CANCELLED if row[0] else ""
@@ -118,6 +121,33 @@ class CurrentJob:
     def enqueue(self, step: str, kind: str, args: Mapping[str, Any], **options: Any) -> JobHandle:  # noqa: ANN401 enqueue()'s options
         """Enqueue a child job, once per `step` however often this job runs."""
         return enqueue(kind, args, idempotency_key=step, scope=f"job:{self.id}", **options)
+
+    async def aprogress(self, done: int, total: int) -> None:
+        """Say how far it is, from a coroutine: on the job's own connection, as `progress` does."""
+        await sync_to_async(self.progress)(done, total)
+
+    async def ashould_stop(self) -> bool:
+        """Return whether to stop, to a coroutine, as `should_stop` does."""
+        return await sync_to_async(self.should_stop)()
+
+    async def aenqueue(
+        self,
+        step: str,
+        kind: str,
+        args: Mapping[str, Any],
+        **options: Any,  # noqa: ANN401 enqueue()'s options
+    ) -> JobHandle:
+        """Enqueue a child job from a coroutine, in the job's own transaction, as `enqueue` does."""
+        return await sync_to_async(self.enqueue)(step, kind, args, **options)
+
+
+def _cursor(instead: str) -> CursorWrapper:
+    try:
+        return connection.cursor()
+    except SynchronousOnlyOperation:
+        raise SynchronousOnlyOperation(
+            f"This is a coroutine: await current_job().{instead}(...) instead."
+        ) from None
 
 
 def current_job() -> CurrentJob:
