@@ -5,6 +5,13 @@ import contextlib
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 
+def forget_queries() -> None:
+    """Empty the logs of statements that DEBUG keeps, but for one that somebody reads just now."""
+    for each in connections.all(initialized_only=True):
+        if not each.force_debug_cursor:
+            each.queries_log.clear()
+
+
 def renew() -> None:
     """Drop the connection with all that was hung on it; the next use makes a new one.
 

@@ -17,6 +17,7 @@ from apps.jobs.running.claim import ClaimedJob, Known, claim, held
 from apps.jobs.running.runtimes import RunTimes
 from apps.jobs.running.setbacks import Setbacks, one_line
 from apps.jobs.running.slots import NoSlot, Slot
+from apps.jobs.running.surroundings import Surroundings
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,14 @@ class Desk:
     retiring: str = ""
     #: Whether a handler has had the session since somebody looked what it sees.
     used: bool = False
+    surroundings: Surroundings = field(default_factory=Surroundings)
     _sight: tuple[Any, ...] | None = None
+
+    def look_around(self) -> bool:
+        """Return whether this process is to be replaced, now that handlers have run in it."""
+        if not self.retiring:
+            self.retiring = self.surroundings.change()
+        return bool(self.retiring)
 
     def sees_ledger(self) -> bool:
         """Return whether what the session said may be believed; if not, it has been renewed.

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connection
 
 from apps.core.away import is_away
-from apps.core.sessions import renew
+from apps.core.sessions import forget_queries, renew
 from apps.jobs import counted, nudge, outcomes, registry
 from apps.jobs.naming import named
 from apps.jobs.running import current, parking
@@ -95,6 +95,10 @@ def _answer(ids: Sequence[UUID], claim_id: UUID, desk: Desk, runs: list[Run]) ->
     # process itself dies it stays open, and tells the parent what ran.)
     desk.slot.close()
     desk.times.publish(desk.slot)
+    if runs:
+        desk.look_around()
+    if settings.DEBUG:
+        forget_queries()
 
 
 def _run_in_turn(runs: list[Run], desk: Desk) -> None:
@@ -105,7 +109,8 @@ def _run_in_turn(runs: list[Run], desk: Desk) -> None:
     while waiting:
         now = time.monotonic()
         if now - looked > LOOK_AFTER:
-            looked, stopping = now, desk.stopping()
+            stopping = desk.stopping() or (looked > 0 and desk.look_around())
+            looked = now
         if now - verified > VERIFY_AFTER:
             waiting, verified = deque(_still_owned(list(waiting), desk)), time.monotonic()
         # The first job runs in any case, or a slow claim would never get anything done.
@@ -130,6 +135,7 @@ def _run_one(run: Run, runs: list[Run], desk: Desk) -> None:
     perform(run)
     if run.outcome and run.outcome.verb in (Verb.SNOOZE, Verb.STOP):
         _lay_to_stop(run)
+    desk.surroundings.set_back()
     desk.times.add(run.kind.name, run.ended_at - run.started_at)
     if run.settled is None:
         _note(run, runs, desk)

@@ -1,5 +1,6 @@
 """The soft limit: a timer armed around the handler alone."""
 
+import logging
 import signal
 import threading
 from collections.abc import Callable
@@ -7,6 +8,10 @@ from types import FrameType
 from typing import Any
 
 from apps.jobs.outcomes import TimeLimitExceeded
+
+logger = logging.getLogger(__name__)
+
+_ALARM = (signal.SIGALRM,)
 
 
 class SoftLimit:
@@ -30,10 +35,21 @@ class SoftLimit:
             return function()
         finally:
             # From here on a late alarm is ignored: the handler has ended.
+            is_due = bool(_armed)
             _armed.clear()
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+            if is_due and (not 0 < left <= self.seconds + 0.01 or _is_foreign()):
+                logger.warning(
+                    "the handler set a timer or a SIGALRM of its own: it ran without its soft "
+                    "limit of %g s; use another timer (the hard limit holds)",
+                    self.seconds,
+                )
             if before is not None:
                 signal.signal(signal.SIGALRM, before)
+
+
+def _is_foreign() -> bool:
+    return signal.getsignal(signal.SIGALRM) is not _ring
 
 
 #: The seconds of the limit that holds now, while its alarm has not come.
@@ -49,6 +65,7 @@ def _take_over() -> Any:  # noqa: ANN401 whatever may handle a signal
     before = signal.getsignal(signal.SIGALRM)
     if before is not _ring:
         signal.signal(signal.SIGALRM, _ring)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ALARM)  # an earlier handler may have blocked it
     return None if before in (_ring, signal.SIG_DFL) else before
 
 

@@ -1,0 +1,79 @@
+"""The process around a handler: what one left changed must not meet the next job.
+
+What Python alone knows is set back after each run. A child whose limits, directory,
+umask, time zone or signal mask changed is replaced once its doorbell is answered.
+"""
+
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+
+#: Resources without which innocent jobs fail.
+_LIMITS = {
+    name: getattr(resource, name)
+    for name in ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_NOFILE",
+                 "RLIMIT_NPROC", "RLIMIT_STACK")
+    if hasattr(resource, name)
+}  # fmt: skip
+
+
+def _limits() -> list[float]:
+    """Return the soft limits; none is infinite."""
+    soft = [resource.getrlimit(each)[0] for each in _LIMITS.values()]
+    return [float("inf") if each == resource.RLIM_INFINITY else each for each in soft]
+
+
+def _directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""  # it was removed
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)  # there is no way to ask alone; nothing is opened up meanwhile
+    os.umask(mask)
+    return mask
+
+
+def _blocked() -> set[int]:
+    return {int(each) for each in signal.pthread_sigmask(signal.SIG_BLOCK, ())}
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """This process as it was before any handler ran in it."""
+
+    limits: list[float] = field(default_factory=_limits)
+    directory: str = field(default_factory=_directory)
+    umask: int = field(default_factory=_umask)
+    blocked: set[int] = field(default_factory=_blocked)
+    zone: tuple[str, ...] = field(default_factory=lambda: time.tzname)
+    recursion: int = field(default_factory=sys.getrecursionlimit)
+    silenced: int = field(default_factory=lambda: logging.root.manager.disable)
+
+    def set_back(self) -> None:
+        """Undo what costs nothing to look at: after each run."""
+        if logging.root.manager.disable != self.silenced:
+            logging.disable(self.silenced)
+        if sys.getrecursionlimit() != self.recursion:
+            sys.setrecursionlimit(self.recursion)
+
+    def change(self) -> str:
+        """Return what a handler changed for all that come after it, or ''."""
+        for name, before, now in zip(_LIMITS, self.limits, _limits(), strict=True):
+            if now < before:
+                return f"a handler lowered {name} to {now:g}"
+        if (directory := _directory()) != self.directory:
+            return f"a handler changed the working directory to {directory or 'one that is gone'}"
+        if (umask := _umask()) != self.umask:
+            return f"a handler changed the umask to {umask:03o}"
+        if more := _blocked() - self.blocked:
+            return f"a handler blocked {', '.join(signal.Signals(each).name for each in more)}"
+        if time.tzname != self.zone:
+            return f"a handler changed the time zone to {'/'.join(time.tzname)}"
+        return ""

@@ -1,0 +1,284 @@
+"""What a handler changes in its process, its timer and Django: the next job is spared it."""
+
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+from itertools import count
+
+import pytest
+from django.db import connection, transaction
+
+from apps.core.counting.counts import process
+from apps.jobs import counted
+from apps.jobs.api import Backoff, current_job, enqueue
+from apps.jobs.explaining.explain import explain
+from apps.jobs.models import Job
+from apps.jobs.running import execute
+from tests.app.models import Effect
+from tests.support.threads import held_open
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def run(desk, declare, make_job):
+    """Return a function that runs handlers in one doorbell; their rows, and the desk after it."""
+    kinds = count()
+
+    def run(*handlers, **policy):
+        jobs = []
+        for handler in handlers:
+            kind = f"test.kind{next(kinds)}"
+            declare(handler, name=kind, retry=Backoff(max_attempts=1), **policy)
+            jobs.append(make_job(kind))
+        fresh = execute.Desk(worker=desk.worker, known=execute.knowledge())
+        execute.answer([job.id for job in jobs], desk=fresh)
+        return [Job.objects.get(pk=job.pk) for job in jobs], fresh
+
+    return run
+
+
+@pytest.fixture
+def same_process():
+    """Put this process back as it was."""
+    directory, mask = os.getcwd(), signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    umask = os.umask(0o022)
+    os.umask(umask)
+    yield
+    os.chdir(directory)
+    os.umask(umask)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    resource.setrlimit(resource.RLIMIT_NOFILE, files)
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+
+
+def fewer_files():
+    """Lower a limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 1, hard))
+
+
+def tokyo():
+    """Change the process's time zone."""
+    os.environ["TZ"] = "Asia/Tokyo"
+    time.tzset()
+
+
+CHANGES = {
+    "RLIMIT_NOFILE": fewer_files,
+    "working directory": lambda: os.chdir("/"),
+    "umask": lambda: os.umask(0o077) and None,
+    "SIGALRM": lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM}) and None,
+    "time zone": tokyo,
+}
+
+
+def test_a_child_that_was_changed_is_replaced_and_nobody_pays(run, subtests, same_process):
+    """After its doorbell; what has not started by the next look goes back, as if never claimed."""
+    for word, change in CHANGES.items():
+        with subtests.test(word):
+
+            def handler(change=change):
+                change()
+                time.sleep(execute.LOOK_AFTER * 2)
+
+            (changed, after), desk = run(handler, lambda: None)
+            assert word in desk.retiring
+            assert (changed.state, after.state, after.attempt) == ("succeeded", "queued", 0)
+    _, desk = run(lambda: None)
+    assert desk.retiring == ""
+
+
+def test_what_harms_nobody_replaces_no_child(run, same_process):
+    """A limit that was raised, say: libraries do that as they are loaded."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 10, hard))
+    raised = resource.setrlimit
+    (job,), desk = run(lambda: raised(resource.RLIMIT_NOFILE, (soft, hard)))
+    assert (job.state, desk.retiring) == ("succeeded", "")
+
+
+def test_what_python_knows_is_set_back_before_the_next_handler(run):
+    """A low recursion limit fails innocent jobs, and a silenced log hides them."""
+    before, seen = (sys.getrecursionlimit(), logging.root.manager.disable), []
+
+    def change():
+        sys.setrecursionlimit(before[0] - 1)
+        logging.disable(logging.CRITICAL)
+
+    def look():
+        seen.append((sys.getrecursionlimit(), logging.root.manager.disable))
+
+    _, desk = run(change, look)
+    assert (seen, desk.retiring) == ([before], "")
+
+
+def test_a_blocked_alarm_takes_no_soft_limit_away(run, same_process):
+    """Not even from a neighbour in the same doorbell."""
+
+    def block():
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+
+    (blocked, late), _ = run(block, lambda: time.sleep(5), timeout=0.2)
+    assert (blocked.state, late.state) == ("succeeded", "dead")
+    assert "soft limit of 0.2 s" in late.error
+
+
+def test_a_timer_of_the_handlers_own_is_said_to_cost_its_limit(run, subtests, caplog):
+    """It takes the place of the platform's; one that leaves it alone is told nothing."""
+
+    def longer():
+        signal.setitimer(signal.ITIMER_REAL, 100)
+
+    def off():
+        signal.alarm(0)
+
+    def own():
+        signal.signal(signal.SIGALRM, lambda *_: None)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        time.sleep(0.05)
+
+    for handler, said in ((longer, 1), (off, 1), (own, 1), (lambda: None, 0)):
+        with subtests.test(handler.__name__):
+            caplog.clear()
+            (job,), _ = run(handler, timeout=30)
+            lines = [line for line in caplog.messages if "without its soft limit of 30 s" in line]
+            assert (job.state, len(lines)) == ("succeeded", said)
+
+
+def test_a_hook_that_raises_after_the_commit_is_shown_and_stops_no_other(run, caplog):
+    """The job has succeeded: its effects and its success are committed."""
+    ran = []
+
+    def refuse():
+        raise ValueError("the shop is closed")
+
+    def leave():
+        raise SystemExit(3)
+
+    def handler():
+        Effect.objects.create(name="written")
+        for hook in (refuse, leave, lambda: ran.append("last")):
+            transaction.on_commit(hook)
+
+    before = _counted()
+    (job, after), _ = run(handler, lambda: None, transactional=True)
+    assert (job.state, job.failures, after.state) == ("succeeded", 0, "succeeded")
+    assert (ran, Effect.objects.count()) == (["last"], 1)
+    assert "on_commit hook failed" in job.error
+    assert "2 hooks failed" in job.error
+    (attempt,) = job.attempts.all()
+    assert (attempt.outcome, attempt.number) == ("succeeded", 1)
+    assert "on_commit hook failed" in explain(job).sentence
+    assert _counted() == before + 2
+    assert "the shop is closed" in caplog.text
+
+
+def test_a_hook_that_leaves_a_transaction_open_is_one_that_failed(run):
+    """Its writes are rolled back; the job's are committed."""
+
+    def hook():
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+        Effect.objects.create(name="the hook's")
+
+    def handler():
+        Effect.objects.create(name="the job's")
+        transaction.on_commit(hook)
+
+    (job, _), _ = run(handler, lambda: None, transactional=True)
+    assert job.state == "succeeded"
+    assert "left a database transaction open" in job.error
+    assert [each.name for each in Effect.objects.all()] == ["the job's"]
+
+
+def _counted():
+    store = process.store
+    return sum(
+        store.cells[at] for series, at in store.at.items() if series[0] == counted.HOOKS_FAILED
+    )
+
+
+def test_debugs_log_of_statements_does_not_grow_with_the_jobs(make_job, answer, settings):
+    """Nobody reads it in a child, and it keeps what each statement was given."""
+    settings.DEBUG = True
+    job = make_job("test.note", {"name": "written"})
+    assert connection.queries_log
+    answer(job)
+    assert not connection.queries_log
+
+
+def test_coroutines_have_their_current_job(run):
+    """On the job's own connection, in its transaction; the sync ways name the others."""
+    said = []
+
+    async def handler():
+        job = current_job()
+        await job.aprogress(1, 2)
+        child = await job.aenqueue("child", "test.noop", {})
+        assert await job.ashould_stop() is False
+        for ask in (
+            lambda: job.progress(2, 2),
+            lambda: (setattr(job, "_looked", 0), job.should_stop()),
+        ):
+            try:
+                ask()
+            except Exception as error:
+                said.append(str(error))
+        return [job.attempt, str(child.id)]
+
+    for transactional in (False, True):
+        (job,), _ = run(handler, transactional=transactional)
+        assert (job.state, job.progress) == ("succeeded", {"done": 1, "total": 2})
+        assert job.result == [1, str(Job.objects.get(kind="test.noop").id)]
+        Job.objects.filter(kind="test.noop").delete()
+    assert ["aprogress" in said[0], "ashould_stop" in said[1], len(said)] == [True, True, 4]
+
+
+class Fatal(Exception):
+    """An error whose text ends the process, if one lets it."""
+
+    def __str__(self):
+        raise self.args[0]
+
+    @property
+    def retry_after(self):
+        """Fail likewise."""
+        raise self.args[0]
+
+
+def test_an_error_that_can_not_be_read_is_a_failure_whatever_it_raises(run, subtests):
+    """Not a loss: the handler ran, and failed."""
+    for fatal in (KeyboardInterrupt(), SystemExit(3), GeneratorExit(), BaseException("no")):
+        with subtests.test(type(fatal).__name__):
+
+            def handler(fatal=fatal):
+                raise Fatal(fatal)
+
+            (job, after), _ = run(handler, lambda: None)
+            assert (job.state, job.failures, job.losses) == ("dead", 1, 0)
+            assert "Fatal" in job.error
+            assert after.state == "succeeded"
+
+
+def test_a_race_lost_under_serializable_isolation_is_enqueue_busy(run, subtests):
+    """What the caller may try again has one name, whatever the isolation level."""
+    from apps.jobs.errors import EnqueueBusy
+
+    def serializable(options):
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+                cursor.execute("SELECT count(*) FROM jobs_job")
+            with held_open(lambda: enqueue("test.noop", {}, **options)) as (_, commit):
+                commit()
+            enqueue("test.noop", {}, **options)
+
+    for options in ({"unique_key": "u"}, {"idempotency_key": "i"}):
+        with subtests.test(str(options)), pytest.raises(EnqueueBusy, match="try"):
+            serializable(options)
