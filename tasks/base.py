@@ -17,7 +17,7 @@ from apps.jobs.errors import InvalidArgs, JobFailed
 from apps.jobs.handle import JobHandle
 from apps.jobs.registry import Kind
 from apps.jobs.schema import Schema
-from tasks import celery_options, doorbells, result_rows
+from tasks import celery_options, doorbells, messages, result_rows
 from tasks.bound import BoundTask, bind_first
 from tasks.canvas import CanvasRefused, refuse
 from tasks.results import AsyncResult
@@ -45,13 +45,15 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
             return self.kind.handler(*args, **kwargs)
         return self.run(*args, **kwargs)
 
-    def run(self, ids: list[str]) -> str | None:
-        """Answer a doorbell; for a single id Celery's state mirrors the outcome."""
-        return doorbells.answer(ids)
+    def run(self, *args: Any, **kwargs: Any) -> str | None:  # noqa: ANN401 the sender's own
+        """Answer a doorbell, or write the row of a plain message."""
+        if messages.is_doorbell(self.request.get(messages.HEADER), args, kwargs):
+            return doorbells.answer(*args)
+        return messages.take_in(self, args, kwargs)
 
     def enqueue(self, *args: Any, **kwargs: Any) -> JobHandle:  # noqa: ANN401 the handler's own
         """Write a job with the handler's arguments; return its handle."""
-        return self._enqueue(args, kwargs, {})
+        return self.write(args, kwargs, {})
 
     async def aenqueue(self, *args: Any, **kwargs: Any) -> JobHandle:  # noqa: ANN401 the handler's own
         """Write a job from async code, as `enqueue` does; its handle has `aget()`."""
@@ -59,7 +61,7 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
 
     def delay(self, *args: Any, **kwargs: Any) -> AsyncResult:  # type: ignore[override]  # noqa: ANN401 ours speaks for the ledger; the handler's own arguments
         """Write a job with the handler's arguments; return Celery's view of it."""
-        return AsyncResult(self._enqueue(args, kwargs, {}).id)
+        return AsyncResult(self.write(args, kwargs, {}).id)
 
     def apply_async(  # type: ignore[override]  # ours speaks for the ledger
         self,
@@ -75,15 +77,16 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
         chosen = celery_options.translate(
             self.name, countdown=countdown, eta=eta, expires=expires, options=options
         )
-        return AsyncResult(self._enqueue(tuple(args or ()), kwargs or {}, chosen).id)
+        return AsyncResult(self.write(tuple(args or ()), kwargs or {}, chosen).id)
 
     def AsyncResult(self, task_id: str, **_: object) -> AsyncResult:  # type: ignore[override]  # noqa: N802 Celery's name
         """Return Celery's view of a job."""
         return AsyncResult(task_id)
 
-    def _enqueue(
+    def write(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]
     ) -> JobHandle:
+        """Write a job with the handler's arguments and enqueue()'s options; return its handle."""
         if self.expires is not None:
             options.setdefault("expires_at", timedelta(seconds=self.expires))
         return enqueue(self.name, _bind(self.kind, args, kwargs), **options)
@@ -194,6 +197,6 @@ def _check_options(kind: str, options: dict[str, Any]) -> None:
             raise TypeError(f"@job({kind!r}) has no option {name!r}.{hint}")
 
 
-def doorbell(self: JobTask, ids: list[str]) -> str | None:
-    """Answer a doorbell: the function of every kind's Celery task."""
-    return JobTask.run(self, ids)
+def doorbell(self: JobTask, *args: Any, **kwargs: Any) -> str | None:  # noqa: ANN401 likewise
+    """Answer a message: the function of every kind's Celery task."""
+    return JobTask.run(self, *args, **kwargs)

@@ -7,6 +7,7 @@ from typing import Any
 
 from apps.jobs.errors import InvalidOption
 
+NOW = timedelta(0)
 #: Celery's, then those of the ledger's own enqueue.
 _SAME = ("queue", "priority")
 _OURS = ("idempotency_key", "unique_key", "lock_key", "tenant", "callback_url", "replace")
@@ -41,17 +42,19 @@ def translate(
     *,
     countdown: float | None,
     eta: datetime | None,
-    expires: float | datetime | None,
+    expires: float | str | datetime | None,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return enqueue()'s options; InvalidOption names what to do instead."""
     chosen: dict[str, Any] = {}
     if countdown is not None:
-        chosen["delay"] = timedelta(seconds=countdown)
+        chosen["delay"] = timedelta(seconds=max(0.0, countdown))  # one that has passed is now
     if eta is not None:
         chosen["run_at"] = aware(eta)
     if expires is not None:
         chosen["expires_at"] = _moment(expires)
+        if chosen["expires_at"] == NOW:  # whenever it was to start, it never does
+            chosen = {"expires_at": NOW}
     given = dict(options)
     if periodic := given.pop("periodic_task_name", None):
         chosen["enqueued_by"] = f"beat: {periodic}"
@@ -83,5 +86,11 @@ def _remedy(name: str) -> str:
     return f"is unknown: did you mean {near[0]!r}?" if near else "is unknown: leave it out"
 
 
-def _moment(expires: float | datetime) -> datetime | timedelta:
-    return aware(expires) if isinstance(expires, datetime) else timedelta(seconds=expires)
+def _moment(expires: float | str | datetime) -> datetime | timedelta:
+    """Return when, or in how long; what has passed is now, as Celery has it."""
+    if isinstance(expires, str):
+        expires = datetime.fromisoformat(expires)
+    if isinstance(expires, datetime):
+        moment = aware(expires)
+        return moment if moment > datetime.now(UTC) else NOW
+    return timedelta(seconds=max(0.0, expires))

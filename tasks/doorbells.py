@@ -23,6 +23,7 @@ from apps.jobs.running.execute import Unfit
 from apps.jobs.running.perform import Run
 from apps.jobs.running.setbacks import one_line
 from apps.jobs.states import State, Verb
+from tasks import messages
 from tasks.worker import desk
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,12 @@ class Retired(SystemExit):
 
 class Doorbell(Request):
     """A doorbell as the worker's parent sees it."""
+
+    def __init__(self, message: Any, **options: Any) -> None:  # noqa: ANN401 kombu's, Celery's
+        headers = options.pop("headers", None) or message.headers
+        if headers.get(messages.HEADER) != messages.DOORBELL:
+            headers = messages.untimed(headers)
+        super().__init__(message, headers=headers, **options)
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set it, but for the limits: the watch ends what runs too long, the broker has no say."""

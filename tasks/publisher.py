@@ -14,6 +14,7 @@ from celery.utils import uuid
 from celery.utils.nodenames import anon_nodename
 
 from apps.jobs.dispatching.bells import Bell, RingFailed
+from tasks.messages import DOORBELL, HEADER
 
 #: Messages in one write to the broker.
 PIPELINE = 500
@@ -26,6 +27,7 @@ IMPATIENT = {
     "interval_step": 0,
     "interval_max": 0,
 }
+_HEADERS = {HEADER: DOORBELL}
 
 
 class BatchUnsupported(RingFailed):
@@ -105,6 +107,7 @@ class CeleryPublisher:
             args=(ids,),
             argsrepr=f"(['{task_id}'],)" if alone else f"([… {len(ids)} ids],)",
             kwargsrepr="{}",
+            headers=_HEADERS,
             origin=self._origin,
             ignore_result=True,
             create_sent_event=self._sends_events,

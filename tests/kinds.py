@@ -1,7 +1,10 @@
 """Kinds that only tests declare. Worker processes load them through JOBS_MODULES."""
 
 import contextlib
+import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from uuid import UUID
 
@@ -46,6 +49,26 @@ def note_once(name: str, seconds: float = 0.0) -> str:
     effect(name)
     time.sleep(seconds)
     return name
+
+
+@job("test.listed", retry=SOON)
+def listed(ids: list[str]) -> list[str]:
+    """Return a list of ids: as a message it looks like a doorbell."""
+    return ids
+
+
+@job("test.at_home", retry=Backoff(max_attempts=1))
+def at_home() -> dict[str, object]:
+    """Use of the standard library what handlers elsewhere use."""
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        in_a_pool = pool.apply(abs, (-7,))
+    process = multiprocessing.get_context("fork").Process(target=int)
+    process.start()
+    process.join()
+    said = subprocess.run(["echo", "hello"], stdout=sys.stdout, stderr=sys.stderr)
+    print("from a handler", file=sys.stderr)
+    return {"pool": in_a_pool, "process": process.exitcode, "echo": said.returncode,
+            "out": sys.stdout.fileno() > 0, "tty": sys.stdout.isatty()}  # fmt: skip
 
 
 @job("test.fail", retry=SOON)

@@ -1,10 +1,18 @@
 """What tests with real processes share."""
 
 import pytest
+from celery import Celery
 
 from apps.jobs import registry
 from apps.jobs.models import Job, Queue
 from config.celery import app
+from tasks.messages import DOORBELL, HEADER
+
+
+def send_doorbell(kind, ids, **options):
+    """Put a doorbell into the broker, as a dispatcher does."""
+    headers = {HEADER: DOORBELL}
+    Celery.send_task(app, kind, [ids], headers=headers, ignore_result=True, **options)
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +45,6 @@ def ring():
 
     def doorbell(jobs, queue=None):
         ids = [str(job.id) for job in jobs]
-        app.send_task(jobs[0].kind, [ids], queue=queue or jobs[0].queue, ignore_result=True)
+        send_doorbell(jobs[0].kind, ids, queue=queue or jobs[0].queue)
 
     return doorbell

@@ -10,6 +10,7 @@ from apps.core.models import Audit
 from apps.jobs.models import Job, Worker
 from apps.jobs.operating import operate
 from config.celery import app
+from tests.acceptance.conftest import send_doorbell
 from tests.app.models import Effect
 from tests.support.processes import wait_until
 
@@ -75,7 +76,7 @@ def test_what_celery_revokes_is_cancelled_and_can_be_retried(worker, write):
     app.control.terminate(str(other.id), signal="KILL")
     wait_until(all_end([other], "cancelled"))
     operate.retry(job.id)
-    app.send_task("test.note", [[str(job.id)]], task_id=str(job.id), queue="default")
+    send_doorbell("test.note", [str(job.id)], task_id=str(job.id), queue="default")
     wait_until(all_end([job]))
 
 

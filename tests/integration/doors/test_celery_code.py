@@ -1,7 +1,7 @@
 """`@job` in the place of Celery's decorators: self, results, result rows, options."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import celery.exceptions
 import pytest
@@ -24,8 +24,10 @@ from apps.jobs.api import (
     current_job,
     enqueue,
 )
+from apps.jobs.dispatching import expire
 from apps.jobs.models import Job
 from apps.jobs.testing import drain, perform_job
+from config import plain
 from config.celery import app
 from tasks import result_rows
 from tasks.base import job
@@ -56,6 +58,7 @@ def kind():
     for name in made:
         registry.forget(name)
         app.tasks.pop(name, None)
+        plain.app.tasks.pop(name, None)
 
 
 # -- self ----------------------------------------------------------------------------------
@@ -452,3 +455,57 @@ def test_other_kinds_leave_no_row(kind):
     drain()
     assert Job.objects.get().state == "succeeded"
     assert not TaskResult.objects.exists()
+
+
+def nothing():
+    """Do nothing."""
+
+
+# -- Celery's words -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{"countdown": -0.5}, {"countdown": 0}])
+def test_a_countdown_that_has_just_passed_means_now(kind, options):
+    """A clock or a slow caller took the rest of it."""
+    task = kind(nothing, retry=SOON)
+    job = Job.objects.get(pk=task.apply_async(**options).id)
+    assert job.run_at <= clock.read()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"expires": -1},
+        {"expires": 0, "countdown": 0},
+        {"expires": -1, "countdown": 60},
+        {"expires": datetime(2020, 1, 1, tzinfo=UTC), "eta": datetime(2099, 1, 1, tzinfo=UTC)},
+        {"expires": "2020-01-01T00:00:00+00:00"},
+    ],
+)
+def test_an_expiry_that_has_just_passed_means_now(kind, options):
+    """The job never starts, as in Celery, and its row says why."""
+    task = kind(nothing, retry=SOON)
+    result = task.apply_async(**options)
+    drain()
+    expire.expire()
+    job = Job.objects.get(pk=result.id)
+    assert (job.state, job.attempt) == ("cancelled", 0)
+
+
+@pytest.mark.parametrize("sender", [app, plain.app])
+def test_a_kind_that_is_sent_by_name_is_a_row(kind, sender):
+    """By each app of ours; once a task id."""
+
+    def greet(name, times=1):
+        return name * times
+
+    kind(greet)
+    first = sender.send_task("test.door", ["x"], {"times": 2}, task_id="abc", priority=7)
+    again = sender.send_task("test.door", args=["x"], kwargs={"times": 2}, task_id="abc")
+    assert first.id == again.id
+    job = Job.objects.get(pk=first.id)
+    assert (job.args, job.priority) == ({"name": "x", "times": 2}, 7)
+    with pytest.raises(InvalidArgs, match="nmae"):
+        sender.send_task("test.door", kwargs={"nmae": 1})
+    with pytest.raises(InvalidOption, match="link"):
+        sender.send_task("test.door", ["x"], link=[sender.signature("other")])
