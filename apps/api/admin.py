@@ -84,7 +84,7 @@ class ServiceAccountAdmin(Audited, ModelAdmin):  # type: ignore[misc]  # unfold 
     list_filter = ("is_active",)
     search_fields = ("name", "description")
     fields = (
-        *("name", "description", "is_active", "rate_per_minute"),
+        *("name", "description", "is_active", "rate_per_minute", "jobs_per_minute"),
         *("generation", "created_at", "last_token_at"),
     )
     inlines = (GrantInline, SecretInline)
@@ -128,7 +128,8 @@ class ServiceAccountAdmin(Audited, ModelAdmin):  # type: ignore[misc]  # unfold 
         """Write down what the account may do."""
         facts = {name: getattr(obj, name) for name in ("name", "description", "is_active")}
         grants = [str(grant) for grant in Grant.objects.filter(account=obj)]
-        return facts | {"calls_per_minute": obj.rate_per_minute, "grants": grants}
+        rates = {"calls_per_minute": obj.rate_per_minute, "jobs_per_minute": obj.jobs_per_minute}
+        return facts | rates | {"grants": grants}
 
     @action(description="New secret", url_path="secret", permissions=["secret"])
     def new_secret(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -47,6 +47,13 @@ class ServiceAccount(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(1_000_000)],
         help_text="Empty: as many as API_CALLS_PER_MINUTE says.",
     )
+    jobs_per_minute = models.PositiveIntegerField(
+        "jobs a minute",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(10_000_000)],
+        help_text="Empty: as many as API_JOBS_PER_MINUTE says.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     last_token_at = models.DateTimeField(null=True, blank=True, editable=False)
 

@@ -52,6 +52,7 @@ class BreakerDetails(Answer):
     calls: int
     failures: int
     changed_at: datetime | None
+    since: datetime | None = Field(description="An open circuit: since it opened first.")
 
 
 class ScheduleDetails(Answer):

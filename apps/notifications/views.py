@@ -6,6 +6,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from apps.core.rates import limited
 from apps.notifications import services
 from apps.notifications.errors import InvalidToken
 from apps.notifications.unsubscribe import address_of
@@ -13,6 +14,7 @@ from apps.notifications.unsubscribe import address_of
 
 # The token in the address is the authority: RFC 8058 posts without cookies or a login.
 @csrf_exempt
+@limited("public", "PUBLIC_CALLS_PER_MINUTE")
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:

@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from apps.core.rates import limited
 from apps.payments import services
 from apps.payments.errors import InvalidWebhook
 
@@ -11,6 +12,7 @@ MAX_BODY = 1_000_000
 
 
 @csrf_exempt
+@limited("webhook", "WEBHOOK_CALLS_PER_MINUTE")
 @require_POST
 def stripe_webhook(request: HttpRequest) -> HttpResponse:
     """Keep an event whose signature over the raw bytes is right: 200, also for one we know."""

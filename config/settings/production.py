@@ -3,7 +3,7 @@
 from django.core.exceptions import ImproperlyConfigured
 
 from config.settings.base import *  # noqa: F403 a settings module is the base and its changes
-from config.settings.base import PROXIES, env
+from config.settings.base import PROXIES, SIGNING_KEY, env
 
 SECRET_KEY = env.str("SECRET_KEY", default="")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
@@ -14,9 +14,12 @@ if _missing:
     raise ImproperlyConfigured(f"Set {', '.join(_missing)} in the environment.")
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("SECRET_KEY is shorter than 50 characters; make a random one.")
+if SIGNING_KEY and len(SIGNING_KEY) < 50:
+    raise ImproperlyConfigured("SIGNING_KEY is shorter than 50 characters; make a random one.")
 if "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS holds '*'; name the hosts that serve this site.")
 
+API_DOCS = env.bool("API_DOCS", default=False)
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
 if PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

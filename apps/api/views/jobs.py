@@ -20,6 +20,7 @@ from apps.api.bodies import BulkCall, JobCall, JobQuery, NoQuery, VerbCall
 from apps.api.problems import Forbidden
 from apps.api.schema import IDEMPOTENCY_KEY, IF_NONE_MATCH, JOB_QUERY, REPLAYED, answers
 from apps.api.submit import submit
+from apps.api.throttling import take_jobs
 from apps.api.views.base import ApiView
 from apps.jobs import api as jobs
 
@@ -59,6 +60,7 @@ class JobsView(ApiView):
     def post(self, request: Request) -> Response:
         """Write one job. 200 for the same key and body again, or where a unique key waits."""
         call = self.body(request, JobCall)
+        take_jobs(self.account(request), 1)
         [job] = submit(
             account=self.account(request),
             calls=[call],
@@ -87,6 +89,7 @@ class BulkView(ApiView):
     def post(self, request: Request) -> Response:
         """Write all of the jobs or none; errors name the item: `jobs.7777.args.amount`."""
         call = self.body(request, BulkCall)
+        take_jobs(self.account(request), len(call.jobs))
         made = submit(
             account=self.account(request),
             calls=call.jobs,

@@ -3,7 +3,8 @@
 from functools import cache
 from typing import Any
 
-from django.http import HttpRequest, JsonResponse
+from django.conf import settings
+from django.http import Http404, HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.generators import SchemaGenerator
@@ -15,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.api import problems
+from apps.api.throttling import PublicThrottle
 
 
 @cache
@@ -29,7 +31,7 @@ class SchemaView(APIView):
     http_method_names = ["get", "head"]
     authentication_classes = []
     permission_classes = []
-    throttle_classes = []
+    throttle_classes = [PublicThrottle]
     renderer_classes = [OpenApiJsonRenderer, OpenApiYamlRenderer]
 
     @extend_schema(exclude=True)
@@ -44,8 +46,14 @@ class DocsView(SpectacularSwaggerSplitView):
     http_method_names = ["get", "head"]
     authentication_classes = []
     permission_classes = []
-    throttle_classes = []
+    throttle_classes = [PublicThrottle]
     url_name = "api:schema"
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 the framework's
+        """Be nowhere unless the setting opens it."""
+        if not settings.API_DOCS:
+            raise Http404
+        super().initial(request, *args, **kwargs)
 
 
 @csrf_exempt

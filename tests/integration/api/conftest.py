@@ -7,7 +7,7 @@ from django.core.cache import caches
 from django.test import Client
 
 from apps.api.authentication import AccountToken
-from apps.api.throttling import CACHE, counts
+from apps.core.rates import CACHE, counts
 from tests.factories_api import GrantFactory, ServiceAccountFactory
 from tests.integration.api.server import WebServer
 

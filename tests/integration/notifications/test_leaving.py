@@ -87,7 +87,7 @@ def hook(client, settings):
     def post(event, secret=SECRET):
         return client.post(
             "/webhooks/mail/postmark/tracking/",
-            json.dumps(event),
+            event if isinstance(event, str) else json.dumps(event),
             content_type="application/json",
             headers={"Authorization": "Basic " + base64.b64encode(secret.encode()).decode()},
         )
@@ -106,6 +106,13 @@ def bounce(kind="HardBounce", email="Gone@mail.example"):
         "BouncedAt": "2026-11-21T09:00:00Z",
         "Description": "The server was unable to deliver your message",
     }
+
+
+def test_an_event_that_can_not_be_read_is_a_400(hook):
+    """Whoever has the secret may err: nested a hundred thousand deep, or cut short."""
+    for body in ("[" * 100_000, '{"RecordType": '):
+        assert hook(body).status_code == 400
+    assert not Suppression.objects.exists()
 
 
 def test_a_bounce_that_the_provider_tells_suppresses_the_address(hook):

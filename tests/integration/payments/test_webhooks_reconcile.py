@@ -62,6 +62,32 @@ def test_a_signature_of_odd_letters_is_a_wrong_one(client, signature):
     assert not WebhookEvent.objects.exists()
 
 
+DEEP = '{"id": "evt_1", "data": ' + '{"object": ' * 3000 + "{}" + "}" * 3001
+SHAPES = [
+    ("[" * 3000 + "]" * 3000, "nested too deeply"),
+    (DEEP, "nested too deeply"),
+    ("[" * 100_000, "nested too deeply"),
+    ("[]", "no JSON object"),
+    ("{", "no JSON"),
+    ('"x"', "no JSON object"),
+]
+
+
+def test_a_signed_body_of_another_shape_is_a_400_in_our_own_words(client, gateway):
+    """Whoever holds the secret may err; that wakes nobody, and is no 500 to be sent again."""
+    for body, said in SHAPES:
+        answer = post(client, body)
+        assert (answer.status_code, said in answer.json()["detail"]) == (400, True), body[:40]
+    assert not WebhookEvent.objects.exists()
+
+
+def test_an_event_from_the_future_is_refused(client, gateway):
+    """It could be sent again for as long as it is ahead; clocks may differ by minutes."""
+    body = json.dumps({"id": "evt_1", "object": "event", "type": "x", "data": None})
+    for ahead, status in ((4000, 400), (10**12, 400), (200, 200)):
+        assert post(client, body, at=int(time.time()) + ahead).status_code == status
+
+
 def test_an_event_about_nothing_is_kept(client, gateway):
     """It is signed, and tells nothing."""
     body = json.dumps({"id": "evt_1", "object": "event", "type": "x", "data": None})
