@@ -78,7 +78,16 @@ class BreakerAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # untyped packa
     list_filter = ["state", "forced"]
     list_per_page = 50
     fields = [
-        *("name", "standing", "until", "window", "opened_count", "changed_at", "closed_at"),
+        *(
+            "name",
+            "standing",
+            "until",
+            "window",
+            "opened_count",
+            "since",
+            "changed_at",
+            "closed_at",
+        ),
         *("last_error", "held_by", "forced_at", "in_force"),
     ]
     readonly_fields = fields
@@ -94,6 +103,12 @@ class BreakerAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # untyped packa
     def until(self, row: Breaker) -> str:
         """When a call may go again."""
         moment = _status(row).until
+        return date_format(localtime(moment), "DATETIME_FORMAT") if moment else "-"
+
+    @display(description="since")
+    def since(self, row: Breaker) -> str:
+        """Since when it stands so; failing probes do not move it."""
+        moment = _status(row).since
         return date_format(localtime(moment), "DATETIME_FORMAT") if moment else "-"
 
     @display(description="window: failed / calls, slow, in a row")

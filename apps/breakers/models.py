@@ -28,6 +28,8 @@ class Breaker(models.Model):
     version = models.BigIntegerField(db_default=0, editable=False)
     open_until = models.DateTimeField(null=True, blank=True)
     changed_at = models.DateTimeField(db_default=Now())
+    #: When it opened first; probes that fail do not move it. Empty while it is closed.
+    opened_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: When jobs began to be let through again; the ramp counts from here.
     closed_at = models.DateTimeField(null=True, blank=True)
     #: How often it opened without having been closed for long in between.

@@ -60,6 +60,8 @@ class BreakerStatus:
     opened_count: int
     last_error: str
     changed_at: datetime | None
+    #: Since when it stands so: an open circuit since it opened first, whatever probes said.
+    since: datetime | None
     options: dict[str, Any]
 
     def as_dict(self) -> dict[str, Any]:
@@ -157,9 +159,18 @@ def _status(name: str, row: Breaker | None, now: datetime) -> BreakerStatus:
         failures_in_a_row=seen.in_a_row if seen else 0,
         opened_count=seen.opened if seen else row.opened_count,
         last_error=row.last_error,
+        since=_since(row, forced, state),
         changed_at=row.changed_at if isinstance(row.changed_at, datetime) else None,
         options={} if options is None else {k: getattr(options, k) for k in _shown()},
     )
+
+
+def _since(row: Breaker, forced: str, state: str) -> datetime | None:
+    if forced:
+        return row.forced_at
+    began = row.closed_at if state == State.CLOSED else row.opened_at
+    changed = row.changed_at if isinstance(row.changed_at, datetime) else None
+    return began or changed
 
 
 def _shown() -> list[str]:

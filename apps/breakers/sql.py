@@ -78,14 +78,19 @@ RECORD = f"""
 WITH moved AS (SELECT {NOW} - make_interval(secs => %(ago)s) AS at),
 put AS (
     INSERT INTO breakers_breaker AS b
-        (name, state, version, open_until, changed_at, closed_at, opened_count, last_error)
+        (name, state, version, open_until, changed_at, opened_at, closed_at, opened_count,
+         last_error)
     SELECT %(name)s, %(new)s, %(version)s,
            CASE WHEN %(new)s = 'open' THEN at + make_interval(secs => %(open_for)s) END,
-           at, CASE WHEN %(new)s = 'closed' THEN at END, %(opened)s, %(error)s
+           at, CASE WHEN %(new)s <> 'closed' THEN at END, CASE WHEN %(new)s = 'closed' THEN at END,
+           %(opened)s, %(error)s
     FROM moved
     ON CONFLICT (name) DO UPDATE SET
         state = excluded.state, version = excluded.version, open_until = excluded.open_until,
-        changed_at = excluded.changed_at, opened_count = excluded.opened_count,
+        changed_at = excluded.changed_at,
+        opened_at = CASE WHEN excluded.state <> 'closed'
+                         THEN coalesce(b.opened_at, excluded.opened_at) END,
+        opened_count = excluded.opened_count,
         closed_at = coalesce(excluded.closed_at, b.closed_at),
         probe_token = CASE WHEN excluded.state = 'half_open' THEN b.probe_token ELSE '' END,
         probe_until = CASE WHEN excluded.state = 'half_open' THEN b.probe_until END,

@@ -1,11 +1,15 @@
 """Types of command line options: what can't be meant is refused with the option's name."""
 
+import getpass
 import math
-from argparse import ArgumentTypeError
+import os
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
+from contextlib import suppress
 
 #: The longest span that anything here takes: ten years, in seconds.
 LONGEST = 10 * 366 * 86_400.0
+_LONGEST_NAME = 200
 
 
 def seconds(text: str) -> float:
@@ -28,3 +32,29 @@ def whole(most: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def add_actor(parser: ArgumentParser) -> None:
+    """Take `--actor`, the person whom the audit trail names; the login name by default."""
+    parser.add_argument(
+        "--actor",
+        type=_actor,
+        default=login(),
+        metavar="NAME",
+        help="who does it, for the audit trail; without: the login name (%(default)s)",
+    )
+
+
+def _actor(text: str) -> str:
+    name = text.strip()
+    if not name or len(name) > _LONGEST_NAME or not name.isprintable() or ":" in name:
+        raise ArgumentTypeError(f"{text!r} is no name of a person")
+    return name
+
+
+def login() -> str:
+    """Return who is logged in: at the terminal, behind sudo too, else whose process it is."""
+    for ask in (os.getlogin, getpass.getuser):
+        with suppress(KeyError, OSError):  # no terminal; a container's user may have no name
+            return ask()
+    return f"uid {os.getuid()}"

@@ -5,10 +5,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.http import urlencode
 
 from apps.core.confirming import confirmed
 from apps.core.money import display as money
-from apps.core.readonly import ReadOnlyAdmin, ReadOnlyInline, action, display
+from apps.core.readonly import LINK, ReadOnlyAdmin, ReadOnlyInline, action, display
 from apps.orders import services
 from apps.orders.models import Item, Order
 
@@ -29,6 +32,10 @@ class OrderAdmin(ReadOnlyAdmin):
     list_select_related = ("payment",)
     search_fields = ("id__iexact", "email", "payment__provider_id")
     search_help_text = "An order's id, an email address, or the provider's id of the payment"
+    fields = (
+        *("id", "email", "total", "shown_state", "leads", "placed_at", "paid_at", "declined_at"),
+        *("cancelled_at", "refunded_amount"),
+    )
     inlines = (ItemInline,)
     actions = ("cancel",)
 
@@ -45,6 +52,17 @@ class OrderAdmin(ReadOnlyAdmin):
     def shown_state(self, order: Order) -> str:
         """The state as a label."""
         return order.state
+
+    @display(description="leads to")
+    def leads(self, order: Order) -> str:
+        """Its payment, the jobs that move it, and the mails about it."""
+        payment = reverse("admin:payments_payment_change", args=[order.payment_id])
+        jobs = f"{reverse('admin:jobs_job_changelist')}?q={order.id}"
+        about = urlencode({"reference": order.reference})
+        mails = f"{reverse('admin:notifications_email_changelist')}?{about}"
+        places = ((payment, "its payment"), (jobs, "its jobs"), (mails, "its mails"))
+        link = '<a class="{}" href="{}">{}</a>'
+        return format_html_join(", ", link, ((LINK, place, text) for place, text in places))
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         """Whether the user may cancel orders."""

@@ -91,6 +91,11 @@ class Order(models.Model):
     def __str__(self) -> str:
         return f"order {self.id}"
 
+    @property
+    def reference(self) -> str:
+        """What its payment and its mails are about, as they say it."""
+        return f"order:{self.id}"
+
 
 class Item(models.Model):
     """One line of an order."""

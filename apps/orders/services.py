@@ -119,7 +119,7 @@ def _move(order: Order, state: State, moment: str) -> None:
 
 def _write(template: str, order: Order, context: dict[str, object]) -> None:
     email_create(
-        template=template, recipient=order.email, reference=f"order:{order.id}", context=context
+        template=template, recipient=order.email, reference=order.reference, context=context
     )
 
 

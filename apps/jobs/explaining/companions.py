@@ -8,8 +8,9 @@ A person without that permission is told nothing of it.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from apps.jobs.explaining.words import Event, Link, Wait
 from apps.jobs.models import Job
@@ -42,6 +43,21 @@ def register(name: str, applies: Applies, tell: Tell, *, permission: str = "") -
     What is told is for those who have the `permission` (`app.codename`), or for all.
     """
     _registered[name] = (applies, tell, permission)
+
+
+#: By app: what jobs' arguments call a thing that they do not name themselves.
+Names = Callable[[UUID], Iterable[object]]
+_names: dict[str, Names] = {}
+
+
+def register_names(name: str, names: Names) -> None:
+    """Let jobs be found by an id of the app's: `names` returns what their arguments hold for it."""
+    _names[name] = names
+
+
+def named(key: UUID) -> list[str]:
+    """Return what jobs' arguments call the thing of that id, by every app's account."""
+    return [str(value) for names in _names.values() for value in names(key)]
 
 
 def forget(name: str) -> None:

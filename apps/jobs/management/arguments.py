@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from uuid import UUID
 
-from apps.core.arguments import seconds
+from apps.core.arguments import add_actor, seconds
 from apps.jobs.states import State
 
 
@@ -19,11 +19,13 @@ def declare(parser: ArgumentParser) -> None:
     )
     for verb, text in (("retry", "queue again"), ("cancel", "cancel, or ask to stop")):
         one = verbs.add_parser(verb, help=f"{text}, by id or over a filter")
+        add_actor(one)
         one.add_argument("ids", nargs="*", type=UUID)
         _filter(one)
         one.add_argument("--all", action="store_true", help="every job whose state allows it")
         one.add_argument("--reason", default="", help="for the audit trail")
     done = verbs.add_parser("acknowledge", help="say that dead jobs are dealt with as they stand")
+    add_actor(done)
     done.add_argument("--kind", help="of one kind; of every kind without it")
     done.add_argument("--reason", required=True, help="what was done, for the audit trail")
     stats = verbs.add_parser("stats", help="what the queues hold, and how jobs ended lately")
@@ -33,6 +35,7 @@ def declare(parser: ArgumentParser) -> None:
 
 
 def _enqueue(parser: ArgumentParser) -> None:
+    add_actor(parser)
     parser.add_argument("kind")
     parser.add_argument("arguments", nargs="*", help="name=value pairs, or one JSON object")
     parser.add_argument("--queue")

@@ -16,6 +16,7 @@ from django.db.models.expressions import RawSQL
 
 from apps.jobs import registry
 from apps.jobs.enqueueing.searching import clipped
+from apps.jobs.explaining import companions
 from apps.jobs.models import Job, SearchTerm
 
 LATEST = 20_000
@@ -67,9 +68,12 @@ def fields() -> list[str]:
 def _exact(term: str) -> Q:
     named = Q(pk__in=_by_term(term)) | Q(pk__in=_by_key(term))
     try:
-        return named | Q(pk=UUID(term))
+        key = UUID(term)
     except ValueError:
         return named
+    others = companions.named(key)
+    found = SearchTerm.objects.filter(value__in=others).values_list("job_id", flat=True)
+    return named | Q(pk=key) | (Q(pk__in=found) if others else Q())
 
 
 def _by_term(value: str, **field: str) -> QuerySet[SearchTerm, UUID]:

@@ -14,7 +14,8 @@ LOGGING: dict[str, Any] = {
     "filters": {"context": {"()": "apps.core.context.ContextFilter"}},
     "formatters": {
         "line": {
-            "format": "{asctime} {levelname} {name} {message} {context}",
+            "()": "apps.core.logs.LineFormatter",
+            "fmt": "{asctime} {levelname} {name} {message} {context}",
             "style": "{",
         },
         "json": {"()": "apps.core.logs.JsonFormatter"},

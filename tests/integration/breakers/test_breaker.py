@@ -10,7 +10,7 @@ from django.db import transaction
 from freezegun import freeze_time
 
 from apps.breakers import registry
-from apps.breakers.api import CircuitOpen, UnknownBreaker, guard
+from apps.breakers.api import CircuitOpen, UnknownBreaker, guard, status
 from apps.breakers.models import Transition
 from apps.breakers.options import Options
 from apps.core.errors import CeleriacError
@@ -228,6 +228,32 @@ def test_a_circuit_that_was_closed_for_long_starts_over(settings):
     trip("gate")
     settle()
     assert row("gate").opened_count == 1
+
+
+def test_an_open_circuit_tells_since_when_it_is_open_whatever_its_probes_said(settings):
+    """Each probe moved the moment; a circuit that closed begins anew."""
+    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.05, "max_cooldown": 0.05}}
+    trip("gate")
+    settle()
+    first = row("gate").opened_at
+    for _ in range(2):
+        wait_until(lambda: admitted("gate", ProviderDown("still down")))
+        settle()
+    assert row("gate").state == "open"
+    assert row("gate").changed_at > first
+    assert (row("gate").opened_at, standing("gate").since) == (first, first)
+    wait_until(lambda: admitted("gate"))
+    settle()
+    assert (row("gate").state, row("gate").opened_at) == ("closed", None)
+    assert standing("gate").since == row("gate").closed_at
+    trip("gate")
+    settle()
+    assert row("gate").opened_at > first
+
+
+def standing(name):
+    """Return how an operator sees the circuit."""
+    return {each.name: each for each in status()}[name]
 
 
 def test_a_probe_that_made_no_call_returns_its_permit(settings):

@@ -14,6 +14,7 @@ from apps.breakers.api import BreakerError, CircuitOpen, InvalidOptions, admissi
 from apps.breakers.models import Breaker, Transition
 from apps.breakers.ramp import take_place
 from apps.core import clock
+from apps.core.arguments import login
 from apps.core.models import Audit
 from tests.integration.breakers.support import (
     QUICK,
@@ -248,7 +249,7 @@ def test_the_command_lists_forces_and_clears():
         call("gate")
     listed = {each["name"]: each for each in json.loads(run("list", "--json"))}
     assert listed["gate"]["forced"] == "open"
-    assert listed["gate"]["forced_by"] == "cli"
+    assert listed["gate"]["forced_by"] == login()
     assert "closed" in run("clear", "gate")
     call("gate")
 

@@ -6,9 +6,11 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from apps.core.arguments import login
 from apps.core.models import Audit
 from apps.jobs.models import Job, Queue
 from tests.factories import AttemptFactory, JobFactory
+from tests.factories_schedules import PeriodicTaskFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +32,7 @@ def test_a_job_is_enqueued_from_the_command_line():
     printed = run("jobs", "enqueue", "test.note", "name=a", "value=b", "--priority=5").strip()
     job = Job.objects.get()
     assert (str(job.id), job.args, job.priority) == (printed, {"name": "a", "value": "b"}, 5)
-    assert job.enqueued_by == "cli"
+    assert job.enqueued_by == login()
     line = ["jobs", "enqueue", "test.noop", '{"number": 5}', "--run-at", "2099-01-01T00:00:00Z"]
     assert run_json(*line)["args"] == {"number": 5}
     assert Job.objects.get(kind="test.noop").run_at.year == 2099
@@ -76,14 +78,14 @@ def test_a_job_is_shown_with_its_runs_and_why_it_waits():
 
 
 def test_jobs_are_retried_and_cancelled_by_id_and_by_filter():
-    """Each leaves an audit row of "cli"."""
+    """Each leaves an audit row of the person at the terminal."""
     job = JobFactory(state="dead")
     assert str(job.id) in run("jobs", "retry", job.id, "--reason=fixed")
     assert str(job.id) in run("jobs", "cancel", job.id)
     JobFactory.create_batch(2, state="dead")
     assert run_json("jobs", "retry", "--state=dead") == {"retried": 2}
     assert run_json("jobs", "cancel", "--all") == {"cancelled": 2}
-    assert set(Audit.objects.values_list("actor_name", flat=True)) == {"cli"}
+    assert set(Audit.objects.values_list("actor_name", flat=True)) == {login()}
     assert Audit.objects.count() == 4
 
 
@@ -103,7 +105,47 @@ def test_queues_are_paused_listed_and_resumed():
     """The list says who paused it and why."""
     run("queues", "pause", "payments", "--reason=gateway", "--for=60")
     (row,) = [row for row in run_json("queues", "list") if row["queue"] == "payments"]
-    assert (row["paused"], row["paused_by"], row["pause_reason"]) == (True, "cli", "gateway")
+    assert (row["paused"], row["paused_by"], row["pause_reason"]) == (
+        True,
+        login(),
+        "gateway",
+    )
     assert "gateway" in run("queues", "list")
     run("queues", "resume", "payments")
     assert Queue.objects.get(name="payments").paused_at is None
+
+
+MUTATING = [
+    ("queues", "pause", "default", "--reason", "x"),
+    ("queues", "resume", "default"),
+    ("breakers", "force", "payments", "open", "--reason", "x"),
+    ("breakers", "clear", "payments"),
+    ("schedules", "pause", "nightly", "--reason", "x"),
+    ("schedules", "resume", "nightly"),
+    ("schedules", "run", "nightly"),
+    ("schedules", "backfill", "nightly", "2026-01-01", "2026-01-02"),
+    ("jobs", "cancel", "--kind", "test.note"),
+    ("jobs", "retry", "--kind", "test.note"),
+    ("jobs", "acknowledge", "--reason", "x"),
+]
+
+
+def test_every_command_that_changes_something_names_a_person():
+    """The login name, unless told another; the trail said "cli"."""
+    Queue.objects.get_or_create(name="default")
+    PeriodicTaskFactory(name="nightly", cron="0 3 * * *")
+    for line in MUTATING:
+        for words, name in (((), login()), (("--actor", "anna"), "anna")):
+            before = set(Audit.objects.values_list("pk", flat=True))
+            run(*line, *words)
+            fresh = Audit.objects.exclude(pk__in=before)
+            assert set(fresh.values_list("actor_name", flat=True)) == {name}, line
+    assert Queue.objects.get(name="default").paused_by == ""
+    run("jobs", "enqueue", "test.note", "name=a", "--actor", "anna")
+    assert Job.objects.latest("id").enqueued_by == "anna"
+
+
+def test_no_name_makes_a_job_an_accounts_own():
+    """A service account's jobs bear "api:" and its name."""
+    with pytest.raises(CommandError, match="is no name of a person"):
+        run("jobs", "enqueue", "test.note", "name=a", "--actor", "api:billing")

@@ -1,10 +1,12 @@
 """An order is paid and its receipt mailed, through the ledger. Real HTTP and SMTP."""
 
 import email
+import re
 from email.policy import default
 
 import pytest
 from django.db import DataError, IntegrityError, connection, transaction
+from django.urls import reverse
 
 from apps.jobs.models import Job
 from apps.notifications.models import Email
@@ -168,3 +170,21 @@ def test_the_database_refuses_what_can_not_be(table, change):
         connection.cursor() as cursor,
     ):
         cursor.execute(f"UPDATE {table} SET {change}")  # noqa: S608 the cases above
+
+
+def test_an_orders_page_leads_to_its_jobs_and_mails_and_its_id_finds_them(
+    gateway, mailsink, admin_client
+):
+    """The jobs know the payment, the operations and the mails, and none of them the order."""
+    other, order = OrderFactory(), OrderFactory()
+    work()
+    assert Order.objects.filter(state="paid").count() == 2
+    page = admin_client.get(reverse("admin:orders_order_change", args=[order.id]))
+    links = dict(re.findall(r'href="([^"]+)">(its \w+)<', page.content.decode()))
+    places = {text: place.replace("&amp;", "&") for place, text in links.items()}
+    mails = admin_client.get(places["its mails"]).context["cl"].queryset
+    assert [mail.reference for mail in mails] == [order.reference]
+    assert admin_client.get(places["its payment"]).status_code == 200
+    jobs = admin_client.get(places["its jobs"]).context["cl"].queryset
+    assert {job.kind for job in jobs} == {"payments.capture", "notifications.send"}
+    assert not {str(other.payment_id)} & {job.args.get("payment_id") for job in jobs}

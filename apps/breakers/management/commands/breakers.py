@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 
 from apps.breakers import selectors, services
 from apps.core import clock
-from apps.core.arguments import seconds
+from apps.core.arguments import add_actor, seconds
 
 FORCES = {"open": services.force_open, "closed": services.force_closed}
 
@@ -31,6 +31,8 @@ class Command(BaseCommand):
         clear = verbs.add_parser("clear", help="end a force and a cooldown")
         clear.add_argument("name")
         clear.add_argument("--reason", default="")
+        for verb in (force, clear):
+            add_actor(verb)
         for verb in (listing, force, clear):
             verb.add_argument("--json", action="store_true", help="print JSON")
 
@@ -41,11 +43,11 @@ class Command(BaseCommand):
             names = [options["name"]]
             until = _until(options["seconds"])
             FORCES[options["state"]](
-                options["name"], actor="cli", reason=options["reason"], until=until
+                options["name"], actor=options["actor"], reason=options["reason"], until=until
             )
         elif options["verb"] == "clear":
             names = [options["name"]]
-            services.clear(options["name"], actor="cli", reason=options["reason"])
+            services.clear(options["name"], actor=options["actor"], reason=options["reason"])
         found = selectors.status(names)
         if options["json"]:
             self.stdout.write(json.dumps([each.as_dict() for each in found], indent=2))
@@ -60,6 +62,8 @@ def _until(span: float | None) -> datetime | None:
 
 def _line(each: selectors.BreakerStatus) -> str:
     parts = [f"{each.name:<24} {each.state:<14}"]
+    if each.since:
+        parts.append(f"since {each.since:%Y-%m-%d %H:%M:%S}")
     if each.until:
         parts.append(f"until {each.until:%Y-%m-%d %H:%M:%S}")
     parts.append(f"{each.failures}/{each.calls} failed, {each.slow} slow")

@@ -51,7 +51,10 @@ class Command(BaseCommand):
         if options["run_at"]:
             chosen["run_at"] = _moment(options["run_at"])
         job = enqueue.enqueue_job(
-            options["kind"], _arguments(options["arguments"]), enqueued_by="cli", **chosen
+            options["kind"],
+            _arguments(options["arguments"]),
+            enqueued_by=options["actor"],
+            **chosen,
         )
         self._print(show.facts(job), options, str(job.id))
 
@@ -76,26 +79,32 @@ class Command(BaseCommand):
     def _retry(self, options: dict[str, Any]) -> None:
         reason = options["reason"]
         if options["ids"]:
-            jobs = [operate.retry(job_id, actor="cli", reason=reason) for job_id in options["ids"]]
+            jobs = [
+                operate.retry(job_id, actor=options["actor"], reason=reason)
+                for job_id in options["ids"]
+            ]
             return self._changed(jobs, options)
         chosen, said = _filtered(options)
-        count = operate_many.retry_many(chosen, actor="cli", reason=reason, filter=said)
+        count = operate_many.retry_many(chosen, actor=options["actor"], reason=reason, filter=said)
         return self._print({"retried": count}, options, f"{words.count(count, 'job')} queued again")
 
     def _cancel(self, options: dict[str, Any]) -> None:
         reason = options["reason"]
         if options["ids"]:
-            jobs = [operate.cancel(job_id, actor="cli", reason=reason) for job_id in options["ids"]]
+            jobs = [
+                operate.cancel(job_id, actor=options["actor"], reason=reason)
+                for job_id in options["ids"]
+            ]
             return self._changed(jobs, options)
         chosen, said = _filtered(options)
-        count = operate_many.cancel_many(chosen, actor="cli", reason=reason, filter=said)
+        count = operate_many.cancel_many(chosen, actor=options["actor"], reason=reason, filter=said)
         return self._print(
             {"cancelled": count}, options, f"{words.count(count, 'job')} cancelled, or asked to be"
         )
 
     def _acknowledge(self, options: dict[str, Any]) -> None:
         kind = registry.find(options["kind"]).name if options["kind"] else ""
-        count = dead.acknowledge(kind=kind, actor="cli", reason=options["reason"])
+        count = dead.acknowledge(kind=kind, actor=options["actor"], reason=options["reason"])
         text = f"{words.count(count, 'dead job')} dealt with"
         self._print({"acknowledged": count}, options, text)
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from apps.core import clock
-from apps.core.arguments import seconds
+from apps.core.arguments import add_actor, seconds
 from apps.jobs.explaining.words import waits
 from apps.jobs.management.output import as_json, as_table
 from apps.jobs.operating import operate_queues, selectors
@@ -34,6 +34,8 @@ class Command(BaseCommand):
         resume = verbs.add_parser("resume", help="let it start again")
         resume.add_argument("name")
         resume.add_argument("--reason", default="")
+        for verb in (pause, resume):
+            add_actor(verb)
         for verb in (listing, pause, resume):
             verb.add_argument("--json", action="store_true", help="print JSON")
 
@@ -43,9 +45,10 @@ class Command(BaseCommand):
         if options["verb"] == "pause":
             span = options["seconds"]
             until = None if span is None else clock.read() + timedelta(seconds=span)
-            operate_queues.pause_queue(name, reason=options["reason"], actor="cli", until=until)
+            said = {"reason": options["reason"], "actor": options["actor"]}
+            operate_queues.pause_queue(name, **said, until=until)
         elif options["verb"] == "resume":
-            operate_queues.resume_queue(name, reason=options["reason"], actor="cli")
+            operate_queues.resume_queue(name, reason=options["reason"], actor=options["actor"])
         depths = [depth for depth in selectors.queue_depths() if name in ("", depth.queue)]
         rows = [depth.as_dict() for depth in depths]
         self.stdout.write(as_json(rows) if options["json"] else as_table(rows, _COLUMNS))

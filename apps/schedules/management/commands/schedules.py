@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.dateparse import parse_date, parse_datetime
 
 from apps.core import clock
-from apps.core.arguments import seconds, whole
+from apps.core.arguments import add_actor, seconds, whole
 from apps.jobs.management.output import as_json, as_table
 from apps.schedules import operate, selectors, sync
 from apps.schedules.definition import clock_of
@@ -44,6 +44,8 @@ class Command(BaseCommand):
             verbs.choices[verb].add_argument("name")
             needed = verb == "pause"
             verbs.choices[verb].add_argument("--reason", default="", required=needed)
+        for verb in ("sync", "pause", "resume", "run", "backfill"):
+            add_actor(verbs.choices[verb])
         form = "2030-01-31 or 2030-01-31T09:00, in the schedule's zone, or with an offset"
         filling.add_argument("start", help=form)
         filling.add_argument("end", help=f"not included; {form}")
@@ -70,7 +72,7 @@ class Command(BaseCommand):
         self._print(rows, options, ("fires_at", "utc", "name"))
 
     def _sync(self, options: dict[str, Any]) -> None:
-        rows = [asdict(change) for change in sync.sync(actor="cli")]
+        rows = [asdict(change) for change in sync.sync(actor=options["actor"])]
         for row in rows:
             row |= {name: ", ".join(row[name]) for name in ("fields", "kept")}
         self._print(rows, options, ("name", "done", "fields", "kept", "error"))
@@ -81,17 +83,17 @@ class Command(BaseCommand):
         span = options["seconds"]
         until = None if span is None else clock.read() + timedelta(seconds=span)
         task = selectors.by_name(options["name"])
-        operate.pause(task.pk, reason=options["reason"], actor="cli", until=until)
+        operate.pause(task.pk, reason=options["reason"], actor=options["actor"], until=until)
         self._one(task.name, options)
 
     def _resume(self, options: dict[str, Any]) -> None:
         task = selectors.by_name(options["name"])
-        operate.resume(task.pk, actor="cli", reason=options["reason"])
+        operate.resume(task.pk, actor=options["actor"], reason=options["reason"])
         self._one(task.name, options)
 
     def _run(self, options: dict[str, Any]) -> None:
         task = selectors.by_name(options["name"])
-        tick = operate.run_now(task.pk, actor="cli", reason=options["reason"])
+        tick = operate.run_now(task.pk, actor=options["actor"], reason=options["reason"])
         self._print([_tick(tick)], options, _TICKS)
 
     def _backfill(self, options: dict[str, Any]) -> None:
@@ -101,7 +103,7 @@ class Command(BaseCommand):
             task.pk,
             start=_moment(options["start"], zone),
             end=_moment(options["end"], zone),
-            actor="cli",
+            actor=options["actor"],
             reason=options["reason"],
             limit=options["limit"],
         )
