@@ -27,6 +27,7 @@ from apps.jobs.running.coroutines import run_within
 from apps.jobs.running.finish import settle_in_its_transaction
 from apps.jobs.running.joint import TransactionLeftOpen
 from apps.jobs.running.limits import SoftLimit
+from apps.jobs.running.setbacks import one_line
 from apps.jobs.running.settle import Entry, Settled
 from apps.jobs.states import Verb
 
@@ -51,6 +52,8 @@ class Run:
     error: BaseException | None = None
     settled: Settled | None = None
     _entry: Entry | None = None
+    #: Whether what goes wrong may be laid to the job: its arguments are being read, or it runs.
+    reached: bool = False
 
     @property
     def is_cut_short(self) -> bool:
@@ -84,9 +87,9 @@ class Run:
 
 def perform(run: Run) -> None:
     """Run the handler; afterwards `run.outcome` is set, for a transactional kind settled too."""
-    run.started_at = run.ended_at = time.monotonic()
     process = os.getpid()
     before = sessions.look()
+    run.started_at = run.ended_at = time.monotonic()
     try:
         with _bound(run):
             if tracing.is_on():
@@ -98,6 +101,9 @@ def perform(run: Run) -> None:
         raise  # of this process, not of this job
     except BaseException as error:  # every ending is an outcome
         _leave_if_forked(process, error)
+        if not run.reached and isinstance(error, Exception):
+            run.started_at = 0.0  # this platform stumbled before the job's turn
+            raise
         run.error = error
         run.outcome = _observe(error, run, before)
     finally:
@@ -134,6 +140,7 @@ def _perform(run: Run, before: sessions.Before) -> None:
     current.enter(current.CurrentJob(run.job, run.claim_id))
     if run.kind.redact:
         context.hide(redacting.veil_of(run.kind, run.job.args).text)
+    run.reached = True
     handler = _bind(run)
     if run.kind.transactional:
         _perform_in_transaction(run, handler, before)
@@ -183,7 +190,16 @@ def _call(handler: Callable[[], Any], limit: float | None) -> Any:  # noqa: ANN4
 
 
 def _returned(value: object) -> Outcome:
-    """The handler has done its work, so a result that can't be kept is dropped, not a failure."""
+    """The handler has done its work: what goes wrong now drops its result, and fails nothing."""
+    try:
+        return _kept(value)
+    except Exception as error:
+        logger.exception("a result was dropped, it could not be judged")
+        problem = f"its result was dropped: {one_line(error)}"
+        return replace(outcomes.succeeded(None), message=problem)
+
+
+def _kept(value: object) -> Outcome:
     problem = ""
     text: str | None = None
     if value is not None:

@@ -15,7 +15,7 @@ from apps.jobs import garbage, nudge
 from apps.jobs.api import Backoff
 from apps.jobs.models import Job
 from apps.jobs.running import desk as claiming
-from apps.jobs.running import execute, finish, watch
+from apps.jobs.running import execute, finish, perform, watch
 from apps.jobs.running.claim import claim
 from apps.jobs.running.desk import Desk, knowledge
 from apps.jobs.running.setbacks import Setbacks, Unfit
@@ -339,6 +339,23 @@ def test_a_platform_error_gives_the_job_back_at_rest(make_job, desk, pauses, set
     assert job.wait_reason == "its worker could not start it: AttributeError"
     assert clock.read() < job.run_at < clock.read() + timedelta(seconds=execute.SPARED_FOR)
     assert (rung, pauses) == ([], [0.1])
+
+
+def test_a_platform_error_around_the_handler_is_not_its_failure(
+    make_job, desk, settings, monkeypatch
+):
+    """Before it the job goes back at rest; after it the result is dropped, and the work counts."""
+    early, late = (make_job("test.large", max_attempts=1) for _ in range(2))
+    with monkeypatch.context() as patch:
+        patch.setattr(perform.tracing, "is_on", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            execute.answer([early.id], desk=desk)
+    assert row(early) == ("queued", 0, 0, 0)
+    assert early.run_at > clock.read()
+    del settings.JOBS_MAX_RESULT_BYTES
+    execute.answer([late.id], desk=desk)
+    assert row(late) == ("succeeded", 1, 0, 0)
+    assert late.result is None
 
 
 def test_platform_errors_in_a_row_end_the_process(make_job, desk, pauses, settings):
