@@ -193,7 +193,7 @@ def test_a_settle_waits_for_the_database_to_come_back(worker, write, ring, postg
     wait_until(lambda: Job.objects.get().state == "running")
     connection.close()
     postgres_server.stop(mode="fast")
-    worker.wait_for_output("settle of 1 jobs failed")
+    worker.wait_for_output(f"the settle of job {jobs[0].id} failed")
     postgres_server.start()
     wait_until(all_end(jobs))
     assert Job.objects.get().losses == 0
