@@ -17,8 +17,9 @@ app.autodiscover_tasks()
 @app.on_after_finalize.connect
 def make_ledger_worker(sender: Celery, **_: object) -> None:
     """Let workers of this app answer doorbells, once Django is set up."""
-    from tasks import kinds, surroundings, worker  # imports models
+    from tasks import canary, kinds, surroundings, worker  # imports models
 
     worker.install(sender)
+    canary.install(sender)
     kinds.install(sender)
     surroundings.install()

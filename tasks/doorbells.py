@@ -8,14 +8,14 @@ import logging
 import os
 from collections import Counter
 from typing import Any, NoReturn
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from billiard import current_process
 from celery.exceptions import Ignore, Retry, WorkerShutdown
 from celery.worker.request import Request
 from celery.worker.state import task_ready
 
-from apps.jobs import garbage
+from apps.jobs import counted, garbage
 from apps.jobs.errors import JobFailed
 from apps.jobs.naming import named
 from apps.jobs.running import execute
@@ -72,6 +72,20 @@ def answer(ids: Any) -> str | None:  # noqa: ANN401 whatever the broker brought
     to ignore the message: it did not succeed in anything.
     """
     jobs = _read(ids)
+    runs = _run(jobs)
+    if not any(run.settled and not run.settled.refused for run in runs):
+        _say_nothing_came_of_it(jobs, runs)
+    if len(jobs) == 1:
+        _mirror(runs[0])
+    return _summary(runs)
+
+
+def answer_nobody() -> None:
+    """Answer a canary: a claim that takes nothing shows that this process can."""
+    _run([uuid4()])
+
+
+def _run(jobs: list[UUID]) -> list[Run]:
     try:
         here = desk()
     except Exception as error:  # without its slot nobody would know what ran here
@@ -84,13 +98,10 @@ def answer(ids: Any) -> str | None:  # noqa: ANN401 whatever the broker brought
     except Exception:
         logger.exception("the doorbell of %s was not answered", named(jobs))
         raise Ignore from None
+    counted.answered("worker")
     if here.retiring:
         _retire(here.retiring)
-    if not any(run.settled and not run.settled.refused for run in runs):
-        _say_nothing_came_of_it(jobs, runs)
-    if len(jobs) == 1:
-        _mirror(runs[0])
-    return _summary(runs)
+    return runs
 
 
 def _read(ids: Any) -> list[UUID]:  # noqa: ANN401 whatever the broker brought

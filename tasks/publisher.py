@@ -7,6 +7,7 @@ imports tasks, so tasks can't import config.
 import contextlib
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 from celery import Celery
 from celery.app import app_or_default
@@ -18,6 +19,8 @@ from tasks.messages import DOORBELL, HEADER
 
 #: Messages in one write to the broker.
 PIPELINE = 500
+#: Seconds for which a canary is kept that its worker does not take.
+CANARY_LIVES = 30
 #: Seconds. A dispatcher has better things to do than to wait for a broker: it tries again itself.
 IMPATIENT = {
     "socket_timeout": 2.0,
@@ -60,6 +63,12 @@ class CeleryPublisher:
         except Exception as error:
             self.close()
             raise RingFailed(str(error.__cause__ or error), uncertain=True) from error
+
+    def ask(self, canaries: Sequence[str]) -> None:
+        """Send canaries: queues of one worker each, which vanish when it takes nothing."""
+        self.ring([Bell("celeriac.canary", queue, (uuid4(),)) for queue in canaries])
+        for queue in canaries:
+            self._connection.default_channel.client.expire(queue, CANARY_LIVES)
 
     def check(self) -> None:
         """Raise BatchUnsupported where the transport would send doorbells one by one."""

@@ -51,6 +51,11 @@ class Boot:
         """The file whose presence tells the children to start nothing more."""
         return self.folder / "stopping"
 
+    @property
+    def canary(self) -> str:
+        """The queue of this boot alone."""
+        return f"celeriac:canary:{self.id}"
+
 
 _boot: Boot | None = None
 _desk: Desk | None = None
@@ -97,6 +102,11 @@ def install(app: Celery) -> None:
             if _watch is not None:
                 _watch.stop()
             shutil.rmtree(_boot.folder, ignore_errors=True)
+
+
+def canary_queue() -> str | None:
+    """Return the queue that this boot alone takes from; None where no worker boots."""
+    return _boot.canary if _boot is not None else None
 
 
 @signals.worker_process_shutdown.connect(weak=False)
@@ -269,4 +279,5 @@ def _card(consumer: Any, boot: Boot) -> Card:  # noqa: ANN401 a Consumer
         queues=tuple(sorted(consumer.app.amqp.queues.consume_from)),
         kinds=tuple(registry.names()),
         slots=consumer.controller.concurrency or 1,
+        canary=boot.canary,
     )

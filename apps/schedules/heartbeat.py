@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from apps.core.clock import Now
+from apps.jobs import counted
 from apps.schedules.models import Beat
 
 #: Rows of beats that are gone are kept that long.
@@ -24,6 +25,7 @@ class Heart:
     def beat(self, at: float, *, fired: int = 0) -> None:
         """Count what was fired; write the row when `at` (monotonic seconds) says it is time."""
         self._fired += fired
+        counted.answered("beat")
         if self._beaten_at is not None and at - self._beaten_at < self.every:
             return
         values = {"beat_at": Now(), "stopped_at": None, "fired": self._fired}

@@ -7,10 +7,10 @@ import redis
 
 from apps.jobs import nudge
 from apps.jobs.api import enqueue
-from apps.jobs.models import Job
+from apps.jobs.models import Job, Worker
 from sandbox.servers import ValkeyServer
 from tests.support.processes import wait_until
-from tests.support.rubbish import CONTROL, ITEMS, KEYS, NUDGES
+from tests.support.rubbish import CONTROL, ITEMS, KEYS, NUDGES, task
 
 #: Seconds that the first job after an outage may take here: five times the promise, and a machine
 #: that others use.
@@ -33,7 +33,7 @@ def platform(processes, own_broker, settings):
     """Start a worker and a dispatcher on it."""
     settings.JOBS_NUDGE_URL = own_broker.url()
     nudge.reset()
-    env = {"BROKER_URL": own_broker.url()}
+    env = {"BROKER_URL": own_broker.url(), "JOBS_HEARTBEAT_SECONDS": "0.5"}
     started = processes.worker(queues=["default"], env=env), processes.dispatcher(env=env)
     started[1].wait_for_output("dispatcher ready")
     yield started
@@ -70,6 +70,7 @@ def test_a_worker_and_a_dispatcher_outlive_all_that_their_broker_does(platform, 
         _takes_no_writes(broker, ("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE"))
         short = ("CONFIG", "SET", "min-replicas-to-write")
         _takes_no_writes(broker, (*short, "1"), (*short, "0"))
+        _answers_a_canary(broker)
     own_broker.stop()
     job = enqueue("test.noop", {})
     time.sleep(AWAY)
@@ -79,6 +80,7 @@ def test_a_worker_and_a_dispatcher_outlive_all_that_their_broker_does(platform, 
         assert process.is_running
         assert not [noise for noise in NOISE if noise in process.output]
         assert process.output.count("is away, trying again") <= 3
+    assert "celeriac.canary" not in worker.output.partition(" ready.")[2]
     assert "garbage from the broker (queue)" in worker.output
     assert "garbage from the broker (control)" in worker.output
     assert "garbage from the broker (nudge)" in dispatcher.output
@@ -93,6 +95,14 @@ def _leave_rubbish(broker):
             broker.publish(channel, text)
         for text in NUDGES:
             broker.publish(nudge.CHANNEL, text)
+
+
+def _answers_a_canary(broker):
+    """Ask the worker by its own queue; its next beat tells that the database answered it."""
+    worker = Worker.objects.get()
+    broker.lpush(worker.canary, task(name="celeriac.canary"))
+    moved = Worker.objects.filter(answered_at__gt=worker.answered_at)
+    wait_until(moved.exists, message="a canary is answered")
 
 
 def _takes_no_writes(broker, away, back):

@@ -52,6 +52,10 @@ class Publisher(Protocol):
         """Send `bells`, all in one pipeline."""
         ...
 
+    def ask(self, canaries: Sequence[str]) -> None:
+        """Send a doorbell for nobody to each of these queues."""
+        ...
+
 
 @dataclass(slots=True)
 class Rung:

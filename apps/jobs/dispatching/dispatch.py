@@ -70,6 +70,8 @@ class Dispatcher:
         self._alarms: list[float] = []  # run_at of jobs to come, by the database's clock
         self._mute_until = 0.0
         self._mute_for = 0.0
+        self.rang_at: float | None = None  # when the broker last took doorbells (monotonic)
+        self.mute_since: float | None = None
 
     # -- a round -------------------------------------------------------------------------
 
@@ -91,8 +93,7 @@ class Dispatcher:
     def pause(self) -> float:
         """Return how long to wait for a nudge before the next round, in seconds."""
         lanes = [lane for lane in self.lanes.values() if not lane.paused and lane.kinds]
-        mute = self._mute_until - self.clock()
-        if mute > 0:
+        if (mute := self._mute_until - self.clock()) > 0:
             return min(mute, IDLE)
         if any(lane.more and lane.rests_until <= self.clock() for lane in lanes):
             return 0.0
@@ -146,8 +147,7 @@ class Dispatcher:
             lane.look_at(rings)
 
     def _hear_queue(self, queue: str, levels: dict[int, float]) -> None:
-        lane = self.lanes.get(queue)
-        if lane is None:
+        if (lane := self.lanes.get(queue)) is None:
             return
         for priority, run_at in levels.items():
             lane.hear(priority, min(run_at, self._now()))
@@ -172,9 +172,8 @@ class Dispatcher:
 
     def _in_turn(self) -> list[Lane]:
         """Return the lanes to read, another one first each time."""
-        lanes = [self.lanes[name] for name in sorted(self.lanes)]
+        lanes, now = [self.lanes[name] for name in sorted(self.lanes)], self.clock()
         self._turn = (self._turn + 1) % max(len(lanes), 1)
-        now = self.clock()
         turned = lanes[self._turn :] + lanes[: self._turn]
         # Behind a gate few may go, so they go first.
         found = [each for lane in turned for each in (*self.gates.behind(lane.name), lane)]
@@ -214,11 +213,10 @@ class Dispatcher:
     def _busy_slots(self) -> dict[UUID, int]:
         """Return the taken slots of every worker: asked anew each round while that is cheap."""
         started = self.clock()
-        if self._busy_until is None or started >= self._busy_until:
+        if started >= self._busy_until:
             workers = {w for name in self.lanes for w in self.fleet.crew(name).workers}
             self._busy = fleet.busy(workers)
-            ended = self.clock()
-            cost = ended - started
+            cost = (ended := self.clock()) - started
             self._busy_until = ended + (20 * cost if cost > _COSTLY else BUSY / 2)
         return self._busy
 
@@ -262,9 +260,11 @@ class Dispatcher:
         if failure is None:
             if self._mute_for:
                 logger.info("the broker takes doorbells again")
-            self._mute_for = 0.0
+            self._mute_for, self.mute_since, self.rang_at = 0.0, None, self.clock()
+            counted.answered("dispatcher")
             return
         if not self._mute_for:
+            self.mute_since = self.clock()
             logger.error("doorbells can't be sent, trying again: %s", failure)
         self._mute_for = min(1.0, self._mute_for * 2 or 0.1)
         self._mute_until = self.clock() + self._mute_for

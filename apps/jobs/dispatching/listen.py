@@ -81,6 +81,11 @@ class Listener:
         now = time.monotonic()
         return self._asked_at > self._heard_at and now - self._asked_at > PATIENCE
 
+    @property
+    def deaf_for(self) -> float | None:
+        """Seconds since it should have answered and did not; None where it hears."""
+        return time.monotonic() - self._heard_at if self.is_deaf else None
+
     def interrupt(self) -> None:
         """End a wait: may be called by a signal handler."""
         self._news.put(Nudge())

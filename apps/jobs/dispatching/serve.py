@@ -9,7 +9,8 @@ from django.db import connection
 
 from apps.core.away import is_away
 from apps.jobs import counted
-from apps.jobs.dispatching import expire, fleet, rescue
+from apps.jobs.dispatching import answers, expire, fleet, rescue
+from apps.jobs.dispatching.answers import Canaries
 from apps.jobs.dispatching.dispatch import Dispatcher
 from apps.jobs.dispatching.duties import Duty
 from apps.jobs.dispatching.listen import Listener
@@ -33,6 +34,7 @@ class Server:
         self.listener = listener
         self._stopped = threading.Event()
         self._pause, self._away = 0.0, False
+        self._canaries = Canaries(dispatcher.publisher, dispatcher.clock)
         self._sweep = Sweep(dispatcher.bells)
         self._fleet = Duty(dispatcher.read_fleet, interval=1.0, share=0.2)
         self._duties = (
@@ -44,6 +46,8 @@ class Server:
             Duty(self._find_levels, interval=1.0, share=_SEARCH),
             Duty(self._sweep_slice, interval=5.0, share=_SEARCH),
             Duty(listener.tend, interval=1.0),
+            Duty(self._say, interval=2.0),
+            Duty(self._ask, interval=1.0),
             Duty(self._prune_workers, interval=600.0),
         )
         #: Since when no rescue has been possible (monotonic), and whether that was said.
@@ -94,7 +98,7 @@ class Server:
             self._fleet.hasten()
         rung = self.dispatcher.round(nudge)
         for duty in self._duties:
-            duty.perform(self.dispatcher.clock)
+            self._perform(duty)
         return rung
 
     def _start_over(self) -> None:
@@ -107,6 +111,16 @@ class Server:
             del lanes[name]
             self.dispatcher.bells.forget(name)
         self.dispatcher.gates.start_over()
+
+    def _perform(self, duty: Duty) -> None:
+        """Do a duty; one that fails while the database is there holds nothing else up."""
+        try:
+            duty.perform(self.dispatcher.clock)
+        except Exception as error:
+            if is_away(error):
+                raise
+            logger.exception("a duty failed")
+            connection.close()
 
     def _next(self, nudge: Nudge) -> Nudge:
         """Do one turn; return what it should hear next.
@@ -153,6 +167,7 @@ class Server:
     def _release(self) -> None:
         try:
             self.dispatcher.leases.release()
+            answers.say_goodbye(self.dispatcher.id)
         except Exception as error:
             logger.warning("the queue leases could not be given up: %s", error)
         connection.close()
@@ -178,6 +193,26 @@ class Server:
             text = "rescue waits: contact broken, nobody was taken back for %.0f s; it needs %.0f s"
             logger.warning(text, waits, settings.JOBS_WORKER_LEASE_SECONDS)
 
+    def _ask(self) -> None:
+        if self.dispatcher.lanes and self.dispatcher.mute_since is None:
+            self._canaries.send(self.dispatcher.lanes)
+
+    def _say(self) -> None:
+        """Write what this dispatcher answers, for whoever asks whether it does."""
+        dispatcher, now = self.dispatcher, self.dispatcher.clock()
+
+        def ago(moment: float | None) -> float | None:
+            return None if moment is None else max(0.0, now - moment)
+
+        answers.say(
+            dispatcher.id,
+            dispatcher.leases.name,
+            rang=ago(dispatcher.rang_at),
+            mute=ago(dispatcher.mute_since),
+            deaf=self.listener.deaf_for,
+            idle=ago(self._no_rescue_since) if self._no_rescue_said else None,
+        )
+
     def _expire(self) -> bool:
         count = expire.expire()
         if count:
@@ -191,6 +226,7 @@ class Server:
         return self._sweep.slice(self.dispatcher.lanes.values())
 
     def _prune_workers(self) -> None:
+        answers.forget()
         count = fleet.prune()
         if count:
             logger.info("forgot %d workers that ended long ago", count)

@@ -1,10 +1,11 @@
 """The ledger's tables."""
 
 from apps.jobs.models.attempt import Attempt
+from apps.jobs.models.dispatcher import Dispatcher
 from apps.jobs.models.job import Job
 from apps.jobs.models.jobkey import JobKey
 from apps.jobs.models.queue import Queue
 from apps.jobs.models.searchterm import SearchTerm
 from apps.jobs.models.worker import Worker
 
-__all__ = ["Attempt", "Job", "JobKey", "Queue", "SearchTerm", "Worker"]
+__all__ = ["Attempt", "Dispatcher", "Job", "JobKey", "Queue", "SearchTerm", "Worker"]

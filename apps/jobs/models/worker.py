@@ -28,6 +28,10 @@ class Worker(models.Model):
     previous_beat_at = models.DateTimeField(null=True, blank=True)
     #: When the database last answered one of its children: a claim (of nothing, too) or a settle.
     answered_at = models.DateTimeField(null=True, blank=True)
+    #: Where a canary reaches it and nobody else; '' where it can't be asked.
+    canary = models.TextField(db_default="", blank=True)
+    #: When the first canary was sent that it has not answered yet, or the last one that it has.
+    asked_at = models.DateTimeField(null=True, blank=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -17,10 +17,10 @@ from apps.core.clock import NOW
 
 _BEAT = f"""
 INSERT INTO jobs_worker (id, name, host, pid, queues, kinds, slots, claims, run_times,
-                         started_at, beat_at, previous_beat_at, answered_at)
+                         started_at, beat_at, previous_beat_at, answered_at, canary)
 VALUES (%(id)s, %(name)s, %(host)s, %(pid)s, %(queues)s, %(kinds)s, %(slots)s, %(claims)s,
         %(run_times)s, {NOW}, {NOW}, %(looked_after)s,
-        {NOW} - make_interval(secs => %(answered_ago)s))
+        {NOW} - make_interval(secs => %(answered_ago)s), %(canary)s)
 ON CONFLICT (id) DO UPDATE
 SET previous_beat_at = excluded.previous_beat_at,
     beat_at = GREATEST(jobs_worker.beat_at, excluded.beat_at), claims = excluded.claims,
@@ -44,6 +44,8 @@ class Card:
     queues: tuple[str, ...]
     kinds: tuple[str, ...]
     slots: int
+    #: Where a canary reaches this worker alone.
+    canary: str = ""
 
 
 def beat(
@@ -72,6 +74,7 @@ def beat(
         "claims": list(claims),
         "run_times": Jsonb(run_times),
         "looked_after": looked_after,
+        "canary": card.canary,
         "answered_ago": answered_ago,
     }
     with connection.cursor() as cursor:

@@ -25,6 +25,7 @@ def sentences(facts: Facts, now: datetime, upto: datetime | None) -> list[dict[s
     found = [
         *_dispatchers(facts),
         *_workers(facts),
+        *_silent(facts),
         *_beats(facts),
         *_circuits(facts),
         *_queues(facts),
@@ -61,6 +62,13 @@ def _workers(facts: Facts) -> Iterator[dict[str, str]]:
         if not worker["alive"] and not worker["over"]:
             text = f"Worker {worker['name']} has been silent for {_span(worker['age'])}."
             yield _say("warning", f"{text} {_rescue(facts)}", worker["url"])
+
+
+def _silent(facts: Facts) -> Iterator[dict[str, str]]:
+    """Whoever lives and does nothing, though there was something to do."""
+    for each in facts.get("silent", []):
+        text = f"{each['sentence']}, for {_span(each['age'])} now. {each['todo']}"
+        yield _say("danger", text)
 
 
 def _rescue(facts: Facts) -> str:

@@ -8,6 +8,7 @@ from django.db.models import Exists, F, OuterRef
 
 from apps.breakers.api import status
 from apps.jobs.models import Job, Worker
+from apps.jobs.operating.silence import silences
 from apps.ops.dashboard import links
 from apps.schedules.models import Beat, Policy
 
@@ -52,6 +53,14 @@ def show_workers(rows: list[Worker], now: datetime) -> list[dict[str, Any]]:
             "over": row.pk not in alive and not row.holds,  # type: ignore[attr-defined]  # workers()
         }
         for row in rows
+    ]
+
+
+def silent(now: datetime) -> list[dict[str, Any]]:
+    """Return who lives and does nothing, though there was something to do."""
+    return [
+        {"sentence": each.sentence, "todo": each.todo, "age": _age(each.since, now)}
+        for each in silences()
     ]
 
 

@@ -51,6 +51,7 @@ def _sections(user: Reader, now: datetime) -> dict[str, Any]:
     if user.has_perm(WORKERS):
         facts["workers"] = crew.show_workers(workers, now)
         facts["dispatchers"] = queues.dispatchers(now)
+        facts["silent"] = crew.silent(now)
     if user.has_perm(CIRCUITS):
         facts["circuits"] = crew.circuits()
     if user.has_perm(SCHEDULES):

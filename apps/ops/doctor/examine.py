@@ -27,6 +27,7 @@ SECOND: tuple[Check, ...] = (
 THIRD: tuple[Check, ...] = (
     platform.dispatchers,
     platform.workers,
+    platform.answers,
     platform.kinds,
     platform.beats,
     platform.pauses,

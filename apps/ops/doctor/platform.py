@@ -13,6 +13,7 @@ from apps.core.clock import Now
 from apps.jobs import registry
 from apps.jobs.explaining.words import clock_time, count
 from apps.jobs.models import Job, Queue, Worker
+from apps.jobs.operating.silence import silences
 from apps.ops.dashboard import dead
 from apps.ops.dashboard.attention import dead_in_words
 from apps.ops.doctor.finding import Finding, error, ok, warning
@@ -56,6 +57,16 @@ def workers() -> Iterator[Finding]:
         slots = sum(worker.slots for worker in living)
         serve = "serves" if len(living) == 1 else "serve"
         yield ok("workers", f"{len(living)} living with {count(slots, 'slot')} {serve} all queues")
+
+
+def answers() -> Iterator[Finding]:
+    """Name who lives and does nothing, though there was something to do."""
+    found = silences()
+    for each in found:
+        says = f"{each.sentence} since {clock_time(each.since)}"
+        yield error("answers", says, each.todo)
+    if not found:
+        yield ok("answers", "whoever lives answers")
 
 
 def kinds() -> Iterator[Finding]:

@@ -6,7 +6,8 @@ and never addresses, versions or errors' texts, for anybody may ask.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -16,19 +17,27 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import QuerySet
 from django_celery_beat.models import PeriodicTask
 
+from apps.breakers import selectors as breakers
+from apps.breakers.models import Breaker
+from apps.breakers.options import declared
+from apps.breakers.replies import State
 from apps.core.clock import Now
 from apps.jobs import nudge
 from apps.jobs.models import Queue, Worker
+from apps.jobs.operating.silence import Silence, silences
 from apps.ops.signals.fresh import Fresh
-from apps.schedules.api import living_beats
+from apps.schedules.api import lag_seconds, living_beats
 
 #: Seconds for all checks together: they run side by side.
 PATIENCE = 2.0
 #: Seconds that a report is shared.
 LIVES = 1.0
-LEDGER = ("database", "migrations", "dispatcher", "workers", "beat")
+#: Seconds that a tick may be late.
+LATE = 60.0
+LEDGER = ("database", "migrations", "dispatcher", "workers", "beat", "circuits")
 PARTS = (*LEDGER[:2], "broker", *LEDGER[2:])
 
 
@@ -112,9 +121,11 @@ def ledger() -> Iterator[tuple[str, Part]]:
         yield "migrations", Part(False, f"{len(missing)} to apply: run manage.py migrate")
         return
     yield "migrations", Part(True, "all applied")
-    yield "dispatcher", dispatcher()
-    yield "workers", workers()
+    silent = silences()
+    yield "dispatcher", dispatcher(silent)
+    yield "workers", workers(silent)
     yield "beat", beat()
+    yield "circuits", circuits()
 
 
 def broker() -> Iterator[tuple[str, Part]]:
@@ -130,8 +141,8 @@ def broker() -> Iterator[tuple[str, Part]]:
         client.close()
 
 
-def dispatcher() -> Part:
-    """Return whether dispatchers serve the queues."""
+def dispatcher(silent: Sequence[Silence] = ()) -> Part:
+    """Return whether dispatchers serve the queues, and ring, hear and rescue."""
     declared = set(settings.JOBS_QUEUES)
     rows = Queue.objects.filter(name__in=declared, lease_until__gt=Now())
     missing = declared - set(rows.values_list("name", flat=True))
@@ -139,21 +150,46 @@ def dispatcher() -> Part:
         return Part(False, "no dispatcher holds a queue")
     if missing:
         return Part(False, f"no dispatcher serves {', '.join(sorted(missing))}")
+    if found := sorted({each.says for each in silent if each.process == "dispatcher"}):
+        return Part(False, f"one lives and {'; '.join(found)}")
     return Part(True, f"serves {len(declared)} queues")
 
 
-def workers() -> Part:
-    """Return whether any worker lives."""
+def workers(silent: Sequence[Silence] = ()) -> Part:
+    """Return whether any worker lives, and whether all that do answer."""
     lease = timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
     count = Worker.objects.filter(stopped_at=None, beat_at__gt=Now() - lease).count()
     if not count:
         return Part(False, f"none has beaten within {settings.JOBS_WORKER_LEASE_SECONDS:g} s")
+    if found := sum(each.process == "worker" for each in silent):
+        return Part(False, f"{count} living, of which {found} answer nothing")
     return Part(True, f"{count} living")
 
 
+def circuits() -> Part:
+    """Return each circuit's state and the failures in its window; none of them fails the whole."""
+    found = [
+        f"{each.name} {each.state} ({each.failures} failures)"
+        for each in breakers.status(sorted(declared()))
+    ]
+    # Members of a family are named after other people's hosts, which are nobody's business.
+    members = Breaker.objects.filter(name__contains=":").exclude(state=State.CLOSED)
+    for family, count in sorted(
+        Counter(each.partition(":")[0] for each in _names(members)).items()
+    ):
+        found.append(f"{count} of {family}: not closed")
+    return Part(True, ", ".join(found) or "none declared")
+
+
+def _names(rows: QuerySet[Breaker]) -> list[str]:
+    return list(rows.values_list("name", flat=True))
+
+
 def beat() -> Part:
-    """Return whether a beat lives, where there is anything to fire."""
+    """Return whether a beat lives and fires, where there is anything to fire."""
     count = living_beats().count()
+    if count and (late := lag_seconds()) > LATE:
+        return Part(False, f"{count} living, and a tick has been due for {late:.0f} s")
     if count:
         return Part(True, f"{count} living")
     if not PeriodicTask.objects.filter(enabled=True).exists():

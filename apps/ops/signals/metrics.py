@@ -24,7 +24,7 @@ from apps.breakers import selectors as breakers
 from apps.core.clock import NOW, Now
 from apps.core.counting.counts import BOUNDS, SPAN
 from apps.core.models import Tally
-from apps.jobs import counted
+from apps.jobs import counted, garbage
 from apps.jobs.models import Worker
 from apps.jobs.operating.selectors import Depth, queue_depths
 from apps.ops.signals.fresh import Fresh
@@ -64,6 +64,12 @@ COUNTED = (
     ),
     Counted(counted.RINGS, "Jobs rung; one that is rung again counts again.", ("queue",)),
     Counted(counted.STALE, "Writes refused because their claim was lost."),
+    Counted(
+        counted.ANSWERS,
+        "Doorbells that workers answered, rounds that rang, nudges heard, looks of rescues, beats.",
+        ("process",),
+    ),
+    Counted(garbage.GARBAGE, "What arrived from the broker and could not be read.", ("source",)),
     Counted(counted.RESCUED, "Jobs taken back from runs that ended with their process."),
     Counted(counted.HOOKS_FAILED, "on_commit hooks that raised after a job's commit.", ("kind",)),
 )

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from apps.jobs.dispatching.duties import Duty
 from apps.jobs.dispatching.serve import Server
 from apps.jobs.models import Job
 from apps.jobs.nudge import Nudge
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 class Deaf:
     """A listener that hears nothing."""
+
+    deaf_for = None
 
     def wait(self, timeout):
         """Return at once."""
@@ -64,6 +67,16 @@ def test_whatever_a_round_raises_the_loop_goes_on(served, monkeypatch, caplog):
     monkeypatch.setattr(desk.dispatcher, "round", lambda nudge: 1 / 0)
     assert server._next(Nudge()) == Nudge(missed=True)
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_duty_that_fails_keeps_no_other_from_its_turn(served, caplog):
+    """Not the rescue behind it, nor the next round's nudges."""
+    _, server = served
+    done = []
+    server._duties = (Duty(lambda: 1 / 0, 1.0), Duty(lambda: done.append(1), 1.0))
+    assert server._next(Nudge()) == Nudge()
+    assert done == [1]
+    assert "a duty failed" in caplog.text
 
 
 def test_a_nudge_is_kept_while_the_database_is_away(served):
