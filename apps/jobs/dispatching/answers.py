@@ -7,7 +7,7 @@ everybody who looks (apps/jobs/operating/silence.py).
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,7 @@ FROM jobs_worker w
 WHERE w.stopped_at IS NULL AND w.canary <> ''
   AND w.beat_at > {NOW} - make_interval(secs => %(lease)s)
   AND coalesce(w.answered_at, w.started_at) < {NOW} - make_interval(secs => %(quiet)s)
-  AND w.queues && %(queues)s::text[]
+  AND EXISTS (SELECT FROM jobs_queue q WHERE q.holder = %(me)s AND q.name = ANY(w.queues))
   AND w.slots > (SELECT count(DISTINCT j.claim_id) FROM jobs_job j
                  WHERE j.state = 'running' AND j.worker = w.id)
 """
@@ -58,17 +58,18 @@ FORGET = f"DELETE FROM jobs_dispatcher WHERE beat_at < {NOW} - interval '1 day'"
 
 @dataclass(slots=True)
 class Canaries:
-    """Asks the workers of some queues that have been quiet."""
+    """Asks the workers that have been quiet, of the queues that a dispatcher holds."""
 
+    me: UUID
     publisher: Publisher
     clock: Callable[[], float]
     _asked: dict[UUID, float] = field(default_factory=dict)
 
-    def send(self, queues: Iterable[str]) -> int:
-        """Send a canary to each quiet worker of `queues`; return how many."""
+    def send(self) -> int:
+        """Send a canary to each quiet worker; return how many."""
         parameters = {"lease": settings.JOBS_WORKER_LEASE_SECONDS, "quiet": QUIET}
         with connection.cursor() as cursor:
-            cursor.execute(QUIET_WORKERS, {**parameters, "queues": list(queues)})
+            cursor.execute(QUIET_WORKERS, {**parameters, "me": self.me})
             rows = cursor.fetchall()
         since = self.clock() - AGAIN
         self._asked = {worker: at for worker, at in self._asked.items() if at > since}

@@ -86,8 +86,9 @@ class Dispatcher:
         if self.clock() < self._mute_until:
             return 0
         self._hear_answers()
-        places = {name: lane.place for name, lane in self.lanes.items()}
-        rungs = [rung for lane in self._in_turn() for rung in self._look(lane)]
+        turn = self._in_turn()
+        places = {name: self.lanes[name].place for name in {lane.name for lane in turn}}
+        rungs = [rung for lane in turn for rung in self._look(lane)]
         return self._ring(rungs, places)
 
     def pause(self) -> float:
@@ -176,8 +177,8 @@ class Dispatcher:
         self._turn = (self._turn + 1) % max(len(lanes), 1)
         turned = lanes[self._turn :] + lanes[: self._turn]
         # Behind a gate few may go, so they go first.
-        found = [each for lane in turned for each in (*self.gates.behind(lane.name), lane)]
-        return [each for each in found if each.may_be_read(now)]
+        every = (each for lane in turned for each in (*self.gates.behind(lane.name), lane))
+        return [each for each in every if each.may_be_read(now)]
 
     def _look(self, lane: Lane) -> list[Rung]:
         room = self._room(lane)
@@ -282,8 +283,7 @@ class Dispatcher:
 
     def find_levels(self, queues: Iterable[str]) -> None:
         """Read which priorities have queued jobs."""
-        names = list(queues)
-        if not names:
+        if not (names := list(queues)):
             return
         found = admission.priorities(names)
         for name in names:

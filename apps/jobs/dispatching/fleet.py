@@ -1,7 +1,7 @@
 """The living workers: who can run what, on how many slots, and how long it takes."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -56,17 +56,26 @@ class Crew:
         return sum(self.workers.values())
 
 
+#: The crew of a queue that nobody serves.
+_NOBODY = Crew()
+
+
 @dataclass(slots=True)
 class Fleet:
-    """All living workers by queue, and what is known of run times by kind, in seconds."""
+    """All living workers by queue, and what is known of run times by kind, in seconds.
+
+    Queues that the same workers serve share one crew and one set of neighbours, and what is
+    worked out for one of them holds for all: there may be thousands.
+    """
 
     crews: dict[str, Crew] = field(default_factory=dict)
     run_times: dict[str, float] = field(default_factory=dict)
     neighbours: dict[str, set[str]] = field(default_factory=dict)
+    _row_kinds: dict[tuple[int, frozenset[str]], list[str]] = field(default_factory=dict)
 
     def crew(self, queue: str) -> Crew:
         """Return the queue's workers; an empty crew where none lives."""
-        return self.crews.get(queue) or Crew()
+        return self.crews.get(queue) or _NOBODY
 
     def called(self, kind: str, queue: str) -> str | None:
         """Return the name under which the queue's workers know a row's kind, or None.
@@ -82,6 +91,13 @@ class Fleet:
 
     def row_kinds(self, queue: str, blocked: frozenset[str]) -> list[str]:
         """Return the kinds, as rows may name them, that may be rung into the queue."""
+        crew = self.crew(queue)
+        found = self._row_kinds.get((id(crew), blocked))
+        if found is None:
+            found = self._row_kinds[id(crew), blocked] = self._find_row_kinds(queue, blocked)
+        return found
+
+    def _find_row_kinds(self, queue: str, blocked: frozenset[str]) -> list[str]:
         known = self.crew(queue).kinds
         names = known | {name for name in registry.names() if self.called(name, queue)}
         return sorted(name for name in names if breaker_of(name) not in blocked)
@@ -108,10 +124,11 @@ def read() -> Fleet:
     samples: dict[str, list[float]] = {}
     with connection.cursor() as cursor:
         cursor.execute(LIVING, {"lease": settings.JOBS_WORKER_LEASE_SECONDS})
-        for worker, queues, kinds, slots, run_times in cursor.fetchall():
-            _enlist(fleet, worker, queues, kinds, slots)
-            for kind, seconds in _loaded(run_times).items():
-                samples.setdefault(kind, []).append(float(seconds))
+        rows = cursor.fetchall()
+    _enlist(fleet, rows)
+    for *_, run_times in rows:
+        for kind, seconds in _loaded(run_times).items():
+            samples.setdefault(kind, []).append(float(seconds))
     fleet.run_times = {kind: sum(values) / len(values) for kind, values in samples.items()}
     return fleet
 
@@ -135,12 +152,21 @@ def prune() -> int:
         return int(cursor.rowcount)
 
 
-def _enlist(fleet: Fleet, worker: UUID, queues: list[str], kinds: list[str], slots: int) -> None:
-    for queue in queues:
-        crew = fleet.crews.setdefault(queue, Crew())
-        crew.workers[worker] = slots
-        crew.kinds.update(kinds)
-        fleet.neighbours.setdefault(queue, set()).update(queues)
+def _enlist(fleet: Fleet, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Give each queue the crew of its workers, one for all queues that the same ones serve."""
+    serving: dict[str, list[int]] = {}
+    for place, (_, queues, *_) in enumerate(rows):
+        for queue in queues:
+            serving.setdefault(queue, []).append(place)
+    made: dict[tuple[int, ...], tuple[Crew, set[str]]] = {}
+    for queue, places in serving.items():
+        key = tuple(places)
+        if key not in made:
+            workers = [rows[place] for place in places]
+            crew = Crew({row[0]: row[3] for row in workers})
+            crew.kinds.update(*(row[2] for row in workers))
+            made[key] = crew, set().union(*(row[1] for row in workers))
+        fleet.crews[queue], fleet.neighbours[queue] = made[key]
 
 
 def _loaded(value: Any) -> dict[str, float]:  # noqa: ANN401 a raw cursor gives JSON as text

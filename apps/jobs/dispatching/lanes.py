@@ -45,6 +45,9 @@ class Lane:
 
     def may_be_read(self, now: float) -> bool:
         """Return whether a look may find something to ring."""
+        if not self.levels and not self.strays:  # nothing is known to wait: no look is needed
+            self.more = self.full = False
+            return False
         unpaced = self.pace is None or self.pace.has_place
         return unpaced and not self.paused and self.rests_until <= now
 
@@ -84,6 +87,8 @@ class Lane:
 
     def may_ring(self, kinds: list[str]) -> None:
         """Take the kinds that may be rung; a new one may have rows behind the cursors."""
+        if kinds == self.kinds:
+            return
         if set(kinds) - set(self.kinds):
             self.restart()
         self.kinds = kinds

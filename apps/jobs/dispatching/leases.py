@@ -4,7 +4,7 @@ A lease is a mark on the queue's row, by the database's clock, and renewed. It o
 divides the work: two holders for a moment ring twice, which claims make harmless.
 """
 
-from collections.abc import Sequence
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,12 +17,12 @@ from apps.core.clock import NOW
 _UNTIL = f"{NOW} + make_interval(secs => %(lease)s)"
 
 RENEW = f"""
-UPDATE jobs_queue SET lease_until = {_UNTIL} WHERE holder = %(me)s AND name = ANY(%(queues)s)
+UPDATE jobs_queue SET lease_until = {_UNTIL} WHERE holder = %(me)s
 """
 
+#: Without the wanted names: there may be thousands, and the others are few.
 HOLDERS = f"""
-SELECT name, CASE WHEN lease_until > {NOW} THEN holder END
-FROM jobs_queue WHERE name = ANY(%(queues)s) ORDER BY name
+SELECT name, CASE WHEN lease_until > {NOW} THEN holder END FROM jobs_queue ORDER BY name
 """
 
 #: Takes queues that are free, or still held by whom they were seen with.
@@ -56,9 +56,8 @@ class Leases:
 
     def renew(self) -> None:
         """Renew what is held, take what is free, and a fair share of what others hold."""
-        wanted = self.wanted()
-        _execute(RENEW, self._parameters(queues=wanted))
-        taken = to_take(self.me, _holders(wanted))
+        _execute(RENEW, self._parameters())
+        taken = to_take(self.me, _holders(set(self.wanted())))
         if taken:
             names, holders = list(taken), list(taken.values())
             _execute(TAKE, self._parameters(queues=names, holders=holders, name=self.name))
@@ -102,10 +101,10 @@ def to_take(me: UUID, holders: dict[str, UUID | None]) -> dict[str, UUID | None]
     return taken
 
 
-def _holders(queues: Sequence[str]) -> dict[str, UUID | None]:
+def _holders(queues: Set[str]) -> dict[str, UUID | None]:
     with connection.cursor() as cursor:
-        cursor.execute(HOLDERS, {"queues": list(queues)})
-        return dict(cursor.fetchall())
+        cursor.execute(HOLDERS)
+        return {name: holder for name, holder in cursor.fetchall() if name in queues}
 
 
 def _execute(statement: str, parameters: dict[str, Any]) -> None:

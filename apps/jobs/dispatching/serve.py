@@ -34,7 +34,7 @@ class Server:
         self.listener = listener
         self._stopped = threading.Event()
         self._pause, self._away = 0.0, False
-        self._canaries = Canaries(dispatcher.publisher, dispatcher.clock)
+        self._canaries = Canaries(dispatcher.id, dispatcher.publisher, dispatcher.clock)
         self._sweep = Sweep(dispatcher.bells)
         self._fleet = Duty(dispatcher.read_fleet, interval=1.0, share=0.2)
         self._duties = (
@@ -195,7 +195,7 @@ class Server:
 
     def _ask(self) -> None:
         if self.dispatcher.lanes and self.dispatcher.mute_since is None:
-            self._canaries.send(self.dispatcher.lanes)
+            self._canaries.send()
 
     def _say(self) -> None:
         """Write what this dispatcher answers, for whoever asks whether it does."""

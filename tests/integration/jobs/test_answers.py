@@ -49,7 +49,10 @@ def asker():
 @pytest.fixture
 def canaries(asker):
     """Return what asks through it."""
-    return Canaries(asker, Clock())
+    queues.make_rows()
+    me = uuid4()
+    Queue.objects.filter(name="default").update(holder=me)
+    return Canaries(me, asker, Clock())
 
 
 def quiet(answered=60, **columns):
@@ -62,11 +65,11 @@ def quiet(answered=60, **columns):
 def test_a_quiet_worker_is_asked_and_not_again_at_once(canaries, asker):
     """Once, then every few seconds while it says nothing."""
     worker = quiet()
-    assert canaries.send(["default"]) == 1
-    assert canaries.send(["default"]) == 0
+    assert canaries.send() == 1
+    assert canaries.send() == 0
     first = Worker.objects.get(pk=worker).asked_at
     canaries.clock.now += answers.AGAIN + 0.1
-    assert canaries.send(["default"]) == 1
+    assert canaries.send() == 1
     assert Worker.objects.get(pk=worker).asked_at == first
     assert asker.asked == ["nest", "nest"]
 
@@ -79,23 +82,23 @@ def test_who_has_answered_is_busy_or_can_not_be_asked_is_left_alone(canaries):
     start(queued(), quiet(slots=1))
     Worker.objects.filter(pk=quiet()).update(beat_at=ago(300))
     Worker.objects.filter(pk=quiet()).update(stopped_at=ago(1))
-    assert canaries.send(["default"]) == 0
+    assert canaries.send() == 0
 
 
 def test_one_that_never_answered_is_asked_some_time_after_its_start(canaries):
     """It had nothing to answer until now."""
     worker = quiet(answered=None)
-    assert canaries.send(["default"]) == 1
+    assert canaries.send() == 1
     Worker.objects.filter(pk=worker).update(started_at=ago(1), asked_at=None)
     canaries.clock.now += 60
-    assert canaries.send(["default"]) == 0
+    assert canaries.send() == 0
 
 
 def test_without_a_broker_nobody_is_called_silent(canaries, asker):
     """Nobody was asked."""
     worker = quiet()
     asker.fails = True
-    assert canaries.send(["default"]) == 0
+    assert canaries.send() == 0
     assert Worker.objects.get(pk=worker).asked_at is None
 
 

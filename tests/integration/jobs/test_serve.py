@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.jobs.dispatching.duties import Duty
@@ -13,7 +14,7 @@ from apps.jobs.dispatching.serve import Server
 from apps.jobs.models import Job
 from apps.jobs.nudge import Nudge
 from apps.jobs.running.hot import Answered
-from tests.integration.jobs.dispatching import Desk, queued, start
+from tests.integration.jobs.dispatching import Desk, hire, queued, start
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -116,3 +117,24 @@ def test_a_rescue_that_must_wait_says_so_once(served, settings, caplog):
         for _ in range(20):
             server._next(Nudge())
     assert caplog.text.count("rescue waits: contact broken") == 1
+
+
+@pytest.mark.parametrize("count", [5, 300])
+def test_a_turn_at_rest_costs_as_many_statements_for_many_queues_as_for_few(settings, count):
+    """And looks at none of them: the workers' crews are shared, and nothing is known to wait."""
+    settings.JOBS_QUEUES = {f"queue-{number}": {} for number in range(count)}
+    hire(queues=list(settings.JOBS_QUEUES), slots=4)
+    hire(queues=list(settings.JOBS_QUEUES), slots=4)
+    desk = Desk()
+    server = Server(desk.dispatcher, Deaf())
+    server._next(Nudge(missed=True))
+    desk.clock.now += 5
+    looks = []
+    desk.dispatcher._look = looks.append
+    with CaptureQueriesContext(connection) as captured:
+        assert server._next(Nudge()) == Nudge()
+    assert len(captured) <= 14
+    assert looks == []
+    assert len(desk.dispatcher.lanes) == count
+    assert len({id(crew) for crew in desk.dispatcher.fleet.crews.values()}) == 1
+    assert len({id(lane.kinds) for lane in desk.dispatcher.lanes.values()}) == 1

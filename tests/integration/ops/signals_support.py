@@ -19,6 +19,8 @@ CONTRACT = {
     "celeriac_stale_writes_total": ("counter", set()),
     "celeriac_rescued_total": ("counter", set()),
     "celeriac_commit_hooks_failed_total": ("counter", {"kind"}),
+    "celeriac_answers_total": ("counter", {"process"}),
+    "celeriac_garbage_total": ("counter", {"source"}),
     "celeriac_breaker_state": ("gauge", {"name"}),
     "celeriac_dispatcher_lag_seconds": ("gauge", set()),
     "celeriac_worker_heartbeat_age_seconds": ("gauge", {"worker"}),
