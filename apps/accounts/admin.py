@@ -106,10 +106,12 @@ class FailedSignInAdmin(ReadOnlyAdmin):
     """Who is locked out, or soon will be; what was typed besides the account is not kept."""
 
     list_display = ("username", "ip_address", "failures_since_start", "attempt_time")
-    search_fields = ("username", "ip_address")
-    search_help_text = "An account's email address, or the address that somebody tried from"
+    finds = ("username__startswith", "ip_address")
+    search_help_text = (
+        "An account's email address or its beginning, or the address that somebody tried from"
+    )
     fields = list_display
-    ordering = ("-attempt_time",)
+    ordering = ("-pk",)
     actions = ("unlock_account", "unlock_address")
 
     def has_unlock_permission(self, request: HttpRequest) -> bool:

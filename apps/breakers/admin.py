@@ -17,6 +17,7 @@ from apps.breakers import selectors, services
 from apps.breakers.errors import BreakerError
 from apps.breakers.forms import ForceForm, ReasonForm, TuneForm
 from apps.breakers.models import Breaker, Transition
+from apps.core.readonly import ReadOnlyAdmin
 
 #: Rows of history on a breaker's page; all of it is in the list of transitions.
 HISTORY = 25
@@ -234,15 +235,17 @@ class BreakerAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # untyped packa
 
 
 @admin.register(Transition)
-class TransitionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # untyped package
+class TransitionAdmin(ReadOnlyAdmin):
     """Every move of every circuit."""
 
     list_display = ["at", "breaker_id", "from_state", "to_state", "by", "reason", "last_error"]
-    list_filter = ["to_state"]
-    search_fields = ["breaker__name", "reason", "by"]
-    date_hierarchy = "at"
+    list_filter = ["to_state", "at"]
+    finds = ("pk",)
+    parent = ("breaker", "name")
+    words = ("reason", "by")
+    age = "at"
     list_per_page = 100
-    show_full_result_count = False
+    search_help_text = "A breaker's name; or, among the newest, words of the reason, or by whom"
 
 
 def _status(row: Breaker) -> selectors.BreakerStatus:

@@ -106,7 +106,10 @@ class Transition(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["breaker", "version"], name="transition_once")
         ]
-        indexes = [models.Index(fields=["breaker", "-at"], name="transition_history")]
+        indexes = [
+            models.Index(fields=["breaker", "-at"], name="transition_history"),
+            models.Index(fields=["-at", "-id"], name="transition_latest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.breaker_id}: {self.from_state} → {self.to_state}"

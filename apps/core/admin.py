@@ -8,12 +8,14 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html
 
+from apps.core.growing import FOUND
 from apps.core.models import Audit, AuditBatch
 from apps.core.readonly import ReadOnlyAdmin, display
 
 #: What the trail speaks of; asking the table for them would read all of it.
 TARGETS = (
     *("address", "breaker", "bulk", "campaign", "clockedschedule", "crontabschedule"),
+    "dead letters",
     *("difference", "email", "group", "intervalschedule", "job", "operation", "order", "payment"),
     *("queue", "schedule", "service account", "sign in", "solarschedule", "user"),
 )
@@ -40,8 +42,13 @@ class AuditAdmin(ReadOnlyAdmin):
 
     list_display = ("at", "actor_name", "verb", "target_type", "target_id", "count", "reason")
     list_filter = (ByTarget, "at")
-    search_fields = ("actor_name", "verb", "target_id", "reason")
-    search_help_text = "Who, a verb such as job.retry, an id or a name, words of the reason"
+    finds = ("pk", "target_id")
+    words = ("actor_name", "verb", "target_id", "reason")
+    age = "at"
+    search_help_text = (
+        "An id or a name of what something was done to; or, among the newest entries, who, "
+        "a verb such as job.retry, words of the reason"
+    )
     ordering = ("-at",)
     list_select_related = ("actor",)
     fields = (
@@ -61,7 +68,8 @@ class AuditAdmin(ReadOnlyAdmin):
             batches = AuditBatch.objects.filter(targets__contains=[UUID(search_term.strip())])
         except ValueError:
             return found, duplicates
-        return found | queryset.filter(pk__in=batches.values("audit")), duplicates
+        many = list(batches.values_list("audit", flat=True)[:FOUND])
+        return (found | queryset.filter(pk__in=many) if many else found), duplicates
 
     @display(description="filter")
     def shown_filter(self, entry: Audit) -> Any:  # noqa: ANN401 safe text

@@ -10,9 +10,10 @@ from django.http import Http404, HttpRequest
 from django.utils.html import format_html
 from django.utils.text import Truncator
 from unfold import decorators
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 
 from apps.core.errors import CeleriacError
+from apps.core.growing import GrowingAdmin
 
 #: How links look; unfold knows no look of its own for those within a table.
 LINK = "text-primary-600 dark:text-primary-500"
@@ -58,11 +59,10 @@ class Discreet:
         return allowed
 
 
-class ReadOnlyAdmin(Discreet, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class ReadOnlyAdmin(Discreet, GrowingAdmin):
     """Lists and shows; changes go through actions, each of them an audited service call."""
 
     list_per_page = 50
-    show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds rows here."""

@@ -131,6 +131,16 @@ KEPT = {
 }
 
 
+#: Reasons for tables that grow all the same, or whose rows others delete.
+_GROWS = {_PRUNE, _ROLL_UP, _MONEY, _MAIL, KEPT["jobs.Job"], KEPT["ops.Pass"]}
+
+
+def growing() -> list[str]:
+    """Return the models whose tables grow, by label: what their lists cost is tested."""
+    kept = [model for model, reason in KEPT.items() if reason in _GROWS]
+    return sorted({rule.model for rule in RULES} | set(kept))
+
+
 def rules() -> list[Rule]:
     """Return the rules whose app is installed."""
     labels = {model._meta.label for model in apps.get_models()}

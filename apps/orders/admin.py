@@ -30,8 +30,12 @@ class OrderAdmin(ReadOnlyAdmin):
     list_display = ("id", "email", "total", "shown_state", "placed_at", "paid_at")
     list_filter = ("state", "currency", "placed_at")
     list_select_related = ("payment",)
-    search_fields = ("id__iexact", "email", "payment__provider_id")
-    search_help_text = "An order's id, an email address, or the provider's id of the payment"
+    finds = ("pk", "email__lower__startswith", "payment_id", "payment__provider_id")
+    indexed_filters = ("state__exact",)
+    search_help_text = (
+        "An id of the order or its payment, an email address or its beginning, "
+        "or the provider's id of the payment"
+    )
     fields = (
         *("id", "email", "total", "shown_state", "leads", "placed_at", "paid_at", "declined_at"),
         *("cancelled_at", "refunded_amount"),

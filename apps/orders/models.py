@@ -1,7 +1,9 @@
 """Orders and what was ordered."""
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 
 from apps.core.clock import Now
 from apps.core.ids import uuid7
@@ -84,7 +86,7 @@ class Order(models.Model):
             ),
         ]
         indexes = [
-            models.Index("email", name="order_email"),
+            models.Index(OpClass(Lower("email"), "text_pattern_ops"), name="order_email_begins"),
             models.Index(fields=["state", "-placed_at"], name="order_state"),
         ]
 

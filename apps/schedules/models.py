@@ -137,6 +137,7 @@ class Tick(models.Model):
                 condition=Q(job__isnull=False),
             ),
             models.Index("decided_at", name="tick_decided"),
+            models.Index(models.F("scheduled_for").desc(), name="tick_latest"),
         ]
 
     def __str__(self) -> str:

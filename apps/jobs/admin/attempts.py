@@ -8,8 +8,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from apps.core.growing import newest
 from apps.core.readonly import LINK, ReadOnlyAdmin, clipped, display
-from apps.jobs.admin.filters import ByOutcome, newest
+from apps.jobs.admin.filters import ByOutcome
 from apps.jobs.models import Attempt
 from apps.jobs.redacting import veil
 
@@ -22,6 +23,7 @@ class AttemptAdmin(ReadOnlyAdmin):
         *("id", "shown_job", "number", "outcome", "finished_at", "error_class", "short_message"),
     )
     list_filter = (ByOutcome,)
+    looks_at_newest = False  # its filter does
     search_fields = ("job_id",)
     search_help_text = "A job's id, or an error's class as it is written"
     hidden_columns = ("message", "traceback")

@@ -8,14 +8,12 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from apps.core.growing import newest
 from apps.jobs import registry
 from apps.jobs.states import State
 
-#: How many of the newest rows a filter without an index looks at.
-NEWEST = 100_000
 #: What became of a run that is remembered.
 OUTCOMES = ("failed", "dead", "lost", "cancelled", "stopped", "superseded", "succeeded")
 #: States with an index of their own.
@@ -89,14 +87,3 @@ class ByOutcome(Declared):
     def is_indexed(self, request: HttpRequest) -> bool:
         """Nothing finds attempts by outcome."""
         return False
-
-
-def newest(queryset: QuerySet[Any]) -> QuerySet[Any]:
-    """Return those among the newest rows; their ids grow with time.
-
-    The edge is asked for first: as a subquery it would be unknown to the planner, which
-    would then rather read the whole table.
-    """
-    ids = queryset.model._default_manager.order_by("-pk").values_list("pk", flat=True)
-    edge = next(iter(ids[NEWEST : NEWEST + 1]), None)
-    return queryset if edge is None else queryset.filter(pk__gt=edge)

@@ -36,6 +36,7 @@ class JobAdmin(BulkActions, JobVerbs, StoryAdmin):
         *("id", "kind", "queue", "shown_state", "attempt", "failures", "run_at", "shown_error"),
     )
     list_filter = (ByState, ByQueue, ByKind, ByErrorClass)
+    looks_at_newest = False  # its filters know which of them an index serves
     search_fields = ("id",)  # what is searched, finding.py says
     hidden_columns = ("args", "result", "error", "progress", "wait_reason")
     sortable_by = ("id",)  # anything else would sort all of history

@@ -42,7 +42,8 @@ class CampaignAdmin(ReadOnlyAdmin):
     )
     list_filter = ("state", "created_at")
     list_select_related = ("created_by",)
-    search_fields = ("id__iexact", "name")
+    finds = ("pk",)
+    words = ("name",)
     actions = ("start", "cancel")
     readonly_fields = ("tally", "its_job")
     fields = (
@@ -158,8 +159,11 @@ class RecipientAdmin(ReadOnlyAdmin):
     list_display = ("address", "campaign", "shown_state", "sends", "error", "finished_at")
     list_filter = ("state", "campaign")
     list_select_related = ("campaign",)
-    search_fields = ("address", "id__iexact", "provider_id")
-    search_help_text = "An address, the left part of a Message-ID, or the provider's id"
+    finds = ("pk", "address__lower__startswith", "provider_id")
+    indexed_filters = ("campaign__id__exact",)
+    search_help_text = (
+        "An address or its beginning, the left part of a Message-ID, or the provider's id"
+    )
 
     @display(description="state", ordering="state", label=DELIVERIES)
     def shown_state(self, recipient: Recipient) -> str:

@@ -5,9 +5,9 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
 from apps.core.confirming import confirmed
+from apps.core.growing import GrowingAdmin
 from apps.core.readonly import ReadOnlyAdmin, action, display
 from apps.notifications import services
 from apps.notifications.admin.forms import SuppressionForm
@@ -28,8 +28,9 @@ class EmailAdmin(ReadOnlyAdmin):
         "finished_at",
     )
     list_filter = ("state", "message_class", "template", "created_at")
-    search_fields = ("id__iexact", "recipient", "message_id", "reference")
-    search_help_text = "An address, a Message-ID, or what it is about"
+    finds = ("pk", "recipient__lower__startswith", "message_id__startswith", "reference")
+    indexed_filters = ("state__exact",)
+    search_help_text = "An id, an address or a Message-ID or its beginning, or what it is about"
     actions = ("resend",)
 
     @display(
@@ -67,13 +68,14 @@ class EmailAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class SuppressionAdmin(GrowingAdmin):
     """The suppression list: adding and taking off, through services."""
 
     list_display = ("address", "reason", "note", "created_at", "created_by")
     list_filter = ("reason", "created_at")
     list_select_related = ("created_by",)
-    search_fields = ("address",)
+    finds = ("pk", "address__lower")
+    search_help_text = "An address, as it is written"
     form = SuppressionForm
     fields = ("address", "reason", "note")
 

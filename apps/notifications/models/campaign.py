@@ -1,9 +1,11 @@
 """Bulk mail: one text to many, and what became of each of them."""
 
 from django.conf import settings
+from django.contrib.postgres.indexes import OpClass
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 
 from apps.core.clock import Now
 from apps.core.ids import uuid7
@@ -123,7 +125,10 @@ class Recipient(models.Model):
         ]
         indexes = [
             models.Index(fields=["campaign", "state", "due_at", "id"], name="recipient_next"),
-            models.Index("address", name="recipient_address"),
+            models.Index(
+                OpClass(Lower("address"), "text_pattern_ops"), name="recipient_address_begins"
+            ),
+            models.Index("provider_id", name="recipient_provider_id", condition=~Q(provider_id="")),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,9 @@
 """Emails as rows."""
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 
 from apps.core.clock import Now
 from apps.core.ids import uuid7
@@ -71,7 +73,9 @@ class Email(models.Model):
             ),
         ]
         indexes = [
-            models.Index("recipient", name="email_recipient"),
+            models.Index(
+                OpClass(Lower("recipient"), "text_pattern_ops"), name="email_recipient_begins"
+            ),
             models.Index(fields=["state", "-created_at"], name="email_state"),
         ]
 

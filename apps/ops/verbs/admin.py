@@ -42,7 +42,8 @@ class BulkVerbAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "verb", "shown_state", "shown_filter", "total", "changed",
                     "actor_name", "reason")  # fmt: skip
     list_filter = ("verb", "state")
-    search_fields = ("actor_name", "reason")
+    finds = ("pk",)
+    words = ("actor_name", "reason")
     ordering = ("-id",)
     list_select_related = ("actor",)
     actions_list = ("dead_letters",)

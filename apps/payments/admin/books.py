@@ -18,7 +18,9 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     list_display = ("event_id", "name", "object_id", "received_at", "processed_at", "result")
     list_filter = ("name", "received_at", ("processed_at", admin.EmptyFieldListFilter))
-    search_fields = ("event_id", "object_id")
+    finds = ("pk", "event_id", "object_id")
+    indexed_filters = ("processed_at__isempty",)
+    search_help_text = "An event's id, or the id of what it is about"
 
 
 @admin.register(Difference)
@@ -28,7 +30,9 @@ class DifferenceAdmin(ReadOnlyAdmin):
     list_display = ("kind", "reference", "provider_id", "found_at", "seen_at", "closed_at")
     list_filter = ("kind", ("closed_at", admin.EmptyFieldListFilter), "found_at")
     list_select_related = ("payment", "closed_by")
-    search_fields = ("reference", "provider_id", "payment__id__iexact")
+    finds = ("pk", "payment_id", "reference", "provider_id")
+    indexed_filters = ("closed_at__isempty",)
+    search_help_text = "A payment's id, our reference, or the provider's id"
     actions = ("close",)
 
     def has_close_permission(self, request: HttpRequest) -> bool:

@@ -73,8 +73,15 @@ class OperationAdmin(ReadOnlyAdmin):
     )
     list_filter = (ForReview, "kind", "state", "created_at")
     list_select_related = ("payment",)
-    search_fields = ("id__iexact", "idempotency_key", "provider_id", "payment__reference")
-    search_help_text = "An operation's id or key, the provider's id, or our reference"
+    finds = (
+        *("pk", "payment_id", "idempotency_key__startswith", "provider_id"),
+        "payment__reference__startswith",
+    )
+    indexed_filters = ("review",)
+    search_help_text = (
+        "An id of the operation or its payment, its key or our reference or their beginning, "
+        "or the provider's id"
+    )
     actions = ("ask_again",)
     actions_detail = ("decide",)
 

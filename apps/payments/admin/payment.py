@@ -62,8 +62,8 @@ class PaymentAdmin(ReadOnlyAdmin):
         "finished_at",
     )
     list_filter = ("state", "currency", "provider", "created_at")
-    search_fields = ("id__iexact", "reference", "provider_id")
-    search_help_text = "A payment's id, our reference, or the provider's id"
+    finds = ("pk", "reference__startswith", "provider_id")
+    search_help_text = "A payment's id, our reference or its beginning, or the provider's id"
     inlines = (OperationInline, EventInline)
     actions = ("refund", "cancel")
 

@@ -55,6 +55,12 @@ class Difference(models.Model):
                 condition=Q(closed_at__isnull=True),
             )
         ]
+        indexes = [
+            models.Index("reference", name="difference_reference", condition=~Q(reference="")),
+            models.Index(
+                "provider_id", name="difference_provider_id", condition=~Q(provider_id="")
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.reference or self.provider_id}"

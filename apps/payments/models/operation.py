@@ -98,6 +98,7 @@ class Operation(models.Model):
             ),
         ]
         indexes = [
+            models.Index("provider_id", name="operation_provider_id", condition=~Q(provider_id="")),
             models.Index("called_at", name="operation_open", condition=Q(state__in=sorted(OPEN))),
             models.Index(
                 "review_at",

@@ -26,9 +26,10 @@ class WebhookEvent(models.Model):
             models.UniqueConstraint(name="webhook_event_once", fields=["provider", "event_id"])
         ]
         indexes = [
+            models.Index("object_id", name="webhook_object", condition=~Q(object_id="")),
             models.Index(
                 "received_at", name="webhook_waiting", condition=Q(processed_at__isnull=True)
-            )
+            ),
         ]
 
     def __str__(self) -> str:

@@ -43,7 +43,9 @@ class TickAdmin(TickColumns, ReadOnlyAdmin):
                     "source", "decided_at")  # fmt: skip
     list_filter = ("status", "scheduled_for")
     list_select_related = ("periodic_task__crontab",)
-    search_fields = ("periodic_task__name",)
+    finds = ("pk",)
+    parent = ("periodic_task", "name")
+    age = "scheduled_for"
     search_help_text = "A schedule's name"
     ordering = ("-scheduled_for",)
 

@@ -14,8 +14,7 @@ from django.contrib import admin
 from django.db import connection
 from django.urls import reverse
 
-from apps.core import clock
-from apps.jobs.admin import filters
+from apps.core import clock, growing
 from apps.jobs.models import Attempt, Job, Worker
 from apps.jobs.operating import finding
 from apps.ops.dashboard import dead, queues
@@ -121,7 +120,7 @@ KNOWN = ("FROM waiting GROUP BY queue", "GROUP BY queue, kind")
 def test_the_control_room_reads_what_it_shows_and_not_the_history(root, subtests, monkeypatch):
     """The dashboard, the roll-up, every list of ours under every filter."""
     few = max(1000, ROWS // 20)
-    monkeypatch.setattr(filters, "NEWEST", few)
+    monkeypatch.setattr(growing, "NEWEST", few)
     monkeypatch.setattr(finding, "LATEST", few)
     monkeypatch.setattr(queues, "MOST", 500)
     with connection.cursor() as cursor:
