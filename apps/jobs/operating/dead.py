@@ -14,8 +14,6 @@ from apps.jobs.errors import InvalidOption
 from apps.jobs.models import Job
 from apps.jobs.operating.operate import Actor
 
-#: What the audit rows are about; the target's id is the kind, or empty for every kind.
-TARGET = "dead letters"
 #: So many are counted for the audit.
 MOST = 100_000
 
@@ -36,8 +34,8 @@ def acknowledge(*, kind: str = "", upto: datetime | None = None, actor: Actor, r
         count = chosen[:MOST].count()
         audit.record(
             verb="dead_letters.acknowledge",
-            target_type=TARGET,
-            target_id=kind,
+            target_type="dead letters",
+            target_id=kind,  # or nothing, for every kind
             actor=actor,
             count=count,
             reason=reason,
@@ -48,6 +46,6 @@ def acknowledge(*, kind: str = "", upto: datetime | None = None, actor: Actor, r
 
 def acknowledged() -> dict[str, datetime]:
     """Return by kind up to when its dead are dealt with; under "" what holds for every kind."""
-    rows = Audit.objects.filter(target_type=TARGET).order_by("target_id", "-at")
+    rows = Audit.objects.filter(target_type="dead letters").order_by("target_id", "-at")
     latest = rows.distinct("target_id").values_list("target_id", "details__upto")
     return {kind: datetime.fromisoformat(upto) for kind, upto in latest}
