@@ -8,7 +8,8 @@ RUN /venv/bin/pip install --require-hashes --no-deps -r /tmp/base.txt
 FROM python:3.13-slim
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=config.settings.production
-RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent celeriac
+RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent celeriac \
+    && install --directory --owner=celeriac --mode=0700 /var/lib/celeriac
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY manage.py flowerconfig.py ./

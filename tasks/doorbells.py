@@ -15,7 +15,7 @@ from celery.exceptions import Ignore, Retry, WorkerShutdown
 from celery.worker.request import Request
 from celery.worker.state import task_ready
 
-from apps.jobs import counted, garbage
+from apps.jobs import counted, garbage, nudge
 from apps.jobs.errors import JobFailed
 from apps.jobs.naming import named
 from apps.jobs.running import execute
@@ -24,7 +24,7 @@ from apps.jobs.running.perform import Run
 from apps.jobs.running.setbacks import one_line
 from apps.jobs.states import State, Verb
 from tasks import messages
-from tasks.worker import desk
+from tasks.worker import doorbell_desk
 
 logger = logging.getLogger(__name__)
 
@@ -87,9 +87,10 @@ def answer_nobody() -> None:
 
 def _run(jobs: list[UUID]) -> list[Run]:
     try:
-        here = desk()
+        here = doorbell_desk()
     except Exception as error:  # without its slot nobody would know what ran here
-        logger.exception("this process has no slot")
+        logger.exception("this process has no slot, and hands back %s", named(jobs))
+        nudge.returned(ids=jobs)
         _retire(f"it has no slot: {one_line(error)}")
     try:
         runs = execute.answer(jobs, desk=here)

@@ -2,64 +2,41 @@
 
 import logging
 import os
-import shutil
 import signal
 import socket
-import threading
 import time
-from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from celery import Celery, signals
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
 
 from apps.core import tracing
-from apps.core.away import is_away
 from apps.core.counting import counts, publish
 from apps.core.counting.shared import SharedCells
-from apps.jobs import nudge, outcomes, registry
-from apps.jobs.running import liveness, runtimes, slots, watch
+from apps.jobs import registry
+from apps.jobs.running import awake, liveness
 from apps.jobs.running.execute import Desk, knowledge
 from apps.jobs.running.liveness import Card
-from apps.jobs.running.slots import FileSlot, Trace
+from apps.jobs.running.slots import FileSlot
 from tasks import revoking
+from tasks.boot import Boot
+from tasks.watching import Watch
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at the children.
-LOOK_EVERY = 0.25
 #: A pool whose tasks run in a process of their own, or in the worker itself.
 _POOLS = ("prefork", "solo")
-
-
-@dataclass(slots=True)
-class Boot:
-    """One boot of this worker: shared with its children by the fork."""
-
-    folder: Path
-    id: UUID = field(default_factory=uuid4)
-    stopping_since: float | None = None
-
-    @property
-    def stop_sign(self) -> Path:
-        """The file whose presence tells the children to start nothing more."""
-        return self.folder / "stopping"
-
-    @property
-    def canary(self) -> str:
-        """The queue of this boot alone."""
-        return f"celeriac:canary:{self.id}"
-
+#: Seconds that a new child waits for its parent to make the slots' folder anew, and to see it.
+_PATIENCE = 3.0
 
 _boot: Boot | None = None
 _desk: Desk | None = None
-_watch: "Watch | None" = None
+_slot: FileSlot | None = None
+_watch: Watch | None = None
 #: Whether this child ignores SIGTERM, and with it whatever it would start.
 _is_deaf = False
 
@@ -80,28 +57,26 @@ def install(app: Celery) -> None:
     def start_child(**_: object) -> None:
         if _boot is not None:
             _outlive_sigterm()
-            desk()
+            _settle_in()
 
     @signals.worker_ready.connect(weak=False)
     def start_watch(sender: Any, **_: object) -> None:  # noqa: ANN401 a Consumer
         global _watch
         if ours(sender) and _watch is None and _boot is not None:
-            _watch = Watch(_boot, _card(sender, _boot))
+            _watch = Watch(_boot, partial(_card, sender, _boot))
             _watch.start()
 
     @signals.worker_shutting_down.connect(weak=False)
     def announce_stop(**_: object) -> None:
         if _boot is not None:
-            _boot.stop_sign.touch()
-            if _boot.stopping_since is None:  # a second signal does not prolong the grace
-                _boot.stopping_since = time.monotonic()
+            _boot.stop()
 
     @signals.worker_shutdown.connect(weak=False)
     def end_boot(sender: Any, **_: object) -> None:  # noqa: ANN401 a WorkController
         if ours(sender) and _boot is not None:
             if _watch is not None:
                 _watch.stop()
-            shutil.rmtree(_boot.folder, ignore_errors=True)
+            _boot.leave()
 
 
 def canary_queue() -> str | None:
@@ -134,6 +109,31 @@ def _hear_sigterm() -> None:
     _is_deaf = False
 
 
+def _settle_in() -> None:
+    """Take this child's place at its start; end it where there is none."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            desk()
+        except Exception as error:
+            # Celery only logs what a receiver raises, and the child would take doorbells.
+            if time.monotonic() > deadline:
+                logger.error("a child without a slot ends: %s", error)
+                os._exit(1)
+            time.sleep(0.05)
+        else:
+            return
+
+
+def doorbell_desk() -> Desk:
+    """Return the desk at which a doorbell may be answered; OSError where nobody sees its slot."""
+    here = desk()
+    if _slot is not None and _slot.is_gone:
+        _move_to(_new_slot())
+    _wait_until_seen()
+    return here
+
+
 def desk() -> Desk:
     """Return this process's desk: a child's, a solo worker's, or one without a watch."""
     global _desk
@@ -142,15 +142,56 @@ def desk() -> Desk:
     if _desk is None and _boot is None:
         _desk = Desk(worker=uuid4(), known=knowledge())
     elif _desk is None and _boot is not None:
+        slot = _new_slot()
         _desk = Desk(
             worker=_boot.id,
             known=knowledge(),
-            slot=FileSlot(_boot.folder),
-            stopping=_boot.stop_sign.exists,
+            slot=slot,
+            stopping=_boot.is_stopping,
+            vouch=_vouch,
         )
-        counts.process.move_to(SharedCells(_boot.folder))  # after the slot, which says it lives
+        _move_to(slot)
     assert _desk is not None  # noqa: S101 one of the branches above has set it
     return _desk
+
+
+def _new_slot() -> FileSlot:
+    if _boot is None:
+        raise RuntimeError("A process without a boot has no slot.")
+    return FileSlot(_boot.folder.path)
+
+
+def _move_to(slot: FileSlot) -> None:
+    """Work with this slot from now on, and count beside it."""
+    global _slot
+    before, _slot = _slot, slot
+    if _desk is not None:
+        _desk.slot = slot
+    awake.follow(slot.frozen, slot.looked)
+    counts.process.move_to(SharedCells(slot.path.parent))  # after the slot, which says it lives
+    if before is not None:
+        before.abandon()
+
+
+def _wait_until_seen() -> None:
+    """Wait until the parent has found the slot: at its first doorbell a child may be too new."""
+    deadline = time.monotonic() + _PATIENCE
+    while _slot is not None and not _slot.looked():
+        if time.monotonic() > deadline:
+            raise FileNotFoundError(f"Nobody looks at the slot {_slot.path}.")
+        time.sleep(0.005)
+
+
+def _vouch() -> None:
+    """Say that the worker lives, where its parent could not for half a lease."""
+    boot = _boot
+    if boot is None or boot.unheard_for < settings.JOBS_WORKER_LEASE_SECONDS / 2:
+        return
+    try:
+        liveness.sign(boot.id)
+        boot.heard()
+    except Exception as error:  # it must not keep a claim from being worked on
+        logger.warning("a sign of life could not be given: %s", error)
 
 
 def _begin(worker: Any) -> Boot:  # noqa: ANN401 a WorkController
@@ -159,106 +200,23 @@ def _begin(worker: Any) -> Boot:  # noqa: ANN401 a WorkController
         _check_pool(worker)
         publish.by_hand()
         revoking.install()
-        return Boot(slots.make_folder(Path(settings.JOBS_SLOT_DIRECTORY)))
+        return Boot(_slot_directory())
     except Exception as error:
         # Celery only logs what a receiver raises, and the worker would run jobs that nobody
         # watches: after a lease they would be rescued, and run twice.
         raise SystemExit(f"This worker can't work for the ledger: {error}") from error
 
 
-class Watch(threading.Thread):
-    """A thread of the worker's parent: beats, and looks after the children.
-
-    It has a database connection of its own and survives the loss of it; it does
-    not depend on the broker, so a worker that reconnects goes on beating.
-    """
-
-    def __init__(self, boot: Boot, card: Card) -> None:
-        super().__init__(name="celeriac-watch", daemon=True)
-        self._boot = boot
-        self._card = card
-        self._stop_asked = threading.Event()
-        self._beaten = float("-inf")
-        self._answered: datetime | None = None  # the last beat, by the database's clock
-        self._killed: dict[UUID, str] = {}
-        self._publisher = publish.Publisher(boot.folder)
-
-    def run(self) -> None:
-        """Look every quarter of a second until told to stop."""
-        while not self._stop_asked.is_set():
-            self._survive(self._look)
-            self._stop_asked.wait(LOOK_EVERY)
-        self._survive(self._look)
-        self._survive(self._publisher.publish)
-        self._survive(self._say_goodbye)
-        connection.close()
-
-    def stop(self) -> None:
-        """End the watch: settle what dead children left, and sign off."""
-        self._stop_asked.set()
-        self.join(timeout=10)
-
-    def _look(self) -> None:
-        looked_after = self._answered
-        children = watch.traces(self._boot.folder)
-        for job_id in watch.kill_overdue(children):
-            self._killed[job_id] = "ran past its hard limit and was killed"
-        self._end_grace(children)
-        for trace in children:
-            if not trace.alive:
-                # Whatever keeps one from being settled must not keep the worker from beating.
-                self._survive(partial(self._bury, trace))
-        if time.monotonic() - self._beaten >= settings.JOBS_HEARTBEAT_SECONDS:
-            self._beat(children, looked_after)
-
-    def _beat(self, children: list[Trace], looked_after: datetime | None) -> None:
-        claims = [trace.claim_id for trace in children if trace.claim_id is not None]
-        means = runtimes.merge([trace.means for trace in children])
-        answered = max((trace.answered for trace in children), default=0.0)
-        first = self._beaten == float("-inf")
-        self._answered = None  # until this one is answered too
-        self._answered = liveness.beat(
-            self._card,
-            claims=claims,
-            run_times=means,
-            looked_after=looked_after,
-            answered_ago=max(0.0, time.monotonic() - answered) if answered else None,
-        )
-        self._beaten = time.monotonic()
-        self._survive(self._publisher.publish)
-        if first:
-            nudge.worker_came()
-
-    def _bury(self, trace: Trace) -> None:
-        killed = trace.running and self._killed.get(trace.running, "")
-        stopped = self._boot.stopping_since is not None and not killed
-        reason = outcomes.STOPPED if stopped else killed or "its worker's process died"
-        done = watch.bury(self._boot.folder, trace, reason=reason, blameless=stopped)
-        if done and trace.running:
-            self._killed.pop(trace.running, None)
-
-    def _end_grace(self, children: list[Trace]) -> None:
-        """Kill who still runs when the grace after a stop is over."""
-        since = self._boot.stopping_since
-        if since is None or time.monotonic() - since < settings.JOBS_SHUTDOWN_GRACE_SECONDS:
-            return
-        for trace in children:
-            if trace.alive and trace.running and trace.pid != os.getpid():
-                logger.error("job %s outlasted the grace of the stop", trace.running)
-                watch.kill(trace.pid)
-
-    def _say_goodbye(self) -> None:
-        liveness.stop(self._boot.id)
-
-    def _survive(self, step: Any) -> None:  # noqa: ANN401 a bound method
-        try:
-            step()
-        except Exception as error:
-            if is_away(error):
-                logger.warning("the watch lost its database, trying again: %s", error)
-            else:
-                logger.exception("the watch stumbled")
-            connection.close()
+def _slot_directory() -> Path:
+    directory = Path(settings.JOBS_SLOT_DIRECTORY)
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The slots' directory {directory} can't be made ({error.strerror}): set"
+            " JOBS_SLOT_DIRECTORY to one that this user may write and that no cleaner empties."
+        ) from error
+    return directory
 
 
 def _check_pool(worker: Any) -> None:  # noqa: ANN401 a WorkController
@@ -271,13 +229,23 @@ def _check_pool(worker: Any) -> None:  # noqa: ANN401 a WorkController
 
 
 def _card(consumer: Any, boot: Boot) -> Card:  # noqa: ANN401 a Consumer
+    """Say who the worker is, and what it consumes at this moment."""
     return Card(
         id=boot.id,
         name=consumer.hostname,
         host=socket.gethostname(),
         pid=os.getpid(),
-        queues=tuple(sorted(consumer.app.amqp.queues.consume_from)),
+        queues=tuple(sorted(consumer.app.amqp.queues.consume_from.copy())),
         kinds=tuple(registry.names()),
-        slots=consumer.controller.concurrency or 1,
+        slots=_slots(consumer.controller),
         canary=boot.canary,
     )
+
+
+def _slots(controller: Any) -> int:  # noqa: ANN401 a WorkController
+    """Return how many jobs may run at a time now: an autoscaler grows once there is work."""
+    if controller.autoscaler is not None:
+        return int(controller.autoscaler.max_concurrency)
+    if getattr(controller.pool, "_pool", None) is None:  # not yet, or no longer
+        return int(controller.concurrency or 1)
+    return int(controller.pool.num_processes or 1)

@@ -114,6 +114,12 @@ def short(seconds: float) -> None:
     time.sleep(seconds)
 
 
+@job("test.brief", retry=SOON, timeout=1.5, hard_timeout=2.0)
+def brief(seconds: float) -> None:
+    """Take the seconds, within a limit that a freeze of its process would use up."""
+    time.sleep(seconds)
+
+
 @job("test.stubborn", retry=SOON, timeout=0.2, hard_timeout=1.0)
 def stubborn(seconds: float = 30.0) -> None:
     """Ignore the soft limit."""

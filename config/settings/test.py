@@ -1,5 +1,7 @@
 """The test suite: real PostgreSQL and Valkey, named by the environment that conftest sets."""
 
+from tempfile import gettempdir
+
 from config.settings.base import *  # noqa: F403 a settings module is the base and its changes
 from config.settings.base import (
     INSTALLED_APPS,
@@ -18,6 +20,8 @@ MIDDLEWARE = [name for name in MIDDLEWARE if "whitenoise" not in name]
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="sk_test_sandbox")
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.app"]
 JOBS_MODULES = [*JOBS_MODULES, "tests.kinds", "tests.app.moved"]
+# Below what the tests remove.
+JOBS_SLOT_DIRECTORY = env.str("JOBS_SLOT_DIRECTORY", default=gettempdir())
 PUBLIC_URL = "https://shop.example"
 TASKS = TASKS | {
     "immediate": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"},

@@ -8,6 +8,7 @@ command does: the same worlds with more going wrong in them.
 
 from dataclasses import replace
 
+from tests.model.halting import Halting
 from tests.model.heartbeat import Heartbeat
 from tests.model.model import Model, Spec
 from tests.model.world import Budget
@@ -104,6 +105,8 @@ CUTS = Model(
 )
 #: Who may be called lost, with a clock.
 HEARTBEAT = Heartbeat(faults=1)
+#: What is taken back behind a long job.
+HALTING = Halting()
 
 
 def _more(model, **faults):
@@ -124,6 +127,7 @@ SMALL = (
     OPERATOR,
     CUTS,
     HEARTBEAT,
+    HALTING,
 )
 FULL = (
     _more(FLOW, dispatcher=1),
@@ -139,4 +143,5 @@ FULL = (
     _more(CUTS, failover=2, child=1),
     _more(OPERATOR, failover=1, pause=0, release=1),
     Heartbeat(faults=2),
+    HALTING,
 )

@@ -27,6 +27,9 @@ class Beats(NamedTuple):
     acknowledged: bool = True  # which is the last one that the database answered to the thread
     first_has_none: bool = True  # so that a worker's first beat knows of none before it
     hard_own_lease: bool = True  # (3) waits for the dispatcher's own lease as well
+    signs: bool = (
+        True  # (1) a worker whose row somebody locks gives a sign that needs no lock on it
+    )
 
 
 DESIGN = Beats()
@@ -48,6 +51,8 @@ class Now(NamedTuple):
     asleep: bool = False  # the machine of worker and dispatcher is suspended
     steady_since: int = 0  # the dispatcher has had the database without a break since
     row: Row = Row()
+    locked: bool = False  # somebody's lock keeps the row from being written
+    sign: int = -1  # the sign of life beside it
     beaten: bool = False  # the thread has beaten in this unit
     answered: int = -1  # the database's time of the last beat whose answer the thread has
     look: tuple = ()  # (did the slot have the claim?, `answered` before that), not sent yet
@@ -86,6 +91,8 @@ class Heartbeat:
             yield from _faults(now, self.rules)
         if not now.database:
             yield "the database is back", _back(now), True
+        if now.locked:
+            yield "the lock on the workers' table ends", now._replace(locked=False), True
         if now.asleep:
             yield "the machine wakes up", _wake(now, self.rules), True
             return
@@ -116,7 +123,9 @@ def _faults(now, rules):
         yield "the database is away", spent._replace(database=False), False
     if not now.asleep:
         yield "the machine is suspended", spent._replace(asleep=True), False
-    if now.look and not now.late and now.database:
+    if now.database and not now.locked:
+        yield "somebody locks the workers' table", spent._replace(locked=True), False
+    if now.look and not now.late and now.database and not now.locked:
         hung = spent._replace(late=now.look, look=())
         yield "a beat hangs in the server, the thread gives it up", hung, False
         unsure = _apply(spent, now.look, rules)
@@ -125,7 +134,7 @@ def _faults(now, rules):
 
 
 def _back(now):
-    return now._replace(database=True, steady_since=now.clock, late=(), beaten=False)
+    return now._replace(database=True, steady_since=now.clock, late=(), beaten=False, locked=False)
 
 
 def _wake(now, rules):
@@ -143,12 +152,16 @@ def _apply(now, look, rules):
 
 def _thread(now, rules):
     """Look at the slot, then write the Worker row: two steps, and the claim may fall between."""
-    if now.late:
+    if now.late and not now.locked:
         landed = _apply(now, now.late, rules)
         yield "the hung beat lands", landed._replace(late=()), True
     if not now.look:
         seen = now._replace(look=(now.slot, now.answered))
         yield "the thread looks at the slot", seen, True
+    elif not now.beaten and now.locked:
+        sign = now.clock if rules.signs else now.sign
+        given = now._replace(sign=sign, look=(), answered=-1, beaten=True)
+        yield "the thread can't beat, and gives a sign", given, True
     elif not now.beaten:
         beat = _apply(now, now.look, rules)
         yield "the thread beats", beat._replace(look=(), answered=now.clock, beaten=True), True
@@ -174,7 +187,7 @@ def _rescue(now, rules):
     if now.claimed < 0:
         return
     steady = now.clock - now.steady_since > LEASE
-    heard = now.row.beat if now.row.beat >= 0 else now.claimed
+    heard = max(now.row.beat, now.sign, now.claimed if now.row.beat < 0 else -1)
     stale = now.clock - heard > LEASE and (steady or not rules.own_lease)
     beats = now.row.previous if rules.two_beats else now.row.beat
     dropped = now.row.beat >= 0 and now.claimed < beats and not now.row.lists
@@ -199,5 +212,6 @@ MUTANTS = tuple(
         ("the row's own last beat, not the one answered", "acknowledged"),
         ("a first beat that counts for two", "first_has_none"),
         ("hard limit without the dispatcher's own lease", "hard_own_lease"),
+        ("no sign of life while the worker's row is locked", "signs"),
     )
 )

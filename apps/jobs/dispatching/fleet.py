@@ -12,10 +12,12 @@ from django.db import connection
 from apps.core.clock import NOW
 from apps.jobs import registry
 from apps.jobs.running import hot
+from apps.jobs.running.liveness import HEARD
 
 LIVING = f"""
-SELECT id, queues, kinds, slots, run_times FROM jobs_worker
-WHERE stopped_at IS NULL AND beat_at > {NOW} - make_interval(secs => %(lease)s)
+SELECT w.id, w.queues, w.kinds, w.slots, w.run_times
+FROM jobs_worker w LEFT JOIN jobs_sign s ON s.worker = w.id
+WHERE w.stopped_at IS NULL AND {HEARD} > {NOW} - make_interval(secs => %(lease)s)
 """
 
 #: One claim is one slot, however many jobs it took.
@@ -37,6 +39,9 @@ GROUP BY k.kind
 """
 
 PRUNE = f"""
+WITH signs AS (
+    DELETE FROM jobs_sign WHERE given_at < {NOW} - interval '1 day'
+)
 DELETE FROM jobs_worker w
 WHERE coalesce(w.stopped_at, w.beat_at) < {NOW} - interval '1 day'
   AND NOT EXISTS (SELECT FROM jobs_job j WHERE j.state = 'running' AND j.worker = w.id)

@@ -22,6 +22,7 @@ from apps.jobs.naming import named
 from apps.jobs.outcomes import Limits, decide, lost
 from apps.jobs.registry import Kind
 from apps.jobs.running.finish import settle_what_is_free
+from apps.jobs.running.liveness import HEARD
 from apps.jobs.running.settle import Entry, Settled
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ SELECT j.id, j.claim_id, j.kind, j.attempt, j.failures, j.losses, j.max_attempts
        CASE
            WHEN w.id IS NULL THEN 'its worker is unknown'
            WHEN w.stopped_at IS NOT NULL THEN 'its worker ' || w.name || ' has stopped'
-           WHEN w.beat_at <= (SELECT {NOW}) - make_interval(secs => %(lease)s)
+           WHEN {HEARD} <= (SELECT {NOW}) - make_interval(secs => %(lease)s)
                THEN 'its worker ' || w.name || ' is silent'
            WHEN j.started_at < w.previous_beat_at AND j.claim_id <> ALL (w.claims)
                THEN 'its worker ' || w.name || ' no longer holds its claim'
@@ -45,14 +46,16 @@ SELECT j.id, j.claim_id, j.kind, j.attempt, j.failures, j.losses, j.max_attempts
        END
 FROM jobs_job j
 LEFT JOIN jobs_worker w ON w.id = j.worker
+LEFT JOIN jobs_sign s ON s.worker = j.worker
 LEFT JOIN unnest(%(kinds)s::text[], %(limits)s::float8[]) AS k(kind, seconds) ON k.kind = j.kind
 WHERE j.state = 'running'
   AND (
-    (w.id IS NULL AND j.started_at <= (SELECT {NOW}) - make_interval(secs => %(lease)s))
+    (w.id IS NULL AND GREATEST(j.started_at, s.given_at)
+        <= (SELECT {NOW}) - make_interval(secs => %(lease)s))
     OR w.stopped_at IS NOT NULL
-    OR w.beat_at <= (SELECT {NOW}) - make_interval(secs => %(lease)s)
+    OR {HEARD} <= (SELECT {NOW}) - make_interval(secs => %(lease)s)
     OR (j.started_at < w.previous_beat_at AND j.claim_id <> ALL (w.claims))
-    OR j.started_at <= (SELECT {NOW}) - make_interval(secs => k.seconds)
+    OR GREATEST(j.started_at, w.woke_at) <= (SELECT {NOW}) - make_interval(secs => k.seconds)
   )
 ORDER BY j.id
 LIMIT %(most)s

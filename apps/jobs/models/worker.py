@@ -1,11 +1,38 @@
 """A worker: one boot of one process, and what it says of itself."""
 
 import uuid
+from datetime import timedelta
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Greatest
 
 from apps.core.clock import Now
+
+
+class Sign(models.Model):
+    """A sign of life of a worker whose row a lock of somebody else's kept from being written."""
+
+    worker = models.UUIDField(primary_key=True)
+    given_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.worker} at {self.given_at}"
+
+
+class WorkerQuerySet(models.QuerySet["Worker"]):
+    """Workers by what was last heard of them."""
+
+    def with_heard(self) -> "WorkerQuerySet":
+        """Add `heard_at`: when the worker last beat, or gave a sign."""
+        sign = Sign.objects.filter(worker=models.OuterRef("pk")).values("given_at")
+        heard = Greatest("beat_at", models.Subquery(sign))
+        return self.annotate(heard_at=heard)
+
+    def living(self, lease: timedelta) -> "WorkerQuerySet":
+        """Those that have not stopped and were heard of within the lease."""
+        heard = models.Q(heard_at__gt=Now() - lease)
+        return self.with_heard().filter(heard, stopped_at=None)
 
 
 class Worker(models.Model):
@@ -20,6 +47,10 @@ class Worker(models.Model):
     slots = models.PositiveIntegerField()
     #: The claims its children hold, as of beat_at.
     claims = ArrayField(models.UUIDField(), default=list)
+    #: The jobs that its children run, as of beat_at; what else they claimed waits behind them.
+    running = ArrayField(models.UUIDField(), default=list, db_default=[])
+    #: When it last went on after it had been frozen: what it ran had no time meanwhile.
+    woke_at = models.DateTimeField(null=True, blank=True)
     #: Mean seconds of a run, by kind.
     run_times = models.JSONField(default=dict)
     started_at = models.DateTimeField(db_default=Now())
@@ -33,6 +64,8 @@ class Worker(models.Model):
     #: When the first canary was sent that it has not answered yet, or the last one that it has.
     asked_at = models.DateTimeField(null=True, blank=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
+
+    objects = WorkerQuerySet.as_manager()
 
     class Meta:
         ordering = ["-started_at"]

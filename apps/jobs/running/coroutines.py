@@ -8,10 +8,12 @@ meets the hard limit.
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 
 from asgiref.sync import async_to_sync
 
 from apps.jobs.outcomes import TimeLimitExceeded
+from apps.jobs.running.awake import Limit
 
 
 def run_within[T](seconds: float | None, awaitable: Awaitable[T]) -> T:
@@ -19,7 +21,9 @@ def run_within[T](seconds: float | None, awaitable: Awaitable[T]) -> T:
 
     async def limited() -> T:
         try:
-            async with asyncio.timeout(seconds or None) as limit:
+            async with asyncio.timeout(None) as limit:
+                if seconds:
+                    _enforce(limit, Limit(seconds))
                 return await awaitable
         except TimeoutError as error:
             if limit.expired():
@@ -29,3 +33,18 @@ def run_within[T](seconds: float | None, awaitable: Awaitable[T]) -> T:
             raise
 
     return async_to_sync(limited)()
+
+
+def _enforce(limit: asyncio.Timeout, awake: Limit) -> None:
+    """End it once its seconds are used up; asked again after a freeze."""
+    loop = asyncio.get_running_loop()
+
+    def ask() -> None:
+        left = awake.left()
+        if left:
+            loop.call_later(left, ask)
+        elif not limit.expired():
+            with suppress(RuntimeError):  # it has ended
+                limit.reschedule(loop.time())
+
+    loop.call_later(awake.seconds, ask)

@@ -36,6 +36,8 @@ class Desk:
     known: Known
     slot: Slot = field(default_factory=NoSlot)
     stopping: Callable[[], bool] = lambda: False
+    #: Called when the database has answered: says that the worker lives where its watch can't.
+    vouch: Callable[[], None] = lambda: None
     times: RunTimes = field(default_factory=RunTimes)
     setbacks: Setbacks = field(default_factory=Setbacks)
     #: Why this process is to be replaced once its doorbell is answered, or ''.
@@ -50,6 +52,11 @@ class Desk:
         if not self.retiring:
             self.retiring = self.surroundings.change()
         return bool(self.retiring)
+
+    def answered(self) -> None:
+        """Note that the database has answered: a claim, though it took nothing, or a settle."""
+        self.slot.answered()
+        self.vouch()
 
     def sees_ledger(self) -> bool:
         """Return whether what the session said may be believed; if not, it has been renewed.
@@ -99,7 +106,7 @@ def claim_surely(ids: Sequence[UUID], *, claim_id: UUID, desk: Desk) -> list[Cla
             found: list[Claimed] = [(job, first) for job in before]
             if not (lost and desk.stopping()):
                 found += _claim(ids, claim_id, desk)
-            desk.slot.answered()
+            desk.answered()
         except Exception as error:
             text = "%s may be claimed, the answer was lost; asking again: %s"
             logger.warning(text, named(ids), one_line(error))

@@ -79,6 +79,7 @@ def _answer(ids: Sequence[UUID], claim_id: UUID, desk: Desk, runs: list[Run]) ->
         raise Unfit(f"what it claimed is left to its slot: {one_line(error)}") from error
     try:
         _run_in_turn(runs, desk)
+        _forget_taken_back(runs, desk)
     except Exception as error:
         _spare(runs, error)
         raise
@@ -86,7 +87,7 @@ def _answer(ids: Sequence[UUID], claim_id: UUID, desk: Desk, runs: list[Run]) ->
         # Whatever stopped it: what has ended is written, and what never started goes back.
         _settle([run for run in runs if not run.is_cut_short], desk)
         if runs:
-            desk.slot.answered()
+            desk.answered()
         _count(runs)
     if desk.setbacks.in_a_row:
         _release_latecomers(ids, claim_id, desk, runs)
@@ -117,20 +118,19 @@ def _run_in_turn(runs: list[Run], desk: Desk) -> None:
         late = now > deadline and len(waiting) < len(runs)
         if late or stopping or not waiting:
             return
-        run = waiting.popleft()
-        _run_one(run, runs, desk)
+        if not _run_one(waiting.popleft(), runs, desk):
+            return
 
 
-def _run_one(run: Run, runs: list[Run], desk: Desk) -> None:
+def _run_one(run: Run, runs: list[Run], desk: Desk) -> bool:
+    """Run it; return whether the next may run: not once the worker's parent has said so."""
     turned_away = parking.turned_away(run.job, run.kind)
     if turned_away is not None:
         run.outcome = turned_away
-        return
-    try:
-        desk.slot.start(run.job.id, run.kind.hard_timeout)
-    except SlotFull:
-        _empty_slot(runs, desk)
-        desk.slot.start(run.job.id, run.kind.hard_timeout)
+        _note(run, runs, desk)
+        return True
+    if not _may_start(run, runs, desk):
+        return False
     desk.used = True
     perform(run)
     if run.outcome and run.outcome.verb in (Verb.SNOOZE, Verb.STOP):
@@ -139,6 +139,29 @@ def _run_one(run: Run, runs: list[Run], desk: Desk) -> None:
     desk.times.add(run.kind.name, run.ended_at - run.started_at)
     if run.settled is None:
         _note(run, runs, desk)
+    return True
+
+
+def _may_start(run: Run, runs: list[Run], desk: Desk) -> bool:
+    try:
+        return desk.slot.start(run.job.id, run.kind.hard_timeout)
+    except SlotFull:
+        _empty_slot(runs, desk)
+        return desk.slot.start(run.job.id, run.kind.hard_timeout)
+
+
+def _forget_taken_back(runs: list[Run], desk: Desk) -> None:
+    """Drop what the parent has released: it is no lost claim."""
+    unstarted = {run.job.id for run in runs if run.outcome is None}
+    if not unstarted or not desk.slot.is_halted:
+        return
+    try:
+        gone = unstarted - verify(unstarted, claim_id=runs[0].claim_id)
+    except Exception as error:
+        if not is_away(error):
+            raise
+        return  # the release of all of them goes on until it is answered
+    runs[:] = [run for run in runs if run.job.id not in gone]
 
 
 def _lay_to_stop(run: Run) -> None:
@@ -183,7 +206,7 @@ def _still_owned(waiting: list[Run], desk: Desk) -> list[Run]:
         renew()
         _spare(waiting, error)
         return []
-    if len(owned) < len(ids):
+    if len(owned) < len(ids) and not desk.slot.is_halted:
         logger.warning("lost claim: no longer ours: %s", named(set(ids) - owned))
     return [run for run in waiting if run.job.id in owned]
 

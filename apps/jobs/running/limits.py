@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any
 
 from apps.jobs.outcomes import TimeLimitExceeded
+from apps.jobs.running.awake import Limit
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class SoftLimit:
         if not self.seconds or threading.current_thread() is not threading.main_thread():
             return function()
         before = _take_over()
-        _armed.append(self.seconds)
+        _armed.append(Limit(self.seconds))
         signal.setitimer(signal.ITIMER_REAL, self.seconds)
         try:
             return function()
@@ -52,8 +53,8 @@ def _is_foreign() -> bool:
     return signal.getsignal(signal.SIGALRM) is not _ring
 
 
-#: The seconds of the limit that holds now, while its alarm has not come.
-_armed: list[float] = []
+#: The limit that holds now, while its alarm has not come.
+_armed: list[Limit] = []
 
 
 def _take_over() -> Any:  # noqa: ANN401 whatever may handle a signal
@@ -70,6 +71,11 @@ def _take_over() -> Any:  # noqa: ANN401 whatever may handle a signal
 
 
 def _ring(signum: int, frame: FrameType | None) -> None:
-    if _armed:
-        seconds = _armed.pop()
-        raise TimeLimitExceeded(f"The handler ran past its soft limit of {seconds:g} s.")
+    if not _armed:
+        return
+    left = _armed[0].left()
+    if left:  # it was frozen for a while, which is no time of the handler's
+        signal.setitimer(signal.ITIMER_REAL, left)
+        return
+    seconds = _armed.pop().seconds
+    raise TimeLimitExceeded(f"The handler ran past its soft limit of {seconds:g} s.")

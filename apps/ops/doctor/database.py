@@ -122,8 +122,9 @@ def with_room() -> Iterator[Finding]:
 
 
 def judge_room(what: str, place: Path) -> Finding:
-    """Return what the free room of a disk amounts to."""
-    usage = shutil.disk_usage(place)
+    """Return what the free room of a disk amounts to; of a folder yet to be made, its parent's."""
+    there = next(each for each in (place, *place.absolute().parents) if each.exists())
+    usage = shutil.disk_usage(there)
     share = usage.free / usage.total
     says = f"{what}: {share:.0%} free ({usage.free / 1e9:.1f} GB)"
     todo = "Make room: prune sooner (JOBS_RETENTION_DAYS), or grow the disk. See the runbook."

@@ -10,13 +10,14 @@ from apps.core import clock
 from apps.jobs import outcomes
 from apps.jobs.models import Attempt, Job, Queue
 from apps.jobs.running import desk as claiming
-from apps.jobs.running import execute, watch
+from apps.jobs.running import execute
 from apps.jobs.running.claim import claim
 from apps.jobs.running.execute import knowledge
 from apps.jobs.running.finish import settle_surely
 from apps.jobs.running.settle import Entry, settle
 from apps.jobs.running.slots import FileSlot
 from tests.app.models import Effect
+from tests.support.slots import traces
 from tests.support.threads import held_open, threads, wait_until
 
 pytestmark = pytest.mark.django_db
@@ -391,6 +392,6 @@ def test_a_doorbell_that_breaks_leaves_no_slot_open(make_job, desk, tmp_path, mo
     monkeypatch.setattr(execute, "_run_in_turn", lambda *_: {}["gone"])
     with pytest.raises(KeyError):
         execute.answer([make_job("test.noop").id], desk=desk)
-    (trace,) = watch.traces(tmp_path)
+    (trace,) = traces(tmp_path)
     desk.slot.abandon()
     assert trace.claim_id is None

@@ -9,7 +9,7 @@ from django.utils import timezone
 from apps.core.clock import Now
 from apps.jobs.dispatching.expire import expire
 from apps.jobs.dispatching.rescue import find, rescue
-from apps.jobs.models import Attempt, Job, Worker
+from apps.jobs.models import Attempt, Job, Sign, Worker
 from tests.integration.jobs.dispatching import hire, queued
 from tests.support.threads import held_open
 
@@ -91,6 +91,28 @@ def test_a_worker_without_a_row_is_lost_after_a_lease(run):
     old = run(uuid4(), started=25)
     assert lost() == set(old)
     assert young
+
+
+def test_a_sign_of_life_counts_as_a_beat(run):
+    """Of a worker whose row can't be written, or could not even be made."""
+    for worker in (uuid4(), hire()):
+        ids = run(worker, started=25)
+        beats(worker, last=21, before=30)
+        Sign.objects.create(worker=worker, given_at=ago(1))
+        assert lost() == set()
+        Sign.objects.filter(worker=worker).update(given_at=ago(21))
+        assert lost() == set(ids)
+        rescue()
+
+
+def test_a_hard_limit_counts_from_when_the_worker_woke_up(run):
+    """What was frozen with it had no time: limit 1 s, budget 1 s, and 15 s for its parent."""
+    worker, claim_id = hire(), uuid4()
+    Worker.objects.filter(id=worker).update(claims=[claim_id], woke_at=ago(10))
+    ids = run(worker, kind="test.stubborn", started=40.0, claim_id=claim_id)
+    assert lost() == set()
+    Worker.objects.filter(id=worker).update(woke_at=ago(18))
+    assert lost() == set(ids)
 
 
 def test_a_claim_that_two_beats_did_not_list_is_lost(run):

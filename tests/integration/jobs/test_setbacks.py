@@ -22,6 +22,7 @@ from apps.jobs.running.setbacks import Setbacks, Unfit
 from apps.jobs.running.slots import FileSlot
 from tasks import doorbells
 from tests.app.models import Effect
+from tests.support.slots import traces
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -179,11 +180,11 @@ def test_a_claim_is_vouched_for_while_nobody_knows_what_became_of_it(
     """The watch lists it meanwhile, so that no dispatcher calls it lost."""
     job = make_job("test.noop")
     seen = []
-    pauses.after[2] = lambda: seen.extend(watch.traces(tmp_path))
+    pauses.after[2] = lambda: seen.extend(traces(tmp_path))
     lose_answers(1, lambda: outage(3))
     (ran,) = execute.answer([job.id], desk=desk)
     assert [(trace.claim_id, trace.ids) for trace in seen] == [(ran.claim_id, (job.id,))]
-    assert watch.traces(tmp_path)[0].claim_id is None
+    assert traces(tmp_path)[0].claim_id is None
 
 
 def test_what_a_kept_claim_holds_is_released_when_the_worker_stops(make_job, desk, lose_answers):
@@ -236,8 +237,8 @@ def test_what_an_unfit_process_may_have_claimed_is_released_by_its_parent(
     with pytest.raises(Unfit):
         execute.answer([job.id for job in jobs], desk=desk)
     desk.slot.abandon()  # as the end of the process does
-    (trace,) = watch.traces(tmp_path)
-    assert watch.bury(tmp_path, trace, reason="its process ended")
+    (trace,) = traces(tmp_path)
+    assert watch.bury(trace, reason="its process ended")
     assert row(jobs[0]) == ("queued", 0, 0, 0)
     assert rung == [[jobs[0].id], [jobs[1].id]]  # one released, one that was never claimed
 
@@ -386,7 +387,7 @@ def test_what_ended_before_a_platform_error_keeps_its_outcome(make_job, desk, mo
         started.append(job_id)
         if len(started) == 2:
             raise OSError("no such slot")
-        start(job_id, hard_timeout)
+        return start(job_id, hard_timeout)
 
     monkeypatch.setattr(desk.slot, "start", fail_second)
     with pytest.raises(OSError, match="no such slot"):
@@ -410,8 +411,8 @@ def test_an_outcome_that_can_not_be_written_is_left_to_the_slot(
         with pytest.raises(Unfit, match="left to its slot"):
             execute.answer([job.id], desk=desk)
     desk.slot.abandon()
-    (trace,) = watch.traces(tmp_path)
-    watch.bury(tmp_path, trace, reason="its process ended")
+    (trace,) = traces(tmp_path)
+    watch.bury(trace, reason="its process ended")
     assert row(job) == ("succeeded", 1, 0, 0)
 
 
@@ -421,7 +422,7 @@ def test_an_outcome_that_can_not_be_written_is_left_to_the_slot(
 @pytest.fixture
 def ring(desk, monkeypatch):
     """Return a function that answers a doorbell as Celery's task does."""
-    monkeypatch.setattr(doorbells, "desk", lambda: desk)
+    monkeypatch.setattr(doorbells, "doorbell_desk", lambda: desk)
     return lambda *jobs: doorbells.answer([str(job.id) for job in jobs])
 
 
@@ -462,7 +463,7 @@ def test_a_doorbell_of_many_says_what_became_of_them(make_job, ring):
 @pytest.mark.parametrize("ids", [[], ["x"], [None], 7, None, {"a": 1}, [["a"]], ["f" * 32] * 1001])
 def test_what_is_no_doorbell_is_dropped_and_harms_nobody(ids, desk, monkeypatch, caplog, pauses):
     """The broker is not trusted with anything."""
-    monkeypatch.setattr(doorbells, "desk", lambda: desk)
+    monkeypatch.setattr(doorbells, "doorbell_desk", lambda: desk)
     monkeypatch.setattr(garbage, "_logged", set())
     with pytest.raises(Ignore):
         doorbells.answer(ids)

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import shutil
 import signal
 import subprocess
 from contextlib import suppress
@@ -19,27 +18,33 @@ from apps.jobs.models import Job, Worker
 from apps.jobs.running import execute, slots, watch
 from apps.jobs.running.claim import claim
 from apps.jobs.running.execute import knowledge
+from apps.jobs.running.folders import Folder
 from apps.jobs.running.liveness import Card
-from apps.jobs.running.slots import FileSlot, Trace
-from tasks import worker
+from apps.jobs.running.slots import FileSlot
+from apps.jobs.running.wards import Trace
+from tasks import telling, worker
+from tasks.boot import Boot
+from tasks.watching import Watch
+from tests.support.slots import traces
 from tests.support.threads import held_open
 
 
 @pytest.fixture
 def ward(tmp_path):
     """Return a watch that has not started, over an empty folder."""
-    boot = worker.Boot(tmp_path)
+    boot = Boot(tmp_path)
     card = Card(boot.id, "w", "h", os.getpid(), ("default",), tuple(registry.names()), 2)
-    return worker.Watch(boot, card)
+    yield Watch(boot, lambda: card)
+    boot.folder.remove()
 
 
 @pytest.fixture
-def dead_child(tmp_path, ward):
+def dead_child(ward):
     """Leave the slot of a child that died in its first job; return the job."""
     job = enqueue("test.noop", {})
     claim_id = uuid4()
     assert claim([job.id], claim_id=claim_id, worker=ward._boot.id, known=knowledge())
-    slot = FileSlot(tmp_path)
+    slot = FileSlot(ward._boot.folder.path)
     slot.open(claim_id, [job.id])
     slot.start(job.id, 0.0)
     slot.abandon()
@@ -54,49 +59,50 @@ def test_it_beats_though_a_child_can_not_be_buried(ward, dead_child, monkeypatch
         raise RuntimeError("no grave")
 
     monkeypatch.setattr(watch, "bury", stumble)
-    monkeypatch.setattr(worker.connection, "close", lambda: None)
-    ward._look()
+    monkeypatch.setattr(telling.connection, "close", lambda: None)
+    ward.teller.tell()
     assert Worker.objects.filter(id=ward._boot.id, claims__len=1).exists()
 
 
 @pytest.mark.django_db
-def test_a_beat_tells_when_a_child_last_had_an_answer(ward, tmp_path, monkeypatch):
+def test_a_beat_tells_when_a_child_last_had_an_answer(ward, monkeypatch):
     """From claims too that took nothing; a doorbell that nobody could answer is none."""
 
     def refuse(*args, **kwargs):
         raise OperationalError("no answer")
 
-    slot = FileSlot(tmp_path)
+    slot = FileSlot(ward._boot.folder.path)
     desk = execute.Desk(worker=ward._boot.id, known=knowledge(), slot=slot)
     with monkeypatch.context() as broken:
         broken.setattr("apps.jobs.running.desk.claim", refuse)
         with suppress(OperationalError):
             execute.answer([uuid4()], desk=desk)
-    ward._look()
+    ward.teller.tell()
     assert Worker.objects.get(id=ward._boot.id).answered_at is None
     execute.answer([uuid4()], desk=desk)
-    ward._beaten = float("-inf")
-    ward._look()
+    ward.teller._beaten = float("-inf")
+    ward.teller.tell()
     answered_at = Worker.objects.get(id=ward._boot.id).answered_at
     assert timedelta(0) <= clock.read() - answered_at < timedelta(seconds=30)
     slot.abandon()
-    ward._beaten = float("-inf")
-    ward._look()
+    ward.teller.tell()  # its child is gone
+    ward.teller._beaten = float("-inf")
+    ward.teller.tell()
     assert Worker.objects.get(id=ward._boot.id).answered_at == answered_at
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_child_whose_job_is_locked_is_buried_later_with_its_reason(ward, dead_child, tmp_path):
+def test_a_child_whose_job_is_locked_is_buried_later_with_its_reason(ward, dead_child):
     """The worker beats meanwhile, and lists the claim so that nobody else settles it."""
-    ward._killed[dead_child.id] = "ran past its hard limit and was killed"
+    ward.teller.killed[dead_child.id] = "ran past its hard limit and was killed"
     with held_open(lambda: Job.objects.select_for_update().get(pk=dead_child.pk)):
-        ward._look()
+        ward.teller.tell()
         assert Worker.objects.filter(id=ward._boot.id, claims__len=1).exists()
-    ward._look()
+    ward.teller.tell()
     dead_child.refresh_from_db()
     assert (dead_child.state, dead_child.losses) == ("queued", 1)
     assert "hard limit" in dead_child.error
-    assert watch.traces(tmp_path) == []
+    assert ward._boot.folder.wards.all() == []
 
 
 def test_a_child_that_is_gone_already_needs_no_killing():
@@ -107,7 +113,7 @@ def test_a_child_that_is_gone_already_needs_no_killing():
     assert watch.kill_overdue([overdue]) == [overdue.running]
 
 
-@pytest.mark.parametrize("make", [FileSlot, slots.make_folder])
+@pytest.mark.parametrize("make", [FileSlot, lambda parent: Folder.make(parent, uuid4())])
 def test_no_slot_is_seen_before_it_is_locked(tmp_path, monkeypatch, make):
     """It would be taken for a dead child's and removed, and its owner work unseen ever after."""
     lock = fcntl.flock
@@ -120,21 +126,7 @@ def test_no_slot_is_seen_before_it_is_locked(tmp_path, monkeypatch, make):
     monkeypatch.setattr(slots.fcntl, "flock", look)
     made = make(tmp_path)
     assert seen == []
-    if isinstance(made, FileSlot):
-        made.abandon()
-
-
-def test_workers_that_start_together_may_clean_up_together(tmp_path, monkeypatch):
-    """What one of them has removed is no reason for the other not to start."""
-    for name in ("celeriac-gone", "celeriac-left"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "owner").touch()
-    found = sorted(tmp_path.glob("celeriac-*/owner"))
-    shutil.rmtree(found[0].parent)
-    monkeypatch.setattr(slots.Path, "glob", lambda folder, pattern: iter(found))
-    made = slots.make_folder(tmp_path)
-    monkeypatch.undo()
-    assert list(tmp_path.iterdir()) == [made]
+    made.abandon() if isinstance(made, FileSlot) else made.remove()
 
 
 def test_a_fork_of_a_dead_child_does_not_keep_it_alive(tmp_path):
@@ -151,7 +143,7 @@ def test_a_fork_of_a_dead_child_does_not_keep_it_alive(tmp_path):
         os._exit(0)
     os.close(read)
     os.waitpid(child, 0)
-    (trace,) = watch.traces(tmp_path)
+    (trace,) = traces(tmp_path)
     os.close(write)
     assert not trace.alive
 
@@ -179,7 +171,7 @@ def test_programs_that_a_handler_starts_can_be_terminated(tmp_path, monkeypatch)
     if child == 0:
         status = 1
         with suppress(BaseException):
-            monkeypatch.setattr(worker, "_boot", worker.Boot(tmp_path))
+            monkeypatch.setattr(worker, "_boot", Boot(tmp_path))
             worker._outlive_sigterm()
             worker.desk()
             ignored = signal.getsignal(signal.SIGTERM) is signal.SIG_IGN  # as billiard needs it

@@ -4,8 +4,10 @@ from uuid import uuid4
 import pytest
 
 from apps.jobs.outcomes import Outcome, Settlement, succeeded
+from apps.jobs.running.records import SIZE
 from apps.jobs.running.settle import Entry
-from apps.jobs.running.slots import SIZE, FileSlot, SlotFull, read
+from apps.jobs.running.slots import FileSlot, SlotFull
+from apps.jobs.running.wards import Ward
 from apps.jobs.states import Verb
 
 CLAIM = uuid4()
@@ -16,8 +18,15 @@ def slot(tmp_path):
     """Return a child's slot."""
     slot = FileSlot(tmp_path)
     yield slot
-    slot._map.close()
-    slot._file.close()
+    slot.abandon()
+
+
+def read(path):
+    """Return what the parent sees."""
+    ward = Ward(path)
+    trace = ward.read()
+    ward.close()
+    return trace
 
 
 def success(result=None, **changes):

@@ -4,6 +4,7 @@ import pytest
 
 from tests.model.configs import FULL, SMALL
 from tests.model.explore import STUCK, explore
+from tests.model.halting import Halt, Halting
 from tests.model.heartbeat import Beats, Heartbeat
 from tests.model.mutants import MUTANTS
 from tests.model.rules import Rules
@@ -31,7 +32,7 @@ def test_every_rule_is_missed_by_some_mutant():
         for rule, default in type(mutant.model.rules)()._asdict().items()
         if getattr(mutant.model.rules, rule) != default
     }
-    assert left_out == {*Rules._fields, *Beats._fields}
+    assert left_out == {*Rules._fields, *Beats._fields, *Halt._fields}
 
 
 def test_the_worlds_of_the_mutants_are_sound_without_their_mutation():
@@ -53,6 +54,6 @@ def test_a_stuck_job_is_found_with_the_way_to_it():
 
 
 def _restored(model):
-    if isinstance(model, Heartbeat):
-        return Heartbeat(faults=1)
+    if isinstance(model, Heartbeat | Halting):
+        return Heartbeat(faults=1) if isinstance(model, Heartbeat) else Halting()
     return model.mutate(**Rules()._asdict())

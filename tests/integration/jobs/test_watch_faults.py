@@ -1,0 +1,341 @@
+"""The watch against its surroundings: a hung database, locks, dead workers' folders, long jobs."""
+
+import os
+import select
+import shutil
+import socket
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from celery.exceptions import WorkerShutdown
+from django.db import connection, connections
+
+from apps.jobs import registry
+from apps.jobs.dispatching import fleet, rescue
+from apps.jobs.explaining.facts import lease
+from apps.jobs.models import Job, Sign, Worker
+from apps.jobs.running import execute, folders
+from apps.jobs.running.claim import claim
+from apps.jobs.running.execute import Desk, knowledge
+from apps.jobs.running.folders import Folder
+from apps.jobs.running.liveness import Card
+from apps.jobs.running.slots import FileSlot
+from tasks import doorbells, worker
+from tasks.boot import Boot
+from tasks.watching import Watch
+from tests.integration.jobs.dispatching import start
+from tests.support.threads import held_open, threads, wait_until
+
+
+@pytest.fixture
+def boot(tmp_path):
+    """Return a boot of a worker."""
+    boot = Boot(tmp_path)
+    yield boot
+    boot.folder.remove()
+
+
+@pytest.fixture
+def ward(boot, settings):
+    """Return a watch that has not started, with a lease of four seconds."""
+    settings.JOBS_WORKER_LEASE_SECONDS = 4.0
+    card = Card(boot.id, "w", "h", os.getpid(), ("default",), tuple(registry.names()), 2)
+    return Watch(boot, lambda: card)
+
+
+def die_with(folder, owner, *, ended=(), running=None, unstarted=()):
+    """Leave the slot of a child that died so; return its claim."""
+    claim_id, slot = uuid4(), FileSlot(folder)
+    jobs = [*ended, *([running] if running else []), *unstarted]
+    claimed = claim([job.id for job in jobs], claim_id=claim_id, worker=owner, known=knowledge())
+    by_id = {each.id: each for each in claimed}
+    slot.open(claim_id, [job.id for job in jobs])
+    for job in ended:
+        run = execute.Run(by_id[job.id], registry.find(job.kind), claim_id, time.monotonic())
+        slot.start(job.id, 60)
+        execute.perform(run)
+        slot.end(run.entry())
+    if running:
+        slot.start(running.id, 60)
+    slot.abandon()
+    return claim_id
+
+
+# -- a database that says nothing ------------------------------------------------------------
+
+
+class Proxy:
+    """Passes on what it gets to PostgreSQL until it is told to swallow it; new lines are well."""
+
+    def __init__(self):
+        """Listen."""
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.mute = set()
+        self.lines = []
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    def swallow(self):
+        """Swallow from now on what the lines carry that are there."""
+        self.mute = set(range(len(self.lines)))
+
+    def close(self):
+        """End."""
+        self.listener.close()
+        for pair in self.lines:
+            for each in pair:
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+        self.thread.join(10)
+
+    def _accept(self):
+        workers = []
+        with suppress(OSError):
+            while True:
+                near, _ = self.listener.accept()
+                values = connection.settings_dict
+                far = socket.create_connection((values["HOST"], values["PORT"]))
+                self.lines.append((near, far))
+                number = len(self.lines) - 1
+                workers.append(threading.Thread(target=self._carry, args=(number, near, far)))
+                workers[-1].start()
+        for each in workers:
+            each.join(10)
+
+    def _carry(self, number, near, far):
+        with near, far, suppress(OSError):
+            while True:
+                for each in select.select([near, far], [], [])[0]:
+                    data = each.recv(65536)
+                    if not data:
+                        return
+                    if number not in self.mute:
+                        (far if each is near else near).sendall(data)
+
+
+@pytest.fixture
+def proxy():
+    """Return a way to PostgreSQL that can fall silent."""
+    found = Proxy()
+    yield found
+    found.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_watch_whose_connection_hangs_beats_on_another_within_its_lease(ward, proxy, monkeypatch):
+    """Neither the server nor TCP would end the wait: what is sent is taken, and nothing comes."""
+
+    def by_proxy():
+        wrapper = connections["default"]
+        place = {"HOST": "127.0.0.1", "PORT": proxy.port}
+        wrapper.settings_dict = {**wrapper.settings_dict, **place}
+
+    monkeypatch.setattr("tasks.telling._connect_impatiently", by_proxy)
+    ward.start()
+    try:
+        wait_until(Worker.objects.exists)
+        (before,) = Worker.objects.values_list("beat_at", flat=True)
+        proxy.swallow()
+        wait_until(lambda: Worker.objects.get().beat_at > before)
+        gap = Worker.objects.get().beat_at - before
+    finally:
+        ward.stop()
+    assert gap.total_seconds() < 4.0
+    assert Worker.objects.get().stopped_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "lock",
+    ["SELECT FROM jobs_worker FOR UPDATE", "LOCK TABLE jobs_worker IN SHARE MODE"],
+    ids=["row", "table"],
+)
+def test_a_worker_whose_row_is_locked_gives_a_sign_that_it_lives(ward, make_job, lock):
+    """It is not called lost, and stays among those that a dispatcher rings for."""
+    ward.teller.tell()
+    job = make_job("test.noop")
+    start([job.id], ward._boot.id)
+    Worker.objects.update(beat_at=datetime(2020, 1, 1, tzinfo=UTC))
+    ward.teller._beaten = float("-inf")
+
+    def hold():
+        with connection.cursor() as cursor:
+            cursor.execute(lock)
+
+    with held_open(hold):
+        ward.teller.tell()
+        assert Sign.objects.filter(worker=ward._boot.id).exists()
+        assert rescue.find() == []
+        assert fleet.read().crew("default").slots == 2
+        assert Worker.objects.living(lease()).exists()
+    ward.teller.tell()
+    assert Worker.objects.get().beat_at.year > 2020
+
+
+@pytest.mark.django_db
+def test_a_childs_claim_says_that_the_worker_lives_where_its_watch_can_not(
+    boot, settings, monkeypatch, make_job
+):
+    """Not while the watch is heard: then it costs no statement."""
+    monkeypatch.setattr(worker, "_boot", boot)
+    desk = Desk(worker=boot.id, known=knowledge(), vouch=worker._vouch)
+    boot.heard()
+    execute.answer([make_job("test.noop").id], desk=desk)
+    assert not Sign.objects.exists()
+    settings.JOBS_WORKER_LEASE_SECONDS = 0.02
+    wait_until(lambda: boot.unheard_for > 0.01)
+    execute.answer([uuid4()], desk=desk)
+    assert Sign.objects.filter(worker=boot.id).exists()
+
+
+# -- what a dead worker left -----------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_what_a_dead_worker_left_is_settled_by_the_next_on_its_host(
+    ward, settings, tmp_path, make_job
+):
+    """What had ended well has ended, what ran lost a run, what had not started pays nothing."""
+    settings.JOBS_SLOT_DIRECTORY = str(tmp_path)
+    ended, ran, unstarted = (make_job("test.note", {"name": name}) for name in "abc")
+    dead = Folder.make(tmp_path, uuid4())
+    die_with(dead.path, dead.owner, ended=[ended], running=ran, unstarted=[unstarted])
+    dead.leave()
+    ward.teller.tell()
+    ward.teller.tell()
+    rows = Job.objects.in_bulk([ended.id, ran.id, unstarted.id])
+    assert [(row.state, row.losses, row.attempt) for _, row in sorted(rows.items())] == [
+        ("succeeded", 0, 1),
+        ("queued", 1, 1),
+        ("queued", 0, 0),
+    ]
+    assert not dead.path.exists()
+
+
+@pytest.mark.django_db
+def test_what_ran_in_a_worker_that_was_stopped_is_charged_nothing(
+    ward, settings, tmp_path, make_job
+):
+    """Its supervisor had killed it at the end of the grace, with the database away."""
+    settings.JOBS_SLOT_DIRECTORY = str(tmp_path)
+    job = make_job("test.noop")
+    dead = Folder.make(tmp_path, uuid4())
+    dead.note_stop()
+    die_with(dead.path, dead.owner, running=job)
+    dead.leave()
+    ward.teller.tell()
+    ward.teller.tell()
+    job.refresh_from_db()
+    assert (job.state, job.losses, job.failures) == ("queued", 0, 0)
+
+
+def test_a_folder_is_read_by_one_worker_and_only_of_its_own_ledger(tmp_path, monkeypatch):
+    """Two that start at once share nothing; another database's jobs can't be settled here."""
+    own = Folder.make(tmp_path, uuid4())
+    left = Folder.make(tmp_path, uuid4())
+    left.leave()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(folders, "_prefix", lambda: "celeriac-other-")
+        foreign = Folder.make(tmp_path, uuid4())
+        foreign.leave()
+    (first,) = folders.left_behind(tmp_path)
+    assert (first.path, first.owner) == (left.path, left.owner)
+    assert list(folders.left_behind(tmp_path)) == []
+    first.remove()
+    old = time.time() - 2 * folders.KEPT
+    os.utime(foreign.path / "owner", (old, old))
+    assert list(folders.left_behind(tmp_path)) == []
+    assert list(tmp_path.iterdir()) == [own.path]
+    own.remove()
+
+
+# -- slots -----------------------------------------------------------------------------------
+
+
+def test_a_child_whose_file_is_removed_stays_watched_and_is_told(ward, boot):
+    """Its claim is seen in the file that nobody else can open any more."""
+    slot = FileSlot(boot.folder.path)
+    claim_id = uuid4()
+    ward.look()
+    shutil.rmtree(boot.folder.path)
+    slot.open(claim_id, [])
+    assert not slot.is_gone
+    ward.look()
+    assert [each.read().claim_id for each in boot.folder.wards.all()] == [claim_id]
+    assert boot.folder.is_whole
+    assert slot.is_gone
+    slot.abandon()
+
+
+def test_a_child_that_nobody_sees_takes_no_doorbell(boot, monkeypatch):
+    """It hands the jobs back and ends; once it is seen it works."""
+    returned = []
+    monkeypatch.setattr(worker, "_boot", boot)
+    monkeypatch.setattr(worker, "_desk", None)
+    monkeypatch.setattr(worker, "_slot", None)
+    monkeypatch.setattr(worker, "_PATIENCE", 0.1)
+    monkeypatch.setattr(doorbells.nudge, "returned", lambda ids: returned.extend(ids))
+    monkeypatch.setattr(worker.counts.process, "move_to", lambda store: None)
+    ids = [uuid4()]
+    with pytest.raises(WorkerShutdown):
+        doorbells.answer([str(each) for each in ids])
+    assert returned == ids
+    boot.folder.wards.all()[0].look(0.0)
+    assert worker.doorbell_desk().slot is worker._slot
+    worker.awake.forget()
+    worker._slot.abandon()
+
+
+# -- long jobs -------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_nothing_is_both_started_and_taken_back(boot, make_job, settings):
+    """Whichever comes first, the child's note of a start or the parent's halt, the other sees."""
+    first, second, third = (make_job("test.noop").id for _ in range(3))
+    claim_id, slot = uuid4(), FileSlot(boot.folder.path)
+    slot.open(claim_id, [first, second, third])
+    assert slot.start(first, 60)
+    (ward,) = boot.folder.wards.all()
+    assert ward.halt(claim_id).unstarted == [second, third]
+    assert not slot.start(second, 60)
+    assert ward.read().unstarted == [third]
+    slot.open(uuid4(), [first])
+    assert slot.start(first, 60)  # of another claim
+    slot.abandon()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_taken_back_is_no_lost_claim(ward, boot, make_job, declare, caplog):
+    """The child learns of it after the long job, and settles what is still its own."""
+    began, done = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        began.set()
+        done.wait(30)
+
+    declare(wait, "test.kind", timeout=60.0, hard_timeout=120.0)
+    jobs = [make_job("test.kind"), make_job("test.noop")]
+    slot = FileSlot(boot.folder.path)
+    desk = Desk(worker=boot.id, known=knowledge(), slot=slot)
+    with threads(1) as begin:
+        run = begin(lambda: execute.answer([job.id for job in jobs], desk=desk))
+        assert began.wait(10)
+        wait_until(lambda: ward.teller.tell() or _state(jobs[1]) == "queued")
+        done.set()
+        run.result(10)
+    slot.abandon()
+    assert [_state(job) for job in jobs] == ["succeeded", "queued"]
+    jobs[1].refresh_from_db()
+    assert jobs[1].attempt == 0
+    assert str(jobs[0].id) in jobs[1].wait_reason
+    assert "lost claim" not in caplog.text
+
+
+def _state(job):
+    return Job.objects.values_list("state", flat=True).get(pk=job.pk)
