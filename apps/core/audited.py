@@ -23,7 +23,8 @@ class AsksWhy(forms.Form):
 
     reason = forms.CharField(
         max_length=LONGEST,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        # a verb's dialog on the same page asks for its reason, too
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "id": "id_why"}),
         help_text="For the audit trail.",
     )
 

@@ -20,6 +20,7 @@ def test_a_secret_is_made_in_the_control_room(signed_in):
 
     signed_in.goto("/admin/api/serviceaccount/add/")
     signed_in.fill("input[name=name]", "billing")
+    signed_in.get_by_label("Reason").fill("a new service")
     signed_in.get_by_role("button", name="Save", exact=True).click()
     account = ServiceAccount.objects.get(name="billing")
     signed_in.goto(f"/admin/api/serviceaccount/{account.pk}/change/")

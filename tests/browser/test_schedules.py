@@ -32,9 +32,9 @@ def fires(page):
 def submit(page, verb, **fields):
     """Open a verb's dialog, fill it in and send it."""
     page.get_by_role("link", name=verb, exact=True).first.click()
-    page.locator("textarea[name=reason]").wait_for()
+    page.locator("#dialog textarea[name=reason]").wait_for()
     for name, value in fields.items():
-        page.fill(f"[name={name}]", value)
+        page.fill(f"#dialog [name={name}]", value)
     shot(page, verb.lower().replace(" ", "-"))
     page.get_by_role("button", name="Submit").click()
 
@@ -89,6 +89,7 @@ def test_an_edit_of_one_schedule_leaves_others_alone(signed_in):
     fires(page).get_by_text("02:30:00 CE").first.wait_for()
     page.fill("[name=cron]", "45 3 * * mon")
     fires(page).get_by_text(re.compile("^Mon .* 03:45:00 CE")).first.wait_for()
+    page.get_by_label("Reason").fill("the bank moved")
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_text("was changed successfully").wait_for()
     task.refresh_from_db()

@@ -12,6 +12,7 @@ from django.urls import path
 
 from apps.core import errorpages
 from config import urls
+from tests.integration.api.conftest import Caller, make_account, name_of
 
 handler400, handler403 = urls.handler400, urls.handler403
 handler404, handler500 = urls.handler404, urls.handler500
@@ -115,6 +116,18 @@ def test_who_met_a_reader_connects_anew_and_goes_on(visitor):
     assert visitor.post("/admin/login/", typed).status_code == 503
     connection.close_if_unusable_or_obsolete()  # as each request of a server begins
     assert visitor.post("/admin/login/", typed).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_api_that_met_a_reader_connects_anew_and_goes_on():
+    """Each caller is told when to try again; the next call finds the writer."""
+    caller = Caller(make_account())
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    met = caller.enqueue("test.noop")
+    assert (met.status_code, met["Retry-After"], name_of(met)) == (503, "5", "unavailable")
+    connection.close_if_unusable_or_obsolete()  # as each request of a server begins
+    assert caller.enqueue("test.noop").status_code == 201
 
 
 def test_only_pages_in_the_admins_frame_may_evaluate(visitor):
