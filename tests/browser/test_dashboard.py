@@ -8,6 +8,7 @@ from django.contrib.auth.models import Permission
 from playwright.sync_api import expect
 
 from apps.core import clock
+from apps.jobs.operating.dead import acknowledge
 from apps.ops.rollups import roll
 from tests.factories import JobFactory, UserFactory
 from tests.integration.ops.dashboard.support import ended, failed, minute
@@ -54,6 +55,19 @@ def drawn(page, times=1):
 def tile(page, name):
     """Return the number under a name."""
     return page.locator(".tile", has_text=name).locator("dd").first
+
+
+def test_nothing_old_stands_under_now_and_the_dead_ask_until_they_are_dealt_with(dashboard):
+    """Legends name their moment, the tile goes by what somebody has still to do."""
+    expect(dashboard.locator(".chart-when").first).to_have_text(re.compile(r"^latest, \d\d:\d\d$"))
+    dead_letters = dashboard.locator(".tile", has_text="Dead letters")
+    expect(dead_letters).to_have_class(re.compile("danger"))
+    expect(dashboard.locator("[data-part=attention]")).to_contain_text("1 job died since")
+    acknowledge(actor="ann", reason="known")
+    later(dashboard)
+    expect(dead_letters).to_contain_text("all dealt with", timeout=SOON)
+    expect(dead_letters).not_to_have_class(re.compile("danger"))
+    expect(dashboard.locator("[data-part=attention]")).not_to_contain_text("died since")
 
 
 def test_it_shows_what_happens_without_a_reload(dashboard):
