@@ -104,6 +104,7 @@ class Bench:
             "prefetch_trials": trials,
             "load_average_before_each_stage": self.loads,
             "breaker": self._beside("breaker", "1000" if self.options.quick else "10000"),
+            "tailed": self._tailed(),
             "door": self._beside("door", "1" if self.options.quick else "5"),
             "dashboard": self._dashboard(history=any(row.history for row in rows)),
             "schedules": self._schedules(),
@@ -161,6 +162,11 @@ class Bench:
         name, rows = ("celeriac_history", HISTORY) if history else ("celeriac", 20_000)
         self.ground.clear(BY_NAME[name])
         return self._beside("dashboard", str(rows), database=name)
+
+    def _tailed(self) -> Any:  # noqa: ANN401 what the module says of itself
+        """Measure how short jobs wait behind the long ones of their kind."""
+        self.ground.clear(BY_NAME["celeriac"])
+        return self._beside("tailed", "500" if self.options.quick else "2000")
 
     def _schedules(self) -> Any:  # noqa: ANN401 what the module says of itself
         """Measure beats over many schedules and return their figures."""

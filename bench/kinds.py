@@ -1,6 +1,9 @@
 """The kinds of the ledger's rows: the same handler, rung together and alone."""
 
+import time
+
 from bench import marks
+from bench.plan import LONG, SHORT, is_long
 from tasks.base import job
 
 
@@ -14,3 +17,10 @@ def touch(number: int) -> None:
 def touch_single(number: int) -> None:
     """Do the same, one id per doorbell."""
     marks.touch(number)
+
+
+@job("bench.tailed", queue="bench", timeout=60)
+def tailed(number: int) -> None:
+    """Say when, and take little time as a rule."""
+    marks.touch(number)
+    time.sleep(LONG if is_long(number) else SHORT)

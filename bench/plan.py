@@ -4,6 +4,14 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
+#: Seconds of a run of `bench.tailed`, and of one in so many.
+SHORT, LONG, EVERY = 0.002, 5.0, 500
+
+
+def is_long(number: int) -> bool:
+    """Return whether the job is one of the few that take long."""
+    return number % EVERY == EVERY // 2
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -99,6 +99,13 @@ def _show_beside(content: Mapping[str, Any], console: Console) -> None:
             f"{breaker['store_round_trips_per_call']:.2f} round trips per call",
             soft_wrap=True,
         )
+    if tailed := content.get("tailed"):
+        console.print(
+            f"a kind with a heavy tail ({tailed['long']} of {tailed['jobs']:,} jobs take "
+            f"{tailed['long_seconds']:g} s): short ones wait {tailed['short_wait_s_p50']:.2f} s "
+            f"(p99 {tailed['short_wait_s_p99']:.2f})",
+            soft_wrap=True,
+        )
     if dashboard := content.get("dashboard"):
         usual, week = dashboard["refresh"], dashboard["refresh_with_charts_7d"]
         console.print(

@@ -51,6 +51,8 @@ class Facts:
     holder: Job | None = None
     hold: Hold | None = None
     heir: Job | None = None
+    #: The job that runs of the claim in which this one waits for its turn.
+    ahead_in_claim: Job | None = None
     attempts: Sequence[Attempt] = ()
     audits: Sequence[Audit] = ()
     ahead: int = 0
@@ -109,16 +111,18 @@ def gather(job: Job, *, history: bool = True) -> Facts:
     queue, now = _queue(job)
     queued = job.state == State.QUEUED
     kind = registry.get(job.kind)
+    runner = _runner(job) if history or not queued else None
     return Facts(
         job=job,
         now=now,
         kind=kind,
         queue=queue,
         workers=_workers(job) if queued else (),
-        runner=_runner(job) if history or not queued else None,
+        runner=runner,
         holder=_holder(job) if queued else None,
         hold=_hold(kind) if queued else None,
         heir=_heir(job),
+        ahead_in_claim=_ahead_in_claim(job, runner),
         attempts=_attempts(job) if history and job.attempt else (),
         audits=audit.of("job", job.id, most=MOST_ATTEMPTS) if history else (),
         ahead=_ahead(job) if history and queued else 0,
@@ -151,6 +155,14 @@ def _heir(job: Job) -> Job | None:
     if job.superseded_by is None:
         return None
     return Job.objects.filter(pk=job.superseded_by).defer("args", "result").first()
+
+
+def _ahead_in_claim(job: Job, runner: Worker | None) -> Job | None:
+    """Return what its child is at, by the worker's last beat, where that is not this job."""
+    if runner is None or job.state != State.RUNNING or job.pk in runner.running:
+        return None
+    found = Job.objects.running().filter(pk__in=runner.running, claim_id=job.claim_id)
+    return found.defer("args", "result").first() if runner.running else None
 
 
 def _hold(kind: Kind | None) -> Hold | None:

@@ -9,7 +9,8 @@ from apps.jobs.explaining.words import Link, Step, Wait, ago, clock_time, span
 
 def reason(facts: Facts) -> Wait:
     """Return what there is to say about the run."""
-    return _lost(facts) or _stopping(facts) or _late(facts) or _at_work(facts)
+    found = _lost(facts) or _stopping(facts) or _behind(facts) or _late(facts)
+    return found or _at_work(facts)
 
 
 def _lost(facts: Facts) -> Wait | None:
@@ -60,6 +61,20 @@ def _stopping(facts: Facts) -> Wait | None:
     text = f"was asked{who} to stop at {clock_time(asked)}, and stops when its handler looks"
     wait = Step("Wait; a handler that never asks should_stop() runs to its end or its hard limit.")
     return Wait("stopping", text, by=by, because=False, steps=(wait,))
+
+
+def _behind(facts: Facts) -> Wait | None:
+    """Claimed with others in one doorbell, it waits for its turn: it does not run yet."""
+    first = facts.ahead_in_claim
+    if first is None:
+        return None
+    where = f" on {facts.runner.name}" if facts.runner else ""
+    text = f"is claimed behind job {first.id} ({first.kind}), which runs{where}"
+    step = Step(
+        "Nothing: it is put back, for another process to take, once its doorbell's time is over.",
+        page=Link(f"Job {first.id}", "admin:jobs_job_change", (str(first.id),)),
+    )
+    return Wait("claimed_behind", text, by=str(first.id), because=False, steps=(step,))
 
 
 def _late(facts: Facts) -> Wait | None:

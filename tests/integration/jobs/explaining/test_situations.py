@@ -17,7 +17,7 @@ from apps.jobs.dispatching.expire import expire
 from apps.jobs.dispatching.rescue import rescue
 from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from apps.jobs.explaining.words import clock_time
-from apps.jobs.models import Job
+from apps.jobs.models import Job, Worker
 from apps.jobs.running import execute
 from tests.factories import JobFactory
 from tests.factories_domain import PaymentFactory, age, capture_of, work
@@ -231,3 +231,14 @@ def test_there_are_no_others_that_the_page_leaves_without_a_sentence(read, worke
     for state in ("queued", "running", "succeeded", "dead", "cancelled"):
         page = read(JobFactory(state=state))
         assert page.sentence.startswith("It ")
+
+
+def test_a_job_that_waits_behind_another_of_its_claim_does_not_say_that_it_runs(read, worker):
+    """Only one of a doorbell runs at a time; the worker's beat says which."""
+    claim_id = uuid4()
+    run = {"state": "running", "attempt": 1, "claim_id": claim_id, "worker": worker}
+    first, second = (JobFactory(**run, started_at=clock.read()) for _ in range(2))
+    Worker.objects.update(running=[first.pk], claims=[claim_id])
+    behind = f"It is claimed behind job {first.pk} ({first.kind}), which runs on worker-"
+    assert read(second).sentence.startswith(behind)
+    assert read(first).sentence.startswith("It is running")

@@ -1,0 +1,67 @@
+"""How short jobs wait in a kind with a heavy tail: `python -m bench.tailed DIRECTORY JOBS`.
+
+A burst of JOBS jobs of one kind, each of 2 ms but one in some hundred of seconds, so that the
+mean promises doorbells of many and now and then one of them holds its neighbours up. What counts
+is when the short ones start, after their commit. The result goes to DIRECTORY/tailed.json.
+"""
+
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import django
+
+from bench.crew import Crew, wait_until
+from bench.marks import VARIABLE, Marks
+from bench.plan import LONG, is_long
+from bench.rows import Row
+
+ROW = Row("tailed", "ledger", 1.0, "a kind with a heavy tail", kind="bench.tailed")
+#: Jobs before the clock runs: the kind is known to be short then.
+WARM_UP = 200
+PATIENCE = 300.0
+
+
+def main(directory: Path, jobs: int) -> None:
+    """Measure and write the result."""
+    marks = Marks(directory / "marks", WARM_UP + jobs)
+    os.environ[VARIABLE] = str(marks.path)
+    django.setup()
+    with Crew(ROW, prefetch=1, directory=directory) as crew:
+        try:
+            result = measure(marks, jobs)
+        except Exception:
+            sys.stderr.write(crew.logs())
+            raise
+    (directory / "tailed.json").write_text(json.dumps(result))
+
+
+def measure(marks: Marks, jobs: int) -> dict[str, Any]:
+    """Return how long the short ones waited."""
+    from bench.sides import LedgerSide
+
+    side = LedgerSide(ROW)
+    side.wait_for_workers()
+    side.enqueue_many([each + 1 for each in marks.reserve(WARM_UP) if not is_long(each + 1)])
+    wait_until(side.is_settled, what="the warm-up ends")
+    numbers = marks.reserve(jobs)
+    committed = time.monotonic_ns()
+    side.enqueue_many(numbers)
+    wait_until(lambda: all(marks[each] for each in numbers), what="all ran", timeout=PATIENCE)
+    waits = [(marks[each] - committed) / 1e9 for each in numbers if not is_long(each)]
+    return {
+        "jobs": jobs,
+        "long": jobs - len(waits),
+        "long_seconds": LONG,
+        "short_wait_s_p50": round(statistics.median(waits), 3),
+        "short_wait_s_p99": round(statistics.quantiles(waits, n=100)[98], 3),
+        "short_wait_s_max": round(max(waits), 3),
+    }
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
