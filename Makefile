@@ -1,6 +1,6 @@
 # `make help` lists the commands. A file target makes the virtual environment: instant when it is there.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt up migrate server worker dispatcher beat flower shell manage bench model screenshots audit clean
+.PHONY: help setup demo test lint fmt up migrate server worker dispatcher beat flower shell manage bench model chaos screenshots audit clean
 
 PYTHON := .venv/bin/python
 RUN := $(PYTHON) -m sandbox.run
@@ -76,6 +76,9 @@ bench: $(SETUP)  ## Measure, print the table, write bench/results/latest.json
 
 model: $(SETUP)  ## Explore the protocol's model and its mutants
 	@$(PYTHON) -m tests.model
+
+chaos: $(SETUP)  ## Throw faults at the platform under load, print the table, write the result file
+	@$(PYTHON) -m tests.chaos $(ARGS)
 
 screenshots: $(SETUP)  ## Take pictures of the control room's pages into docs/screenshots
 	@$(PYTHON) -m sandbox.pictures $(ARGS)

@@ -7,6 +7,7 @@ import pytest
 import redis
 from hypothesis import settings
 
+from tests.support import valkey_keys
 from tests.support.processes import UNCOVERED, Processes
 from tests.support.servers import Running
 
@@ -40,6 +41,17 @@ def valkey_server():
 
 
 @pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Make the test database, and keep what `migrate` wrote into it."""
+    from tests.support import rows
+
+    with django_db_blocker.unblock():
+        rows.remember(django_db_blocker)
+    yield
+    rows.forget()
+
+
+@pytest.fixture(scope="session")
 def database_url(django_db_setup):
     """Return the test database's URL, for processes of their own."""
     from django.db import connection
@@ -61,13 +73,18 @@ def process_env(database_url, run_directory):
     }
 
 
+@pytest.fixture(autouse=True)
+def _emptied_valkey():
+    """Empty Valkey after each test, once everything else of it has ended."""
+    yield
+    valkey_keys.empty()
+
+
 @pytest.fixture
 def broker():
-    """Yield a client of the broker, emptied before and after the test."""
+    """Yield a client of the broker, which is empty."""
     with redis.Redis.from_url(os.environ["BROKER_URL"], socket_timeout=5) as client:
-        client.flushall()
         yield client
-        client.flushall()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MIDDLEWARE = [name for name in MIDDLEWARE if "whitenoise" not in name]
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="sk_test_sandbox")
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.app"]
-JOBS_MODULES = [*JOBS_MODULES, "tests.kinds", "tests.app.moved"]
+JOBS_MODULES = [*JOBS_MODULES, "tests.kinds", "tests.app.moved", "tests.chaos.kinds"]
 # Below what the tests remove.
 JOBS_SLOT_DIRECTORY = env.str("JOBS_SLOT_DIRECTORY", default=gettempdir())
 PUBLIC_URL = "https://shop.example"

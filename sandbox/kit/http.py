@@ -63,6 +63,9 @@ class Response:
         return cls(status, body, {"Content-Type": "application/json", **named})
 
 
+#: How the names of threads begin that serve a connection, or wait for its next request.
+KEPT_ALIVE = "connection to"
+
 type Answer = Response | Hangup
 type Handler = Callable[[Request], Answer]
 
@@ -154,6 +157,7 @@ class LoopbackServer(ThreadingHTTPServer):
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 socketserver's signature
         """Keep the connection on the books while it is served."""
+        threading.current_thread().name = f"{KEPT_ALIVE} {self.url}"
         self._open[threading.current_thread()] = request
         try:
             super().process_request_thread(request, client_address)

@@ -7,6 +7,7 @@ import pytest
 from apps.breakers import registry
 from sandbox.gateway import running_gateway
 from sandbox.mailsink import running_mailsink
+from tests.support.leftovers import watch
 
 
 def gateway_state(control):
@@ -34,12 +35,14 @@ def mailsink_state(control):
 @pytest.fixture(scope="session")
 def _gateway_server():
     with running_gateway() as running:
+        watch("_gateway_server", lambda: gateway_state(running.control))
         yield running
 
 
 @pytest.fixture(scope="session")
 def _mailsink_server():
     with running_mailsink() as running:
+        watch("_mailsink_server", lambda: mailsink_state(running.control))
         yield running
 
 

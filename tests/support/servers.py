@@ -26,6 +26,11 @@ class Running:
     #: Where this process keeps data and logs; removed at the end.
     directory = ROOT / ".local" / "tests" / f"{os.getpid()}-{secrets.token_hex(4)}"
 
+    @classmethod
+    def servers(cls):
+        """Return the servers that are ours."""
+        return [server for server in (cls.postgres, cls.valkey) if server is not None]
+
 
 def needs_servers(config):
     """Say whether this process will run tests."""
@@ -70,7 +75,6 @@ def pytest_load_initial_conftests(early_config):
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config):
     """Stop the servers and whatever else this process started."""
-    for server in (Running.postgres, Running.valkey):
-        if server is not None:
-            server.stop()
+    for server in Running.servers():
+        server.stop()
     keeper.close()

@@ -28,10 +28,12 @@ def desk(db):
 
 @pytest.fixture
 def server(desk):
-    """Return the loop of that dispatcher, of which each turn is the test's."""
-    server = Server(desk.dispatcher, Listener())
+    """Yield the loop of that dispatcher, of which each turn is the test's."""
+    listener = Listener()
+    server = Server(desk.dispatcher, listener)
     server._turn(Nudge())  # it reads who works
-    return server
+    yield server
+    listener.close()
 
 
 def turn(desk, server, after=0.05, news=False):

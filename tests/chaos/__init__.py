@@ -1,0 +1,1 @@
+"""Faults thrown at the real platform under load, and what they cost: `make chaos`."""
