@@ -108,6 +108,8 @@ class RobustChannel:
         try:
             bind(exchange, *args)
         except ResponseError as error:
+            if is_full(error):  # what lies in the queues can be taken, which is what makes room
+                return
             if not is_wrong_type(error):
                 raise
             self._clear(self._binding_keys(exchange), "set", error)
@@ -229,6 +231,11 @@ def _check_mail(data: bytes, decode_body: Callable[..., Any]) -> None:
 def is_wrong_type(error: ResponseError) -> bool:
     """Say whether a key held something of another kind than the command takes."""
     return str(error).startswith("WRONGTYPE") or "wrong kind of value" in str(error)
+
+
+def is_full(error: ResponseError) -> bool:
+    """Say whether the server has no memory for what is written."""
+    return "OOM" in str(error) or "maxmemory" in str(error)
 
 
 def is_unfit(error: ResponseError) -> bool:

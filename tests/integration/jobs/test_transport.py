@@ -55,6 +55,7 @@ MESSAGES = st.builds(
     broken(HEADERS),
     broken(PROPERTIES),
 )
+OPTIONS = {"ack_emulation": False, "socket_timeout": 5}
 ITEMS = st.binary(max_size=40) | VALUES.map(json.dumps) | MESSAGES
 
 
@@ -62,7 +63,9 @@ ITEMS = st.binary(max_size=40) | VALUES.map(json.dumps) | MESSAGES
 def consumer(request):
     """Yield a connection that consumes a queue, and the list of what arrived."""
     url = os.environ["BROKER_URL"]
-    with Connection(url, transport_options={"ack_emulation": request.param}) as connection:
+    with Connection(
+        url, transport_options={**OPTIONS, "ack_emulation": request.param}
+    ) as connection:
         arrived = []
         queue = Queue("fuzzed", no_declare=True)
         with connection.Consumer(
@@ -127,3 +130,47 @@ def test_a_broker_without_writes_is_no_broker(broker):
         broker.execute_command("CONFIG", "SET", "min-replicas-to-write", "0")
     with Connection(os.environ["BROKER_URL"]) as connection:
         connection.connect()
+
+
+def test_a_full_broker_can_be_emptied(broker):
+    """A worker that starts then takes what lies there, which makes room again."""
+    broker.lpush("default", task())
+    broker.execute_command("CONFIG", "SET", "maxmemory", "1")
+    try:
+        with Connection(os.environ["BROKER_URL"], transport_options=OPTIONS) as connection:
+            taken = []
+            with connection.Consumer([Queue("default", durable=True)], on_message=taken.append):
+                connection.drain_events(timeout=5)
+            assert len(taken) == 1
+    finally:
+        broker.execute_command("CONFIG", "SET", "maxmemory", "0")
+
+
+@pytest.mark.parametrize(
+    ("away", "back"),
+    [
+        (("CONFIG", "SET", "requirepass", "secret"), ("CONFIG", "SET", "requirepass", "")),
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+        (
+            ("CONFIG", "SET", "min-replicas-to-write", "1"),
+            ("CONFIG", "SET", "min-replicas-to-write", "0"),
+        ),
+    ],
+)
+def test_a_broker_that_refuses_is_tried_until_it_no_longer_does(broker, away, back):
+    """Whatever word it has for it, it is an outage."""
+    refusals = []
+
+    def note(error, interval):
+        refusals.append(error)
+        broker.execute_command(*back)
+
+    broker.execute_command(*away)
+    try:
+        connection = Connection(os.environ["BROKER_URL"], transport_options=OPTIONS)
+        connection.ensure_connection(note, 5)
+        assert connection.connected
+        assert len(refusals) == 1
+        connection.release()
+    finally:
+        broker.execute_command(*back)
