@@ -136,9 +136,12 @@ def _say_nothing_came_of_it(jobs: list[UUID], runs: list[Run]) -> NoReturn:
 
 
 def _summary(runs: list[Run]) -> str | None:
+    for run in runs:
+        if run.settled is None or run.settled.state is not State.SUCCEEDED:
+            break
+    else:
+        return None  # almost always, so it must cost next to nothing
     states = Counter(run.settled.state for run in runs if run.settled)
-    if len(states) == 1 and State.SUCCEEDED in states:
-        return None
     return ", ".join(f"{count} {state or 'refused'}" for state, count in states.items())
 
 

@@ -133,7 +133,7 @@ def _run_one(run: Run, runs: list[Run], desk: Desk) -> bool:
         return False
     desk.used = True
     perform(run)
-    if run.outcome and run.outcome.verb in (Verb.SNOOZE, Verb.STOP):
+    if run.outcome and run.outcome.verb is not Verb.COMPLETE:
         _lay_to_stop(run)
     desk.surroundings.set_back()
     desk.times.add(run.kind.name, run.ended_at - run.started_at)
@@ -170,7 +170,9 @@ def _lay_to_stop(run: Run) -> None:
     A cancel that somebody asked for overtakes it when it is settled.
     """
     outcome = run.outcome
-    if outcome and not outcome.circuit and current.was_told_of_stop(run.claim_id, run.job.id):
+    if outcome is None or outcome.circuit or outcome.verb not in (Verb.SNOOZE, Verb.STOP):
+        return
+    if current.was_told_of_stop(run.claim_id, run.job.id):
         said = outcome.reason if outcome.verb is Verb.SNOOZE else ""
         run.outcome = outcomes.stopped(outcome.delay, said)
 

@@ -16,6 +16,7 @@ from apps.jobs.running.claim import claim
 from apps.jobs.running.desk import Desk, knowledge
 from apps.jobs.running.slots import FileSlot
 from tests.support.processes import wait_until
+from tests.support.slots import traces
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -163,8 +164,8 @@ def test_a_handler_that_outlasts_the_grace_is_laid_to_the_deploy(make_job, desk,
     slot.open(claim_id, [job.id])
     slot.start(job.id, 0.0)
     slot.abandon()
-    (trace,) = watch.traces(tmp_path)
-    assert watch.bury(tmp_path, trace, reason="killed", blameless=True)
+    (trace,) = traces(tmp_path)
+    assert watch.bury(trace, reason="killed", blameless=True)
     job.refresh_from_db()
     assert (job.state, job.failures, job.losses, job.wait_reason) == ("queued", 0, 0, STOPPED)
     assert any(line.startswith("Run 1 was cut short") and STOPPED in line for line in told(job))
