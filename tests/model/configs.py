@@ -140,8 +140,8 @@ FULL = (
     _more(LOCK, child=1),
     _more(POISON_CHILD, flush=1, dispatcher=1),
     _more(POISON_WORKER, flush=1, dispatcher=1),
-    _more(CUTS, failover=2, child=1),
     _more(OPERATOR, failover=1, pause=0, release=1),
+    _more(CUTS, failover=2, child=1),
     Heartbeat(faults=2),
     HALTING,
 )
