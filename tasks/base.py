@@ -1,6 +1,6 @@
 """`@job`: a function becomes a kind of the ledger and a Celery task of that name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -74,6 +74,8 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
         **options: Any,  # noqa: ANN401 Celery's options
     ) -> AsyncResult:
         """Write a job; what the ledger can't honour is refused with the alternative."""
+        if not (isinstance(args, list | tuple | None) and isinstance(kwargs, Mapping | None)):
+            raise InvalidArgs(f"{self.name}: args is a list or tuple, kwargs a mapping.")
         chosen = celery_options.translate(
             self.name, countdown=countdown, eta=eta, expires=expires, options=options
         )

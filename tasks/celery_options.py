@@ -41,18 +41,18 @@ def translate(
     kind: str,
     *,
     countdown: float | None,
-    eta: datetime | None,
-    expires: float | str | datetime | None,
+    eta: str | datetime | None,
+    expires: float | str | datetime | timedelta | None,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return enqueue()'s options; InvalidOption names what to do instead."""
     chosen: dict[str, Any] = {}
     if countdown is not None:
-        chosen["delay"] = timedelta(seconds=max(0.0, countdown))  # one that has passed is now
+        chosen["delay"] = _span(kind, "countdown", countdown)
     if eta is not None:
-        chosen["run_at"] = aware(eta)
+        chosen["run_at"] = _moment(kind, "eta", eta)
     if expires is not None:
-        chosen["expires_at"] = _moment(expires)
+        chosen["expires_at"] = _expiry(kind, expires)
         if chosen["expires_at"] == NOW:  # whenever it was to start, it never does
             chosen = {"expires_at": NOW}
     given = dict(options)
@@ -86,11 +86,28 @@ def _remedy(name: str) -> str:
     return f"is unknown: did you mean {near[0]!r}?" if near else "is unknown: leave it out"
 
 
-def _moment(expires: float | str | datetime) -> datetime | timedelta:
+def _expiry(kind: str, expires: object) -> datetime | timedelta:
     """Return when, or in how long; what has passed is now, as Celery has it."""
-    if isinstance(expires, str):
-        expires = datetime.fromisoformat(expires)
-    if isinstance(expires, datetime):
-        moment = aware(expires)
+    if isinstance(expires, str | datetime):
+        moment = _moment(kind, "expires", expires)
         return moment if moment > datetime.now(UTC) else NOW
-    return timedelta(seconds=max(0.0, expires))
+    return _span(kind, "expires", expires)
+
+
+def _moment(kind: str, name: str, value: object) -> datetime:
+    """Return a moment, which may be written in ISO 8601."""
+    try:
+        return aware(value if isinstance(value, datetime) else datetime.fromisoformat(str(value)))
+    except ValueError:
+        raise InvalidOption(f"{kind}.apply_async({name}={value!r}) is no moment.") from None
+
+
+def _span(kind: str, name: str, value: object) -> timedelta:
+    """Return how long; what has passed is now."""
+    try:
+        span = value if isinstance(value, timedelta) else timedelta(seconds=value)  # type: ignore[arg-type]  # or it is refused
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidOption(
+            f"{kind}.apply_async({name}={value!r}) is no number of seconds that can be waited for."
+        ) from None
+    return max(NOW, span)

@@ -67,6 +67,8 @@ def take_in(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:  #
             if not isinstance(error, EnqueueBusy):
                 _refuse(task, error)
         except Exception as error:
+            if isinstance(error, TypeError | ValueError | AttributeError):
+                _refuse(task, error)  # its headers are not what Celery writes
             if not is_away(error):
                 raise
             connection.close()

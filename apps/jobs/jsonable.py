@@ -7,12 +7,13 @@ beyond 64 bits and deep nesting are where JSON's readers begin to differ.
 import json
 import math
 import re
-from collections import abc
+from collections import abc, deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from datetime import datetime, time, timezone, tzinfo
 from decimal import Decimal
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, NewType, TypeAliasType, Union, get_args, get_origin
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -54,11 +55,16 @@ def _with_zone(value: Any, handler: Callable[[Any], Any]) -> Any:  # noqa: ANN40
 def _in_zone(value: Any, handler: Callable[[Any], Any]) -> Any:  # noqa: ANN401 pydantic's protocol
     if not (isinstance(value, str) and value.endswith("]")):
         return handler(value)
-    moment, _, name = value[:-1].partition("[")
+    text, _, name = value[:-1].partition("[")
     try:
-        return handler(moment).astimezone(ZoneInfo(name))
-    except (ZoneInfoNotFoundError, ValueError) as error:
+        zone = ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # zoneinfo's ways to say no
         raise ValueError(f"names the time zone {name!r}, which is not known here") from error
+    moment = handler(text)
+    try:
+        return moment.astimezone(zone) if moment.tzinfo else moment.replace(tzinfo=zone)
+    except OverflowError as error:
+        raise ValueError(f"is beyond the years 1 to 9999 in {name}") from error
 
 
 #: A moment whose zone has a name keeps it, as RFC 9557 writes it.
@@ -84,13 +90,18 @@ _PLAIN = frozenset((str, int, float, bool, type(None), UUID, Decimal))
 _ONCE = (abc.Iterator, abc.Generator, abc.AsyncIterable, abc.AsyncIterator, abc.AsyncGenerator)
 
 
-def strict(hint: Any) -> Any:  # noqa: ANN401 a type hint
+def strict(hint: Any, within: tuple[Any, ...] = ()) -> Any:  # noqa: ANN401 a type hint
     """Return `hint` with every open place in it closed to JSON values.
 
-    Raises TypeError for what can be read only once.
+    Raises TypeError for what can be read only once. `within` are the aliases that it stands in: one
+    that names itself stays a name.
     """
+    if isinstance(hint, NewType):
+        return strict(hint.__supertype__, within)
+    if isinstance(hint, TypeAliasType):
+        return hint if hint in within else strict(hint.__value__, (*within, hint))
     if hint in _CONCRETE:
-        return strict(_CONCRETE[hint])
+        return strict(_CONCRETE[hint], within)
     if hint in (set, frozenset):
         return Annotated[hint, WrapSerializer(_in_order)]
     if isinstance(hint, type) and hint in _BARE:
@@ -101,13 +112,13 @@ def strict(hint: Any) -> Any:  # noqa: ANN401 a type hint
     if hint in _ONCE or origin in _ONCE:
         raise TypeError(f"{hint} can be read only once, and a job may run again: use a list.")
     if origin in _CONCRETE:
-        return strict(_CONCRETE[origin][parts])
+        return strict(_CONCRETE[origin][parts], within)
     if origin is Annotated:
-        return Annotated[(strict(parts[0]), *parts[1:])]
+        return Annotated[(strict(parts[0], within), *parts[1:])]
     if origin in (Union, UnionType):
-        return Union[tuple(strict(part) for part in parts)]  # noqa: UP007 made at run time
+        return Union[tuple(strict(part, within) for part in parts)]  # noqa: UP007 made at run time
     if origin in (list, dict, tuple, set, frozenset):
-        closed = origin[tuple(strict(part) for part in parts)]
+        closed = origin[tuple(strict(part, within) for part in parts)]
         return Annotated[closed, WrapSerializer(_in_order)] if _is_set(origin) else closed
     return hint
 
@@ -136,24 +147,38 @@ def is_same(went: Any, came: Any) -> bool:  # noqa: ANN401 any two values
     if kind in _PLAIN:
         return bool(went == came)
     if kind is dict:  # by hand: every call of enqueue comes by
-        for key, item in came.items():
-            if key not in went or not is_same(went[key], item):
+        for (name, before), (key, item) in zip(went.items(), came.items(), strict=False):
+            if not (is_same(name, key) and is_same(before, item)):
                 return False
         return len(went) == len(came)
+    return _is_same_value(went, came)
+
+
+def _is_same_value(went: Any, came: Any) -> bool:  # noqa: ANN401 two values of one type
     match came:
-        case list() | tuple():
-            return len(went) == len(came) and all(map(is_same, went, came))
+        case list() | tuple() | deque():
+            whole = getattr(went, "maxlen", None) == getattr(came, "maxlen", None)
+            return whole and len(went) == len(came) and all(map(is_same, went, came))
+        case set() | frozenset():
+            own = {item: item for item in went}
+            return bool(went == came) and all(is_same(own[item], item) for item in came)
         case datetime():
             same_zone = _is_same_zone(went.tzinfo, came.tzinfo)
             return (
                 same_zone
                 and went.replace(tzinfo=None) == came.replace(tzinfo=None)
-                and (went.utcoffset() == came.utcoffset())
+                and went.utcoffset() == came.utcoffset()
+                and (came.tzinfo is not None or went.fold == came.fold)
             )
         case time():
-            return went == came and _is_same_zone(went.tzinfo, came.tzinfo)
+            same_zone = _is_same_zone(went.tzinfo, came.tzinfo)
+            return went == came and same_zone and went.fold == came.fold
         case BaseModel():
             return bool(went == came) and is_same(vars(went), vars(came))
+        case _ if is_dataclass(came):
+            names = [field.name for field in fields(came)]
+            pairs = ((getattr(went, name), getattr(came, name)) for name in names)
+            return bool(went == came) and all(is_same(*pair) for pair in pairs)
         case _:
             return bool(went == came)
 

@@ -40,8 +40,7 @@ class Veil:
 
     def text(self, value: str) -> str:
         """Return a text, such as an error or a traceback, that may be shown."""
-        pattern = encodings.pattern(self.secrets) if value else None
-        return pattern.sub(MASK, value) if pattern else value
+        return encodings.finder(self.secrets).sub(MASK, value) if value and self.secrets else value
 
     def _value(self, value: Any) -> Any:  # noqa: ANN401 any JSON value
         if not self.secrets:

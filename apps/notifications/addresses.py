@@ -1,5 +1,6 @@
 """One spelling for each address: the one that every row, list and look-up uses."""
 
+import re
 import unicodedata
 from email.utils import parseaddr
 
@@ -11,6 +12,10 @@ from apps.notifications.errors import InvalidRecipients
 
 #: As much as a column takes; longer ones are no addresses by RFC 5321 either.
 LONGEST = 254
+#: As much as stands before the @, by the same book.
+LONGEST_LOCAL = 64
+#: What needs no quotes.
+_ATOMS = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)
 
 
 def normalise(address: str) -> str:
@@ -21,8 +26,14 @@ def normalise(address: str) -> str:
     """
     text = unicodedata.normalize("NFC", address.strip())
     local, at, domain = _bare(text).rpartition("@")
+    local = _unquoted(local)
+    if not local.isascii() or len(local) > LONGEST_LOCAL:
+        raise InvalidRecipients(
+            f"{address!r} is no address: before its @ stand at most {LONGEST_LOCAL} letters of "
+            "ASCII."
+        )
     try:
-        spelling = f"{_unquoted(local).lower()}{at}{_in_dns(domain)}"
+        spelling = f"{local.lower()}{at}{_in_dns(domain)}"
         validate_email(spelling)
     except (ValidationError, idna.IDNAError) as error:
         raise InvalidRecipients(f"{address!r} is no address.") from error
@@ -40,9 +51,8 @@ def _bare(text: str) -> str:
 
 def _unquoted(local: str) -> str:
     """Return a local part without quotes that mean nothing: `"anna"` is `anna`."""
-    inner = local[1:-1]
     is_quoted = len(local) > 2 and local[0] == local[-1] == '"'
-    return inner if is_quoted and inner.replace(".", "").replace("-", "").isalnum() else local
+    return local[1:-1] if is_quoted and _ATOMS.fullmatch(local[1:-1]) else local
 
 
 def _in_dns(domain: str) -> str:

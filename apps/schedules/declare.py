@@ -61,6 +61,10 @@ def declarations() -> dict[str, Declaration | InvalidSchedule]:
             fields = {**DEFAULTS, "task": kind.name, "when": kind.schedule}
             found[kind.name] = _or_why_not(kind.name, lambda fields=fields: fields)  # type: ignore[misc]  # bound now
     for name, entry in entries.items():
+        if not (isinstance(name, str) and name.isprintable()):
+            shown = ascii(name)
+            found[shown] = InvalidSchedule(f"{shown}: the name of an entry is printable text.")
+            continue
         found[name] = _or_why_not(name, lambda name=name, entry=entry: fields_of(name, entry))  # type: ignore[misc]  # bound now
     return dict(sorted(found.items()))
 

@@ -65,8 +65,10 @@ def fields_of(name: str, entry: object) -> dict[str, Any]:
         raise InvalidSchedule(f"{name}: an entry is a mapping with task and schedule.")
     errors: dict[str, str] = {}
     for key in ("task", "schedule"):
-        if not entry.get(key):
+        if entry.get(key) in (None, ""):
             errors[key] = "is missing"
+    if getattr(entry.get("schedule"), "relative", False):
+        errors["schedule"] = f"can't be relative: {_INSTEAD['relative']}"
     _refuse_unknown(entry, _KEYS, errors)
     options = entry.get("options") or {}
     if isinstance(options, Mapping):
@@ -75,7 +77,7 @@ def fields_of(name: str, entry: object) -> dict[str, Any]:
         errors["options"], options = "must be a mapping", {}
     fields = {**DEFAULTS, **_of_options(str(entry.get("task")), options, errors)}
     for key in ("enabled", "one_off", "description"):
-        fields[key] = entry.get(key, fields[key])
+        fields[key] = fields[key] if entry.get(key) is None else entry[key]
     for key in ("start_time", "expires"):
         fields[key] = _moment(key, entry.get(key), errors)
     for key, shape in (("args", list | tuple), ("kwargs", Mapping)):
@@ -94,9 +96,9 @@ def _refuse_unknown(
     given: Mapping[str, Any], known: set[str], errors: dict[str, str], prefix: str = ""
 ) -> None:
     for key, value in given.items():
-        if key in known - {"relative"} or (prefix and key in _HARMLESS) or not value:
+        if key in known - {"relative"} or (prefix and key in _HARMLESS):
             continue
-        if key == "serializer" and value == "json":
+        if (key in _INSTEAD and not value) or (key == "serializer" and value in (None, "json")):
             continue
         near = get_close_matches(str(key), known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "leave it out"
@@ -104,11 +106,14 @@ def _refuse_unknown(
 
 
 def _of_options(task: str, options: Mapping[str, Any], errors: dict[str, str]) -> dict[str, Any]:
-    found = {key: options[key] for key in _OPTIONS - {"expires"} if options.get(key) is not None}
-    if options.get("expires") is not None:
-        found["expire_seconds"] = options["expires"]
-    if "expire_seconds" in found:
-        found["expire_seconds"] = _span(found["expire_seconds"], errors)
+    found = {key: options[key] for key in _OPTIONS if options.get(key) not in (None, "")}
+    if {"expires", "expire_seconds"} <= found.keys():
+        errors["options.expire_seconds"] = "says the same as expires: leave one out"
+    span = found.pop("expires", found.pop("expire_seconds", None))
+    if span is not None:
+        found["expire_seconds"] = _span(span, errors)
+    if not (isinstance(found.get("priority", 0), int) and found.get("priority", 0) >= 0):
+        errors["options.priority"] = f"is a whole number of 0 or more, not {found['priority']!r}"
     if registry.get(task) is not None:
         for key in _OF_MESSAGES:
             if found.get(key):
@@ -137,4 +142,8 @@ def _moment(key: str, value: object, errors: dict[str, str]) -> str | None:
         errors[key] = f"is a datetime, not {value!r}{hint}"
         return None
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat()
+    try:
+        return aware.astimezone(UTC).isoformat()
+    except OverflowError:
+        errors[key] = f"is beyond the years 1 to 9999 in UTC: {value!r}"
+        return None

@@ -6,11 +6,12 @@ its declaration only while the row still says what was declared before.
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django_celery_beat.models import (
     ClockedSchedule,
@@ -22,6 +23,7 @@ from django_celery_beat.models import (
 
 from apps.core import audit
 from apps.jobs import registry
+from apps.jobs.jsonable import problems_in
 from apps.schedules import declare
 from apps.schedules.calls import call_of
 from apps.schedules.declare import POLICY, Declaration, degrees
@@ -86,19 +88,34 @@ def sync(*, actor: object = None) -> list[Change]:
 
 
 def _checked(one: Declaration | InvalidSchedule) -> Declaration | InvalidSchedule:
-    """Return the declaration, or why it could never fire."""
+    """Return the declaration as the row will have it, or why it could never be or fire."""
     if isinstance(one, InvalidSchedule):
         return one
     task = PeriodicTask(name=one.name)
     try:
         _assign(task, {name: value for name, value in one.row.items() if name != "when"})
+        _check_fields(task, one.row)
         call_of(task)
-        for moment in ("start_time", "expires"):
+        for moment in _MOMENTS:
             check_moment(moment, getattr(task, moment))
     except InvalidSchedule as error:
         named = error.message.startswith(one.name)
         return error if named else InvalidSchedule(f"{one.name}: {error.message}")
-    return one
+    plain = {name: getattr(task, name) for name in DEFAULTS.keys() - _JSON - _MOMENTS}
+    return replace(one, row=one.row | plain)
+
+
+def _check_fields(task: PeriodicTask, row: dict[str, Any]) -> None:
+    """Refuse what the table would refuse, which would stop all the others, too."""
+    problems = problems_in(row)
+    if not problems:
+        try:
+            task.clean_fields(exclude=(*RELATED, "priority"))  # call_of's
+        except ValidationError as error:
+            problems = {name: " ".join(said) for name, said in error.message_dict.items()}
+    if problems:
+        text = "; ".join(f"{name}: {why}" for name, why in problems.items())
+        raise InvalidSchedule(f"{task.name}: {text}", errors=problems)
 
 
 def _rename(wanted: dict[str, Declaration]) -> None:

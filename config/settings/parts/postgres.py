@@ -1,6 +1,7 @@
 """DATABASE_URL, read: what it says wins over every default."""
 
 import json
+import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
@@ -82,7 +83,7 @@ def _query(query: str) -> tuple[dict[str, Any], dict[str, Any]]:
         elif name == "pool":
             options[name] = _pool(place, text)
         else:
-            options[key] = int(text) if text.isdecimal() else text
+            options[key] = int(text) if re.fullmatch("0|[1-9][0-9]*", text) else text
     return said, options
 
 

@@ -509,3 +509,18 @@ def test_a_kind_that_is_sent_by_name_is_a_row(kind, sender):
         sender.send_task("test.door", kwargs={"nmae": 1})
     with pytest.raises(InvalidOption, match="link"):
         sender.send_task("test.door", ["x"], link=[sender.signature("other")])
+
+
+@pytest.mark.parametrize("word", ["countdown", "expires"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "soon", b"5"])
+def test_what_is_no_time_to_wait_is_refused_by_name(kind, word, value):
+    """Not read as now."""
+    task = kind(nothing)
+    with pytest.raises(InvalidOption, match=word):
+        task.apply_async(**{word: value})
+
+
+def test_arguments_of_a_wrong_shape_are_refused(kind):
+    """A text is no list of its letters."""
+    with pytest.raises(InvalidArgs, match="args is a list"):
+        app.send_task(kind(lambda a, b: a).name, "ab")

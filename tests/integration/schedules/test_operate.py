@@ -1,9 +1,10 @@
 import io
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from celery.schedules import crontab, solar
+from celery.schedules import schedule as every
 from django.core.management import CommandError, call_command
 from django_celery_beat.clockedschedule import clocked
 from django_celery_beat.models import PeriodicTask
@@ -316,6 +317,15 @@ def test_each_key_of_an_entry_is_honoured(settings, extra, values):
         ({"args": "x"}, "args must be a list"),
         ({"schedule": "daily"}, "a schedule is a crontab"),
         ({"schedule": -5}, "a schedule is a crontab"),
+        ({"options": {"priority": -1}}, "priority"),
+        ({"options": {"priority": "high"}}, "priority"),
+        ({"options": {"expires": 10**12}}, "expire_seconds"),
+        ({"options": {"expires": 5, "expire_seconds": 9}}, "expire_seconds"),
+        ({"enabled": "no"}, "enabled"),
+        ({"enbled": False}, "did you mean 'enabled'"),
+        ({"description": "a\x00b"}, "NUL"),
+        ({"start_time": datetime.max.replace(tzinfo=timezone(-timedelta(hours=5)))}, "start_time"),
+        ({"schedule": every(30, relative=True)}, "relative"),
     ],
 )
 def test_a_bad_entry_is_named_and_the_others_are_written(settings, extra, words):
@@ -330,6 +340,15 @@ def test_a_bad_entry_is_named_and_the_others_are_written(settings, extra, words)
     assert "a mapping" in changes["worse"].error
     assert PeriodicTask.objects.get(name="bad").enabled
     assert PeriodicTask.objects.get(name="bad").task == "test.note"
+
+
+@pytest.mark.parametrize("name", ["x" * 201, "", 5, None, "a\x00", "half \ud800"])
+def test_an_entry_of_an_impossible_name_stops_no_other(settings, name):
+    """The name is refused, and shown so that any terminal can print it."""
+    settings.CELERY_BEAT_SCHEDULE = {name: NOTE, "good": NOTE}
+    done = {change.name: change.done for change in sync()}
+    assert done.pop("good") == "created"
+    assert "refused" in done.values()
 
 
 def test_the_command_names_what_it_refused_and_fails(settings):

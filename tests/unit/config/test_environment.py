@@ -111,6 +111,7 @@ def test_what_the_databases_url_says_wins():
     )
     assert database_settings(f"{POSTGRES}?conn_max_age=None")["CONN_MAX_AGE"] is None
     assert database_settings(POSTGRES, prepared=False)["OPTIONS"]["prepare_threshold"] is None
+    assert database_settings(f"{POSTGRES}?options=0123")["OPTIONS"]["options"] == "0123"
     pooled = database_settings(f"{POSTGRES}?pool=TRUE")
     assert (pooled["CONN_MAX_AGE"], pooled["OPTIONS"]["pool"]) == (0, True)
     sized = database_settings(POSTGRES + '?pool={"min_size":2}')

@@ -24,6 +24,8 @@ from apps.notifications.errors import InvalidRecipients
         ("anna@\uff53hop\u3002example", "anna@shop.example"),
         ("anna@faß.example", "anna@xn--fa-hia.example"),
         ("anna@[127.0.0.1]", "anna@[127.0.0.1]"),
+        ('"anna+tag"@shop.example', "anna+tag@shop.example"),
+        ('"an_na"@shop.example', "an_na@shop.example"),
     ],
 )
 def test_every_spelling_of_an_address_is_kept_as_one(written, kept):
@@ -47,6 +49,7 @@ def test_every_spelling_of_an_address_is_kept_as_one(written, kept):
         "anna\r\n@shop.example",
         "an\x00na@shop.example",
         "änna@shop.example",
+        f"{'a' * 65}@shop.example",
         "anna@\u0301x.example",
         "anna@xn--\u00fc.example",
         f"{'a' * 60}@{'b' * 63}.{'c' * 63}.{'d' * 63}.{'e' * 63}.example",
