@@ -85,7 +85,7 @@ def test_a_loss_is_counted_apart_until_there_were_too_many():
 def test_a_release_leaves_no_trace():
     """The job had not started."""
     found = outcomes.decide(outcomes.released("stopping"), WORN, RETRY, attempt=1)
-    assert found == Settlement(Verb.RELEASE, wait_reason="stopping")
+    assert found == Settlement(Verb.RELEASE, wait_reason="stopping", cuts=None)
 
 
 @pytest.mark.parametrize(("attempt", "writes"), [(1, False), (2, True)])
