@@ -114,7 +114,7 @@ def short(seconds: float) -> None:
     time.sleep(seconds)
 
 
-@job("test.brief", retry=SOON, timeout=1.5, hard_timeout=2.0)
+@job("test.brief", retry=SOON, timeout=2.5, hard_timeout=3.5)
 def brief(seconds: float) -> None:
     """Take the seconds, within a limit that a freeze of its process would use up."""
     time.sleep(seconds)

@@ -1,12 +1,9 @@
 """The watch against its surroundings: a hung database, locks, dead workers' folders, long jobs."""
 
 import os
-import select
 import shutil
-import socket
 import threading
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -24,6 +21,7 @@ from apps.jobs.running.execute import Desk, knowledge
 from apps.jobs.running.folders import Folder
 from apps.jobs.running.liveness import Card
 from apps.jobs.running.slots import FileSlot
+from sandbox.proxy import Proxy
 from tasks import doorbells, worker
 from tasks.boot import Boot
 from tasks.watching import Watch
@@ -68,62 +66,20 @@ def die_with(folder, owner, *, ended=(), running=None, unstarted=()):
 # -- a database that says nothing ------------------------------------------------------------
 
 
-class Proxy:
-    """Passes on what it gets to PostgreSQL until it is told to swallow it; new lines are well."""
-
-    def __init__(self):
-        """Listen."""
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.mute = set()
-        self.lines = []
-        self.thread = threading.Thread(target=self._accept, daemon=True)
-        self.thread.start()
-
-    def swallow(self):
-        """Swallow from now on what the lines carry that are there."""
-        self.mute = set(range(len(self.lines)))
-
-    def close(self):
-        """End."""
-        self.listener.close()
-        for pair in self.lines:
-            for each in pair:
-                with suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
-        self.thread.join(10)
-
-    def _accept(self):
-        workers = []
-        with suppress(OSError):
-            while True:
-                near, _ = self.listener.accept()
-                values = connection.settings_dict
-                far = socket.create_connection((values["HOST"], values["PORT"]))
-                self.lines.append((near, far))
-                number = len(self.lines) - 1
-                workers.append(threading.Thread(target=self._carry, args=(number, near, far)))
-                workers[-1].start()
-        for each in workers:
-            each.join(10)
-
-    def _carry(self, number, near, far):
-        with near, far, suppress(OSError):
-            while True:
-                for each in select.select([near, far], [], [])[0]:
-                    data = each.recv(65536)
-                    if not data:
-                        return
-                    if number not in self.mute:
-                        (far if each is near else near).sendall(data)
-
-
 @pytest.fixture
 def proxy():
     """Return a way to PostgreSQL that can fall silent."""
-    found = Proxy()
+    values = connection.settings_dict
+    found = Proxy(values["HOST"], int(values["PORT"])).start()
     yield found
-    found.close()
+    found.stop()
+
+
+def fall_silent(proxy):
+    """Let nothing through any more on the lines that are there; new ones are well."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT client_port FROM pg_stat_activity WHERE client_port > 0")
+        proxy.set("blackhole", ports=[port for (port,) in cursor.fetchall()])
 
 
 @pytest.mark.django_db(transaction=True)
@@ -140,7 +96,7 @@ def test_a_watch_whose_connection_hangs_beats_on_another_within_its_lease(ward, 
     try:
         wait_until(Worker.objects.exists)
         (before,) = Worker.objects.values_list("beat_at", flat=True)
-        proxy.swallow()
+        fall_silent(proxy)
         wait_until(lambda: Worker.objects.get().beat_at > before)
         gap = Worker.objects.get().beat_at - before
     finally:
