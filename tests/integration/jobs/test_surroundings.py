@@ -9,15 +9,17 @@ import time
 from itertools import count
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection, transaction
 
 from apps.core.counting.counts import process
 from apps.jobs import counted
-from apps.jobs.api import Backoff, current_job, enqueue
+from apps.jobs.api import Backoff, aenqueue, aenqueue_many, current_job, enqueue
 from apps.jobs.explaining.explain import explain
 from apps.jobs.models import Job
 from apps.jobs.running import execute
 from tests.app.models import Effect
+from tests.kinds import note
 from tests.support.threads import held_open
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -238,6 +240,25 @@ def test_coroutines_have_their_current_job(run):
         assert job.result == [1, str(Job.objects.get(kind="test.noop").id)]
         Job.objects.filter(kind="test.noop").delete()
     assert ["aprogress" in said[0], "ashould_stop" in said[1], len(said)] == [True, True, 4]
+
+
+def test_async_callers_enqueue_and_wait_in_djangos_way(answer):
+    """By the door, by a task, in the transaction that the sync code has open, and for the end."""
+
+    async def call():
+        handle = await aenqueue("test.note", {"name": "one"})
+        several = await aenqueue_many("test.note", [{"name": "two"}, {"name": "three"}])
+        return [handle, *several, await note.aenqueue(name="four")]
+
+    with transaction.atomic():
+        async_to_sync(call)()
+        transaction.set_rollback(True)
+    assert not Job.objects.exists()
+    handles = async_to_sync(call)()
+    with pytest.raises(TimeoutError):
+        async_to_sync(handles[0].aget)(timeout=0.02)
+    answer(*handles)
+    assert [async_to_sync(each.aget)() for each in handles] == ["one", "two", "three", "four"]
 
 
 class Fatal(Exception):
