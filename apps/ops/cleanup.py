@@ -82,6 +82,7 @@ _PRUNE = "maintenance.prune deletes it with its job"
 _ROLL_UP = "maintenance.roll_up forgets it: minutes after 2 days, hours after 60"
 _PEOPLE = "people write it, one by one"
 _DEPLOYED = "as many as the code and the settings declare"
+_DISPATCHER = "a dispatcher deletes it a day after its end"
 _MONEY = "the books: what was sold, charged and said is kept for as long as the law asks"
 _MAIL = "what keeps a mail from being sent twice, or at all, for as long as it may be asked"
 
@@ -91,7 +92,9 @@ KEPT = {
     "jobs.Attempt": _PRUNE,
     "jobs.SearchTerm": _PRUNE,
     "jobs.JobKey": _PRUNE,
-    "jobs.Worker": "a dispatcher deletes it a day after its end",
+    "jobs.Worker": _DISPATCHER,
+    "jobs.Sign": _DISPATCHER,
+    "jobs.Dispatcher": _DISPATCHER,
     "schedules.Beat": "the next beat to start deletes it a day after its last word",
     "ops.Rollup": _ROLL_UP,
     "ops.ErrorRollup": _ROLL_UP,

@@ -46,8 +46,8 @@ def test_jobs_past_the_retention_go_with_their_attempts_and_keys(settings):
 
 def test_a_kind_may_keep_its_jobs_for_another_time(declare):
     """Days of the kind's own, also under its alias; unknown kinds follow the setting."""
-    declare(lambda: None, "test.brief", retention=1, aliases=("test.curt",))
-    finished(days=2, kind="test.brief")
+    declare(lambda: None, "test.fleeting", retention=1, aliases=("test.curt",))
+    finished(days=2, kind="test.fleeting")
     finished(days=2, kind="test.curt")
     kept = {finished(days=2).id, finished(days=2, kind="test.gone").id}
     assert prune().jobs == 2
