@@ -42,6 +42,11 @@ def watch(fixture, state):
     watched[fixture] = (state, state())
 
 
+def unwatch(fixture):
+    """Look at the fixture no more: it ends, in the middle of its last test's end."""
+    watched.pop(fixture, None)
+
+
 def look():
     """Return this process as it is: `(what, which) -> value`."""
     threads = (t for t in threading.enumerate() if not t.name.startswith(KEPT_ALIVE))

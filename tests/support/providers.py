@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from apps.breakers import registry
+from apps.breakers import testing
 from sandbox.gateway import running_gateway
 from sandbox.mailsink import running_mailsink
-from tests.support.leftovers import watch
+from tests.support.leftovers import unwatch, watch
 
 
 def gateway_state(control):
@@ -37,6 +37,7 @@ def _gateway_server():
     with running_gateway() as running:
         watch("_gateway_server", lambda: gateway_state(running.control))
         yield running
+        unwatch("_gateway_server")
 
 
 @pytest.fixture(scope="session")
@@ -44,14 +45,15 @@ def _mailsink_server():
     with running_mailsink() as running:
         watch("_mailsink_server", lambda: mailsink_state(running.control))
         yield running
+        unwatch("_mailsink_server")
 
 
 @pytest.fixture
 def circuits(broker):
     """Forget the breakers of other tests; opened by none of the faults that follow."""
-    registry.forget()
+    testing.reset()
     yield
-    registry.forget()
+    testing.reset()
 
 
 @pytest.fixture
