@@ -95,7 +95,7 @@ STATEMENTS = {
         {
             "ids": [ID] * 300,
             "claims": [ID] * 300,
-            **{name: [1] * 300 for name in ("failures", "losses")},
+            **{name: [1] * 300 for name in ("failures", "losses", "cuts")},
             **{name: [1.0] * 300 for name in ("delays", "started", "seconds")},
             **{name: ["x"] * 300 for name in ("verbs", "states", "errors", "reasons", "recorded")},
             "circuits": ["x"] * 300,
