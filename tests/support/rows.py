@@ -71,7 +71,9 @@ def tables():
 def read():
     """Read the state, in one statement that the server plans once a connection."""
     held = [f'EXISTS(SELECT FROM "{table}")' for table in tables()]
-    marks = [f"(SELECT count(*) || ' ' || max(xmin::text) FROM \"{t}\")" for t in Start.rows]
+    marks = [
+        f"(SELECT count(*) || ' ' || max(xmin::text::bigint) FROM \"{t}\")" for t in Start.rows
+    ]
     query = (
         f"SELECT ARRAY[{', '.join(held)}], ARRAY[{', '.join(marks)}]::text[],"
         f" (SELECT count(*) FROM ({SESSIONS}) s WHERE state LIKE 'idle in transaction%%'),"
