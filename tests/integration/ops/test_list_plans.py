@@ -235,6 +235,25 @@ def test_every_list_filter_sorting_and_search_reads_few_rows(subtests, monkeypat
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("column", ["6", "-6"])
+def test_a_sorting_sorts_the_newest_and_walks_no_index_of_all(column, monkeypatch):
+    """An index in the order of time meets the newest last; the planner does not know it."""
+    monkeypatch.setattr(growing, "NEWEST", 500)
+    fill("payments.Payment", rows=5000)
+    looked_at.user = UserFactory(is_staff=True, is_superuser=True)
+    with heard() as statements:
+        rows, _ = looked_at(lists()["payments.Payment"], {"o": column})
+    days = [payment.created_at for payment in rows]
+    assert days == sorted(days, reverse=column == "-6")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_sort = off")
+    (listed,) = [each for each in statements if "ORDER BY COALESCE" in each[0]]
+    nodes = explain(*listed)
+    assert "Sort" in {node["Node Type"] for node in nodes}
+    assert sum(rows_read(node) for node in nodes if "Relation Name" in node) <= 500
+
+
+@pytest.mark.django_db
 def test_what_is_searched_for_is_found():
     """By an id, an address's beginning in any case, and an id of the provider."""
     fill("payments.Payment", "orders.Order", "payments.WebhookEvent", rows=50)
