@@ -51,7 +51,13 @@ def is_doorbell(said: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
         ids = [UUID(each) for each in args[0]]
     except (TypeError, ValueError, AttributeError):
         return False
-    return Job.objects.filter(id__in=ids[:1]).exists()
+    try:
+        return Job.objects.filter(id__in=ids[:1]).exists()
+    except Exception as error:
+        if not is_away(error):
+            raise
+        connection.close()
+        return True  # what claims it waits for the database with care
 
 
 def take_in(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:  # noqa: ANN401 a JobTask

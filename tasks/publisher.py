@@ -116,11 +116,16 @@ class CeleryPublisher:
             args=(ids,),
             argsrepr=f"(['{task_id}'],)" if alone else f"([… {len(ids)} ids],)",
             kwargsrepr="{}",
-            headers=_HEADERS,
             origin=self._origin,
             ignore_result=True,
             create_sent_event=self._sends_events,
         )
         self.app.amqp.send_task_message(
-            producer, bell.kind, message, queue=bell.queue, declare=(), retry=False
+            producer,
+            bell.kind,
+            message,
+            queue=bell.queue,
+            headers=_HEADERS,  # create_task_message would drop them
+            declare=(),
+            retry=False,
         )

@@ -74,7 +74,15 @@ def children():
     for task in os.listdir("/proc/self/task"):
         with contextlib.suppress(OSError), open(f"/proc/self/task/{task}/children") as file:
             found |= {int(pid) for pid in file.read().split()}
-    return found - {server.pid for server in Running.servers() if server.is_running}
+    found -= {server.pid for server in Running.servers() if server.is_running}
+    return {pid for pid in found if not name_of(pid).startswith("chrome_crashpad")}
+
+
+def name_of(pid):
+    """Return the name of a process; Chromium's crash handlers live as long as it pleases them."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text()
+    return ""
 
 
 def orphans():

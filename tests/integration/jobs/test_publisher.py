@@ -47,6 +47,7 @@ def test_a_doorbell_is_a_task_of_its_kind_with_a_list_of_ids(publisher, broker):
     assert (many["task"], many_args) == ("test.noop", [[str(job_id) for job_id in ids]])
     assert (one["task"], one_args, one["id"]) == ("test.note", [[str(ids[0])]], str(ids[0]))
     assert one["ignore_result"]
+    assert {each["celeriac"] for each, _ in messages(broker, "payments")} == {"doorbell"}
     assert len(messages(broker, "default")) == 1
 
 
