@@ -75,14 +75,12 @@ def children():
         with contextlib.suppress(OSError), open(f"/proc/self/task/{task}/children") as file:
             found |= {int(pid) for pid in file.read().split()}
     found -= {server.pid for server in Running.servers() if server.is_running}
-    return {pid for pid in found if not name_of(pid).startswith("chrome_crashpad")}
+    return {pid for pid in found if not is_crash_handler(pid)}
 
 
-def name_of(pid):
-    """Return the name of a process; Chromium's crash handlers live as long as it pleases them."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text()
-    return ""
+def is_crash_handler(pid):
+    """Return whether a process is one of Chromium's: they live as long as it pleases them."""
+    return "chrome_crashpad" in command(pid).partition(" ")[0]
 
 
 def orphans():
@@ -95,7 +93,7 @@ def orphans():
             parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
             if parent == "1" and mark in (entry / "environ").read_bytes().split(b"\0"):
                 found.add(int(entry.name))
-    return found
+    return {pid for pid in found if not is_crash_handler(pid)}
 
 
 def directory():
