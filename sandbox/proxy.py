@@ -1,7 +1,6 @@
 """A TCP proxy on loopback that misbehaves on demand: network faults without root.
 
-Its modes hold for all of its connections, or for those of some ports of ours on the server's side
-(`pg_stat_activity.client_port` names them):
+Its modes hold for all of its connections, or for those that come from some of the client's ports:
 
 - `pass`: bytes go through, `delay` seconds late;
 - `lose_answers`: what the client sends arrives, what the server says is dropped;
@@ -34,8 +33,8 @@ class Link:
 
     def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
         self.client, self.server = client, server
-        #: Our port on the server's side.
-        self.port = int(server.get_extra_info("sockname")[1])
+        #: The client's own port.
+        self.port = int(client.get_extra_info("peername")[1])
         self.mode: Mode | None = None
 
     def reset(self) -> None:

@@ -168,13 +168,15 @@ def workers_table_locked(ground, seconds):
 @fault(30)
 def watch_blackholed(ground, seconds):
     """The connection by which a worker beats hangs; those of its children work."""
-    rows = ground.execute(
-        "SELECT client_port FROM pg_stat_activity WHERE query LIKE '%%INTO jobs_worker%%'"
-    ).fetchall()
-    ports = {port for (port,) in rows}
     for role in ("worker-1", "worker-2"):
-        ground.proxies[role].set("blackhole", ports=ports)
+        proxy, parent = ground.proxies[role], psutil.Process(ground.process(role).pid)
+        links = [link for link in parent.net_connections() if link.raddr]
+        ports = {link.laddr.port for link in links if link.raddr.port == proxy.port}
+        if not ports:
+            return f"{role} had no connection of its own to lose"
+        proxy.set("blackhole", ports=ports)
     time.sleep(seconds)
+    return None
 
 
 @fault(5)
