@@ -9,13 +9,25 @@ from hypothesis import settings
 
 from tests.support import valkey_keys
 from tests.support.processes import UNCOVERED, Processes
-from tests.support.servers import Running
+from tests.support.servers import ROOT, Running
 
 # A gate must answer the same for the same code: it draws the same examples each time.
 # HYPOTHESIS_PROFILE=long hunts with new ones.
 settings.register_profile("steady", derandomize=True)
 settings.register_profile("long", derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+#: Folders whose tests say nothing about what is covered, and which tracing would slow down most.
+UNTRACED = ("architecture", "integration/sandbox", "unit/bench", "unit/demo", "unit/model")
+
+
+def pytest_collection_modifyitems(items):
+    """Trace no test whose subject is another than the ledger: the model's took twice as long."""
+    folders = [ROOT / "tests" / folder for folder in UNTRACED]
+    for item in items:
+        if any(folder in item.path.parents for folder in folders):
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="session")
