@@ -6,6 +6,7 @@ from apps.schedules.operate import backfill, pause, resume, run_now
 from apps.schedules.selectors import (
     Standing,
     by_name,
+    faults,
     lag_seconds,
     living_beats,
     next_fires,
@@ -23,6 +24,7 @@ __all__ = [
     "Standing",
     "backfill",
     "by_name",
+    "faults",
     "lag_seconds",
     "living_beats",
     "next_fires",

@@ -24,7 +24,7 @@ from apps.schedules.calls import Call, call_of
 from apps.schedules.decide import Rules, Verdict, decide
 from apps.schedules.definition import RELATED, times_of
 from apps.schedules.errors import InvalidSchedule
-from apps.schedules.models import Policy, Status
+from apps.schedules.models import UNCALLED, Policy, Status
 
 logger = logging.getLogger(__name__)
 
@@ -213,7 +213,7 @@ def _drafted(policy: Policy, marks: Sequence[Mark]) -> Iterator[Mark]:
                 logger.error(
                     "the tick of %s could not fire: %s", task.name, error, exc_info=not meant
                 )
-                reason = fit(f"could not be called: {error}")[:1000]
+                reason = fit(f"{UNCALLED}: {error}")[:1000]
                 mark.verdict = Verdict(mark.verdict.at, Status.SKIPPED, reason)
         yield mark
 

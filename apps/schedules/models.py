@@ -34,6 +34,10 @@ class Status(models.TextChoices):
     MISSED = "missed"
 
 
+#: How the reason of a skipped tick begins whose job could not be made.
+UNCALLED = "could not be called"
+
+
 class Policy(models.Model):
     """How a periodic task's ticks become jobs, and how far beat has come with them.
 

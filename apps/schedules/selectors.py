@@ -1,12 +1,11 @@
 """Reading schedules: what comes, what came, and whether beat lives."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django_celery_beat.models import PeriodicTask
 
 from apps.core import clock
@@ -14,7 +13,7 @@ from apps.core.clock import Now
 from apps.schedules.calls import call_of
 from apps.schedules.definition import RELATED, clock_of, times_of, zone_of
 from apps.schedules.errors import InvalidSchedule, ScheduleNotFound
-from apps.schedules.models import Beat, Misfire, Policy, Tick
+from apps.schedules.models import UNCALLED, Beat, Misfire, Policy, Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +47,11 @@ def by_name(name: str) -> PeriodicTask:
 
 def standings() -> list[Standing]:
     """Return every schedule, by name."""
-    tasks = list(PeriodicTask.objects.order_by("name").select_related("policy", *RELATED))
-    latest = {tick.periodic_task_id: tick for tick in _latest_ticks()}
+    tasks = PeriodicTask.objects.annotate(latest=Subquery(_latest_tick().values("pk")[:1]))
+    rows = list(tasks.order_by("name").select_related("policy", *RELATED))
+    latest = Tick.objects.in_bulk([row.latest for row in rows if row.latest])
     now = clock.read()
-    return [_standing(task, latest.get(task.pk), now) for task in tasks]
+    return [_standing(row, latest.get(row.latest), now) for row in rows]
 
 
 def next_fires(
@@ -110,9 +110,21 @@ def ticks_of(task: PeriodicTask) -> QuerySet[Tick]:
     return Tick.objects.filter(periodic_task=task).order_by("-scheduled_for")
 
 
-def _latest_ticks() -> Iterator[Tick]:
-    newest = Tick.objects.order_by("periodic_task_id", "-scheduled_for")
-    return newest.distinct("periodic_task_id").iterator()
+def faults(*, most: int) -> list[tuple[PeriodicTask, str]]:
+    """Return enabled schedules that can't fire, or whose job can't be made, each with the reason.
+
+    `most` at most, by name.
+    """
+    said = Subquery(_latest_tick().values("reason")[:1])
+    tasks = PeriodicTask.objects.filter(enabled=True).select_related("policy", *RELATED)
+    suspect = tasks.annotate(said=said).filter(~Q(policy__fault="") | Q(said__startswith=UNCALLED))
+    found = [(task, fault_of(task)) for task in suspect.order_by("name")[:most]]
+    return [(task, fault) for task, fault in found if fault]
+
+
+def _latest_tick() -> QuerySet[Tick]:
+    """Return a schedule's ticks, newest first, for a subquery: the first by one index probe."""
+    return Tick.objects.filter(periodic_task=OuterRef("pk")).order_by("-scheduled_for")
 
 
 def _standing(task: PeriodicTask, tick: Tick | None, now: datetime) -> Standing:

@@ -27,6 +27,7 @@ def sentences(facts: Facts, now: datetime, upto: datetime | None) -> list[dict[s
         *_workers(facts),
         *_silent(facts),
         *_beats(facts),
+        *_schedules(facts),
         *_circuits(facts),
         *_queues(facts),
         *_unknown(facts),
@@ -89,6 +90,18 @@ def _beats(facts: Facts) -> Iterator[dict[str, str]]:
         yield _say("warning", f"Beat is behind: a tick has been due for {_span(late)}.")
 
 
+def _schedules(facts: Facts) -> Iterator[dict[str, str]]:
+    """Those that can't fire: nothing else would say so than a job that is not there."""
+    found = facts.get("faults", [])
+    for each in found[:NAMED]:
+        text = f"The schedule {each['name']} makes no job: {each['fault'].rstrip('.')}."
+        yield _say("warning", text, each["url"])
+    if (others := len(found) - NAMED) > 0:
+        makes = "makes no job, either" if others == 1 else "make no jobs, either"
+        text = f"{words.count(others, 'more schedule')} {makes}."
+        yield _say("warning", text, links.every("django_celery_beat_periodictask"))
+
+
 def _circuits(facts: Facts) -> Iterator[dict[str, str]]:
     held = {
         row["by"]: row["count"] for row in facts.get("parked", []) if row["reason"] == "circuit"
@@ -138,11 +151,18 @@ def _payments(facts: Facts) -> Iterator[dict[str, str]]:
         wait = words.waits(count, "payment operation").partition(" ")[2]
         text = f"{more} {wait} for a human: nobody knows what became of the money."
         yield _say("warning", text, links.reviews())
+    if count := facts.get("differences", 0):
+        more = f"{MOST_REVIEWED}+" if count > MOST_REVIEWED else str(count)
+        wait = words.waits(count, "difference").partition(" ")[2]
+        text = f"{more} {wait} for a human: our books and the provider's disagree."
+        yield _say("warning", text, links.differences())
 
 
 def _dead(facts: Facts) -> Iterator[dict[str, str]]:
     """Those that nobody has dealt with, however long ago they died."""
     if "dead" not in facts or not facts["dead"]["open"]["count"]:
+        if facts.get("dead", {}).get("unseen"):
+            yield _say("warning", unseen_in_words(facts["dead"]), facts["dead"]["url"])
         return
     text = f"{dead_in_words(facts['dead'])}. Retry, or say what was done about it."
     yield _say("warning", text, facts["dead"]["url"])
@@ -159,6 +179,15 @@ def dead_in_words(dead: Facts) -> str:
     died = f"{least}{words.count(found['count'], 'job')} died since {since}"
     them = "it" if found["count"] == 1 else "them"
     return f"{died} and nobody has dealt with {them}: {', '.join(named)}"
+
+
+def unseen_in_words(dead: Facts) -> str:
+    """Return that some dead letters were not looked at, since there are so many newer ones."""
+    since = words.clock_time(dead["oldest"])
+    text = (
+        f"{dead['count']:,} dead letters were dealt with; those before {since} were not looked at"
+    )
+    return f"{text}: read the list, or say of all of them what was done."
 
 
 def _charts(facts: Facts, now: datetime, upto: datetime | None) -> Iterator[dict[str, str]]:

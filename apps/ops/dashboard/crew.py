@@ -10,6 +10,7 @@ from apps.breakers.api import status
 from apps.jobs.models import Job, Worker
 from apps.jobs.operating.silence import silences
 from apps.ops.dashboard import links
+from apps.schedules import api as schedules
 from apps.schedules.models import Beat, Policy
 
 #: Workers and beats that went without a word are shown for so long.
@@ -117,6 +118,15 @@ def ticks(now: datetime) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def faults() -> list[dict[str, str]]:
+    """Return the schedules that can't fire, or whose job can't be made, and why."""
+    return [
+        {"name": task.name, "url": links.page("django_celery_beat_periodictask", task.pk),
+         "fault": fault}
+        for task, fault in schedules.faults(most=MOST)
+    ]  # fmt: skip
 
 
 def _is_paused(row: Policy, now: datetime) -> bool:

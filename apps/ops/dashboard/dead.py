@@ -11,12 +11,15 @@ from apps.ops.dashboard import links
 
 #: The newest dead jobs that are looked at one by one.
 MOST = 1_000
+#: And where somebody has dealt with all of these, since older ones may be of other kinds.
+FURTHER = 20_000
 
 #: By the index of dead jobs, and one probe into the attempts for each.
 NEWEST = """
 SELECT coalesce(nullif(a.error_class, ''), '(unknown)') AS error_class, d.kind, count(*),
        max(d.finished_at), count(*) FILTER (WHERE d.is_open),
-       min(d.finished_at) FILTER (WHERE d.is_open), max(d.finished_at) FILTER (WHERE d.is_open)
+       min(d.finished_at) FILTER (WHERE d.is_open), max(d.finished_at) FILTER (WHERE d.is_open),
+       min(d.finished_at)
 FROM (
     SELECT j.id, j.kind, j.attempt, j.finished_at,
            j.finished_at > greatest(done.upto, %(every)s::timestamptz) AS is_open
@@ -45,13 +48,21 @@ def read() -> dict[str, Any]:
 
     `open` are those that nobody has dealt with: how many, since when, by kind.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(NEWEST, parameters())
-        rows = cursor.fetchall()
-    count = sum(row[2] for row in rows)
+    for most in (MOST, FURTHER):
+        asked = parameters(most)
+        with connection.cursor() as cursor:
+            cursor.execute(NEWEST, asked)
+            rows = cursor.fetchall()
+        count, oldest = sum(row[2] for row in rows), min((row[7] for row in rows), default=None)
+        # Nobody may have dealt with older ones of another kind.
+        unseen = count >= most and oldest is not None and oldest > asked["every"]
+        if not unseen or any(row[4] for row in rows):
+            break
     return {
         "count": count,
-        "at_least": count >= MOST,
+        "at_least": count >= most,
+        "unseen": unseen,
+        "oldest": oldest,
         "newest": max((row[3] for row in rows), default=None),
         "url": reverse("admin:ops_dead_letters"),
         "open": _open(rows),
@@ -61,7 +72,7 @@ def read() -> dict[str, Any]:
 
 def _open(rows: list[tuple[Any, ...]]) -> dict[str, Any]:
     kinds: dict[str, int] = {}
-    for _, kind, _, _, count, _, _ in rows:
+    for _, kind, _, _, count, *_ in rows:
         if count:
             kinds[kind] = kinds.get(kind, 0) + count
     return {

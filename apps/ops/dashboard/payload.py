@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
 
 from apps.accounts.models import User
 from apps.core import clock
 from apps.ops.dashboard import attention, charts, crew, dead, queues
 from apps.ops.rollups import read, roll
-from apps.payments.selectors import review_queue
+from apps.payments.selectors import open_differences, review_queue
 
 #: What each part of the page needs: the same as the admin's list of it.
 JOBS = "jobs.view_job"
@@ -17,6 +18,7 @@ WORKERS = "jobs.view_worker"
 CIRCUITS = "breakers.view_breaker"
 SCHEDULES = "django_celery_beat.view_periodictask"
 PAYMENTS = "payments.view_operation"
+DIFFERENCES = "payments.view_difference"
 ANY = (JOBS, WORKERS, CIRCUITS, SCHEDULES)
 
 Reader = User | AnonymousUser
@@ -57,10 +59,17 @@ def _sections(user: Reader, now: datetime) -> dict[str, Any]:
     if user.has_perm(SCHEDULES):
         facts["beats"] = crew.beats(now)
         facts["ticks"] = crew.ticks(now)
+        facts["faults"] = crew.faults()
     if user.has_perm(PAYMENTS):
-        waiting = review_queue().values_list("pk")[: attention.MOST_REVIEWED + 1]
-        facts["review"] = len(waiting)
+        facts["review"] = _counted(review_queue())
+    if user.has_perm(DIFFERENCES):
+        facts["differences"] = _counted(open_differences())
     return facts
+
+
+def _counted(waiting: QuerySet[Any]) -> int:
+    """Return how many rows wait for a human, up to one more than the sentence counts out."""
+    return len(waiting.values_list("pk")[: attention.MOST_REVIEWED + 1])
 
 
 def _charts(window: str, upto: datetime | None, seen: str) -> dict[str, Any] | None:

@@ -30,6 +30,7 @@ THIRD: tuple[Check, ...] = (
     platform.answers,
     platform.kinds,
     platform.beats,
+    platform.schedules,
     platform.pauses,
     platform.circuits,
     platform.deaths,

@@ -15,13 +15,15 @@ from apps.jobs.explaining.words import clock_time, count
 from apps.jobs.models import Job, Queue, Worker
 from apps.jobs.operating.silence import silences
 from apps.ops.dashboard import dead
-from apps.ops.dashboard.attention import dead_in_words
+from apps.ops.dashboard.attention import dead_in_words, unseen_in_words
 from apps.ops.doctor.finding import Finding, error, ok, warning
 from apps.payments.selectors import open_differences, review_queue
-from apps.schedules.api import lag_seconds, living_beats
+from apps.schedules.api import faults, lag_seconds, living_beats
 
 #: Seconds that a tick may be late.
 LATE = 60.0
+#: Schedules with a fault that are named.
+MOST_NAMED = 20
 _QUEUED_KINDS = "SELECT DISTINCT queue, kind FROM jobs_job WHERE state = 'queued' ORDER BY 1, 2"
 
 
@@ -102,6 +104,13 @@ def beats() -> Iterator[Finding]:
         yield warning("beat", says, "Read beat's log: one schedule or the database holds it up.")
 
 
+def schedules() -> Iterator[Finding]:
+    """Name the schedules that can't fire, or whose job can't be made."""
+    for task, fault in faults(most=MOST_NAMED):
+        todo = "Change it in the admin, or deploy the code that it needs."
+        yield warning("schedules", f"{task.name} makes no job: {fault}", todo)
+
+
 def pauses() -> Iterator[Finding]:
     """Name the queues that somebody paused."""
     for row in Queue.objects.paused():
@@ -128,6 +137,9 @@ def circuits() -> Iterator[Finding]:
 def deaths() -> Iterator[Finding]:
     """Name the dead letters that nobody has dealt with, up to a thousand."""
     found = dead.read()
+    if found["unseen"] and not found["open"]["count"]:
+        todo = "Of all: manage.py jobs acknowledge --reason …"
+        yield warning("dead letters", unseen_in_words(found), todo)
     if found["open"]["count"]:
         todo = "Read why: manage.py jobs list --state dead; then jobs retry, or fix and deploy."
         handled = "What is to stay dead: manage.py jobs acknowledge --reason …"

@@ -12,6 +12,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.urls import reverse
+from django_celery_beat.models import PeriodicTask
 
 from apps.core import clock
 from apps.core.models import Audit
@@ -20,10 +21,14 @@ from apps.jobs.errors import InvalidOption
 from apps.jobs.explaining import words
 from apps.jobs.models import Job, Queue, Worker
 from apps.jobs.operating import dead, operate, operate_queues
+from apps.ops.dashboard import dead as dashboard_dead
 from apps.ops.dashboard import payload
 from apps.ops.doctor import platform
 from apps.ops.rollups import roll
+from apps.payments.models import Difference
+from apps.schedules.models import UNCALLED, Beat, Policy, Tick
 from tests.factories import AttemptFactory, JobFactory, UserFactory
+from tests.factories_schedules import PeriodicTaskFactory
 from tests.integration.payments.conftest import circuits  # noqa: F401 a fixture
 
 pytestmark = pytest.mark.django_db
@@ -178,6 +183,49 @@ def paused_with_one():
     wait()
 
 
+def books_disagree():
+    """The provider's books differ from ours."""
+    Difference.objects.create(kind="amount", provider="stripe", provider_id="pi_1")
+
+
+def scheduled(**fields):
+    """Return a schedule that a living beat has taken up."""
+    Beat.objects.create(host="h", pid=1)
+    task = PeriodicTaskFactory(name="nightly", every=timedelta(hours=1), **fields)
+    now = clock.read()
+    Policy.objects.update_or_create(
+        pk=task.pk,
+        defaults={"cursor": now, "anchor": now, "next_fire_at": now + timedelta(hours=1)},
+    )
+    return task
+
+
+def cannot_fire():
+    """A schedule that beat can't count."""
+    fault = "can't be counted: no zone is called Mars"
+    Policy.objects.filter(pk=scheduled().pk).update(fault=fault, next_fire_at=None)
+
+
+def cannot_be_called():
+    """A schedule whose job can't be made: its kind was taken out of the code."""
+    task = scheduled(task="gone.kind")
+    Tick.objects.create(
+        periodic_task=task, scheduled_for=ago(minutes=3), status="skipped", reason=f"{UNCALLED}: x"
+    )
+
+
+def could_be_called_again():
+    """The same, after it was changed: the next tick will make its job."""
+    cannot_be_called()
+    PeriodicTask.objects.update(task="test.noop", kwargs="{}")
+
+
+def cannot_be_called_and_off():
+    """The same, switched off."""
+    cannot_be_called()
+    PeriodicTask.objects.update(enabled=False)
+
+
 ALL_WELL: tuple = ()
 DEAD_SINCE = r"{} died since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC and nobody has dealt with {}: {}\."
 SITUATIONS = [
@@ -215,6 +263,15 @@ SITUATIONS = [
     (only_parked, ALL_WELL, ("open", GREEN)),
     (killed_and_holding, [(ORANGE, "Worker w has been silent for 5 min.")], ("open", GREEN)),
     (killed_and_over, ALL_WELL, ("open", GREEN)),
+    (books_disagree, [(ORANGE, "^1 difference waits for a human: our books")], ("open", GREEN)),
+    (
+        cannot_fire,
+        [(ORANGE, r"^The schedule nightly makes no job: can't be counted: .* Mars\.$")],
+        ("open", GREEN),
+    ),
+    (cannot_be_called, [(ORANGE, "^The schedule nightly makes no job: .*gone")], ("open", GREEN)),
+    (could_be_called_again, ALL_WELL, ("open", GREEN)),
+    (cannot_be_called_and_off, ALL_WELL, ("open", GREEN)),
     (
         paused_with_one,
         [(ORANGE, "^The queue payments is paused by ann: deploy. 1 job waits.$")],
@@ -265,6 +322,10 @@ def label(client, model, name):
         (nobody_serves, platform.kinds, ["ok"], ""),
         (nobody_serves, platform.workers, ["error"], r"payments \(where jobs wait\)"),
         (killed_and_holding, platform.workers, ["warning", "ok"], "w on h has been silent"),
+        (books_disagree, platform.payments, ["warning"], "1 difference"),
+        (cannot_fire, platform.schedules, ["warning"], "nightly makes no job"),
+        (cannot_be_called, platform.schedules, ["warning"], "nightly makes no job"),
+        (could_be_called_again, platform.schedules, [], ""),
         (killed_and_over, platform.workers, ["ok"], "1 living with 2 slots serves all queues"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -276,6 +337,27 @@ def test_the_doctor_says_the_same(situation, check, levels, pattern):
     assert [each.level.value for each in found] == levels
     assert re.search(pattern, " ".join(each.says for each in found))
     assert "jobs cancel" not in " ".join(each.todo for each in found)
+
+
+def test_many_that_were_dealt_with_hide_none_that_was_not(root, monkeypatch):
+    """Older dead letters of another kind are looked for; where that takes too long, it is said."""
+    monkeypatch.setattr(dashboard_dead, "MOST", 3)
+    die("test.noop", hours=5)
+    die("test.note", count=4, hours=1)
+    dead.acknowledge(kind="test.note", actor="ann", reason="known")
+
+    def said():
+        (found,) = platform.deaths()
+        (shown,) = payload.build(root.user, window="15m")["attention"]
+        assert shown["text"].partition(":")[0] == found.says.partition(":")[0]
+        return found.says
+
+    assert re.search("^1 job died since .* 1 of test.noop$", said())
+    monkeypatch.setattr(dashboard_dead, "FURTHER", 4)
+    assert re.search("^4 dead letters were dealt with; those before .* were not looked at", said())
+    dead.acknowledge(actor="ann", reason="all of it")
+    assert list(platform.deaths()) == []
+    assert payload.build(root.user, window="15m")["attention"] == []
 
 
 def test_a_queue_outside_settings_that_holds_jobs_is_missed_too():
