@@ -17,6 +17,7 @@ from apps.breakers import selectors, services
 from apps.breakers.errors import BreakerError
 from apps.breakers.forms import ForceForm, ReasonForm, TuneForm
 from apps.breakers.models import Breaker, Transition
+from apps.core.listing import Listed
 from apps.core.readonly import ReadOnlyAdmin
 
 #: Rows of history on a breaker's page; all of it is in the list of transitions.
@@ -71,7 +72,7 @@ class TransitionInline(ReadOnly, TabularInline):  # type: ignore[misc]  # untype
 
 
 @admin.register(Breaker)
-class BreakerAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # untyped package
+class BreakerAdmin(ReadOnly, Listed, ModelAdmin):  # type: ignore[misc]  # untyped package
     """Where each circuit stands, by whom it is held, and its history."""
 
     list_display = ["name", "standing", "until", "opened_count", "window", "held_by", "last_error"]

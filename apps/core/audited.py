@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.core import audit
+from apps.core.listing import Listed
 
 LONGEST = 1000
 _FIELD = "reason"
@@ -34,7 +35,7 @@ class AsksWhy(forms.Form):
         return [name for name in super().changed_data if name != _FIELD]
 
 
-class Audited:
+class Audited(Listed):
     """Put before ModelAdmin: what its pages add, change or delete is written down, and why."""
 
     delete_confirmation_template = "admin/core/delete.html"

@@ -31,6 +31,8 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
+from apps.core.listing import Listed
+
 #: How many of the newest rows a filter or a sorting without an index looks at.
 NEWEST = 100_000
 #: How many of the newest rows are searched for words that no index knows.
@@ -70,7 +72,7 @@ class GrowingList(ChangeList):  # type: ignore[misc]  # unfold ships no types
         return super().get_ordering_field(field_name)
 
 
-class GrowingAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class GrowingAdmin(Listed, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """A list that costs what it shows."""
 
     show_full_result_count = False
