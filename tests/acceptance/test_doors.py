@@ -88,7 +88,7 @@ def check_moved_celery_code():
 
 def check_plain_messages():
     """Another project sends a kind by its name: a row, once a task id, with its times."""
-    foreign = Celery("foreign", broker=os.environ["BROKER_URL"])
+    foreign = Celery("foreign", broker=os.environ["BROKER_URL"], set_as_current=False)
     once, odd, later = (str(uuid4()) for _ in range(3))
     for _ in range(2):
         foreign.send_task("test.note", ["sent"], {"value": "v"}, task_id=once, queue="default")

@@ -1,8 +1,9 @@
-"""What a test can change in Django, in logging and in the register of kinds."""
+"""What a test can change in Django, in Celery, in logging and in the register of kinds."""
 
 import logging
 from copy import deepcopy
 
+from celery import _state
 from django.conf import settings
 from django.utils import timezone, translation
 
@@ -22,6 +23,8 @@ def look():
     seen["time zone", ""] = timezone.get_current_timezone_name()
     seen["language", ""] = translation.get_language()
     seen["kinds", ""] = tuple(registry._kinds), tuple(registry._aliases)
+    # Where a plain task of ours would be sent.
+    seen["current Celery app", ""] = _state._tls.current_app or _state.default_app
     seen["logging.disable", ""] = logging.root.manager.disable
     for name, logger in list(logging.root.manager.loggerDict.items()):
         if isinstance(logger, logging.Logger):
