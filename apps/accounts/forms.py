@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
+from django.contrib.auth import authenticate
 from django.contrib.auth.models import Group, Permission
+from django.http import HttpRequest
 from unfold.forms import AdminOwnPasswordChangeForm, AdminPasswordChangeForm, UserChangeForm
 
 from apps.accounts import powers
@@ -49,6 +51,20 @@ class OwnPasswordForm(AsksWhy, AdminOwnPasswordChangeForm):  # type: ignore[misc
     """One's own new password."""
 
     field_order = ("old_password", "new_password1", "new_password2", "reason")
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:  # noqa: ANN401 Django's
+        super().__init__(*args, **kwargs)
+        self._request = request
+
+    def clean_old_password(self) -> str:
+        """Refuse a wrong one, counted as a failed sign-in: whoever sits there may only guess."""
+        given: str = self.cleaned_data["old_password"]
+        name = self.user.get_username()
+        if authenticate(self._request, username=name, password=given) != self.user:
+            raise forms.ValidationError(
+                self.error_messages["password_incorrect"], code="password_incorrect"
+            )
+        return given
 
 
 def _unchanged(

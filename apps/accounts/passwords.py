@@ -18,6 +18,10 @@ class OwnPasswordView(PasswordChangeView):
     form_class = OwnPasswordForm
     template_name = "admin/accounts/password.html"
 
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Let the form know where the old password is tried from."""
+        return super().get_form_kwargs() | {"request": self.request}
+
     def form_valid(self, form: Any) -> HttpResponse:  # noqa: ANN401 Django's
         """Set it, and write down that it was."""
         with transaction.atomic():

@@ -38,6 +38,10 @@ AXES_LOCKOUT_CALLABLE = "apps.accounts.lockout.locked"
 # The audit trail and our own log lines say what happened, and no word that was typed.
 AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True
+AXES_SENSITIVE_PARAMETERS = [
+    *("username", "ip_address", "reason"),
+    *("old_password", "new_password1", "new_password2"),
+]
 AXES_ENABLE_ADMIN = False
 
 #: Seconds after which somebody must sign in again: a working day; and, in production, how long

@@ -17,6 +17,7 @@ from tests.factories import UserFactory
 pytestmark = pytest.mark.django_db
 
 LOGIN = "/admin/login/"
+CHANGE = "/admin/password_change/"
 #: The factory's.
 RIGHT = "secret"
 
@@ -221,3 +222,22 @@ def test_the_password_rules_hold_for_commands_too():
 
     with pytest.raises(ValidationError):
         validate_password("1")
+
+
+def test_guesses_of_ones_own_old_password_are_failed_sign_ins():
+    """Whoever found a screen unlocked may not guess for ever, and what she typed is not kept."""
+    user = person()
+    client = Client()
+    client.force_login(user)
+    form = {"new_password1": "a-new-passphrase-4711", "new_password2": "a-new-passphrase-4711",
+            "reason": "why not"}  # fmt: skip
+    guesses = [client.post(CHANGE, form | {"old_password": f"guess-{n}"}) for n in range(3)]
+    assert [answer.status_code for answer in guesses] == [200, 200, 429]
+    assert client.post(CHANGE, form | {"old_password": RIGHT}).status_code == 429
+    user.refresh_from_db()
+    assert user.check_password(RIGHT)
+    assert verbs() == ["sign_in.failed"] * 3 + ["sign_in.locked"]
+    kept = str(list(AccessAttempt.objects.values()))
+    assert not {word for word in ("guess", "4711", "why not") if word in kept}
+    AccessAttempt.objects.all().delete()
+    assert client.post(CHANGE, form | {"old_password": RIGHT}).status_code == 302
