@@ -1,7 +1,8 @@
 """Service accounts in the control room: what each may do, its secrets, and their end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 from django import forms
@@ -26,9 +27,19 @@ _TEMPLATE = "admin/api/serviceaccount/secret.html"
 MOST_HOURS = 24 * 30
 
 
-class GrantForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
-    """A grant, its verbs to be ticked."""
+#: What a person needs herself to let a program do it; nobody needs a right to enqueue but this.
+NEEDED = {"read": "jobs.view_job", "cancel": "jobs.cancel_job", "retry": "jobs.retry_job"}
 
+
+def lacking(actor: Any, verbs: Iterable[str]) -> list[str]:  # noqa: ANN401 whoever a request is from
+    """Return those of the verbs that the person may not do herself."""
+    return sorted({verb for verb in verbs if verb in NEEDED and not actor.has_perm(NEEDED[verb])})
+
+
+class GrantForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
+    """A grant, its verbs to be ticked; `actor` is who grants."""
+
+    actor: Any = None
     verbs = forms.MultipleChoiceField(
         choices=[(verb, verb) for verb in VERBS], widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
@@ -37,6 +48,15 @@ class GrantForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the c
         model = Grant
         fields = ("kinds", "queues", "verbs")
 
+    def clean_verbs(self) -> list[str]:
+        """Refuse what the actor may not do herself."""
+        verbs: list[str] = self.cleaned_data["verbs"]
+        if lacked := lacking(self.actor, verbs):
+            raise forms.ValidationError(
+                f"You may not grant what you may not do yourself: {', '.join(lacked)}."
+            )
+        return verbs
+
 
 class GrantInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
     """What the account may do."""
@@ -44,6 +64,11 @@ class GrantInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
     model = Grant
     form = GrantForm
     extra = 0
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # noqa: ANN401 admin's
+        """Let each form know who grants."""
+        kwargs["form"] = type("GrantForm", (GrantForm,), {"actor": request.user})
+        return super().get_formset(request, obj, **kwargs)
 
 
 class SecretInline(ReadOnlyInline):
@@ -99,13 +124,21 @@ class ServiceAccountAdmin(Audited, ModelAdmin):  # type: ignore[misc]  # unfold 
         fixed = ("generation", "created_at", "last_token_at")
         return fixed if obj is None else ("name", *fixed)
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401 any model
+        """Whether the user may change that account, all that it may do considered."""
+        may: bool = super().has_change_permission(request, obj)
+        return may and (obj is None or not _beyond(request, obj))
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401 any model
         """Nobody deletes accounts."""
         return False
 
     def has_secret_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 unfold's
-        """Whether the user may make secrets."""
-        return request.user.has_perm("api.make_secret")
+        """Whether the user may make secrets: whoever has one can do what the account may."""
+        if not request.user.has_perm("api.make_secret"):
+            return False
+        account = object_id and ServiceAccount.objects.filter(pk=uuid_or_404(object_id)).first()
+        return not (account and _beyond(request, account))
 
     def has_revoke_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 unfold's
         """Whether the user may revoke tokens."""
@@ -182,3 +215,9 @@ class ServiceAccountAdmin(Audited, ModelAdmin):  # type: ignore[misc]  # unfold 
             **shown,
         }
         return TemplateResponse(request, _TEMPLATE, context, headers={"Cache-Control": "no-store"})
+
+
+def _beyond(request: HttpRequest, account: ServiceAccount) -> bool:
+    """Return whether the account may do what the user may not."""
+    verbs = Grant.objects.filter(account=account).values_list("verbs", flat=True)
+    return bool(lacking(request.user, chain.from_iterable(verbs)))

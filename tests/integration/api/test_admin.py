@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from apps.api.models import ServiceAccount
 from apps.core.models import Audit
+from tests.factories import UserFactory
 from tests.integration.api.conftest import Caller, make_account
 
 pytestmark = pytest.mark.django_db
@@ -127,3 +128,28 @@ def test_the_list_costs_the_same_however_many_accounts(staff, django_assert_max_
         make_account()
     with django_assert_max_num_queries(12):
         assert staff.get(page("changelist")).status_code == 200
+
+
+def test_nobody_grants_a_program_what_she_may_not_do_herself(client):
+    """Neither in a new grant, nor by a wider one, nor by a secret of an account that may more."""
+    user = UserFactory(is_staff=True)
+    names = ("serviceaccount", "grant")
+    mine = [f"{verb}_{name}" for verb in ("add", "change", "delete", "view") for name in names]
+    of_api = Permission.objects.filter(codename__in=(*mine, "make_secret"))
+    user.user_permissions.set(of_api | Permission.objects.filter(codename="view_job"))
+    client.force_login(user)
+    for verbs in (["cancel"], ["read", "retry"]):
+        answer = client.post(page("add"), form(**{"grants-0-verbs": verbs}))
+        assert "may not grant what you may not do yourself" in answer.content.decode()
+    assert not ServiceAccount.objects.exists()
+    assert client.post(page("add"), form()).status_code == 302  # reads, as she does, and enqueues
+    mine, theirs = ServiceAccount.objects.get(), make_account(verbs=["read", "retry"])
+    grant = theirs.grants.get()
+    wider = form(**{"grants-INITIAL_FORMS": 1, "grants-0-id": grant.pk, "grants-0-kinds": "*",
+                    "grants-0-account": theirs.pk, "grants-0-verbs": ["read"]})  # fmt: skip
+    assert client.post(page("change", theirs.pk), wider).status_code == 403
+    path = "/admin/api/serviceaccount/{}/secret/"
+    given = {"reason": "x", "overlap_hours": 0}
+    assert client.post(path.format(theirs.pk), given).status_code == 403
+    assert not theirs.secrets.exists()
+    assert SECRET.search(client.post(path.format(mine.pk), given).content.decode())
