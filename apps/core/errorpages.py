@@ -24,6 +24,7 @@ _SAID = {
     400: ("The request could not be read", "Something in the address or the form is not right."),
     403: ("You may not do this", "Your account was not given that right."),
     404: ("There is nothing here", "The address is wrong, or what was here is gone."),
+    405: ("This page can't be asked so", "A form leads there, no address: go back and use it."),
     500: ("Something failed on our side", "The log has it, under the number below."),
     503: ("The database is away", "Nothing was changed. Try again in a few seconds."),
 }
@@ -111,7 +112,7 @@ def _page_before(request: HttpRequest) -> str:
 
 
 class AwayMiddleware:
-    """Answers 503 wherever a view met the database being away."""
+    """Answers 503 wherever a view met the database being away; leaves no refusal blank."""
 
     def __init__(self, get_response: Any) -> None:  # noqa: ANN401 Django's
         self.get_response = get_response
@@ -119,6 +120,8 @@ class AwayMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer the request."""
         answer: HttpResponse = self.get_response(request)
+        if answer.status_code == 405 and not answer.content:  # Django's own is a blank page
+            answer.content = error_page(request, status=405).content
         return answer
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

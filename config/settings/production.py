@@ -16,6 +16,12 @@ if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("SECRET_KEY is shorter than 50 characters; make a random one.")
 if SIGNING_KEY and len(SIGNING_KEY) < 50:
     raise ImproperlyConfigured("SIGNING_KEY is shorter than 50 characters; make a random one.")
+for _name in ("SECRET_KEY_FALLBACKS", "SIGNING_KEY_FALLBACKS"):
+    if any(len(key) < 50 for key in env.list(_name, default=[])):
+        raise ImproperlyConfigured(
+            f"{_name} holds a key of less than 50 characters, which anybody could find: name whole "
+            "keys, separated by commas. A key with a comma in it can't be kept: leave it out."
+        )
 if "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS holds '*'; name the hosts that serve this site.")
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from django import forms
 from django.conf import settings
 from django.contrib.admin.utils import unquote
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.decorators import action
@@ -63,10 +64,28 @@ class QueueForm(ReasonForm):
         field.initial = job.queue if job else None
 
 
+class ArgumentsField(forms.JSONField):
+    """JSON that a job's row can hold."""
+
+    def to_python(self, value: Any) -> Any:  # noqa: ANN401 any JSON value
+        """Return the value; one that is nested beyond reading is no JSON."""
+        try:
+            return super().to_python(value)
+        except RecursionError as error:
+            raise forms.ValidationError("It is nested too deeply.") from error
+
+    def bound_data(self, data: Any, initial: Any) -> Any:  # noqa: ANN401 any JSON value
+        """Return what the form shows again: what could not be read, as it was typed."""
+        try:
+            return super().bound_data(data, initial)
+        except RecursionError:
+            return InvalidJSONInput(data)
+
+
 class EditForm(ReasonForm):
     """Other arguments, and why."""
 
-    args = forms.JSONField(
+    args = ArgumentsField(
         label="Arguments",
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 10, "spellcheck": "false"}),
         help_text=f"JSON. Secrets are shown as {MASK}: left so, they stay as they are.",

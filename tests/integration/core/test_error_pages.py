@@ -77,10 +77,12 @@ def test_a_refusal_keeps_its_reason_and_leads_back(visitor):
 
 
 def test_the_other_pages_say_what_happened_and_no_secret(visitor):
-    """400, 404 and 500, and a form without its token."""
+    """400, 404, 405 and 500, and a form without its token."""
     assert "no schedule" in page_of(visitor.get("/missing/"), 404)
     assert "There is nothing here" in page_of(visitor.get("/nowhere/"), 404)
     assert "a secret of ours" not in page_of(visitor.get("/broken/"), 500)
+    assert "go back" in page_of(visitor.get("/webhooks/stripe/"), 405)
+    assert visitor.get("/webhooks/stripe/")["Allow"] == "POST"
     strict = Client(enforce_csrf_checks=True)
     assert "form has expired" in page_of(strict.post("/admin/login/", {"username": "a"}), 403)
     bad = visitor.get("/admin/", headers={"host": "evil.example"})

@@ -117,6 +117,7 @@ def test_the_dialog_says_what_is_wrong_with_arguments(client):
         ('{"nme": "b"}', "did you mean"),
         ("[1]", "Write an object"),
         ("{", "Enter a valid JSON"),
+        ('{"name": ' * 100_000, "nested too deeply"),
     ):
         page = dialog(client, job, "edit_args", args=text).content.decode()
         assert said in page

@@ -238,14 +238,16 @@ def test_every_process_is_one_of_production_unless_told_otherwise():
     """Without a word it refuses to start; with what production needs, it is that, without DEBUG."""
     foreign = {f"{name}_PORT": "tcp://10.0.0.1:1" for name in ("WEB", "FLOWER", "VALKEY")}
     laptop = {"DJANGO_SETTINGS_MODULE": "config.settings.development"}
-    *told, refused, elsewhere = starts(
+    *told, weak, refused, elsewhere = starts(
         *((arguments, FULL | foreign) for arguments in ENTRANCES),
+        (ENTRANCES[0], FULL | {"SIGNING_KEY_FALLBACKS": f"{'k' * 50},half-a-key"}),
         (ENTRANCES[0], BARE),
         (["manage.py", "check"], FULL | laptop),
     )
     assert [text.splitlines()[-1] for text in told] == [
         f"config.settings.production False {'$' * 50}"
     ] * len(ENTRANCES)
+    assert "SIGNING_KEY_FALLBACKS holds a key of less than 50 characters" in weak
     assert "Set SECRET_KEY, DATABASE_URL, BROKER_URL" in refused
     assert "the database is on database.example" in elsewhere
 

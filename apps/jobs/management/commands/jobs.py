@@ -130,7 +130,7 @@ def _arguments(pairs: list[str]) -> dict[str, Any]:
     if len(pairs) == 1 and pairs[0].lstrip().startswith("{"):
         try:
             whole: dict[str, Any] = json.loads(pairs[0])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CommandError(f"The arguments are no JSON object: {error}.") from error
         return whole
     found: dict[str, Any] = {}
@@ -140,7 +140,7 @@ def _arguments(pairs: list[str]) -> dict[str, Any]:
             raise CommandError(f"{pair!r}: write arguments as name=value, or as one JSON object.")
         try:
             found[name] = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             found[name] = text
     return found
 
