@@ -90,7 +90,9 @@ class JobDetails(JobSummary):
 class JobPage(Answer):
     """Jobs, newest first."""
 
-    next: str | None = Field(description="The next page; null on the last.")
+    next: str | None = Field(
+        description="The next page; null on the last. Under filters one before may be empty."
+    )
     results: list[JobSummary]
 
 

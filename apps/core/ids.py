@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from datetime import datetime
 from uuid import UUID
 
 _lock = threading.Lock()
@@ -19,6 +20,11 @@ def uuid7() -> UUID:
     millis, fraction = divmod(ticks, 4096)
     tail = int.from_bytes(os.urandom(8), "big") & (2**62 - 1)
     return UUID(int=millis << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | tail)
+
+
+def floor(moment: datetime) -> UUID:
+    """Return what no UUID of version 7 that was made at that moment or later is less than."""
+    return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
 
 
 def _next_tick() -> int:

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from apps.api import selectors
 from apps.api.selectors import jobs_of
 from apps.core.models import Audit
 from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
@@ -14,6 +15,7 @@ from apps.jobs.models import Job
 from tests.factories import AttemptFactory, JobFactory
 from tests.factories_schedules import PeriodicTaskFactory
 from tests.integration.api.conftest import Caller, make_account, name_of
+from tests.integration.ops.dashboard.test_plans import explain, heard, rows_read
 
 pytestmark = pytest.mark.django_db
 
@@ -226,6 +228,31 @@ def test_the_list_reads_an_index_of_its_own(account):
     plan = jobs_of(account).order_by("-id")[:50].explain()
     assert "Index Scan using job_of_api" in plan
     assert "Sort" not in plan
+
+
+def test_a_filter_that_finds_little_reads_no_whole_history(caller, account, monkeypatch):
+    """A page looks at so many jobs, and the next goes on behind them: none is left out."""
+    monkeypatch.setattr(selectors, "LOOKED", 100)
+    JobFactory.create_batch(2, enqueued_by=account.origin, state="dead")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO jobs_job (id, kind, queue, priority, args, run_at, enqueued_by) "
+            "SELECT uuidv7(), 'test.noop', 'default', 0, '{}', now(), %s "
+            "FROM generate_series(1, 950)",
+            [account.origin],
+        )
+        cursor.execute("ANALYZE jobs_job")
+    page, sizes = {"next": "jobs/?state=dead"}, []
+    while page["next"]:
+        with heard() as statements:
+            page = caller.get(page["next"].removeprefix("/api/v1/")).json()
+        sizes.append(len(page["results"]))
+        for statement, parameters in statements:
+            if "jobs_job" in statement:
+                scans = [n for n in explain(statement, parameters) if "Relation Name" in n]
+                assert sum(rows_read(scan) for scan in scans) <= 100, statement
+    assert sizes == [0] * 9 + [2]
+    assert caller.get("jobs/", {"state": "queued", "limit": 10}).json()["next"]
 
 
 def test_which_jobs_are_an_accounts_hangs_on_no_collation(account):

@@ -19,6 +19,7 @@ from apps.core.ids import uuid7
 from apps.ops import cleanup
 from apps.orders.models import Order
 from apps.payments.models import Payment
+from apps.schedules.api import standings
 from tests.factories import UserFactory
 from tests.factories_domain import CampaignFactory
 from tests.factories_schedules import PeriodicTaskFactory
@@ -251,6 +252,24 @@ def test_a_sorting_sorts_the_newest_and_walks_no_index_of_all(column, monkeypatc
     nodes = explain(*listed)
     assert "Sort" in {node["Node Type"] for node in nodes}
     assert sum(rows_read(node) for node in nodes if "Relation Name" in node) <= 500
+
+
+@pytest.mark.django_db
+def test_schedules_with_their_last_ticks_read_one_tick_each():
+    """As commands and the API list them; every tick of all of them was read."""
+    tasks = PeriodicTaskFactory.create_batch(3)
+    fill("schedules.Tick", rows=3000)
+    with heard() as statements:
+        listed = {each.name: each.last_tick for each in standings()}
+    assert all(listed[task.name] for task in tasks)
+    scans = [
+        node
+        for statement, parameters in statements
+        for node in explain(statement, parameters)
+        if node.get("Relation Name") == "schedules_tick"
+    ]
+    assert scans
+    assert sum(map(rows_read, scans)) < 100
 
 
 @pytest.mark.django_db
