@@ -20,12 +20,13 @@ _AWAY_STATES = {
     *("26000", "42P05"),  # a prepared statement is not there, or is already: a pooler's doing
     *("28000", "28P01", "3D000"),  # nobody is let in, or the database is not there: said at connect
 }
-#: Errors of psycopg and Django that bear no SQLSTATE and blame the caller.
+#: Errors of psycopg and Django that bear no SQLSTATE and blame the caller. Not single words, which
+#: a server's name might hold.
 _CALLERS_FAULT = (
     "number of parameters",
     "another command is already in progress",
-    "cursor",
-    "pipeline",
+    "the cursor ",
+    "pipeline mode",
 )
 _NO_WAY_BACK = "Cannot open a new connection in an atomic block."
 

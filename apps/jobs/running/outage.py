@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import TracebackType
 
 import psycopg
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.utils import DatabaseErrorWrapper
 
 from apps.core.away import is_away
@@ -124,9 +124,10 @@ def _is_own_fault(error: BaseException) -> bool:
 
 def _came_from_ledger(error: BaseException, before: psycopg.Connection | None) -> bool:
     """Say whether the error, or one that led to it, passed through the ledger's connection."""
-    ledger = [connection, *(raw for raw in (before, connection.connection) if raw is not None)]
+    ledger = connections["default"]  # itself: `connection` stands for it
+    ours = [ledger, *(raw for raw in (before, ledger.connection) if raw is not None)]
     return any(
-        any(owner is each for each in ledger)
+        any(owner is each for each in ours)
         for origin in chain(error)
         for owner in _owners(origin.__traceback__)
     )

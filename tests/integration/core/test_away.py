@@ -70,8 +70,8 @@ def nobody_listens(session, other):
 
 
 def no_such_host(session, other):
-    """Its name is not known (yet)."""
-    return error_of(psycopg.connect, "host=nowhere.invalid user=x", connect_timeout=2)
+    """Its name is not known (yet), and is like words in errors of another sort."""
+    return error_of(psycopg.connect, "host=pipeline-cursor.invalid user=x", connect_timeout=2)
 
 
 def no_such_database(session, other):

@@ -139,6 +139,52 @@ def test_an_outage_costs_nothing_and_counts_for_nothing(run, monkeypatch, postgr
     assert (job.state, job.failures, job.losses, job.cuts) == ("queued", 0, 0, 2)
 
 
+def put_away():
+    """Give the connection back, as handlers do before a long call, and ask for another."""
+    connection.close()
+    orm()
+
+
+def put_away_in_a_coroutine():
+    """The same, by Django's async ORM."""
+    connection.close()
+    return awaits()
+
+
+def put_away_and_wrapped():
+    """The same, behind an error of another class."""
+    try:
+        put_away()
+    except OperationalError as error:
+        raise ValueError("the shop is closed") from error
+
+
+def test_nobody_pays_where_a_new_connection_can_not_be_had(run, monkeypatch, subtests):
+    """The run had put its own away, so that no connection of its own broke."""
+    connect = outage._count
+
+    def connect_and_open(job):
+        found = connect(job)
+        connection.settings_dict["PORT"] = port
+        return found
+
+    monkeypatch.setattr(outage, "_count", connect_and_open)
+    port = connection.settings_dict["PORT"]
+    for way in (put_away, put_away_in_a_coroutine, put_away_and_wrapped):
+        with subtests.test(way.__name__):
+
+            def handler(way=way):
+                connection.settings_dict["PORT"] = "1"
+                return way()
+
+            try:
+                job = run(handler)
+            finally:
+                connection.settings_dict["PORT"] = port
+            assert (job.state, job.failures, job.losses, job.cuts) == ("queued", 0, 0, 0)
+            assert job.wait_reason.startswith("the database went away: ")
+
+
 def test_a_handler_that_breaks_its_connection_each_time_ends(run):
     """The third run in a row is a failure, and so is each one after it."""
 
