@@ -18,10 +18,11 @@ from django.db.backends.signals import connection_created
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.rows import tuple_row
 
-#: DISCARD ALL, but for the prepared statements and their plans.
+#: DISCARD ALL, but for the prepared statements and their plans; how many of them are a handler's.
 _RESET = (
     b"CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *;"
-    b" SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
+    b" SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES;"
+    b" SELECT count(*) FROM pg_prepared_statements WHERE from_sql"
 )
 #: How a statement begins that leaves the session as it was.
 _PLAIN = {
@@ -35,13 +36,15 @@ _WORD = re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(\w+)", re.DOTALL)
 _LOCAL = re.compile(r"\s*set\s+(?:local|transaction|constraints)\b", re.IGNORECASE)
 #: What changes a session, wherever it stands; and a second statement behind the first.
 _CHANGES = re.compile(
-    r"\bset_config\s*\((?![^()]*,\s*true\s*\))|advisory_(?:un)?lock|\bpg_temp|\btemp(?:orary)?\b"
+    r"\bset_config\"?\s*\((?![^()]*,\s*true\s*\))|advisory_(?:un)?lock|\bpg_temp|\btemp(?:orary)?\b"
     r"|\bwith\s+hold\b|;\s*\S",
     re.IGNORECASE,
 )
 
 #: Raw connections whose session a statement may have changed.
 _changed: list[psycopg.Connection] = []
+#: Those that were closed with a transaction open, which rolled it back.
+_abandoned: list[psycopg.Connection] = []
 #: Statements that were looked at, and change nothing.
 _harmless: set[str] = set()
 _SEEN, _LONG = 2000, 4000
@@ -82,6 +85,31 @@ class _Noting:
         return super().stream(query, *args, **options)  # type: ignore[misc] # a cursor's
 
 
+class _NotingNamed:
+    """Of a cursor on the server: notes one that outlives its transaction."""
+
+    connection: Any
+    withhold: bool
+
+    def execute(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 psycopg's
+        """Execute, as psycopg does."""
+        if self.withhold:
+            _changed.append(self.connection)
+        return super().execute(*args, **options)  # type: ignore[misc] # a cursor's
+
+
+def _noting_end(plain: type[psycopg.Connection]) -> type[psycopg.Connection]:
+    """Return a class of connections that notes a transaction which ends because it is closed."""
+
+    def close(self: psycopg.Connection) -> None:
+        if self.pgconn.transaction_status == TransactionStatus.INTRANS:
+            _abandoned.append(self)
+        plain.close(self)
+
+    # No mixin: an object takes another class only where that adds nothing to its layout.
+    return type(plain.__name__, (plain,), {"close": close})
+
+
 def _note(raw: psycopg.Connection, query: Any) -> None:  # noqa: ANN401 any of psycopg's
     text = query if isinstance(query, str) else _text(query, raw)
     if changes_session(text):
@@ -108,16 +136,24 @@ def _start_noting() -> None:
         _equip(each)
 
 
-_kinds: dict[type, type] = {}
+#: Classes of psycopg's and Django's, and ours that stand in for them.
+_stand_ins: dict[type, type] = {}
 
 
 def _equip(connection: BaseDatabaseWrapper, **_: object) -> None:
     raw = connection.connection
     if isinstance(raw, psycopg.Connection) and not issubclass(raw.cursor_factory, _Noting):
-        plain = raw.cursor_factory
-        if plain not in _kinds:
-            _kinds[plain] = type(f"Noting{plain.__name__}", (_Noting, plain), {})
-        raw.cursor_factory = _kinds[plain]
+        raw.cursor_factory = _stand_in(raw.cursor_factory, _Noting)
+        raw.server_cursor_factory = _stand_in(raw.server_cursor_factory, _NotingNamed)
+        if type(raw) not in _stand_ins:
+            _stand_ins[type(raw)] = _noting_end(type(raw))
+        raw.__class__ = _stand_ins[type(raw)]
+
+
+def _stand_in(plain: type, noting: type) -> Any:  # noqa: ANN401 a class of cursors
+    if plain not in _stand_ins:
+        _stand_ins[plain] = type(f"Noting{plain.__name__}", (noting, plain), {})
+    return _stand_ins[plain]
 
 
 _CLEAN, _UNTIDY, _OPEN = range(3)
@@ -135,7 +171,7 @@ class Before:
 
     def left_open(self) -> bool:
         """Say whether a transaction is open that was not before; looks at each once."""
-        self._worst = _CLEAN
+        self._worst = _OPEN if _abandoned else _CLEAN
         for each in connections.all(initialized_only=True):
             if each.connection is not None and each.alias not in self.open:
                 self._worst = max(self._worst, _state(each))
@@ -170,6 +206,7 @@ def look() -> Before:
     if not _is_noting:
         _start_noting()
     _changed.clear()
+    _abandoned.clear()
     before = Before(connection.connection)
     for each in connections.all(initialized_only=True):
         if each.in_atomic_block:
@@ -195,6 +232,7 @@ def _state(each: BaseDatabaseWrapper) -> int:
     if each.in_atomic_block or raw.pgconn.transaction_status != TransactionStatus.IDLE:
         return _UNTIDY if raw.closed and not each.in_atomic_block else _OPEN
     is_own = raw.autocommit and raw.row_factory is tuple_row and raw.read_only is None
+    is_own = is_own and raw.deferrable is None and issubclass(raw.cursor_factory, _Noting)
     return _CLEAN if is_own and _isolation(each) == raw.isolation_level else _UNTIDY
 
 
@@ -207,7 +245,7 @@ def _reset(each: BaseDatabaseWrapper) -> bool:
     """Set a session back to how Django made it; return whether that worked."""
     try:
         result = each.connection.pgconn.exec_(_RESET)
-        if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+        if result.status != ExecStatus.TUPLES_OK or result.get_value(0, 0) != b"0":
             return False
         each.init_connection_state()  # the time zone and the role of Django's settings
     except Exception:  # any at all: then a new connection is the way

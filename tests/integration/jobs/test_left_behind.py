@@ -4,7 +4,7 @@ from itertools import count
 
 import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import close_old_connections, connection, transaction
 
 from apps.jobs.api import Backoff
 from apps.jobs.models import Attempt, Job
@@ -93,8 +93,36 @@ def chained():
     write()
 
 
+def begin_and_close():
+    """BEGIN, and close the connection: the server rolls it back."""
+    begin()
+    connection.close()
+
+
+def autocommit_off_and_close():
+    """Turn autocommit off, then close as long jobs do now and then."""
+    autocommit_off()
+    close_old_connections()
+
+
+def block_closed():
+    """Close the connection within a block: Django leaves the block without a word."""
+    with transaction.atomic():
+        write()
+        connection.close()
+
+
+def driver_closed():
+    """Close the driver's own connection."""
+    begin()
+    connection.connection.close()
+
+
 _blocks = []
-LEAVE = [begin, autocommit_off, raw_autocommit_off, block_left, broken_block, chained]
+LEAVE = [
+    *(begin, autocommit_off, raw_autocommit_off, block_left, broken_block, chained),
+    *(begin_and_close, autocommit_off_and_close, block_closed, driver_closed),
+]
 
 
 def test_a_plain_handler_that_leaves_a_transaction_open_has_failed(run, subtests):
@@ -206,7 +234,11 @@ def test_what_a_handler_may_do_in_a_transaction_is_no_failure(run, subtests):
         write()
         connection.commit()
 
-    for handler, transactional in ((savepoints, True), (over, False)):
+    def over_and_closed():
+        over()
+        connection.close()
+
+    for handler, transactional in ((savepoints, True), (over, False), (over_and_closed, False)):
         with subtests.test(handler.__name__):
             job, after = run(handler, write, transactional=transactional)
             assert (job.state, job.error, after.state) == ("succeeded", "", "succeeded")
@@ -269,6 +301,33 @@ def test_a_changed_session_is_set_back_for_the_next_job(run, subtests):
             assert asked("SELECT pg_backend_pid()") == pid or changed.state == "dead"
 
 
+def test_names_that_a_handler_gave_are_free_for_the_next_job(run, subtests):
+    """A statement that it prepared, a cursor that outlives its transaction, a procedure's call."""
+
+    def prepared():
+        sql("PREPARE mine AS SELECT 1")
+
+    def held():
+        kept.append(connection.connection.cursor(name="mine", withhold=True))
+        kept[-1].execute("SELECT generate_series(1, 9)")
+
+    def called():
+        with connection.cursor() as cursor:
+            cursor.callproc("set_config", ["statement_timeout", "1ms", False])
+            assert asked("SHOW statement_timeout") == "1ms"
+
+    def untouched():
+        assert asked("SHOW statement_timeout") == "0"
+
+    kept = []
+    for first, second in ((prepared, prepared), (held, held), (called, untouched)):
+        with subtests.test(first.__name__):
+            rows = run(first, second, lambda: None)
+            assert [(row.state, row.error) for row in rows] == [("succeeded", "")] * 3
+            for each in kept:
+                each._close()  # here alone: it is gone on the server
+
+
 def test_the_sessions_prepared_statements_stay(run):
     """DISCARD ALL would drop those of the hot path, and a new connection has none."""
     run(lambda: None)
@@ -303,7 +362,13 @@ def test_a_driver_that_was_reset_is_replaced(run, subtests):
     def autocommit():
         connection.connection.autocommit = False
 
-    for change in (rows, isolation, reads, autocommit):
+    def deferrable():
+        connection.connection.deferrable = True
+
+    def cursors():
+        connection.connection.cursor_factory = psycopg.RawCursor
+
+    for change in (rows, isolation, reads, autocommit, deferrable, cursors):
         with subtests.test(change.__name__):
             changed, after = run(change, write)
             assert (changed.state, after.state, effects()) == (
