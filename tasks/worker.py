@@ -22,6 +22,7 @@ from apps.jobs.running import awake, liveness
 from apps.jobs.running.execute import Desk, knowledge
 from apps.jobs.running.liveness import Card
 from apps.jobs.running.slots import FileSlot
+from apps.jobs.running.surroundings import Surroundings
 from tasks import revoking
 from tasks.boot import Boot
 from tasks.watching import Watch
@@ -139,6 +140,7 @@ def desk() -> Desk:
     global _desk
     if _desk is not None and _is_deaf:  # not before the first doorbell
         _hear_sigterm()
+        _desk.surroundings = Surroundings()  # as its first handler finds them
     if _desk is None and _boot is None:
         _desk = Desk(worker=uuid4(), known=knowledge())
     elif _desk is None and _boot is not None:

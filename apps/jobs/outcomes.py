@@ -64,7 +64,7 @@ class Retry(Exception):
     def __init__(self, seconds: float | None = None, cause: BaseException | None = None) -> None:
         if cause is not None and not isinstance(cause, BaseException):
             raise TypeError(f"Retry(cause={cause!r}): give the error itself, or nothing.")
-        super().__init__("asked to be run again" if cause is None else str(cause))
+        super().__init__("asked to be run again" if cause is None else _words(cause))
         self.seconds = None if seconds is None else _span("Retry", seconds)
         self.cause = cause
 

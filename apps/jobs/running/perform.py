@@ -1,6 +1,7 @@
 """Performing one job: its handler, within its limits, to an outcome."""
 
 import contextvars
+import decimal
 import inspect
 import logging
 import os
@@ -109,7 +110,7 @@ def perform(run: Run) -> None:
     finally:
         _leave_if_forked(process, run.error)
         run.ended_at = max(run.ended_at, time.monotonic())
-        before.restore(run.error, cut=isinstance(run.error, _CUTTING))
+        before.restore(run.error, cut=issubclass(type(run.error), _CUTTING))
 
 
 def _bound(run: Run) -> AbstractContextManager[None]:
@@ -138,6 +139,7 @@ def _traced(run: Run) -> AbstractContextManager[object]:
 
 def _perform(run: Run, before: sessions.Before) -> None:
     current.enter(current.CurrentJob(run.job, run.claim_id))
+    decimal.setcontext(decimal.getcontext().copy())  # a copied context shares the object
     if run.kind.redact:
         context.hide(redacting.veil_of(run.kind, run.job.args).text)
     run.reached = True

@@ -4,13 +4,18 @@ What Python alone knows is set back after each run. A child whose limits, direct
 umask, time zone or signal mask changed is replaced once its doorbell is answered.
 """
 
+import gc
 import logging
 import os
 import resource
 import signal
+import socket
 import sys
 import time
 from dataclasses import dataclass, field
+from typing import Any
+
+logger = logging.getLogger(__name__)
 
 #: Resources without which innocent jobs fail.
 _LIMITS = {
@@ -19,6 +24,9 @@ _LIMITS = {
                  "RLIMIT_NPROC", "RLIMIT_STACK")
     if hasattr(resource, name)
 }  # fmt: skip
+
+#: Signals that end an innocent job, or hide the end of its subprocess, where they are taken over.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD)
 
 
 def _limits() -> list[float]:
@@ -44,6 +52,14 @@ def _blocked() -> set[int]:
     return {int(each) for each in signal.pthread_sigmask(signal.SIG_BLOCK, ())}
 
 
+def _handlers() -> list[Any]:
+    return [signal.getsignal(each) for each in _SIGNALS]
+
+
+def _timer() -> float:
+    return signal.getitimer(signal.ITIMER_REAL)[0]
+
+
 @dataclass(slots=True)
 class Surroundings:
     """This process as it was before any handler ran in it."""
@@ -55,6 +71,11 @@ class Surroundings:
     zone: tuple[str, ...] = field(default_factory=lambda: time.tzname)
     recursion: int = field(default_factory=sys.getrecursionlimit)
     silenced: int = field(default_factory=lambda: logging.root.manager.disable)
+    level: int = field(default_factory=lambda: logging.root.level)
+    patience: float | None = field(default_factory=socket.getdefaulttimeout)
+    collects: bool = field(default_factory=gc.isenabled)
+    handlers: list[Any] = field(default_factory=_handlers)
+    timer: float = field(default_factory=_timer)
 
     def set_back(self) -> None:
         """Undo what costs nothing to look at: after each run."""
@@ -62,9 +83,18 @@ class Surroundings:
             logging.disable(self.silenced)
         if sys.getrecursionlimit() != self.recursion:
             sys.setrecursionlimit(self.recursion)
+        if logging.root.level != self.level:
+            logging.root.setLevel(self.level)
+        if socket.getdefaulttimeout() != self.patience:
+            socket.setdefaulttimeout(self.patience)
+        if gc.isenabled() != self.collects:
+            (gc.enable if self.collects else gc.disable)()
+        if not self.timer and _timer():  # it would strike another job
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def change(self) -> str:
-        """Return what a handler changed for all that come after it, or ''."""
+        """Return what a handler changed for all that come after it, or ''; set signals back."""
+        self._take_signals_back()
         for name, before, now in zip(_LIMITS, self.limits, _limits(), strict=True):
             if now < before:
                 return f"a handler lowered {name} to {now:g}"
@@ -76,4 +106,13 @@ class Surroundings:
             return f"a handler blocked {', '.join(signal.Signals(each).name for each in more)}"
         if time.tzname != self.zone:
             return f"a handler changed the time zone to {'/'.join(time.tzname)}"
+        if logger.disabled:
+            return "a handler switched loggers off (disable_existing_loggers)"
         return ""
+
+    def _take_signals_back(self) -> None:
+        if (now := _handlers()) == self.handlers:
+            return
+        for each, before, after in zip(_SIGNALS, self.handlers, now, strict=True):
+            if before is not None and after != before:
+                signal.signal(each, before)

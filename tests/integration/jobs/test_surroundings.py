@@ -1,9 +1,12 @@
 """What a handler changes in its process, its timer and Django: the next job is spared it."""
 
+import decimal
+import gc
 import logging
 import os
 import resource
 import signal
+import socket
 import sys
 import time
 from itertools import count
@@ -17,7 +20,7 @@ from apps.jobs import counted
 from apps.jobs.api import Backoff, aenqueue, aenqueue_many, current_job, enqueue
 from apps.jobs.explaining.explain import explain
 from apps.jobs.models import Job
-from apps.jobs.running import execute
+from apps.jobs.running import execute, surroundings
 from tests.app.models import Effect
 from tests.kinds import note
 from tests.support.threads import held_open
@@ -107,17 +110,62 @@ def test_what_harms_nobody_replaces_no_child(run, same_process):
 
 def test_what_python_knows_is_set_back_before_the_next_handler(run):
     """A low recursion limit fails innocent jobs, and a silenced log hides them."""
-    before, seen = (sys.getrecursionlimit(), logging.root.manager.disable), []
+
+    def now():
+        limits = (sys.getrecursionlimit(), socket.getdefaulttimeout(), decimal.getcontext().prec)
+        return *limits, logging.root.manager.disable, logging.root.level, gc.isenabled()
 
     def change():
         sys.setrecursionlimit(before[0] - 1)
         logging.disable(logging.CRITICAL)
+        logging.root.setLevel(logging.CRITICAL)
+        socket.setdefaulttimeout(0.001)
+        decimal.getcontext().prec = 2
+        gc.disable()
 
-    def look():
-        seen.append((sys.getrecursionlimit(), logging.root.manager.disable))
-
-    _, desk = run(change, look)
+    before, seen = now(), []
+    _, desk = run(change, lambda: seen.append(now()))
     assert (seen, desk.retiring) == ([before], "")
+
+
+def test_signals_that_a_handler_took_over_are_given_back(run):
+    """Else a reader that went kills an innocent job, and no subprocess of its is seen to end."""
+    signals = (signal.SIGPIPE, signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(each) for each in signals]
+
+    def change():
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    try:
+        (job,), desk = run(change)
+        assert [signal.getsignal(each) for each in signals] == before
+        assert (job.state, desk.retiring) == ("succeeded", "")
+    finally:
+        for each, handler in zip(signals, before, strict=True):
+            signal.signal(each, handler)
+
+
+def test_a_timer_that_a_handler_left_strikes_no_other_job(run):
+    """Where neither has a soft limit, whose own timer would take its place."""
+    signal.setitimer(signal.ITIMER_REAL, 0)  # none of this suite's, as in a child
+    struck = []
+    before = signal.signal(signal.SIGALRM, lambda *_: struck.append("alarm"))
+    try:
+        run(lambda: signal.setitimer(signal.ITIMER_REAL, 0.05) and None, timeout=None)
+        run(lambda: time.sleep(0.1), timeout=None)
+        assert struck == []
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_child_whose_loggers_were_switched_off_is_replaced(run, monkeypatch):
+    """As by a library that configures logging for itself, and disables what is there."""
+    (job,), desk = run(lambda: monkeypatch.setattr(surroundings.logger, "disabled", True))
+    assert (job.state, "loggers" in desk.retiring) == ("succeeded", True)
 
 
 def test_a_blocked_alarm_takes_no_soft_limit_away(run, same_process):
@@ -163,9 +211,12 @@ def test_a_hook_that_raises_after_the_commit_is_shown_and_stops_no_other(run, ca
     def leave():
         raise SystemExit(3)
 
+    def unreadable():
+        raise Fatal(SystemExit(4))
+
     def handler():
         Effect.objects.create(name="written")
-        for hook in (refuse, leave, lambda: ran.append("last")):
+        for hook in (refuse, leave, unreadable, lambda: ran.append("last")):
             transaction.on_commit(hook)
 
     before = _counted()
@@ -173,11 +224,11 @@ def test_a_hook_that_raises_after_the_commit_is_shown_and_stops_no_other(run, ca
     assert (job.state, job.failures, after.state) == ("succeeded", 0, "succeeded")
     assert (ran, Effect.objects.count()) == (["last"], 1)
     assert "on_commit hook failed" in job.error
-    assert "2 hooks failed" in job.error
+    assert "3 hooks failed" in job.error
     (attempt,) = job.attempts.all()
     assert (attempt.outcome, attempt.number) == ("succeeded", 1)
     assert "on_commit hook failed" in explain(job).sentence
-    assert _counted() == before + 2
+    assert _counted() == before + 3
     assert "the shop is closed" in caplog.text
 
 
@@ -273,6 +324,15 @@ class Fatal(Exception):
         raise self.args[0]
 
 
+class Liar(Exception):
+    """An error that does not even say what it is."""
+
+    @property
+    def __class__(self):
+        """End the process, if one lets it."""
+        raise SystemExit(4)
+
+
 def test_an_error_that_can_not_be_read_is_a_failure_whatever_it_raises(run, subtests):
     """Not a loss: the handler ran, and failed."""
     for fatal in (KeyboardInterrupt(), SystemExit(3), GeneratorExit(), BaseException("no")):
@@ -285,6 +345,14 @@ def test_an_error_that_can_not_be_read_is_a_failure_whatever_it_raises(run, subt
             assert (job.state, job.failures, job.losses) == ("dead", 1, 0)
             assert "Fatal" in job.error
             assert after.state == "succeeded"
+
+    def lie():
+        raise Liar
+
+    with subtests.test("its class"):
+        (job, after), _ = run(lie, lambda: None)
+        assert (job.state, job.failures, job.losses) == ("dead", 1, 0)
+        assert after.state == "succeeded"
 
 
 def test_a_race_lost_under_serializable_isolation_is_enqueue_busy(run, subtests):
