@@ -6,11 +6,33 @@ from typing import Any
 from django import forms
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
-from unfold.forms import AdminOwnPasswordChangeForm, AdminPasswordChangeForm, UserChangeForm
+from unfold.forms import (
+    AdminOwnPasswordChangeForm,
+    AdminPasswordChangeForm,
+    AuthenticationForm,
+    UserChangeForm,
+)
 
 from apps.accounts import powers
 from apps.core.audited import AsksWhy
+
+
+class SignInForm(AuthenticationForm):  # type: ignore[misc]  # unfold ships no types
+    """The admin's; whoever it does not let in has failed, a right password or not."""
+
+    def confirm_login_allowed(self, user: Any) -> None:  # noqa: ANN401 Django's
+        """Refuse who is no staff as anybody else: counted and written down."""
+        try:
+            super().confirm_login_allowed(user)
+        except forms.ValidationError:
+            user_login_failed.send(
+                sender=__name__,
+                credentials={"username": user.get_username()},
+                request=self.request,
+            )
+            raise
 
 
 class UserForm(UserChangeForm):  # type: ignore[misc]  # unfold ships no types
@@ -35,6 +57,16 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the c
     class Meta:
         model = Group
         fields = ("name", "permissions")
+
+    def clean_name(self) -> str:
+        """Refuse a name that would be given permissions by itself."""
+        name: str = self.cleaned_data["name"]
+        is_taken_up = name in powers.FILLED and name != self.initial.get("name")
+        if is_taken_up and not self.actor.is_superuser:
+            raise forms.ValidationError(
+                f"Releases give new permissions to the group {name}: ask a superuser."
+            )
+        return name
 
     def clean_permissions(self) -> Any:  # noqa: ANN401 a queryset
         """Refuse permissions that the actor does not hold, whether added or taken away."""

@@ -24,7 +24,7 @@ _SAID = {
     400: ("The request could not be read", "Something in the address or the form is not right."),
     403: ("You may not do this", "Your account was not given that right."),
     404: ("There is nothing here", "The address is wrong, or what was here is gone."),
-    405: ("This page can't be asked so", "A form leads there, no address: go back and use it."),
+    405: ("This is not a page", "A form or a program leads here: go back and use the form."),
     500: ("Something failed on our side", "The log has it, under the number below."),
     503: ("The database is away", "Nothing was changed. Try again in a few seconds."),
 }
@@ -122,6 +122,7 @@ class AwayMiddleware:
         answer: HttpResponse = self.get_response(request)
         if answer.status_code == 405 and not answer.content:  # Django's own is a blank page
             answer.content = error_page(request, status=405).content
+            answer["Content-Length"] = str(len(answer.content))  # an inner middleware counted none
         return answer
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import BadRequest, ValidationError
@@ -27,6 +28,7 @@ class Listed:
             if not request.GET:
                 raise
             logger.info("a list was asked for what no column takes: %s", error)
+            messages.error(request, "No column takes what the address asks for: this is the list.")
             raise IncorrectLookupParameters from error
         return found
 

@@ -94,7 +94,8 @@ def _schedules(facts: Facts) -> Iterator[dict[str, str]]:
     """Those that can't fire: nothing else would say so than a job that is not there."""
     found = facts.get("faults", [])
     for each in found[:NAMED]:
-        text = f"The schedule {each['name']} makes no job: {each['fault'].rstrip('.')}."
+        why = each["fault"].removeprefix(f"{each['name']}: ").rstrip(".?")
+        text = f"The schedule {each['name']} makes no job: {why}."
         yield _say("warning", text, each["url"])
     if (others := len(found) - NAMED) > 0:
         makes = "makes no job, either" if others == 1 else "make no jobs, either"

@@ -108,7 +108,8 @@ def schedules() -> Iterator[Finding]:
     """Name the schedules that can't fire, or whose job can't be made."""
     for task, fault in faults(most=MOST_NAMED):
         todo = "Change it in the admin, or deploy the code that it needs."
-        yield warning("schedules", f"{task.name} makes no job: {fault}", todo)
+        why = fault.removeprefix(f"{task.name}: ")
+        yield warning("schedules", f"{task.name} makes no job: {why}", todo)
 
 
 def pauses() -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.auth.models import Group, Permission
 from django.db import connections, transaction
 
+from apps.accounts.powers import FILLED
 from apps.ops.verbs.models import Grant
 
 #: Everything an operator may do; an administrator may do anything that our apps know.
@@ -31,7 +32,7 @@ _SEEN = frozenset(
     }
 )
 _ADMINISTERED = _SEEN | {"accounts", "auth"}
-GROUPS = ("viewer", "operator", "admin")
+GROUPS = FILLED
 
 
 def wanted(group: str, permission: str) -> bool:

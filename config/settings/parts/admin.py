@@ -21,6 +21,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [_styles],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _favicon}],
     "SHOW_HISTORY": False,
+    "LOGIN": {"form": "apps.accounts.forms.SignInForm"},
     "DASHBOARD_CALLBACK": "apps.ops.dashboard.views.context",
     "SIDEBAR": {
         "show_search": True,

@@ -219,3 +219,19 @@ def test_a_save_takes_nothing_back_that_somebody_else_did_meanwhile():
     data = {"email": "x@example.com", "reason": "y"}
     assert client.post(f"/admin/accounts/user/{eye.pk}/change/", data).status_code == 403
     assert User.objects.get(pk=eye.pk).is_superuser
+
+
+def test_nobody_takes_a_name_that_releases_give_permissions_to():
+    """Once the group was deleted, another of its name would get what the next release declares."""
+    actor = may(member(), "auth.add_group", "auth.change_group", "auth.view_group")
+    client = Client()
+    client.force_login(actor)
+    Group.objects.filter(name="operator").delete()
+    spare = Group.objects.create(name="spare")
+    for page in ("/admin/auth/group/add/", f"/admin/auth/group/{spare.pk}/change/"):
+        answer = client.post(page, {"name": "operator", "reason": "mine"})
+        assert "ask a superuser" in answer.content.decode()
+    assert not Group.objects.filter(name="operator").exists()
+    client.force_login(member(is_superuser=True))
+    page = "/admin/auth/group/add/"
+    assert client.post(page, {"name": "operator", "reason": "anew"}).status_code == 302

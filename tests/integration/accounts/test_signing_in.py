@@ -241,3 +241,11 @@ def test_guesses_of_ones_own_old_password_are_failed_sign_ins():
     assert not {word for word in ("guess", "4711", "why not") if word in kept}
     AccessAttempt.objects.all().delete()
     assert client.post(CHANGE, form | {"old_password": RIGHT}).status_code == 302
+
+
+def test_a_right_password_of_somebody_who_may_not_enter_is_a_failure():
+    """It left no trace, and was told from a wrong one by never being stopped."""
+    user = UserFactory(is_staff=False)
+    codes = [sign_in(user.email, REMOTE_ADDR=f"192.0.2.{n}").status_code for n in range(4)]
+    assert codes == [200, 200, 429, 429]
+    assert verbs() == ["sign_in.failed"] * 3 + ["sign_in.locked"]
