@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, TypedDict
 from uuid import UUID
@@ -188,7 +188,7 @@ def checked_priority(value: object) -> int:
 
 
 def moment(name: str, value: object) -> datetime:
-    """Return an aware datetime, or refuse the option `name`."""
+    """Return an aware datetime in UTC, or refuse the option `name`."""
     if not isinstance(value, datetime):
         raise InvalidOption(f"{name} is a datetime, not {type(value).__name__}.")
     if value.utcoffset() is None:
@@ -196,7 +196,10 @@ def moment(name: str, value: object) -> datetime:
             f"{name} is naive, so nobody knows which moment it means: give it a time zone, "
             "as django.utils.timezone.now() does."
         )
-    return value
+    try:
+        return value.astimezone(UTC)  # PostgreSQL knows no zones as far off as Python does
+    except OverflowError:
+        raise InvalidOption(f"{name} is outside the years 1 to 9999, in UTC.") from None
 
 
 def _seconds(name: str, value: object) -> float:

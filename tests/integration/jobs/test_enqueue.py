@@ -105,6 +105,12 @@ def test_the_database_clock_decides_when():
     assert job.run_at - job.created_at == timedelta(hours=1)
 
 
+def test_a_moment_of_a_zone_far_off_is_taken():
+    """Python knows zones of up to a day, PostgreSQL of sixteen hours."""
+    job = enqueue("test.noop", {}, run_at=datetime.fromisoformat("2030-01-02T00:00:00+23:00"))
+    assert Job.objects.get(pk=job.id).run_at == datetime(2030, 1, 1, 1, tzinfo=UTC)
+
+
 def test_expiry_is_a_moment_or_a_time_from_now():
     """A timedelta counts from the database's clock."""
     job = enqueue("test.greet", {"name": "Ada"}, expires_at=timedelta(minutes=5))
@@ -130,6 +136,8 @@ def test_the_correlation_id_is_the_callers_or_the_jobs_own():
         ({"priority": True}, "whole number"),
         ({"run_at": datetime(2030, 1, 1)}, "naive"),
         ({"run_at": "tomorrow"}, "is a datetime"),
+        ({"run_at": datetime.fromisoformat("0001-01-01T00:00:00+23:00")}, "years 1 to 9999"),
+        ({"expires_at": datetime.fromisoformat("9999-12-31T23:00:00-23:00")}, "years 1 to 9999"),
         ({"run_at": datetime(2030, 1, 1, tzinfo=UTC), "delay": 1}, "not both"),
         ({"delay": -1}, "outside 0"),
         ({"delay": float("nan")}, "number of seconds"),
