@@ -7,6 +7,7 @@ arguments: see schema.py.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from inspect import isasyncgenfunction, isgeneratorfunction
 from typing import Any
 
 from apps.core.arguments import LONGEST
@@ -59,6 +60,11 @@ class Kind:
             self._check_names(option, names, {name.split(".")[0] for name in names} - allowed)
         self._check_secrets()
         self._check_limits()
+        if isgeneratorfunction(self.handler) or isasyncgenfunction(self.handler):
+            raise ValueError(
+                f"{self.name}: its handler has a yield, so that to call it runs nothing of it, and "
+                "every job would succeed. Return a value instead."
+            )
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"{self.name}: batch={self.batch} jobs in a doorbell; give 1 or more.")
         if self.retention is not None and self.retention < 0:

@@ -109,6 +109,23 @@ def test_different_values_make_different_keys(a, b, c, d):
     assert (one == two) == ((a, b) == (c, d))
 
 
+def yields(account: str):
+    """Do nothing before somebody asks."""
+    yield account
+
+
+async def yields_later(account: str):
+    """Do nothing before somebody awaits."""
+    yield account
+
+
+@pytest.mark.parametrize("handler", [yields, yields_later])
+def test_a_handler_that_a_call_does_not_run_is_refused(declare, handler):
+    """Its jobs would succeed, and nothing would have happened, or outside of every limit."""
+    with pytest.raises(ValueError, match="has a yield"):
+        declare("unit.yields", handler)
+
+
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
