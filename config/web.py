@@ -40,6 +40,9 @@ def workers() -> int:
 def options(given: list[str]) -> list[str]:
     """Return gunicorn's options: ours, overruled by those given."""
     ours = ["--threads=4", "--graceful-timeout=30", "--no-control-socket"]
+    # What a proxy says is believed where PROXIES declares one, by Django; gunicorn would believe
+    # whoever connects from this machine.
+    ours.append("--forwarded-allow-ips=")
     if os.access(_MEMORY, os.W_OK):
         ours.append(f"--worker-tmp-dir={_MEMORY}")
     if not any(option.startswith(("-b", "--bind")) for option in given):

@@ -16,11 +16,14 @@ from apps.jobs.operating.operate import Actor
 def pause_queue(name: str, *, reason: str, actor: Actor, until: datetime | None = None) -> Queue:
     """Let nothing of the queue start until it is resumed, or until `until`; return its row.
 
-    What runs goes on. Raises UnknownQueue, and InvalidOption for a past `until`.
+    What runs goes on. Raises UnknownQueue, and InvalidOption for a past `until` or without a
+    reason.
     """
     queues.check(name)
     if until is not None and moment("until", until) <= clock.read():
         raise InvalidOption(f"until {until.isoformat()} has passed already.")
+    if not reason.strip():
+        raise InvalidOption("Say why: a pause needs a reason.")
     with bounded(f"queue {name}"):
         Queue.objects.get_or_create(name=name)
         Queue.objects.filter(name=name).update(

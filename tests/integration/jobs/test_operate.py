@@ -202,6 +202,8 @@ def test_a_pause_that_makes_no_sense_is_refused():
     past = timezone.now() - timedelta(hours=1)
     with pytest.raises(InvalidOption, match="passed"):
         pause_queue("payments", reason="", actor="ada", until=past)
+    with pytest.raises(InvalidOption, match="Say why"):
+        pause_queue("payments", reason=" ", actor="ada")
 
 
 def test_every_declared_queue_has_a_row(settings):

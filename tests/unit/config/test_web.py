@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from gunicorn.config import Config
 
 from config import web
 from tests.support.servers import ROOT
@@ -75,6 +76,16 @@ def test_an_option_given_overrules_ours(monkeypatch):
     assert [o for o in web.options(["--bind=0.0.0.0:8000"]) if "bind" in o] == [
         "--bind=0.0.0.0:8000"
     ]
+
+
+@pytest.mark.parametrize(("given", "believed"), [("", []), ("10.0.0.1", ["10.0.0.1"])])
+def test_the_web_server_believes_no_proxy_that_nobody_declared(given, believed):
+    """By itself gunicorn takes X-Forwarded-Proto from whoever connects from this machine."""
+    own = [f"--forwarded-allow-ips={given}"] if given else []
+    config = Config()
+    read = config.parser().parse_args(web.options(own))
+    config.set("forwarded_allow_ips", read.forwarded_allow_ips)
+    assert [str(each) for each in config.forwarded_allow_ips] == believed
 
 
 def test_image_and_procfile_start_the_same_web_server():
