@@ -16,6 +16,7 @@ COPY manage.py flowerconfig.py ./
 COPY config config
 COPY tasks tasks
 COPY apps apps
+COPY celeriac celeriac
 # Static files are part of the image. The values only satisfy the settings; none of them is kept.
 RUN SECRET_KEY=only-for-collectstatic-0123456789-0123456789-0123456789 ALLOWED_HOSTS=localhost \
     DATABASE_URL=postgres://localhost/none BROKER_URL=redis://localhost CACHE_URL=redis://localhost \

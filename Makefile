@@ -13,7 +13,7 @@ PROCESSES ?= 2
 ARGS ?=
 # A part of the suite covers a part of the code: only a whole run is judged.
 JUDGE_COVERAGE = $(if $(strip $(ARGS)),echo "A part of the suite: its coverage is not judged.",\
-	$(PYTHON) -m coverage report --include='apps/jobs/*,tasks/*' --fail-under=90)
+	$(PYTHON) -m coverage report --include='celeriac/jobs/*,celeriac/celery/*,celeriac/builtin/*' --fail-under=90)
 
 help:  ## List the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile

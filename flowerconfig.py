@@ -6,7 +6,7 @@ People reach it through the site, under /flower/, signed in and with the permiss
 import os
 import sys
 
-from apps.core.environment import env
+from celeriac.core.environment import env
 
 basic_auth = [login for login in os.environ.get("FLOWER_BASIC_AUTH", "").split(",") if login]
 if not basic_auth or not all(login.partition(":")[2] for login in basic_auth):

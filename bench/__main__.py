@@ -17,11 +17,11 @@ from typing import Any
 
 from rich.console import Console
 
-from apps.core.printing import print_what_fits
 from bench import machine, report
 from bench.ground import HISTORY, Ground, open_ground, stage_directory
 from bench.plan import Plan
 from bench.rows import BY_NAME, ROWS, USUAL, Row
+from celeriac.core.printing import print_what_fits
 
 ROOT = Path(__file__).resolve().parent.parent
 LATEST = ROOT / "bench" / "results" / "latest.json"

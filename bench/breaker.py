@@ -32,8 +32,8 @@ def main(directory: Path, calls: int) -> None:
 
 def measure(calls: int) -> dict[str, Any]:
     """Return the medians and the round trips of a call."""
-    from apps.breakers.api import guard
-    from apps.breakers.shared import connect
+    from celeriac.breakers.api import guard
+    from celeriac.breakers.shared import connect
 
     client = connect().client
     guarded = guard(_BREAKER)

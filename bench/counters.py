@@ -13,7 +13,7 @@ WHERE d.datname = current_database() AND s.query NOT LIKE '%%/* bench */%%'
 """
 _ROWS = """
 SELECT /* bench */ n_tup_ins, n_tup_upd, n_tup_hot_upd, n_tup_del
-FROM pg_stat_user_tables WHERE relname = 'jobs_job'
+FROM pg_stat_user_tables WHERE relname = 'celeriac_jobs_job'
 """
 
 

@@ -18,23 +18,25 @@ import django
 #: Refreshes of each sort.
 TIMES = 40
 _FINISHED = """
-INSERT INTO jobs_job (id, kind, queue, args, state, run_at, attempt, started_at, finished_at,
+INSERT INTO celeriac_jobs_job (id, kind, queue, args, state, run_at, attempt, started_at,
+    finished_at,
                       created_at)
 SELECT uuidv7(-age), 'bench.touch', 'bench', '{}', CASE WHEN n %% 100 = 0 THEN 'dead'
        ELSE 'succeeded' END, now() - age, 1, now() - age, now() - age, now() - age
 FROM (SELECT n, n * interval '14 days' / %(rows)s AS age FROM generate_series(1, %(rows)s) n) s
-WHERE NOT EXISTS (SELECT FROM jobs_job WHERE finished_at IS NOT NULL)
+WHERE NOT EXISTS (SELECT FROM celeriac_jobs_job WHERE finished_at IS NOT NULL)
 """
 _QUEUED = """
-INSERT INTO jobs_job (id, kind, queue, args, priority, run_at)
+INSERT INTO celeriac_jobs_job (id, kind, queue, args, priority, run_at)
 SELECT uuidv7(), 'bench.touch', 'bench', '{}', n %% 3, now() - n * interval '10 ms'
 FROM generate_series(1, %(rows)s / 20) n
 """
 _ATTEMPTS = """
-INSERT INTO jobs_attempt (job_id, number, outcome, started_at, finished_at, error_class, message)
+INSERT INTO celeriac_jobs_attempt (job_id, number, outcome, started_at, finished_at, error_class,
+    message)
 SELECT id, 1, CASE WHEN state = 'dead' THEN 'dead' ELSE 'failed' END, started_at, finished_at,
        'ValueError', 'it did not work'
-FROM jobs_job WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT %(rows)s / 4
+FROM celeriac_jobs_job WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT %(rows)s / 4
 """
 
 
@@ -52,14 +54,14 @@ def fill(rows: int) -> None:
     with connection.cursor() as cursor:
         for statement in (_FINISHED, _QUEUED, _ATTEMPTS):
             cursor.execute(statement, {"rows": rows})
-        cursor.execute("VACUUM ANALYZE jobs_job, jobs_attempt")
+        cursor.execute("VACUUM ANALYZE celeriac_jobs_job, celeriac_jobs_attempt")
 
 
 def measure(rows: int) -> dict[str, Any]:
     """Return medians in milliseconds, queries and bytes."""
-    from apps.ops.dashboard import charts
-    from apps.ops.models import Pass
-    from apps.ops.rollups import read, roll
+    from celeriac.console.dashboard import charts
+    from celeriac.monitoring.models import Pass
+    from celeriac.monitoring.rollups import read, roll
 
     first = _time(roll.roll, 1)
     upto = roll.roll()
@@ -75,7 +77,7 @@ def measure(rows: int) -> dict[str, Any]:
 
 def _count_a_minute() -> None:
     """Do what a pass does that is not far behind."""
-    from apps.ops.rollups import roll
+    from celeriac.monitoring.rollups import roll
 
     edge = roll._edge()
     roll._count(edge.upto - roll.SOON, edge.upto, edge, deep=False)
@@ -87,7 +89,7 @@ def _refresh(query: dict[str, str]) -> dict[str, float]:
     from django.test.utils import CaptureQueriesContext
 
     from apps.accounts.models import User
-    from apps.ops.dashboard.views import data
+    from celeriac.console.dashboard.views import data
 
     request = RequestFactory().get("/", query)
     request.user = User(email="bench@example.com", is_staff=True, is_superuser=True)

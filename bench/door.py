@@ -53,8 +53,8 @@ def measure(rounds: int, directory: Path) -> dict[str, Any]:
 
 def make_token() -> str:
     """Return the token of an account that may enqueue the bench's kinds."""
-    from apps.api.authentication import AccountToken
-    from apps.api.models import Grant, ServiceAccount
+    from celeriac.http.authentication import AccountToken
+    from celeriac.http.models import Grant, ServiceAccount
 
     account, _ = ServiceAccount.objects.get_or_create(name="bench")
     Grant.objects.get_or_create(account=account, kinds="bench.*", verbs=["enqueue"])
@@ -85,7 +85,7 @@ def _rate(action: Callable[[], None]) -> float:
 
 
 def _enqueue_many(arguments: list[dict[str, int]]) -> None:
-    from apps.jobs.api import enqueue_many
+    from celeriac import enqueue_many
 
     enqueue_many(KIND, arguments)
 

@@ -25,7 +25,8 @@ _FIRST, *_COPIES = ("bench_plain", "bench_ledger", "bench_history")
 
 #: Finished jobs of the last fortnight, the newest last, one in a hundred dead.
 _PAST = """
-INSERT INTO jobs_job (id, kind, queue, priority, args, state, run_at, attempt, failures, worker,
+INSERT INTO celeriac_jobs_job (id, kind, queue, priority, args, state, run_at, attempt, failures,
+    worker,
                       started_at, finished_at, error, created_at)
 SELECT uuidv7(-age), 'bench.touch', 'bench', 0, jsonb_build_object('number', n),
        CASE WHEN n %% 100 = 0 THEN 'dead' ELSE 'succeeded' END,
@@ -35,7 +36,10 @@ SELECT uuidv7(-age), 'bench.touch', 'bench', 0, jsonb_build_object('number', n),
 FROM (SELECT n, interval '14 days' * (1.0 - n::float8 / %(total)s) AS age
       FROM generate_series(%(first)s::int, %(last)s::int) AS n) AS past
 """
-_EMPTIED = "jobs_job, jobs_attempt, jobs_jobkey, jobs_worker, django_celery_results_taskresult"
+_EMPTIED = (
+    "celeriac_jobs_job, celeriac_jobs_attempt, celeriac_jobs_jobkey, celeriac_jobs_worker, "
+    "django_celery_results_taskresult"
+)
 _SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "shared_buffers")
 
 
@@ -97,7 +101,7 @@ class Ground:
         with self._connect(row.database) as database:
             emptied = "bench_order" if row.history else f"bench_order, {_EMPTIED}"
             database.execute(f"TRUNCATE {emptied}".encode())
-            database.execute("UPDATE jobs_queue SET paused_at = NULL, lease_until = NULL")
+            database.execute("UPDATE celeriac_jobs_queue SET paused_at = NULL, lease_until = NULL")
             database.execute("CHECKPOINT")
 
     def commit_settings(self) -> dict[str, str]:
@@ -122,7 +126,7 @@ class Ground:
             for first in range(1, HISTORY, _CHUNK):
                 last = first + _CHUNK - 1
                 database.execute(_PAST, {"first": first, "last": last, "total": HISTORY})
-            database.execute("VACUUM (ANALYZE, FREEZE) jobs_job")
+            database.execute("VACUUM (ANALYZE, FREEZE) celeriac_jobs_job")
 
     def _connect(self, database: str) -> "psycopg.Connection[tuple[object, ...]]":
         return psycopg.connect(self.postgres.url(database), autocommit=True)

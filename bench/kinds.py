@@ -4,7 +4,7 @@ import time
 
 from bench import marks
 from bench.plan import LONG, SHORT, is_long
-from tasks.base import job
+from celeriac import job
 
 
 @job("bench.touch", queue="bench")

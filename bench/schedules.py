@@ -61,7 +61,7 @@ def make(number: int, seed: int = 1) -> None:
     """Replace all schedules by so many, half of them intervals and half crontabs."""
     from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-    from apps.core import clock
+    from celeriac.core import clock
 
     PeriodicTask.objects.all().delete()
     dice = random.Random(seed)  # noqa: S311 offsets, not secrets
@@ -91,7 +91,7 @@ def _crontabs(number: int, dice: random.Random) -> list[Any]:
 @contextmanager
 def beat(directory: Path) -> Iterator[tuple[psutil.Popen, float]]:
     """Yield a beat's process and the seconds until it had looked at every schedule."""
-    from apps.schedules.models import Beat
+    from celeriac.schedules.models import Beat
 
     Beat.objects.all().delete()
     with (directory / "beat.log").open("ab") as log:
@@ -109,7 +109,7 @@ def beat(directory: Path) -> Iterator[tuple[psutil.Popen, float]]:
 
 def loop(process: psutil.Popen, stretch: float) -> dict[str, Any]:
     """Return what a running beat does in `stretch` seconds, and the cores that it takes."""
-    from apps.schedules.models import Tick
+    from celeriac.schedules.models import Tick
 
     time.sleep(2.0)  # what was late is fired, and connections are warm
     ticks, before, started = Tick.objects.count(), _spent(process), time.monotonic()
@@ -132,7 +132,7 @@ def _spent(process: psutil.Process) -> effort.Seconds:
 
 def _late(number: int) -> float:
     """Return how many seconds after their times the latest ticks were decided, at the median."""
-    from apps.schedules.models import Tick
+    from celeriac.schedules.models import Tick
 
     recent = Tick.objects.order_by("-decided_at").values_list("scheduled_for", "decided_at")
     waits = [(decided - nominal).total_seconds() for nominal, decided in recent[:number]]

@@ -1,14 +1,15 @@
 """The settings of every process that is measured: production's base, and the bench's kinds."""
 
 from config.settings.base import *  # noqa: F403 a settings module is the base and its changes
-from config.settings.base import env
+from config.settings.base import INSTALLED_APPS, env
 
 SECRET_KEY = "bench-only-not-a-secret-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 bench only
 ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 
 #: Plain Celery's rows carry none of the ledger's wiring.
 _ledger = env.bool("BENCH_LEDGER", default=False)
-#: The ledger's own kinds name the second.
+# What keeps the house would be measured with the jobs.
+INSTALLED_APPS = [name for name in INSTALLED_APPS if name != "celeriac.builtin"]
 JOBS_QUEUES = {"bench": {}, "default": {}}
 JOBS_MODULES = ["bench.kinds"] if _ledger else []
 

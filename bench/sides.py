@@ -103,18 +103,20 @@ class LedgerSide:
     """The ledger: a row in the caller's transaction."""
 
     def __init__(self, row: Row) -> None:
-        from apps.jobs import api
+        from celeriac import enqueue, enqueue_many
 
-        self._enqueue: Callable[..., Any] = api.enqueue
-        self._enqueue_many: Callable[..., Any] = api.enqueue_many
+        self._enqueue: Callable[..., Any] = enqueue
+        self._enqueue_many: Callable[..., Any] = enqueue_many
         self._kind = row.kind
 
     def wait_for_workers(self) -> None:
         """Wait until a worker has signed on and a dispatcher holds the queue."""
         wait_until(
             lambda: _true(
-                "SELECT /* bench */ EXISTS (SELECT FROM jobs_worker WHERE stopped_at IS NULL)"
-                " AND EXISTS (SELECT FROM jobs_queue WHERE name = %s AND lease_until > now())",
+                "SELECT /* bench */ EXISTS ("
+                "SELECT FROM celeriac_jobs_worker WHERE stopped_at IS NULL)"
+                " AND EXISTS ("
+                "SELECT FROM celeriac_jobs_queue WHERE name = %s AND lease_until > now())",
                 QUEUE,
             ),
             what="worker and dispatcher have signed on",
@@ -142,7 +144,7 @@ class LedgerSide:
 
     def release(self) -> None:
         """Resume the queue, once the dispatcher can know the kind's run time."""
-        from apps.jobs import nudge
+        from celeriac.jobs import nudge
 
         self._pause("NULL")
         nudge.wake(queues=[QUEUE])
@@ -150,14 +152,16 @@ class LedgerSide:
     def is_settled(self) -> bool:
         """Say whether every job is settled."""
         return not _true(
-            "SELECT /* bench */ EXISTS (SELECT FROM jobs_job WHERE state = 'running')"
-            " OR EXISTS (SELECT FROM jobs_job WHERE state = 'queued' AND queue = %s)",
+            "SELECT /* bench */ EXISTS (SELECT FROM celeriac_jobs_job WHERE state = 'running')"
+            " OR EXISTS (SELECT FROM celeriac_jobs_job WHERE state = 'queued' AND queue = %s)",
             QUEUE,
         )
 
     def _pause(self, moment: str) -> None:
         with connection.cursor() as cursor:
-            statement = f"UPDATE /* bench */ jobs_queue SET paused_at = {moment} WHERE name = %s"
+            statement = (
+                f"UPDATE /* bench */ celeriac_jobs_queue SET paused_at = {moment} WHERE name = %s"
+            )
             cursor.execute(statement, [QUEUE])
 
 

@@ -2,8 +2,8 @@
 
 import os
 
-from apps.core.environment import forget_service_ports
-from tasks.app import Celery
+from celeriac.celery.app import Celery
+from celeriac.core.environment import forget_service_ports
 
 forget_service_ports()  # before Flower reads its own
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
@@ -17,7 +17,7 @@ app.autodiscover_tasks()
 @app.on_after_finalize.connect
 def make_ledger_worker(sender: Celery, **_: object) -> None:
     """Let workers of this app answer doorbells, once Django is set up."""
-    from tasks import canary, kinds, surroundings, worker  # imports models
+    from celeriac.celery import canary, kinds, surroundings, worker  # imports models
 
     worker.install(sender)
     canary.install(sender)

@@ -11,8 +11,8 @@ one: a task can clean up before it is killed. A task may set limits of its own b
 
 from collections.abc import Iterator
 
+from celeriac.celery.app import Celery
 from config.celery import app as ledger_app
-from tasks.app import Celery
 
 #: Seconds.
 SOFT_TIME_LIMIT, TIME_LIMIT, VISIBILITY_TIMEOUT = 25 * 60, 30 * 60, 60 * 60
@@ -32,7 +32,7 @@ app.conf.update(
     accept_content=["json"],
     result_accept_content=["json"],
     task_track_started=True,
-    worker_consumer="tasks.consumer:Consumer",
+    worker_consumer="celeriac.celery.consumer:Consumer",
     task_acks_late=True,
     task_reject_on_worker_lost=True,
 )
@@ -42,7 +42,7 @@ app.autodiscover_tasks()
 
 def unfit_limits() -> Iterator[str]:
     """Say of each plain task without fitting limits what is wrong with them, for the doctor."""
-    from tasks.base import JobTask  # imports models
+    from celeriac.celery.base import JobTask  # imports models
 
     app.loader.import_default_modules()
     options = app.conf.broker_transport_options

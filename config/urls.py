@@ -13,9 +13,9 @@ from django.urls import URLPattern, include, path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
-from apps.core.rates import limited
 from apps.notifications.views import unsubscribe
 from apps.payments.views import stripe_webhook
+from celeriac.core.rates import limited
 
 
 def mail_events() -> list[URLPattern]:
@@ -43,18 +43,18 @@ def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
     return answer
 
 
-handler400 = "apps.core.errorpages.bad_request"
-handler403 = "apps.core.errorpages.permission_denied"
-handler404 = "apps.core.errorpages.not_found"
-handler500 = "apps.core.errorpages.server_error"
+handler400 = "celeriac.core.errorpages.bad_request"
+handler403 = "celeriac.core.errorpages.permission_denied"
+handler404 = "celeriac.core.errorpages.not_found"
+handler500 = "celeriac.core.errorpages.server_error"
 
 urlpatterns = [
-    path("", include("apps.ops.signals.urls")),
+    path("", include("celeriac.monitoring.urls")),
     path("", RedirectView.as_view(pattern_name="admin:index")),
-    path("admin/dashboard/data/", include("apps.ops.dashboard.urls")),
+    path("admin/dashboard/data/", include("celeriac.console.dashboard.urls")),
     path("admin/", admin.site.urls),
-    path("api/", include("apps.api.urls")),
-    path("flower/", include("apps.ops.flower.urls")),
+    path("api/", include("celeriac.http.urls")),
+    path("flower/", include("celeriac.monitoring.flower.urls")),
     path("webhooks/stripe/", stripe_webhook, name="stripe-webhook"),
     path("webhooks/mail/", include(mail_events())),
     path("unsubscribe/<str:token>/", unsubscribe, name="unsubscribe"),

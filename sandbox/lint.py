@@ -67,8 +67,10 @@ def write_sql(directory: Path) -> list[Path]:
     from django.core.management import call_command  # management loads after setup
 
     files = []
-    for migration in sorted(ROOT.glob("apps/*/migrations/0*.py")):
+    for migration in sorted(ROOT.glob("*/*/migrations/0*.py")):
         app = migration.parent.parent.name
+        if migration.is_relative_to(ROOT / "celeriac"):
+            app = f"celeriac_{app}"
         file = directory / f"{app}_{migration.stem}.sql"
         with file.open("w") as sql:
             call_command("sqlmigrate", app, migration.stem, no_color=True, stdout=sql)

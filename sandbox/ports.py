@@ -5,7 +5,7 @@ import random
 import socket
 import time
 
-from apps.core.environment import env
+from celeriac.core.environment import env
 
 LOOPBACK = "127.0.0.1"
 #: Below those that the system gives to outgoing connections, which would take one that waits.

@@ -7,7 +7,7 @@ import threading
 
 from honcho import manager as honcho
 
-from apps.core.printing import print_what_fits
+from celeriac.core.printing import print_what_fits
 from sandbox import platform, ports
 from sandbox.platform import ROOT
 from sandbox.procfile import parts_of_laptop

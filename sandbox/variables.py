@@ -8,7 +8,7 @@ from pathlib import Path
 from sandbox.procfile import ROOT
 
 _READERS = {"str", "bool", "int", "float", "list", "word"}
-_FILES = ("config", "apps/core", "flowerconfig.py")
+_FILES = ("config", "celeriac/core", "flowerconfig.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ def variables() -> set[str]:
 
 
 def reads() -> Iterator[Variable]:
-    """Yield each reading of a variable through `env`, the one reader (apps/core/environment.py)."""
+    """Yield each reading of a variable through `env` (celeriac/core/environment.py)."""
     for place in _FILES:
         path = ROOT / place
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:

@@ -3,11 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from apps.jobs.api import Backoff, Cancelled, GiveUp, Snooze, current_job
 from apps.notifications import services
 from apps.notifications.errors import CampaignNotFound, EmailNotFound, UnknownTemplate
 from apps.notifications.states import State
-from tasks.base import job
+from celeriac import Backoff, Cancelled, GiveUp, Snooze, current_job, job
 
 
 @job(

@@ -8,14 +8,13 @@ from uuid import UUID
 
 from celery.schedules import crontab
 
-from apps.core.arguments import LONGEST
-from apps.core.clock import read
-from apps.jobs.api import Backoff, Snooze
 from apps.payments import services
 from apps.payments.errors import GatewayRateLimited, ParametersChanged, PaymentNotFound
 from apps.payments.models import Operation
 from apps.payments.selectors import operation_wait
-from tasks.base import job
+from celeriac import Backoff, Snooze, job
+from celeriac.core.arguments import LONGEST
+from celeriac.core.clock import read
 
 RETRY = Backoff(max_attempts=8, base=2, cap=600, give_up_on=(PaymentNotFound, ParametersChanged))
 LOCK = "payment:{payment_id}"

@@ -6,8 +6,8 @@ import factory
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.jobs.models import Attempt, Job, JobKey
-from apps.jobs.states import TERMINAL, State
+from celeriac.jobs.models import Attempt, Job, JobKey
+from celeriac.jobs.states import TERMINAL, State
 
 
 class UserFactory(factory.django.DjangoModelFactory):

@@ -2,7 +2,7 @@
 
 import factory
 
-from apps.api.models import Grant, ServiceAccount
+from celeriac.http.models import Grant, ServiceAccount
 
 
 class ServiceAccountFactory(factory.django.DjangoModelFactory):

@@ -5,15 +5,15 @@ from uuid import uuid4
 import factory
 from django.db.models import F
 
-from apps.core.clock import Now
-from apps.jobs.models import Job
-from apps.jobs.running import execute
 from apps.notifications.models import Campaign, Email, Suppression
 from apps.notifications.services import campaign_create, email_create
 from apps.orders.models import Order
 from apps.orders.services import Line, order_create
 from apps.payments.models import Operation, Payment
 from apps.payments.services import payment_create
+from celeriac.core.clock import Now
+from celeriac.jobs.models import Job
+from celeriac.jobs.running import execute
 from tests.support.processes import wait_until
 
 

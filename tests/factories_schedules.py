@@ -12,7 +12,7 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from apps.schedules.models import Policy
+from celeriac.schedules.models import Policy
 
 
 class PeriodicTaskFactory(factory.django.DjangoModelFactory):

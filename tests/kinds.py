@@ -13,8 +13,7 @@ from django.conf import settings
 from django.db import connection
 from django_celery_results.models import TaskResult
 
-from apps.jobs.api import Backoff, Cancelled, GiveUp, Snooze, current_job
-from tasks.base import job
+from celeriac import Backoff, Cancelled, GiveUp, Snooze, current_job, job
 from tests.app.models import Effect
 
 SOON = Backoff(max_attempts=3, base=0.01, cap=0.05)

@@ -4,8 +4,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
-from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin, UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -15,9 +14,9 @@ from unfold.forms import UserCreationForm
 from apps.accounts import lockout, powers
 from apps.accounts.forms import GroupForm, PasswordForm, UserForm
 from apps.accounts.models import FailedSignIn, User
-from apps.core.audited import Audited
-from apps.core.confirming import confirmed
-from apps.core.readonly import ReadOnlyAdmin, action
+from celeriac.console.audited import Audited
+from celeriac.console.confirming import confirmed
+from celeriac.console.readonly import ReadOnlyAdmin, action
 
 admin.site.unregister(Group)
 

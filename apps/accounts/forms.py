@@ -16,7 +16,7 @@ from unfold.forms import (
 )
 
 from apps.accounts import powers
-from apps.core.audited import AsksWhy
+from celeriac.console.audited import AsksWhy
 
 
 class SignInForm(AuthenticationForm):  # type: ignore[misc]  # unfold ships no types

@@ -12,8 +12,8 @@ from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 
 from apps.accounts import sessions, signing
-from apps.core import audit
-from apps.core.errorpages import error_page
+from celeriac.core import audit
+from celeriac.core.errorpages import error_page
 
 #: As wide as the column.
 _LONGEST = 255

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from apps.accounts.forms import OwnPasswordForm
-from apps.core import audit
+from celeriac.core import audit
 
 
 class OwnPasswordView(PasswordChangeView):

@@ -9,10 +9,10 @@ import requests
 from anymail.exceptions import AnymailAPIError, AnymailRecipientsRefused
 from django.core.mail import EmailMultiAlternatives, get_connection
 
-from apps.breakers.api import guard
-from apps.core.effects import require_no_transaction
 from apps.notifications.errors import MailNotSent, MailOutcomeUnknown
 from apps.notifications.smtp import LostAfterData
+from celeriac.breakers.api import guard
+from celeriac.core.effects import require_no_transaction
 
 BREAKER = "email"
 

@@ -1,6 +1,6 @@
 """What can go wrong with mail."""
 
-from apps.core.errors import CeleriacError
+from celeriac.core.errors import CeleriacError
 
 
 class NotificationError(CeleriacError):

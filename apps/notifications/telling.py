@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from apps.jobs.api import Companion, Event, Job, Link, Step, Wait, companions
 from apps.notifications.models import Campaign, Email
 from apps.notifications.states import MessageClass, State
+from celeriac import Companion, Event, Job, Link, Step, Wait, companions
 
 _TONES = {State.ACCEPTED: "good", State.FAILED: "bad", State.UNKNOWN: "warn"}
 

@@ -4,8 +4,8 @@ from django.conf import settings
 from django.core import signing
 from django.urls import reverse
 
-from apps.core.keys import signing_keys
 from apps.notifications.errors import InvalidToken, NotConfigured
+from celeriac.core.keys import signing_keys
 
 SALT = "celeriac.unsubscribe"
 

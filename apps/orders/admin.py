@@ -9,11 +9,11 @@ from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.http import urlencode
 
-from apps.core.confirming import confirmed
-from apps.core.money import display as money
-from apps.core.readonly import LINK, ReadOnlyAdmin, ReadOnlyInline, action, display
 from apps.orders import services
 from apps.orders.models import Item, Order
+from celeriac.console.confirming import confirmed
+from celeriac.console.readonly import LINK, ReadOnlyAdmin, ReadOnlyInline, action, display
+from celeriac.core.money import display as money
 
 
 class ItemInline(ReadOnlyInline):
@@ -61,7 +61,7 @@ class OrderAdmin(ReadOnlyAdmin):
     def leads(self, order: Order) -> str:
         """Its payment, the jobs that move it, and the mails about it."""
         payment = reverse("admin:payments_payment_change", args=[order.payment_id])
-        jobs = f"{reverse('admin:jobs_job_changelist')}?q={order.id}"
+        jobs = f"{reverse('admin:celeriac_jobs_job_changelist')}?q={order.id}"
         about = urlencode({"reference": order.reference})
         mails = f"{reverse('admin:notifications_email_changelist')}?{about}"
         places = ((payment, "its payment"), (jobs, "its jobs"), (mails, "its mails"))

@@ -1,6 +1,6 @@
 """What can go wrong with an order."""
 
-from apps.core.errors import CeleriacError
+from celeriac.core.errors import CeleriacError
 
 
 class OrderError(CeleriacError):

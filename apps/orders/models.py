@@ -5,10 +5,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 
-from apps.core.clock import Now
-from apps.core.ids import uuid7
 from apps.orders.states import State
 from apps.payments.models import Payment
+from celeriac.core.clock import Now
+from celeriac.core.ids import uuid7
 
 
 class OrderQuerySet(models.QuerySet["Order"]):

@@ -6,9 +6,6 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.core import audit, money
-from apps.core.clock import Now
-from apps.core.ids import uuid7
 from apps.notifications.addresses import normalise
 from apps.notifications.errors import InvalidRecipients
 from apps.notifications.services import email_create
@@ -19,6 +16,9 @@ from apps.orders.states import State
 from apps.payments.models import Payment
 from apps.payments.services import payment_cancel, payment_create
 from apps.payments.states import State as PaymentState
+from celeriac.core import audit, money
+from celeriac.core.clock import Now
+from celeriac.core.ids import uuid7
 
 MAX_ITEMS = 100
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from uuid import UUID
 
-from apps.jobs.api import Companion, Job, Link, companions
 from apps.notifications.models import Email
 from apps.orders.models import Order
 from apps.payments.models import WebhookEvent
+from celeriac import Companion, Job, Link, companions
 
 
 def register() -> None:

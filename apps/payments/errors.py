@@ -1,6 +1,6 @@
 """What can go wrong with money."""
 
-from apps.core.errors import CeleriacError
+from celeriac.core.errors import CeleriacError
 
 
 class PaymentError(CeleriacError):

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from uuid import UUID
 
-from apps.jobs.api import Companion, Event, Job, Link, Step, Wait, companions
 from apps.payments.models import Operation, PaymentEvent
 from apps.payments.states import OperationKind
+from celeriac import Companion, Event, Job, Link, Step, Wait, companions
 
 #: Of a payment's own events, the latest so many.
 MOST = 50

@@ -4,9 +4,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from apps.core.rates import limited
 from apps.payments import services
 from apps.payments.errors import InvalidWebhook
+from celeriac.core.rates import limited
 
 MAX_BODY = 1_000_000
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from apps.core.environment import env as env
+from celeriac.core.environment import env as env
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -25,26 +25,28 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "apps.core",
+    "celeriac.core",
+    "celeriac.breakers",
+    "celeriac.jobs",
+    "celeriac.schedules",
+    "celeriac.monitoring",
+    "celeriac.console",
+    "celeriac.http",
+    "celeriac.builtin",
     "apps.accounts",
-    "apps.breakers",
-    "apps.jobs",
     "apps.payments",
     "apps.notifications",
     "apps.orders",
-    "apps.schedules",
-    "apps.api",
-    "apps.ops",
 ]
 
 MIDDLEWARE = [
-    "apps.ops.signals.middleware.ProbeMiddleware",
+    "celeriac.monitoring.middleware.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "apps.core.middleware.CorrelationIdMiddleware",
-    "apps.core.middleware.TraceMiddleware",
-    "apps.api.middleware.ApiMiddleware",
-    "apps.core.errorpages.AwayMiddleware",
+    "celeriac.core.middleware.CorrelationIdMiddleware",
+    "celeriac.core.middleware.TraceMiddleware",
+    "celeriac.http.middleware.ApiMiddleware",
+    "celeriac.core.errorpages.AwayMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -53,7 +55,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
-    "apps.core.middleware.AdminPolicyMiddleware",
+    "celeriac.core.middleware.AdminPolicyMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 

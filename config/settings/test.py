@@ -26,7 +26,7 @@ PUBLIC_URL = "https://shop.example"
 TASKS = TASKS | {
     "immediate": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"},
     "hasty": {
-        "BACKEND": "apps.jobs.djangotasks.LedgerBackend",
+        "BACKEND": "celeriac.django_tasks.LedgerBackend",
         "QUEUES": ["default"],
         "OPTIONS": {"retry": {"max_attempts": 1}, "timeout": 0.3},
     },

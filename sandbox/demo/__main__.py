@@ -9,7 +9,7 @@ import time
 import django
 from rich.console import Console
 
-from apps.core.printing import print_what_fits
+from celeriac.core.printing import print_what_fits
 from sandbox.demo.options import parse
 from sandbox.demo.programs import ProgramEnded
 from sandbox.demo.stage import Stage, forget, stage

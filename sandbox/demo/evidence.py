@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from apps.breakers import registry
+from celeriac.breakers import registry
 from sandbox.demo import ledger
 from sandbox.demo.audit import Check
 from sandbox.demo.books import Books, Charge, Delivery

@@ -10,14 +10,14 @@ from datetime import timedelta
 from django.conf import settings
 from django.db.models import Case, Count, F, QuerySet, Sum, TextField, Value, When
 
-from apps.breakers import selectors as breakers
-from apps.breakers.models import CircuitState, Transition
-from apps.core import clock
-from apps.core.clock import Now
-from apps.jobs.models import Attempt, Job, Queue, Worker
-from apps.jobs.states import State
 from apps.notifications.models import Email
 from apps.orders.models import Order
+from celeriac.breakers import selectors as breakers
+from celeriac.breakers.models import CircuitState, Transition
+from celeriac.core import clock
+from celeriac.core.clock import Now
+from celeriac.jobs.models import Attempt, Job, Queue, Worker
+from celeriac.jobs.states import State
 from sandbox.demo import books
 
 #: The queues whose jobs serve orders.

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from apps.breakers.options import Options
+from celeriac.breakers.options import Options
 from sandbox.demo.audit import Check
 from sandbox.gateway.control import LoggedRequest
 

@@ -10,12 +10,12 @@ from datetime import datetime
 
 from django.db import transaction
 
-from apps.breakers import registry
-from apps.breakers.models import Breaker, CircuitState, Transition
-from apps.core import clock
-from apps.jobs.api import pause_queue, resume_queue
-from apps.jobs.models import Job
 from apps.orders.services import order_create
+from celeriac import pause_queue, resume_queue
+from celeriac.breakers import registry
+from celeriac.breakers.models import Breaker, CircuitState, Transition
+from celeriac.core import clock
+from celeriac.jobs.models import Job
 from sandbox.demo.audit import CAPTURE, Check
 from sandbox.demo.client import CARD, PROMISES, basket
 from sandbox.demo.outage import Outage, Start, check

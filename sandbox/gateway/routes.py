@@ -4,8 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.gateway import endpoints as e
-from sandbox.gateway import errors
+from sandbox.gateway import endpoints as e, errors
 
 
 @dataclass(frozen=True, slots=True)

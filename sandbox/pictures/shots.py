@@ -38,12 +38,12 @@ SHOTS = (
     Shot("dashboard", "/admin/", whole=True),
     Shot("dashboard-dark", "/admin/", theme="dark"),
     Shot("dashboard-phone", "/admin/", size=PHONE),
-    Shot("jobs", "/admin/jobs/job/"),
-    Shot("job", "/admin/jobs/job/?state=dead", follow="#result_list a[href*='/change/']"),
-    Shot("queues", "/admin/jobs/queue/"),
-    Shot("circuits", "/admin/breakers/breaker/"),
+    Shot("jobs", "/admin/celeriac_jobs/job/"),
+    Shot("job", "/admin/celeriac_jobs/job/?state=dead", follow="#result_list a[href*='/change/']"),
+    Shot("queues", "/admin/celeriac_jobs/queue/"),
+    Shot("circuits", "/admin/celeriac_breakers/breaker/"),
     Shot("schedules", "/admin/django_celery_beat/periodictask/"),
-    Shot("audit", "/admin/core/audit/"),
+    Shot("audit", "/admin/celeriac_core/audit/"),
 )
 
 

@@ -16,7 +16,7 @@ JOBS = 40_000
 BAD_FOR = 3000
 WORKERS = 3
 SAMPLES = """
-INSERT INTO ops_sample (span, at, queue, waiting, parked, running, oldest)
+INSERT INTO celeriac_monitoring_sample (span, at, queue, waiting, parked, running, oldest)
 SELECT span, at, queue, waiting::int, 0, 1, CASE WHEN late > 0 THEN late ELSE 2 * random() END
 FROM (
     SELECT s.span, at, q.queue,
@@ -37,7 +37,8 @@ FROM (
 """
 #: Finished jobs: a day's rhythm, waits and runs with long tails, more failures at the end.
 PAST = """
-INSERT INTO jobs_job (id, kind, queue, args, state, run_at, started_at, finished_at, created_at,
+INSERT INTO celeriac_jobs_job (id, kind, queue, args, state, run_at, started_at, finished_at,
+    created_at,
                       attempt, failures, worker, error, correlation_id, enqueued_by)
 SELECT uuidv7(-age), kind, queue, args, CASE WHEN bad THEN 'dead' ELSE 'succeeded' END,
        now() - age - run - wait, now() - age - run, now() - age, now() - age - run - wait,
@@ -72,18 +73,20 @@ FROM (
 """
 #: What each dead job failed of, five times.
 FAILED = """
-INSERT INTO jobs_attempt (job_id, number, outcome, worker, started_at, finished_at, error_class,
+INSERT INTO celeriac_jobs_attempt (job_id, number, outcome, worker, started_at, finished_at,
+    error_class,
                           message, traceback)
 SELECT j.id, number, CASE WHEN number = 5 THEN 'dead' ELSE 'failed' END, j.worker,
        j.finished_at - (5.2 - number) * interval '40 s',
        j.finished_at - (5 - number) * interval '40 s',
        split_part(j.error, ': ', 1), split_part(j.error, ': ', 2),
        'Traceback (most recent call last):' || chr(10) || '  ' || j.error
-FROM jobs_job j CROSS JOIN generate_series(1, 5) AS number
+FROM celeriac_jobs_job j CROSS JOIN generate_series(1, 5) AS number
 WHERE j.state = 'dead' ORDER BY j.finished_at, number
 """
 WAITING = """
-INSERT INTO jobs_job (kind, queue, id, args, run_at, created_at, correlation_id, enqueued_by,
+INSERT INTO celeriac_jobs_job (kind, queue, id, args, run_at, created_at, correlation_id,
+    enqueued_by,
                       attempt, failures)
 SELECT CASE n %% 3 WHEN 0 THEN 'payments.capture' ELSE 'notifications.send' END,
        CASE n %% 3 WHEN 0 THEN 'payments' ELSE 'notifications' END,
@@ -94,7 +97,8 @@ SELECT CASE n %% 3 WHEN 0 THEN 'payments.capture' ELSE 'notifications.send' END,
 FROM generate_series(1, 960) n
 """
 RUNNING = """
-INSERT INTO jobs_job (kind, queue, id, args, state, run_at, started_at, attempt, claim_id, worker)
+INSERT INTO celeriac_jobs_job (kind, queue, id, args, state, run_at, started_at, attempt,
+    claim_id, worker)
 SELECT 'notifications.send', 'notifications', uuidv7(), '{}', 'running', now(), now(), 1,
        gen_random_uuid(), %(worker)s FROM generate_series(1, 5)
 """
@@ -117,10 +121,10 @@ def main() -> None:
 
 def people() -> uuid.UUID:
     """Make the queues, the schedules and everybody who keeps them; return a worker's id."""
-    from apps.jobs.enqueueing import queues
-    from apps.jobs.models import Queue, Worker
-    from apps.schedules.api import sync
-    from apps.schedules.models import Beat, Policy
+    from celeriac.jobs.enqueueing import queues
+    from celeriac.jobs.models import Queue, Worker
+    from celeriac.schedules.api import sync
+    from celeriac.schedules.models import Beat, Policy
 
     rng = random.Random(7)  # noqa: S311 a story needs no secrets
     now = datetime.now(UTC)
@@ -154,8 +158,8 @@ def people() -> uuid.UUID:
 
 def trouble() -> None:
     """Break the gateway, and have somebody pause a queue."""
-    from apps.breakers.api import force_open
-    from apps.jobs.operating.operate_queues import pause_queue
+    from celeriac.breakers.api import force_open
+    from celeriac.jobs.operating.operate_queues import pause_queue
 
     until = datetime.now(UTC) + timedelta(minutes=25)
     force_open("payments", actor=None, reason="the gateway answers 503", until=until)
@@ -164,7 +168,7 @@ def trouble() -> None:
 
 def roll_up() -> None:
     """Make the charts' minutes."""
-    from apps.ops.rollups import roll
+    from celeriac.monitoring.rollups import roll
 
     roll.roll()
 

@@ -3,10 +3,10 @@
 import pytest
 from celery import Celery
 
-from apps.jobs import registry
-from apps.jobs.models import Job, Queue
+from celeriac.celery.messages import DOORBELL, HEADER
+from celeriac.jobs import registry
+from celeriac.jobs.models import Job, Queue
 from config.celery import app
-from tasks.messages import DOORBELL, HEADER
 
 
 def send_doorbell(kind, ids, **options):

@@ -5,9 +5,9 @@ import time
 import pytest
 import redis
 
-from apps.jobs import nudge
-from apps.jobs.api import enqueue
-from apps.jobs.models import Job, Worker
+from celeriac import enqueue
+from celeriac.jobs import nudge
+from celeriac.jobs.models import Job, Worker
 from sandbox.servers import ValkeyServer
 from tests.support.processes import wait_until
 from tests.support.rubbish import CONTROL, ITEMS, KEYS, NUDGES, task

@@ -9,9 +9,9 @@ import random
 
 import pytest
 
-from apps.jobs.models import Job
 from apps.notifications import selectors, services
 from apps.notifications.models import Campaign, Recipient
+from celeriac.jobs.models import Job
 from tests.factories_domain import CampaignFactory, addresses
 from tests.support.processes import wait_until
 from tests.support.providers import (  # noqa: F401 fixtures

@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from apps.jobs import nudge
-from apps.jobs.api import enqueue, pause_queue, resume_queue
-from apps.jobs.models import Job, Queue
+from celeriac import enqueue, pause_queue, resume_queue
+from celeriac.jobs import nudge
+from celeriac.jobs.models import Job, Queue
 from tests.app.models import Effect
 from tests.support.processes import wait_until
 
@@ -52,7 +52,7 @@ def fill(many, kind="test.noop", queue="default"):
     """Write many due jobs in one statement, without a nudge."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO jobs_job (id, kind, queue, args)"
+            "INSERT INTO celeriac_jobs_job (id, kind, queue, args)"
             " SELECT uuidv7(), %s, %s, '{}' FROM generate_series(1, %s)",
             [kind, queue, many],
         )

@@ -12,8 +12,8 @@ from celery import Celery
 from django.tasks import TaskResultStatus
 from django_celery_results.models import TaskResult
 
-from apps.jobs.api import JobFailed
-from apps.jobs.models import Job, JobKey, Worker
+from celeriac import JobFailed
+from celeriac.jobs.models import Job, JobKey, Worker
 from tests import kinds
 from tests.app import elsewhere, moved, tasks
 from tests.app.models import Effect

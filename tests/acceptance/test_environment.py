@@ -1,6 +1,6 @@
 """Real processes under an environment as deployments have it."""
 
-from apps.jobs.api import enqueue
+from celeriac import enqueue
 from tests.support.flower import start_flower
 from tests.support.processes import wait_until
 

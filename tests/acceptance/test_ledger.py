@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from apps.core import clock
-from apps.jobs.api import enqueue, enqueue_many
-from apps.jobs.models import Attempt, Job, Worker
+from celeriac import enqueue, enqueue_many
+from celeriac.core import clock
+from celeriac.jobs.models import Attempt, Job, Worker
 from tests.app.models import Effect
 from tests.support.processes import ROOT, wait_until
 
@@ -85,7 +85,7 @@ def test_a_commit_followed_by_instant_death_still_runs(dispatcher, start_worker,
     code = (
         "import os, django; django.setup()\n"
         "from django.db import connection, transaction\n"
-        "from apps.jobs.api import enqueue\n"
+        "from celeriac import enqueue\n"
         "with transaction.atomic():\n"
         "    enqueue('test.note', {'name': 'orphan'})\n"
         "    connection.run_on_commit.insert(0, (set(), lambda: os._exit(9), False))\n"
@@ -198,7 +198,7 @@ def test_two_jobs_of_one_lock_never_overlap_under_eight_processes(dispatcher, st
 
 def test_cancel_of_a_running_job_holds_through_its_failure(dispatcher, start_worker):
     """Cancelled, though the handler fails while it stops."""
-    from apps.jobs.api import cancel
+    from celeriac import cancel
 
     start_worker()
     jobs = [enqueue("test.cancellable", {"fails": fails}) for fails in (False, True)]

@@ -12,13 +12,15 @@ import pytest
 import redis
 from django.db import transaction
 
-from apps.breakers import registry, testing
-from apps.breakers.api import status, tune
-from apps.breakers.models import Breaker, Transition
-from apps.breakers.options import Options
-from apps.jobs.api import pause_queue, queue_depths, resume_queue, waiting
-from apps.jobs.models import Attempt, Job
 from apps.payments.models import Payment
+from celeriac import pause_queue, resume_queue
+from celeriac.breakers import registry, testing
+from celeriac.breakers.api import status, tune
+from celeriac.breakers.models import Breaker, Transition
+from celeriac.breakers.options import Options
+from celeriac.console.waiting import waiting
+from celeriac.jobs.models import Attempt, Job
+from celeriac.jobs.operating.selectors import queue_depths
 from sandbox.demo.outage import Outage, Start, check
 from sandbox.servers import ValkeyServer
 from tests.factories_domain import PaymentFactory

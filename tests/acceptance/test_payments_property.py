@@ -11,12 +11,12 @@ import time
 import pytest
 from django.db.models import F
 
-from apps.breakers.api import CircuitOpen, clear
-from apps.core.clock import Now, read
-from apps.jobs.models import Job
 from apps.payments import services
 from apps.payments.errors import PaymentError
 from apps.payments.models import Difference, Operation, Payment, WebhookEvent
+from celeriac.breakers.api import CircuitOpen, clear
+from celeriac.core.clock import Now, read
+from celeriac.jobs.models import Job
 from tests.factories_domain import PaymentFactory
 from tests.support.processes import wait_until
 from tests.support.providers import (  # noqa: F401 fixtures

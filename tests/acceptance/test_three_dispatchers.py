@@ -15,8 +15,8 @@ import pytest
 import redis
 from django.db import connection, transaction
 
-from apps.core.clock import NOW
-from apps.jobs.models import Job, Queue
+from celeriac.core.clock import NOW
+from celeriac.jobs.models import Job, Queue
 from tests.integration.jobs.dispatching import fill, hire
 from tests.support import diary
 from tests.support.processes import wait_until
@@ -44,7 +44,8 @@ def beat(worker):
     """Keep the worker on paper alive, as its heartbeat would."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE jobs_worker SET previous_beat_at = beat_at, beat_at = {NOW} WHERE id = %s",  # noqa: S608 constants
+            f"UPDATE celeriac_jobs_worker SET previous_beat_at = beat_at, beat_at = {NOW} "  # noqa: S608 constants
+            "WHERE id = %s",
             [worker],
         )
 
@@ -58,7 +59,7 @@ def answer(client, timeout=0.2):
     ids = [job_id for body in bodies for job_id in ids_of(body)]
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE jobs_job SET state = 'succeeded', attempt = 1, started_at = now(),"
+            "UPDATE celeriac_jobs_job SET state = 'succeeded', attempt = 1, started_at = now(),"
             " finished_at = now() WHERE id = ANY(%s::uuid[]) AND state = 'queued'",
             [ids],
         )

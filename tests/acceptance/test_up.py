@@ -93,8 +93,8 @@ def check_the_banner(home):
 
 
 ACCOUNT = """
-from apps.api import services
-from apps.api.models import Grant, ServiceAccount
+from celeriac.http import services
+from celeriac.http.models import Grant, ServiceAccount
 account = ServiceAccount.objects.create(name="examples")
 Grant.objects.create(account=account, kinds="maintenance.*", queues="*", verbs=["enqueue", "read"])
 print(services.make_secret(account=account, actor="test"))

@@ -5,10 +5,10 @@ from uuid import uuid4
 
 import pytest
 
-from apps.core import clock
-from apps.core.models import Audit
-from apps.jobs.models import Job, Worker
-from apps.jobs.operating import operate
+from celeriac.core import clock
+from celeriac.core.models import Audit
+from celeriac.jobs.models import Job, Worker
+from celeriac.jobs.operating import operate
 from config.celery import app
 from tests.acceptance.conftest import send_doorbell
 from tests.app.models import Effect

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from django.db import connection
 
-from apps.jobs.models import Job, Worker
+from celeriac.jobs.models import Job, Worker
 from config.celery import app
 from tests.acceptance.test_worker import all_end
 from tests.app.models import Effect

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from apps.core.clock import Now
+from celeriac.core.clock import Now
 
 
 class Effect(models.Model):

@@ -7,8 +7,8 @@ from asgiref.sync import sync_to_async
 from django.tasks import task
 from django.utils import timezone
 
-from apps.jobs.api import Backoff, GiveUp, current_job
-from apps.jobs.djangotasks import task as ledger_task
+from celeriac import Backoff, GiveUp, current_job
+from celeriac.django_tasks import task as ledger_task
 from tests.app.models import Effect
 
 SOON = Backoff(max_attempts=3, base=0.1, cap=0.1, floor=0.05)

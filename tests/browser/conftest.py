@@ -6,7 +6,7 @@ import shutil
 import pytest
 from django.contrib.contenttypes.models import ContentType
 
-from apps.jobs.enqueueing import queues
+from celeriac.jobs.enqueueing import queues
 
 ARGUMENTS = [
     "--no-sandbox",

@@ -1,8 +1,8 @@
 """The control room, clicked through in real Chromium under the enforced CSP."""
 
-from apps.core.models import Audit
-from apps.jobs.models import Attempt, Job, Queue
 from apps.orders.models import Order
+from celeriac.core.models import Audit
+from celeriac.jobs.models import Attempt, Job, Queue
 from tests.factories import JobFactory
 
 
@@ -36,7 +36,7 @@ def test_every_list_opens_without_an_error(signed_in):
         "links => links.map(link => link.getAttribute('href'))"
     )
     models = sorted({link for link in links if link.count("/") == 4 and "logout" not in link})
-    assert "/admin/jobs/job/" in models
+    assert "/admin/celeriac_jobs/job/" in models
     for link in models:
         answer = signed_in.goto(link)
         assert answer.status == 200, link
@@ -45,7 +45,7 @@ def test_every_list_opens_without_an_error(signed_in):
 def test_a_dead_job_is_found_understood_and_retried(signed_in):
     """By its id, with a reason; the audit trail has it."""
     job = make_dead_job()
-    signed_in.goto("/admin/jobs/job/")
+    signed_in.goto("/admin/celeriac_jobs/job/")
     signed_in.fill("input[name=q]", str(job.id))
     signed_in.press("input[name=q]", "Enter")
     signed_in.click(f"a:has-text('{job.id}')")
@@ -61,7 +61,7 @@ def test_a_dead_job_is_found_understood_and_retried(signed_in):
 
 def test_a_queue_is_paused_and_resumed(signed_in):
     """The list says so."""
-    signed_in.goto("/admin/jobs/queue/payments/change/")
+    signed_in.goto("/admin/celeriac_jobs/queue/payments/change/")
     signed_in.get_by_role("link", name="Pause").first.click()
     signed_in.fill("textarea[name=reason]", "gateway works")
     signed_in.get_by_role("button", name="Submit").click()
@@ -77,7 +77,7 @@ def test_a_queue_is_paused_and_resumed(signed_in):
 def test_a_person_without_an_account_sees_nothing(page, people):
     """Only the login form."""
     JobFactory()
-    answer = page.goto("/admin/jobs/job/")
+    answer = page.goto("/admin/celeriac_jobs/job/")
     assert "/admin/login/" in page.url
     assert answer.status == 200
     assert not Order.objects.exists()

@@ -16,14 +16,14 @@ def test_the_documentation_renders_from_our_own_files(page, live_server):
 
 def test_a_secret_is_made_in_the_control_room(signed_in):
     """Through the pages, as an operator does it."""
-    from apps.api.models import ServiceAccount
+    from celeriac.http.models import ServiceAccount
 
-    signed_in.goto("/admin/api/serviceaccount/add/")
+    signed_in.goto("/admin/celeriac_http/serviceaccount/add/")
     signed_in.fill("input[name=name]", "billing")
     signed_in.get_by_label("Reason").fill("a new service")
     signed_in.get_by_role("button", name="Save", exact=True).click()
     account = ServiceAccount.objects.get(name="billing")
-    signed_in.goto(f"/admin/api/serviceaccount/{account.pk}/change/")
+    signed_in.goto(f"/admin/celeriac_http/serviceaccount/{account.pk}/change/")
     signed_in.get_by_role("link", name="New secret").first.click()
     signed_in.fill("textarea[name=reason]", "a new service")
     signed_in.get_by_role("button", name="New secret").click()

@@ -7,9 +7,9 @@ import pytest
 from django.contrib.auth.models import Permission
 from playwright.sync_api import expect
 
-from apps.core import clock
-from apps.jobs.operating.dead import acknowledge
-from apps.ops.rollups import roll
+from celeriac.core import clock
+from celeriac.jobs.operating.dead import acknowledge
+from celeriac.monitoring.rollups import roll
 from tests.factories import JobFactory, UserFactory
 from tests.integration.ops.dashboard.support import ended, failed, minute
 

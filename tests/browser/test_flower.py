@@ -4,7 +4,7 @@ import os
 
 from playwright.sync_api import TimeoutError
 
-from apps.jobs.api import enqueue
+from celeriac import enqueue
 from sandbox.procfile import parts_of_procfile
 from sandbox.run import with_venv
 from tests.support.flower import start_flower

@@ -7,13 +7,13 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from apps.breakers.models import Breaker, Transition
-from apps.core import audit
-from apps.jobs import registry
-from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
-from apps.jobs.models import Job, Queue, Worker
-from apps.jobs.registry import Kind
-from apps.jobs.schema import Schema
+from celeriac.breakers.models import Breaker, Transition
+from celeriac.core import audit
+from celeriac.jobs import registry
+from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
+from celeriac.jobs.models import Job, Queue, Worker
+from celeriac.jobs.registry import Kind
+from celeriac.jobs.schema import Schema
 from tests.factories import AttemptFactory, JobFactory
 
 TRACEBACK = """Traceback (most recent call last):
@@ -61,7 +61,7 @@ def dead(shop, people):
 
 def search(page, term):
     """Search the list of jobs as a person does; return the ids it shows."""
-    page.goto("/admin/jobs/job/")
+    page.goto("/admin/celeriac_jobs/job/")
     page.fill("input[name=q]", term)
     page.press("input[name=q]", "Enter")
     page.wait_for_url("**q=**")
@@ -108,7 +108,7 @@ def test_an_open_page_follows_its_job_without_a_reload(signed_in, people):
     worker = Worker.objects.create(name="w@h", host="h", pid=1, queues=["default"], slots=2,
                                    kinds=["test.guarded"])  # fmt: skip
     Queue.objects.update(lease_until=timezone.now() + timedelta(hours=1))
-    signed_in.goto(f"/admin/jobs/job/{job.pk}/change/")
+    signed_in.goto(f"/admin/celeriac_jobs/job/{job.pk}/change/")
     signed_in.get_by_text("because the circuit payments is open until").wait_for()
     signed_in.get_by_text("Circuit payments: closed → open").wait_for()
     picture(signed_in, "parked")
@@ -132,7 +132,7 @@ def test_what_was_opened_stays_open_while_the_page_follows(signed_in, dead):
     run = {"state": "running", "attempt": 5, "claim_id": dead.pk, "worker": worker.id}
     started = timezone.now() - timedelta(seconds=20)
     Job.objects.filter(pk=dead.pk).update(**run, started_at=started, finished_at=None)
-    signed_in.goto(f"/admin/jobs/job/{dead.pk}/change/")
+    signed_in.goto(f"/admin/celeriac_jobs/job/{dead.pk}/change/")
     traceback = signed_in.locator("details", has_text="raise ParcelLost").first
     traceback.locator("summary").click()
     said = signed_in.locator("#story-sentence").inner_text()
@@ -145,7 +145,7 @@ def test_the_page_fits_a_phone(signed_in, dead, scheme):
     """Nothing has to be scrolled sideways, in either theme."""
     signed_in.emulate_media(color_scheme=scheme)
     signed_in.set_viewport_size({"width": 390, "height": 844})
-    signed_in.goto(f"/admin/jobs/job/{dead.pk}/change/")
+    signed_in.goto(f"/admin/celeriac_jobs/job/{dead.pk}/change/")
     signed_in.locator("#story-sentence").wait_for()
     widest = signed_in.evaluate("document.documentElement.scrollWidth")
     assert widest <= 390

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import Permission
 
-from apps.core.models import Audit
-from apps.jobs.models import Job
-from apps.schedules.models import Policy, Tick
+from celeriac.core.models import Audit
+from celeriac.jobs.models import Job
+from celeriac.schedules.models import Policy, Tick
 from tests.factories import UserFactory
 from tests.factories_schedules import PeriodicTaskFactory
 

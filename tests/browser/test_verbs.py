@@ -6,11 +6,11 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from apps.breakers.models import Breaker
-from apps.core.models import Audit
-from apps.jobs.models import Job, Queue
-from apps.ops.verbs import walk
-from apps.ops.verbs.models import BulkVerb
+from celeriac.breakers.models import Breaker
+from celeriac.console.verbs import walk
+from celeriac.console.verbs.models import BulkVerb
+from celeriac.core.models import Audit
+from celeriac.jobs.models import Job, Queue
 from tests.factories import JobFactory
 from tests.integration.ops.verbs_support import apply_url, member
 
@@ -76,7 +76,7 @@ def test_an_operator_retries_five_thousand_dead_letters_by_filter(page, sign_in,
     user = sign_in("operator")
     make_dead(DEAD)
     spared = make_dead(2, error="ValueError: bad card")
-    page.goto("/admin/jobs/job/?state=dead&error_class=ConnectionError")
+    page.goto("/admin/celeriac_jobs/job/?state=dead&error_class=ConnectionError")
     confirm_retry_of_all(page)
     bulk = BulkVerb.objects.get()
     bar, sentence = page.locator("progress"), page.locator("[data-part=sentence]")
@@ -104,7 +104,7 @@ def test_an_operator_requeues_the_dead_letters_of_one_error(page, sign_in):
     sign_in("operator")
     make_dead(3)
     make_dead(1, error="ValueError: bad card")
-    page.goto("/admin/ops/bulkverb/")
+    page.goto("/admin/celeriac_console/bulkverb/")
     page.get_by_role("link", name="Dead letters by error").click()
     picture(page, "dead-letters")
     row = page.get_by_role("row", name=re.compile("ConnectionError"))
@@ -119,7 +119,7 @@ def test_an_operator_pauses_and_resumes_a_queue_and_forces_a_circuit(page, sign_
     """Each with a reason; the pause and the force with an end."""
     sign_in("operator")
     Breaker.objects.get_or_create(name="payments")
-    page.goto("/admin/jobs/queue/payments/change/")
+    page.goto("/admin/celeriac_jobs/queue/payments/change/")
     page.get_by_role("link", name="Pause").first.click()
     submit(page, reason="gateway works", minutes=5)
     page.get_by_text("Paused.").wait_for()
@@ -127,7 +127,7 @@ def test_an_operator_pauses_and_resumes_a_queue_and_forces_a_circuit(page, sign_
     page.get_by_role("link", name="Resume").first.click()
     submit(page, reason="gateway is back")
     page.get_by_text("Resumed.").wait_for()
-    page.goto("/admin/breakers/breaker/payments/change/")
+    page.goto("/admin/celeriac_breakers/breaker/payments/change/")
     page.get_by_role("link", name="Force open").first.click()
     submit(page, reason="they called", minutes=5)
     page.get_by_text("Done: payments.").wait_for()
@@ -141,7 +141,7 @@ def test_an_operator_edits_the_arguments_of_a_dead_job(page, sign_in):
     """What the kind refuses is said in the dialog, and nothing is lost."""
     sign_in("operator")
     job = make_dead(1)[0]
-    page.goto(f"/admin/jobs/job/{job.pk}/change/")
+    page.goto(f"/admin/celeriac_jobs/job/{job.pk}/change/")
     assert page.get_by_role("link", name="Run now").count() == 0
     page.get_by_role("link", name="Edit arguments and retry").first.click()
     submit(page, args='{"nme": "b"}', reason="wrong name")
@@ -161,20 +161,23 @@ def test_a_viewer_sees_all_of_it_and_can_do_none(page, sign_in):
     Breaker.objects.get_or_create(name="payments")
     job = make_dead(1)[0]
     for url in (
-        "/admin/jobs/queue/payments/change/",
-        "/admin/breakers/breaker/payments/change/",
-        f"/admin/jobs/job/{job.pk}/change/",
-        "/admin/jobs/job/",
-        "/admin/ops/bulkverb/dead-letters/",
+        "/admin/celeriac_jobs/queue/payments/change/",
+        "/admin/celeriac_breakers/breaker/payments/change/",
+        f"/admin/celeriac_jobs/job/{job.pk}/change/",
+        "/admin/celeriac_jobs/job/",
+        "/admin/celeriac_console/bulkverb/dead-letters/",
     ):
         assert page.goto(url).status == 200
         for name in ("Pause", "Resume", "Force", "Clear", "Retry", "Cancel", "Edit", "Requeue"):
             assert page.get_by_role("link", name=re.compile(f"^{name}")).count() == 0, (url, name)
         assert page.locator("select[name=action]").count() == 0
     forbidden = [
-        "/admin/jobs/queue/payments/pause/",
-        "/admin/breakers/breaker/payments/force-open/",
-        *(f"/admin/jobs/job/{job.pk}/{verb}/" for verb in ("retry", "cancel", "run-now", "edit")),
+        "/admin/celeriac_jobs/queue/payments/pause/",
+        "/admin/celeriac_breakers/breaker/payments/force-open/",
+        *(
+            f"/admin/celeriac_jobs/job/{job.pk}/{verb}/"
+            for verb in ("retry", "cancel", "run-now", "edit")
+        ),
         *(apply_url(verb) for verb in ("retry", "cancel", "run_now", "priority", "queue")),
     ]
     statuses = {url: page.request.get(url).status for url in forbidden}

@@ -11,10 +11,10 @@ RECOVERY, FINISH = 30, 60
 _ROWS = """
 SELECT id::text, kind, state, attempt, failures, losses, (result #>> '{}'), error,
        extract(epoch FROM created_at)::float8, extract(epoch FROM finished_at)::float8
-FROM jobs_job WHERE tenant = %s
+FROM celeriac_jobs_job WHERE tenant = %s
 """
 _EFFECTS = """
-SELECT j.id::text, count(e.id) FROM jobs_job j
+SELECT j.id::text, count(e.id) FROM celeriac_jobs_job j
 LEFT JOIN test_effect e ON e.name = 'once:' || j.id::text
 WHERE j.tenant = %s AND j.kind = 'chaos.once' GROUP BY j.id
 """

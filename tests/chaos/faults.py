@@ -144,7 +144,10 @@ def slow_database_and_a_killed_worker(ground, seconds):
         proxy.set("pass", delay=0.25)
     time.sleep(1)
     ground.kill("worker-1")
-    held = "SELECT count(*) FROM jobs_job j JOIN jobs_worker w ON w.id::text = j.worker::text"
+    held = (
+        "SELECT count(*) FROM celeriac_jobs_job j "
+        "JOIN celeriac_jobs_worker w ON w.id::text = j.worker::text"
+    )
     held += " WHERE j.state = 'running' AND w.beat_at < statement_timestamp() - interval '15 s'"
     with ground.connect() as connection:
 
@@ -161,7 +164,7 @@ def slow_database_and_a_killed_worker(ground, seconds):
 def workers_table_locked(ground, seconds):
     """Longer than the lease of a worker."""
     with ground.connect() as connection, connection.transaction():
-        connection.execute("SELECT 1 FROM jobs_worker FOR UPDATE")
+        connection.execute("SELECT 1 FROM celeriac_jobs_worker FOR UPDATE")
         time.sleep(seconds)
 
 

@@ -4,8 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from apps.jobs.api import Backoff, current_job
-from tasks.base import job
+from celeriac import Backoff, current_job, job
 from tests.app.models import Effect
 
 SOON = Backoff(max_attempts=8, base=0.1, cap=1.0)

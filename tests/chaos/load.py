@@ -6,7 +6,7 @@ import time
 
 from django.db import DatabaseError, connection
 
-from apps.jobs.api import enqueue_many
+from celeriac import enqueue_many
 from sandbox.servers.process import wait_until
 
 #: What each batch of ten holds; every twelfth batch brings long jobs too.
@@ -74,7 +74,10 @@ class Load:
 
 def wait_until_done(ground, tenant, deadline):
     """Wait until no job of the tenant waits or runs, or until the deadline; return how many do."""
-    query = "SELECT count(*) FROM jobs_job WHERE tenant = %s AND state IN ('queued', 'running')"
+    query = (
+        "SELECT count(*) FROM celeriac_jobs_job "
+        "WHERE tenant = %s AND state IN ('queued', 'running')"
+    )
     left = [None]
 
     def is_done():

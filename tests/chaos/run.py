@@ -31,7 +31,7 @@ def has_recovered(ground, tenant, ended_at):
     """Say whether the rate has come back already."""
     rows = ground.execute(
         "SELECT extract(epoch FROM created_at)::float8, extract(epoch FROM finished_at)::float8"
-        " FROM jobs_job WHERE tenant = %s",
+        " FROM celeriac_jobs_job WHERE tenant = %s",
         tenant,
     ).fetchall()
     created, finished = [row[0] for row in rows], [row[1] for row in rows if row[1]]

@@ -14,8 +14,8 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.utils import timezone, translation
 
-from apps.jobs import registry
-from apps.jobs.models import Queue
+from celeriac.jobs import registry
+from celeriac.jobs.models import Queue
 from tests.support import leftovers, rows, valkey_keys
 from tests.support.leftovers import changes, look
 
@@ -156,7 +156,7 @@ def test_rows_are_named_and_removed(other):
     """A queue of our own is a change of the first rows; a key is a row."""
     assert rows.leftovers() == []
     other.execute("INSERT INTO auth_group (name) VALUES ('culprit')")
-    other.execute("UPDATE jobs_queue SET pause_reason = 'culprit' WHERE name = 'default'")
+    other.execute("UPDATE celeriac_jobs_queue SET pause_reason = 'culprit' WHERE name = 'default'")
     other.execute("INSERT INTO django_session VALUES ('culprit', '', now())")
 
     found = rows.leftovers()
@@ -164,7 +164,7 @@ def test_rows_are_named_and_removed(other):
     assert sorted(line.partition(" such as")[0] for line in found) == [
         "1 rows in django_session,",
         "other rows in auth_group than `migrate` wrote",
-        "other rows in jobs_queue than `migrate` wrote",
+        "other rows in celeriac_jobs_queue than `migrate` wrote",
     ]
     assert rows.leftovers() == []
     assert not Group.objects.filter(name="culprit").exists()

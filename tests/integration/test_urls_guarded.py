@@ -17,9 +17,9 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver, resolve
 from django.utils.regex_helper import normalize
 
-from apps.core import audit
-from apps.jobs.models import Job
 from apps.notifications.models import Email
+from celeriac.core import audit
+from celeriac.jobs.models import Job
 from tests.factories import AttemptFactory, JobFactory, UserFactory
 from tests.factories_api import GrantFactory
 from tests.factories_domain import CampaignFactory, EmailFactory, OrderFactory, PaymentFactory
@@ -53,7 +53,7 @@ ENDS_SESSION = {"admin:logout"}
 #: The admin takes any other method for a GET.
 METHODS = {"admin": ("get", "post"), "": ("get", "post", "put", "patch", "delete")}
 #: What parameters of these names are given; others get the key of a row, or a guess.
-VALUES = {"token": "x", "path": "nowhere", "url": "nowhere", "app_label": "jobs"}
+VALUES = {"token": "x", "path": "nowhere", "url": "nowhere", "app_label": "celeriac_jobs"}
 #: Rows that requests of nobody may leave: sessions, and what the process notes of itself.
 NOTES = {"sessions.Session", "contenttypes.ContentType", "auth.Permission"}
 

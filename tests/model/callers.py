@@ -1,6 +1,6 @@
 """A caller's transaction: insert or hit, then commit or roll back; then a nudge, if it arrives."""
 
-from apps.jobs.states import State
+from celeriac.jobs.states import State
 from tests.model import ledger
 from tests.model.properties import EXISTS
 from tests.model.world import Caller, Expiry, Stage, breaks, durable, put, set_job

@@ -1,6 +1,6 @@
 """A dispatcher's duties: ring, ring again, expire, rescue; and to lose its memory."""
 
-from apps.jobs.states import State, Verb
+from celeriac.jobs.states import State, Verb
 from tests.model import ledger
 from tests.model.properties import FIRST_START
 from tests.model.world import Dispatcher, Expiry, breaks, mark_slack, set_dispatcher, spend

@@ -1,11 +1,11 @@
-"""The ledger's statements: each one atomic, each counter and edge from apps.jobs itself."""
+"""The ledger's statements: each one atomic, each counter and edge from celeriac.jobs itself."""
 
 from dataclasses import replace
 
-from apps.jobs import outcomes
-from apps.jobs.backoff import Backoff
-from apps.jobs.outcomes import Limits, Outcome
-from apps.jobs.states import Counters, State, Verb, after, allows, count, overtaken_by_cancel
+from celeriac.jobs import outcomes
+from celeriac.jobs.backoff import Backoff
+from celeriac.jobs.outcomes import Limits, Outcome
+from celeriac.jobs.states import Counters, State, Verb, after, allows, count, overtaken_by_cancel
 from tests.model.properties import (
     CAPS,
     COUNTS,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from apps.jobs.states import TERMINAL, State
+from celeriac.jobs.states import TERMINAL, State
 from tests.model import callers, dispatchers, faults, operators, workers
 from tests.model.properties import broken
 from tests.model.rules import DESIGN, Rules

@@ -1,6 +1,6 @@
 """An operator's verbs, and the two clocks that nobody steers: a backoff ends, a deadline passes."""
 
-from apps.jobs.states import State, Verb, allows
+from celeriac.jobs.states import State, Verb, allows
 from tests.model import ledger
 from tests.model.world import Expiry, durable, set_job, spend
 

@@ -4,7 +4,7 @@ Those asked of a step are named here and marked by the move that would break the
 (`world.breaks`); those asked of a world are functions below.
 """
 
-from apps.jobs.states import State
+from celeriac.jobs.states import State
 from tests.model.world import Stage
 
 EXISTS = "1 a job exists exactly if its caller's transaction committed"

@@ -1,6 +1,6 @@
 """A worker: take a doorbell, claim, verify, run, settle; its parent reaps a dead child."""
 
-from apps.jobs.states import State
+from celeriac.jobs.states import State
 from tests.model import ledger
 from tests.model.properties import COUNTS, STARTS_OWN
 from tests.model.world import (

@@ -10,7 +10,7 @@ Fields marked *ghost* are the observer's: no move of the protocol reads them.
 from enum import IntEnum
 from typing import NamedTuple
 
-from apps.jobs.states import State
+from celeriac.jobs.states import State
 
 
 class Expiry(IntEnum):

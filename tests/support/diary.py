@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from tasks.publisher import CeleryPublisher
+from celeriac.celery.publisher import CeleryPublisher
 
 
 class DiaryPublisher(CeleryPublisher):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from apps.breakers import registry, testing
+from celeriac.breakers import registry, testing
 from sandbox.gateway import running_gateway
 from sandbox.mailsink import running_mailsink
 from tests.support.leftovers import unwatch, watch

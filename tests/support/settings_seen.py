@@ -7,7 +7,7 @@ from celery import _state
 from django.conf import settings
 from django.utils import timezone, translation
 
-from apps.jobs import registry
+from celeriac.jobs import registry
 
 
 def look():

@@ -1,6 +1,6 @@
 """What a worker's parent would see in a folder of slots."""
 
-from apps.jobs.running.wards import Wards
+from celeriac.jobs.running.wards import Wards
 
 
 def traces(folder):

@@ -8,12 +8,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from apps.core.confirming import confirmed
-from apps.core.readonly import ReadOnlyAdmin, action, display
 from apps.notifications import services
 from apps.notifications.admin.forms import CampaignForm
 from apps.notifications.models import Campaign, Recipient
 from apps.notifications.selectors import campaign_counts
+from celeriac.console.confirming import confirmed
+from celeriac.console.readonly import ReadOnlyAdmin, action, display
 
 STATES = {"running": "info", "finished": "success", "cancelled": "warning", "stalled": "danger"}
 DELIVERIES = {
@@ -86,7 +86,7 @@ class CampaignAdmin(ReadOnlyAdmin):
             return "none yet"
         return format_html(
             '<a href="{}">{}</a>',
-            reverse("admin:jobs_job_change", args=[campaign.job]),
+            reverse("admin:celeriac_jobs_job_change", args=[campaign.job]),
             campaign.job,
         )
 

@@ -6,12 +6,12 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.core.confirming import confirmed
-from apps.core.growing import GrowingAdmin
-from apps.core.readonly import ReadOnlyAdmin, action, display
 from apps.notifications import services
 from apps.notifications.admin.forms import SuppressionForm
 from apps.notifications.models import Email, Suppression
+from celeriac.console.confirming import confirmed
+from celeriac.console.growing import GrowingAdmin
+from celeriac.console.readonly import ReadOnlyAdmin, action, display
 
 
 @admin.register(Email)

@@ -5,9 +5,9 @@ import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
 
-import apps.core.clock
-import apps.core.ids
 import apps.notifications.states
+import celeriac.core.clock
+import celeriac.core.ids
 
 
 class Migration(migrations.Migration):
@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=apps.core.ids.uuid7,
+                        default=celeriac.core.ids.uuid7,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                 ("sends", models.PositiveIntegerField(default=0)),
                 ("resends_after_unknown", models.PositiveIntegerField(default=0)),
                 ("error", models.CharField(blank=True, max_length=500)),
-                ("created_at", models.DateTimeField(db_default=apps.core.clock.Now())),
+                ("created_at", models.DateTimeField(db_default=celeriac.core.clock.Now())),
                 ("sending_at", models.DateTimeField(blank=True, null=True)),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),
             ],
@@ -162,7 +162,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=apps.core.ids.uuid7,
+                        default=celeriac.core.ids.uuid7,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -182,7 +182,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("note", models.TextField(blank=True)),
-                ("created_at", models.DateTimeField(db_default=apps.core.clock.Now())),
+                ("created_at", models.DateTimeField(db_default=celeriac.core.clock.Now())),
                 (
                     "created_by",
                     models.ForeignKey(

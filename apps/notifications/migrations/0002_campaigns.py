@@ -5,9 +5,9 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import apps.core.clock
-import apps.core.ids
 import apps.notifications.states
+import celeriac.core.clock
+import celeriac.core.ids
 
 
 class Migration(migrations.Migration):
@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=apps.core.ids.uuid7,
+                        default=celeriac.core.ids.uuid7,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
                 ("job", models.UUIDField(blank=True, null=True)),
                 ("run", models.UUIDField(blank=True, editable=False, null=True)),
                 ("next_at", models.DateTimeField(blank=True, editable=False, null=True)),
-                ("created_at", models.DateTimeField(db_default=apps.core.clock.Now())),
+                ("created_at", models.DateTimeField(db_default=celeriac.core.clock.Now())),
                 ("started_at", models.DateTimeField(blank=True, null=True)),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),
                 (
@@ -86,7 +86,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=apps.core.ids.uuid7,
+                        default=celeriac.core.ids.uuid7,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -114,7 +114,7 @@ class Migration(migrations.Migration):
                 ("run", models.UUIDField(blank=True, editable=False, null=True)),
                 ("provider_id", models.CharField(blank=True, max_length=255)),
                 ("error", models.CharField(blank=True, max_length=500)),
-                ("due_at", models.DateTimeField(db_default=apps.core.clock.Now())),
+                ("due_at", models.DateTimeField(db_default=celeriac.core.clock.Now())),
                 ("sending_at", models.DateTimeField(blank=True, null=True)),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),
                 (

@@ -7,9 +7,9 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from apps.core.clock import Now
-from apps.core.ids import uuid7
 from apps.notifications.states import CampaignState, Delivery
+from celeriac.core.clock import Now
+from celeriac.core.ids import uuid7
 
 
 class Campaign(models.Model):

@@ -5,9 +5,9 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from apps.core.clock import Now
-from apps.core.ids import uuid7
 from apps.notifications.states import FINAL, MessageClass, State
+from celeriac.core.clock import Now
+from celeriac.core.ids import uuid7
 
 
 class Email(models.Model):

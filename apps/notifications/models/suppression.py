@@ -4,8 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
 
-from apps.core.clock import Now
-from apps.core.ids import uuid7
+from celeriac.core.clock import Now
+from celeriac.core.ids import uuid7
 
 
 class SuppressionReason(models.TextChoices):

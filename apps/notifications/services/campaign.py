@@ -6,12 +6,12 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.core import audit
 from apps.notifications.addresses import normalise
 from apps.notifications.errors import CampaignBusy, CampaignNotFound, InvalidRecipients
 from apps.notifications.models import Campaign, Recipient
 from apps.notifications.render import require_template
 from apps.notifications.states import CampaignState
+from celeriac.core import audit
 
 type Addressee = str | tuple[str, Mapping[str, object]]
 

@@ -7,8 +7,6 @@ from uuid import UUID
 
 from django.core.mail import EmailMultiAlternatives
 
-from apps.breakers.api import CircuitOpen
-from apps.jobs.api import TimeLimitExceeded
 from apps.notifications.delivery import Accepted, Line, Refused, deliver
 from apps.notifications.errors import MailNotSent, MailOutcomeUnknown
 from apps.notifications.models import Campaign, Recipient
@@ -23,6 +21,8 @@ from apps.notifications.services.campaign_turns import (
     take_over,
 )
 from apps.notifications.states import Delivery
+from celeriac import TimeLimitExceeded
+from celeriac.breakers.api import CircuitOpen
 
 #: Seconds after which a run lets other jobs have its worker.
 RUN_SECONDS = 10.0

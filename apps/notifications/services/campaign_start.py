@@ -5,14 +5,14 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.core import audit
-from apps.core.clock import Now
-from apps.jobs.api import Job, JobNotFound, TransitionRefused, cancel, enqueue
 from apps.notifications.errors import CampaignBusy
 from apps.notifications.models import Campaign
 from apps.notifications.services.campaign import locked
 from apps.notifications.states import CampaignState
 from apps.notifications.unsubscribe import require_public_url
+from celeriac import Job, JobNotFound, TransitionRefused, cancel, enqueue
+from celeriac.core import audit
+from celeriac.core.clock import Now
 
 KIND = "notifications.campaign"
 

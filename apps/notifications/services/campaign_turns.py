@@ -13,11 +13,11 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest
 
-from apps.core.clock import Now, read
 from apps.notifications.models import Campaign, Recipient
 from apps.notifications.selectors import is_suppressed
 from apps.notifications.services.campaign import locked
 from apps.notifications.states import CampaignState, Delivery, MessageClass
+from celeriac.core.clock import Now, read
 
 #: A recipient that the server refused for now so often is given up; the first wait, in seconds.
 MOST_REFUSALS, REFUSAL_WAIT = 5, 60.0

@@ -6,13 +6,13 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from apps.core.ids import uuid7
-from apps.jobs.api import enqueue
 from apps.notifications.addresses import normalise
 from apps.notifications.models import Email
 from apps.notifications.render import require_template
 from apps.notifications.states import MessageClass
 from apps.notifications.unsubscribe import require_public_url
+from celeriac import enqueue
+from celeriac.core.ids import uuid7
 
 
 def email_create(

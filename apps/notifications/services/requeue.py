@@ -4,11 +4,11 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.core import audit
-from apps.jobs.api import enqueue
 from apps.notifications.errors import EmailNotFound, WrongState
 from apps.notifications.models import Email
 from apps.notifications.states import State
+from celeriac import enqueue
+from celeriac.core import audit
 
 #: Where nothing was delivered, so that a second try is a first copy.
 AGAIN = (State.FAILED, State.SUPPRESSED)

@@ -4,8 +4,6 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.breakers.api import CircuitOpen
-from apps.core.clock import Now
 from apps.notifications.delivery import Accepted, Refused, deliver
 from apps.notifications.errors import (
     EmailNotFound,
@@ -17,6 +15,8 @@ from apps.notifications.models import Email
 from apps.notifications.render import render
 from apps.notifications.selectors import is_suppressed
 from apps.notifications.states import MessageClass, State
+from celeriac.breakers.api import CircuitOpen
+from celeriac.core.clock import Now
 
 
 def email_send(*, email_id: UUID) -> Email:

@@ -2,9 +2,9 @@
 
 from django.db import transaction
 
-from apps.core import audit
 from apps.notifications.addresses import normalise
 from apps.notifications.models import Suppression
+from celeriac.core import audit
 
 
 def suppress(*, address: str, reason: str, note: str = "", actor: object = None) -> Suppression:

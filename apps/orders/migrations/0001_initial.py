@@ -3,9 +3,9 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-import apps.core.clock
-import apps.core.ids
 import apps.orders.states
+import celeriac.core.clock
+import celeriac.core.ids
 
 
 class Migration(migrations.Migration):
@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=apps.core.ids.uuid7,
+                        default=celeriac.core.ids.uuid7,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
                         max_length=16,
                     ),
                 ),
-                ("placed_at", models.DateTimeField(db_default=apps.core.clock.Now())),
+                ("placed_at", models.DateTimeField(db_default=celeriac.core.clock.Now())),
                 ("paid_at", models.DateTimeField(blank=True, null=True)),
                 ("declined_at", models.DateTimeField(blank=True, null=True)),
                 ("cancelled_at", models.DateTimeField(blank=True, null=True)),
@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=apps.core.ids.uuid7,
+                        default=celeriac.core.ids.uuid7,
                         editable=False,
                         primary_key=True,
                         serialize=False,

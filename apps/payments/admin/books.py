@@ -6,10 +6,10 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.core.confirming import confirmed
-from apps.core.readonly import ReadOnlyAdmin, action
 from apps.payments import services
 from apps.payments.models import Difference, WebhookEvent
+from celeriac.console.confirming import confirmed
+from celeriac.console.readonly import ReadOnlyAdmin, action
 
 
 @admin.register(WebhookEvent)

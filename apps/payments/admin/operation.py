@@ -15,15 +15,15 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from apps.core.confirming import confirmed
-from apps.core.errors import CeleriacError
-from apps.core.money import display as money
-from apps.core.readonly import ReadOnlyAdmin, action, display, uuid_or_404
 from apps.payments import services
 from apps.payments.admin.labels import STATES
 from apps.payments.models import Operation
 from apps.payments.selectors import payment_evidence
 from apps.payments.states import FINAL, State
+from celeriac.console.confirming import confirmed
+from celeriac.console.readonly import ReadOnlyAdmin, action, display, uuid_or_404
+from celeriac.core.errors import CeleriacError
+from celeriac.core.money import display as money
 
 
 class ForReview(admin.SimpleListFilter):

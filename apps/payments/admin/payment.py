@@ -6,12 +6,12 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.core.confirming import confirmed
-from apps.core.money import display as money
-from apps.core.readonly import ReadOnlyAdmin, ReadOnlyInline, action, display
 from apps.payments import services
 from apps.payments.admin.labels import STATES
 from apps.payments.models import Operation, Payment, PaymentEvent
+from celeriac.console.confirming import confirmed
+from celeriac.console.readonly import ReadOnlyAdmin, ReadOnlyInline, action, display
+from celeriac.core.money import display as money
 
 
 class OperationInline(ReadOnlyInline):

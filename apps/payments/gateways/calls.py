@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from apps.breakers.api import guard
-from apps.core.effects import require_no_transaction
+from celeriac.breakers.api import guard
+from celeriac.core.effects import require_no_transaction
 
 BREAKER = "payments"
 

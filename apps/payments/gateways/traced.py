@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import stripe
 
-from apps.core import tracing
+from celeriac.core import tracing
 
 
 class TracedClient(stripe.RequestsClient):

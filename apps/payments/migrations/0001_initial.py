@@ -5,9 +5,9 @@ import django.db.models.expressions
 from django.conf import settings
 from django.db import migrations, models
 
-import apps.core.clock
-import apps.core.ids
 import apps.payments.states
+import celeriac.core.clock
+import celeriac.core.ids
 
 
 class Migration(migrations.Migration):
@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=apps.core.ids.uuid7,
+                        default=celeriac.core.ids.uuid7,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
                 ("refunding_amount", models.PositiveBigIntegerField(default=0)),
                 ("refunded_amount", models.PositiveBigIntegerField(default=0)),
                 ("provider_id", models.CharField(blank=True, max_length=255)),
-                ("created_at", models.DateTimeField(db_default=apps.core.clock.Now())),
+                ("created_at", models.DateTimeField(db_default=celeriac.core.clock.Now())),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
@@ -181,7 +181,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=apps.core.ids.uuid7,
+                        default=celeriac.core.ids.uuid7,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -225,7 +225,7 @@ class Migration(migrations.Migration):
                 ("error_message", models.CharField(blank=True, max_length=500)),
                 ("review_at", models.DateTimeField(blank=True, null=True)),
                 ("review_reason", models.CharField(blank=True, max_length=500)),
-                ("created_at", models.DateTimeField(db_default=apps.core.clock.Now())),
+                ("created_at", models.DateTimeField(db_default=celeriac.core.clock.Now())),
                 ("submitted_at", models.DateTimeField(blank=True, null=True)),
                 ("called_at", models.DateTimeField(blank=True, null=True)),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),
@@ -251,7 +251,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=apps.core.ids.uuid7,
+                        default=celeriac.core.ids.uuid7,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -276,8 +276,8 @@ class Migration(migrations.Migration):
                 ("reference", models.CharField(blank=True, max_length=128)),
                 ("ours", models.JSONField(blank=True, default=dict)),
                 ("theirs", models.JSONField(blank=True, default=dict)),
-                ("found_at", models.DateTimeField(db_default=apps.core.clock.Now())),
-                ("seen_at", models.DateTimeField(db_default=apps.core.clock.Now())),
+                ("found_at", models.DateTimeField(db_default=celeriac.core.clock.Now())),
+                ("seen_at", models.DateTimeField(db_default=celeriac.core.clock.Now())),
                 ("closed_at", models.DateTimeField(blank=True, null=True)),
                 ("close_reason", models.TextField(blank=True)),
                 (
@@ -312,7 +312,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=apps.core.ids.uuid7,
+                        default=celeriac.core.ids.uuid7,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -324,7 +324,7 @@ class Migration(migrations.Migration):
                 ("after", models.CharField(blank=True, max_length=16)),
                 ("details", models.JSONField(blank=True, default=dict)),
                 ("correlation_id", models.CharField(blank=True, max_length=128)),
-                ("at", models.DateTimeField(db_default=apps.core.clock.Now())),
+                ("at", models.DateTimeField(db_default=celeriac.core.clock.Now())),
                 (
                     "operation",
                     models.ForeignKey(
@@ -354,7 +354,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=apps.core.ids.uuid7,
+                        default=celeriac.core.ids.uuid7,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -365,7 +365,7 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=128)),
                 ("object_id", models.CharField(blank=True, max_length=255)),
                 ("payload", models.JSONField()),
-                ("received_at", models.DateTimeField(db_default=apps.core.clock.Now())),
+                ("received_at", models.DateTimeField(db_default=celeriac.core.clock.Now())),
                 ("processed_at", models.DateTimeField(blank=True, null=True)),
                 ("result", models.CharField(blank=True, max_length=255)),
             ],

@@ -4,9 +4,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from apps.core.clock import Now
-from apps.core.ids import uuid7
 from apps.payments.models.payment import Payment
+from celeriac.core.clock import Now
+from celeriac.core.ids import uuid7
 
 
 class DifferenceKind(models.TextChoices):

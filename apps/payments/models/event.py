@@ -2,10 +2,10 @@
 
 from django.db import models
 
-from apps.core.clock import Now
-from apps.core.ids import uuid7
 from apps.payments.models.operation import Operation
 from apps.payments.models.payment import Payment
+from celeriac.core.clock import Now
+from celeriac.core.ids import uuid7
 
 
 class PaymentEvent(models.Model):

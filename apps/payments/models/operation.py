@@ -3,10 +3,10 @@
 from django.db import models
 from django.db.models import Q
 
-from apps.core.clock import Now
-from apps.core.ids import uuid7
 from apps.payments.models.payment import Payment
 from apps.payments.states import FINAL, OPEN, OperationKind, State
+from celeriac.core.clock import Now
+from celeriac.core.ids import uuid7
 
 
 class OperationQuerySet(models.QuerySet["Operation"]):

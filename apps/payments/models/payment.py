@@ -3,10 +3,10 @@
 from django.db import models
 from django.db.models import F, Q
 
-from apps.core.clock import Now
-from apps.core.ids import uuid7
-from apps.core.money import display as money
 from apps.payments.states import FINAL, OPEN, State
+from celeriac.core.clock import Now
+from celeriac.core.ids import uuid7
+from celeriac.core.money import display as money
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):

@@ -3,8 +3,8 @@
 from django.db import models
 from django.db.models import Q
 
-from apps.core.clock import Now
-from apps.core.ids import uuid7
+from celeriac.core.clock import Now
+from celeriac.core.ids import uuid7
 
 
 class WebhookEvent(models.Model):

@@ -4,8 +4,6 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.core import audit
-from apps.jobs.api import enqueue
 from apps.payments.errors import WrongState
 from apps.payments.gateways.base import Cancelled
 from apps.payments.models import Operation, Payment
@@ -13,6 +11,8 @@ from apps.payments.services.locking import lock_capture, lock_payment
 from apps.payments.services.operations import operation_create
 from apps.payments.services.settle import settle
 from apps.payments.states import FINAL, OperationKind, State
+from celeriac import enqueue
+from celeriac.core import audit
 
 
 def payment_cancel(*, payment_id: UUID, actor: object = None, reason: str = "") -> Payment:

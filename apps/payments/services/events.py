@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from apps.core import context
 from apps.payments.models import Operation, PaymentEvent
+from celeriac.core import context
 
 
 def event(

@@ -5,9 +5,6 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.core.clock import Now
-from apps.core.clock import read as read_clock
-from apps.core.ids import uuid7
 from apps.payments import keys, ladder
 from apps.payments.errors import OutcomeUnknown, ParametersChanged
 from apps.payments.gateways import gateway
@@ -21,6 +18,8 @@ from apps.payments.services.record import record, review
 from apps.payments.services.rules import rules, standing
 from apps.payments.services.settle import move
 from apps.payments.states import OperationKind, State
+from celeriac.core.clock import Now, read as read_clock
+from celeriac.core.ids import uuid7
 
 
 def operation_create(

@@ -8,8 +8,6 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.core import audit
-from apps.core.clock import Now
 from apps.payments.errors import WrongState
 from apps.payments.gateways import gateway
 from apps.payments.gateways.base import Cancelled, Declined, Remote, Succeeded
@@ -18,6 +16,8 @@ from apps.payments.models import Difference, Operation, Payment
 from apps.payments.models.difference import DifferenceKind
 from apps.payments.services.record import record
 from apps.payments.states import OPEN, OperationKind, State
+from celeriac.core import audit
+from celeriac.core.clock import Now
 
 #: What an answer of the provider means for a payment here.
 _SAYS = {Succeeded: State.SUCCEEDED, Declined: State.DECLINED, Cancelled: State.CANCELLED}

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.core.clock import Now
 from apps.payments.gateways.base import (
     Cancelled,
     Declined,
@@ -21,6 +20,7 @@ from apps.payments.services.events import event
 from apps.payments.services.locking import lock_operation
 from apps.payments.services.settle import move, settle
 from apps.payments.states import State
+from celeriac.core.clock import Now
 
 _SETTLES = {Succeeded: State.SUCCEEDED, Declined: State.DECLINED, Cancelled: State.CANCELLED}
 

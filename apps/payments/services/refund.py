@@ -5,13 +5,13 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from apps.core import audit
-from apps.jobs.api import enqueue
 from apps.payments.errors import InvalidAmount, RefundTooLarge, WrongState
 from apps.payments.models import Operation, Payment
 from apps.payments.services.locking import lock_payment
 from apps.payments.services.operations import operation_create
 from apps.payments.states import OperationKind, State
+from celeriac import enqueue
+from celeriac.core import audit
 
 
 def payment_refund(

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from apps.core.clock import Now
-from apps.jobs.api import enqueue
 from apps.payments.models import Operation
 from apps.payments.services.operations import operation_run
 from apps.payments.states import OPEN, State
+from celeriac import enqueue
+from celeriac.core.clock import Now
 
 SWEEP_AFTER = timedelta(minutes=30)
 SWEEP_SIZE = 500

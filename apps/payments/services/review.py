@@ -4,8 +4,6 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.core import audit
-from apps.jobs.api import enqueue
 from apps.payments.errors import WrongState
 from apps.payments.gateways.base import Cancelled, Declined, Succeeded
 from apps.payments.models import Operation, Payment
@@ -13,6 +11,8 @@ from apps.payments.services.events import event
 from apps.payments.services.locking import lock_operation
 from apps.payments.services.settle import Final, settle
 from apps.payments.states import OperationKind, State
+from celeriac import enqueue
+from celeriac.core import audit
 
 
 def operation_decide(

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.db.models import F
 
-from apps.core.clock import Now
 from apps.payments import signals
 from apps.payments.errors import WrongState
 from apps.payments.gateways.base import Cancelled, Declined, Succeeded
@@ -12,6 +11,7 @@ from apps.payments.models import Operation, Payment
 from apps.payments.services.events import event
 from apps.payments.services.locking import lock_capture
 from apps.payments.states import OperationKind, State, allows
+from celeriac.core.clock import Now
 
 Final = Succeeded | Declined | Cancelled
 #: What an answer writes; the locked payment stays the object it is.

@@ -9,14 +9,14 @@ import stripe
 from django.conf import settings
 from django.db import DataError, transaction
 
-from apps.core.clock import Now
-from apps.jobs.api import enqueue
 from apps.payments.errors import InvalidWebhook
 from apps.payments.gateways import gateway
 from apps.payments.gateways.calls import call
 from apps.payments.models import Operation, WebhookEvent
 from apps.payments.services.record import record
 from apps.payments.states import OperationKind, State
+from celeriac import enqueue
+from celeriac.core.clock import Now
 
 TOLERANCE = 300  # seconds
 #: Levels of an event; a provider's have ten or so.

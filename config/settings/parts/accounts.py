@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from apps.core.environment import env
+from celeriac.core.environment import env
 
 _VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
@@ -33,7 +33,7 @@ AXES_COOLOFF_TIME = timedelta(seconds=SIGN_IN_LOCK_SECONDS)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_USERNAME_CALLABLE = "apps.accounts.lockout.account_name"
-AXES_CLIENT_IP_CALLABLE = "apps.core.client.address_of"
+AXES_CLIENT_IP_CALLABLE = "celeriac.core.client.address_of"
 AXES_LOCKOUT_CALLABLE = "apps.accounts.lockout.locked"
 # The audit trail and our own log lines say what happened, and no word that was typed.
 AXES_VERBOSE = False

@@ -7,11 +7,11 @@ from django.templatetags.static import static
 
 
 def _favicon(request: HttpRequest) -> str:
-    return static("core/favicon.svg")
+    return static("celeriac/favicon.svg")
 
 
 def _styles(request: HttpRequest) -> str:
-    return static("core/admin.css")
+    return static("celeriac/admin.css")
 
 
 UNFOLD: dict[str, Any] = {
@@ -22,10 +22,10 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _favicon}],
     "SHOW_HISTORY": False,
     "LOGIN": {"form": "apps.accounts.forms.SignInForm"},
-    "DASHBOARD_CALLBACK": "apps.ops.dashboard.views.context",
+    "DASHBOARD_CALLBACK": "celeriac.console.dashboard.views.context",
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": True,
-        "navigation": "apps.ops.navigation.sidebar",
+        "navigation": "celeriac.console.navigation.sidebar",
     },
 }

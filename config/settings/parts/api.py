@@ -5,7 +5,7 @@ from typing import Any
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from apps.core.environment import env
+from celeriac.core.environment import env
 from config.settings.parts.database import CACHE_URL, CACHES
 
 #: How long a service account's token is good; seconds.
@@ -32,7 +32,7 @@ CACHES["api"] = {
     "LOCATION": [CACHE_URL],  # as text it would be split at ; and ,
     "KEY_PREFIX": "api",
     "OPTIONS": {
-        "pool_class": "apps.core.broker.Pool",
+        "pool_class": "celeriac.core.broker.Pool",
         "socket_timeout": 0.1,
         "socket_connect_timeout": 0.1,
         "retry": Retry(NoBackoff(), 0),
@@ -40,14 +40,14 @@ CACHES["api"] = {
 }
 
 REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.api.authentication.BearerAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["celeriac.http.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["apps.api.parsing.StrictJSONParser"],
-    "DEFAULT_THROTTLE_CLASSES": ["apps.api.throttling.Throttle"],
+    "DEFAULT_PARSER_CLASSES": ["celeriac.http.parsing.StrictJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["celeriac.http.throttling.Throttle"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,
-    "EXCEPTION_HANDLER": "apps.api.problems.handle",
+    "EXCEPTION_HANDLER": "celeriac.http.problems.handle",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
     # Answers hold what people wrote; text outside ASCII is escaped, so that nothing can break it.

@@ -1,8 +1,8 @@
-"""Circuit breakers. The options are those of apps.breakers.options.Options."""
+"""Circuit breakers. The options are those of celeriac.breakers.options.Options."""
 
 from typing import Any
 
-from apps.core.environment import env
+from celeriac.core.environment import env
 
 #: By name; `family:member` (such as `callbacks:example.com`) takes the options of `family`.
 BREAKERS: dict[str, dict[str, Any]] = {

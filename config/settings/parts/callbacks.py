@@ -1,8 +1,8 @@
 """Callbacks: who may be called when a job ends, and how the call is signed."""
 
-from apps.core.environment import env
+from celeriac.core.environment import env
 
-#: Hosts, see apps/jobs/callbacks/targets.py; with none, nobody is called.
+#: Hosts, see celeriac/jobs/callbacks/targets.py; with none, nobody is called.
 CALLBACK_ALLOWED_HOSTS: list[str] = env.list("CALLBACK_ALLOWED_HOSTS", default=[])
 #: Networks such as 10.20.0.0/16 that callbacks may reach although they are not public.
 CALLBACK_ALLOWED_NETWORKS: list[str] = env.list("CALLBACK_ALLOWED_NETWORKS", default=[])

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from apps.core import broker
-from apps.core.environment import env
+from celeriac.core import broker
+from celeriac.core.environment import env
 
 BROKER_URL = env.str("BROKER_URL", default="redis://localhost:6379/0")
 
@@ -20,14 +20,15 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
     "socket_keepalive": True,
     **broker.celery_options(BROKER_URL),
 }
-# Plain tasks leave results; jobs of the ledger are never remembered by Celery (tasks/base.py).
+# Plain tasks leave results; jobs of the ledger are never remembered by Celery
+# (celeriac/celery/base.py).
 CELERY_TASK_TRACK_STARTED = False
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_DEFAULT_QUEUE = "plain"
 CELERY_RESULT_BACKEND = "django-db"
 CELERY_RESULT_EXTENDED = True
-CELERY_WORKER_CONSUMER = "tasks.consumer:LedgerConsumer"
+CELERY_WORKER_CONSUMER = "celeriac.celery.consumer:LedgerConsumer"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
@@ -35,7 +36,7 @@ CELERY_ENABLE_UTC = True
 CELERY_TIMEZONE = "UTC"
 # The Django fixup would close the connection around every task; children check theirs instead.
 CELERY_DB_REUSE_MAX = 1_000_000_000
-CELERY_BEAT_SCHEDULER = "tasks.beat:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "celeriac.celery.beat:DatabaseScheduler"
 #: What the doctor asks about the limits of plain tasks; "" for nothing (config/plain.py).
 PLAIN_TASK_LIMITS = "config.plain.unfit_limits"
 #: Schedules are declared beside their jobs (`@job(…, schedule=…)`); entries here work, too.

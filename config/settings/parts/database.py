@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.core.environment import env
+from celeriac.core.environment import env
 from config.settings.parts.postgres import database_settings
 
 DATABASE_URL = env.str("DATABASE_URL", default="postgres://localhost/celeriac")
@@ -16,7 +16,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": [CACHE_URL],  # as text it would be split at ; and ,
         "OPTIONS": {
-            "pool_class": "apps.core.broker.Pool",
+            "pool_class": "celeriac.core.broker.Pool",
             "socket_timeout": 2,
             "socket_connect_timeout": 2,
         },

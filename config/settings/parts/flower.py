@@ -1,6 +1,6 @@
 """Flower, which the site shows to staff under /flower/."""
 
-from apps.core.environment import env
+from celeriac.core.environment import env
 
 #: `user:password`, between this site and Flower; without it Flower does not start.
 FLOWER_BASIC_AUTH = env.str("FLOWER_BASIC_AUTH", default="")

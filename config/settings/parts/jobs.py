@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from apps.core.environment import env
+from celeriac.core.environment import env
 
 
 def slot_directory() -> Path:
@@ -32,16 +32,9 @@ JOBS_QUEUES: dict[str, dict[str, Any]] = {
     "maintenance": {},
 }
 #: Modules whose import declares kinds; every process loads them in the app's ready().
-JOBS_MODULES: list[str] = [
-    "tasks.payments",
-    "tasks.notifications",
-    "tasks.callbacks",
-    "tasks.maintenance",
-    "tasks.schedules",
-    "tasks.ops",
-]
+JOBS_MODULES: list[str] = ["tasks.payments", "tasks.notifications"]
 #: What the dispatcher rings with.
-JOBS_PUBLISHER = "tasks.publisher.CeleryPublisher"
+JOBS_PUBLISHER = "celeriac.celery.publisher.CeleryPublisher"
 #: Where nudges go.
 JOBS_NUDGE_URL = env.str("BROKER_URL", default="redis://localhost:6379/0")
 

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from apps.core.environment import env
+from celeriac.core.environment import env
 
 LOG_LEVEL = env.word("LOG_LEVEL", logging.getLevelNamesMapping(), default="INFO")
 LOG_FORMATS = ("json", "line")
@@ -11,14 +11,14 @@ LOG_FORMAT = env.word("LOG_FORMAT", LOG_FORMATS, default="json")
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"context": {"()": "apps.core.context.ContextFilter"}},
+    "filters": {"context": {"()": "celeriac.core.context.ContextFilter"}},
     "formatters": {
         "line": {
-            "()": "apps.core.logs.LineFormatter",
+            "()": "celeriac.core.logs.LineFormatter",
             "fmt": "{asctime} {levelname} {name} {message} {context}",
             "style": "{",
         },
-        "json": {"()": "apps.core.logs.JsonFormatter"},
+        "json": {"()": "celeriac.core.logs.JsonFormatter"},
     },
     "handlers": {
         "stderr": {

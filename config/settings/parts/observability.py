@@ -1,6 +1,6 @@
 """What the platform tells machines: metrics, traces, errors."""
 
-from apps.core.environment import env
+from celeriac.core.environment import env
 
 #: The bearer token of /metrics. Without one it answers in development only.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

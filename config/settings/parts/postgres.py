@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from apps.core.environment import env, read_flag, read_whole
+from celeriac.core.environment import env, read_flag, read_whole
 
 _SCHEMES = ("postgres", "postgresql", "psql", "pgsql")
 #: Django's own, which stand beside OPTIONS.

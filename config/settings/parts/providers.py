@@ -2,7 +2,7 @@
 
 from email.utils import parseaddr
 
-from apps.core.environment import env
+from celeriac.core.environment import env
 from config.settings.parts.mail import mail_settings
 
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")

@@ -3,7 +3,7 @@
 Jobs have JOBS_RETENTION_DAYS and their kinds' `retention=`; docs/operations.md lists all of them.
 """
 
-from apps.core.environment import env
+from celeriac.core.environment import env
 
 #: Celery's own results, of plain tasks and of kinds with `celery_result=True`.
 RESULTS_RETENTION_DAYS = env.float("RESULTS_RETENTION_DAYS", default=7.0)

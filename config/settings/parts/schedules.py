@@ -1,9 +1,9 @@
 """Schedules: what beat fires."""
 
-from apps.core.environment import env
+from celeriac.core.environment import env
 
 #: Names the plain Celery tasks that may be scheduled beside the ledger's kinds; "" for none.
-SCHEDULES_PLAIN_TASKS = "tasks.schedules.plain_tasks"
+SCHEDULES_PLAIN_TASKS = "celeriac.builtin.schedules.plain_tasks"
 #: How often beat compares every schedule with what it knows; seconds.
 SCHEDULES_REFRESH_SECONDS = env.float("SCHEDULES_REFRESH_SECONDS", default=2.0)
 #: A beat that has not been heard of for longer is taken for dead; seconds.

@@ -2,7 +2,7 @@
 
 from django.utils.csp import CSP
 
-from apps.core.environment import env
+from celeriac.core.environment import env
 
 #: How many proxies of ours stand before the web servers, each adding to X-Forwarded-For and
 #: saying in X-Forwarded-Proto whether the client came by TLS. What is written by nobody of ours
@@ -15,7 +15,7 @@ SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 #: mails that were sent live for years.
 SIGNING_KEY = env.str("SIGNING_KEY", default="")
 SIGNING_KEY_FALLBACKS = env.list("SIGNING_KEY_FALLBACKS", default=[])
-CSRF_FAILURE_VIEW = "apps.core.errorpages.csrf_failure"
+CSRF_FAILURE_VIEW = "celeriac.core.errorpages.csrf_failure"
 
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True

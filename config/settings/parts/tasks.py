@@ -4,5 +4,5 @@ from typing import Any
 
 #: QUEUES are those of JOBS_QUEUES; OPTIONS are defaults of `@job`'s options (docs/django-tasks.md).
 TASKS: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "apps.jobs.djangotasks.LedgerBackend"},
+    "default": {"BACKEND": "celeriac.django_tasks.LedgerBackend"},
 }

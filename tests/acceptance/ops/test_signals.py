@@ -12,9 +12,9 @@ import pytest
 import stripe
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from apps.core.models import Tally
-from apps.jobs.api import enqueue
-from apps.jobs.models import Job
+from celeriac import enqueue
+from celeriac.core.models import Tally
+from celeriac.jobs.models import Job
 from sandbox.kit.http import LoopbackServer, Response
 from sandbox.ports import free_port, wait_for_port
 from tests.acceptance.conftest import queues  # noqa: F401 a fixture

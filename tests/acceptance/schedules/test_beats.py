@@ -12,10 +12,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from apps.jobs.models import Job
-from apps.schedules import selectors
-from apps.schedules.models import Beat, Policy, Tick
-from apps.schedules.refresh import refresh
+from celeriac.jobs.models import Job
+from celeriac.schedules import selectors
+from celeriac.schedules.models import Beat, Policy, Tick
+from celeriac.schedules.refresh import refresh
 from tests.factories_schedules import PeriodicTaskFactory, schedule_of
 from tests.support.processes import wait_until
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.breakers import registry, scribe
+from celeriac.breakers import registry, scribe
 from tests.integration.breakers.support import QUICK, settle
 
 

@@ -7,8 +7,8 @@ import threading
 import pytest
 from django.db import connections
 
-from apps.breakers import durable, registry
-from apps.breakers.api import CircuitOpen, guard
+from celeriac.breakers import durable, registry
+from celeriac.breakers.api import CircuitOpen, guard
 from tests.integration.breakers.support import QUICK, ProviderDown, settle, trip
 from tests.support.processes import wait_until
 

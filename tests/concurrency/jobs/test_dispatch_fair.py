@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 from django.db import connection
 
-from apps.jobs.dispatching.dispatch import Dispatcher
-from apps.jobs.models import Job, Queue
-from apps.jobs.nudge import Nudge
+from celeriac.jobs.dispatching.dispatch import Dispatcher
+from celeriac.jobs.models import Job, Queue
+from celeriac.jobs.nudge import Nudge
 from tests.integration.jobs.dispatching import Desk, Recorder, fill, hire
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,7 +74,7 @@ def test_a_transaction_held_open_elsewhere_starves_no_queue():
     def hold():
         with connection.cursor() as cursor:
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-            cursor.execute("SELECT count(*) FROM jobs_queue")
+            cursor.execute("SELECT count(*) FROM celeriac_jobs_queue")
             held.set()
             done.wait(60)
             cursor.execute("ROLLBACK")
@@ -111,7 +111,7 @@ def buffers_of_a_scan(desk):
     run_at, last = lane.cursor(0)
     with connection.cursor() as cursor:
         cursor.execute(
-            "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT id FROM jobs_job"
+            "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT id FROM celeriac_jobs_job"
             " WHERE state = 'queued' AND queue = 'default' AND priority = 0"
             " AND (run_at, id) > (%s, %s) AND run_at <= now() ORDER BY run_at, id LIMIT 100",
             [run_at, last],

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, connection, connections, transaction
 
-from apps.jobs.api import (
+from celeriac import (
     EnqueueBusy,
     IdempotencyConflict,
     Superseded,
@@ -15,10 +15,10 @@ from apps.jobs.api import (
     enqueue_many,
     retry,
 )
-from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
-from apps.jobs.models import Job, JobKey
-from apps.jobs.running.claim import claim
-from apps.jobs.running.execute import knowledge
+from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
+from celeriac.jobs.models import Job, JobKey
+from celeriac.jobs.running.claim import claim
+from celeriac.jobs.running.execute import knowledge
 from tests.support.threads import (
     at_once,
     held_open,

@@ -5,11 +5,11 @@ from contextlib import suppress
 import pytest
 from django.contrib.contenttypes.models import ContentType
 
-from apps.core.models import Audit
-from apps.jobs.api import EnqueueBusy
-from apps.jobs.models import Job
-from apps.ops.verbs import run, services, walk
-from apps.ops.verbs.models import BulkVerb
+from celeriac import EnqueueBusy
+from celeriac.console.verbs import run, services, walk
+from celeriac.console.verbs.models import BulkVerb
+from celeriac.core.models import Audit
+from celeriac.jobs.models import Job
 from tests.factories import JobFactory
 from tests.integration.ops.verbs_support import dead_jobs, member
 from tests.support.threads import at_once, held_open

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 from django_celery_beat.models import PeriodicTask
 
-from apps.core import clock
-from apps.jobs.models import Job
-from apps.schedules.fire import fire_due
-from apps.schedules.models import Policy, Tick
-from apps.schedules.refresh import refresh
-from apps.schedules.sync import sync
+from celeriac.core import clock
+from celeriac.jobs.models import Job
+from celeriac.schedules.fire import fire_due
+from celeriac.schedules.models import Policy, Tick
+from celeriac.schedules.refresh import refresh
+from celeriac.schedules.sync import sync
 from tests.factories_schedules import PeriodicTaskFactory
 from tests.support.threads import at_once, held_open
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import get_resolver
 
 from apps.accounts.models import FailedSignIn, User
-from apps.core.models import Audit
+from celeriac.core.models import Audit
 from tests.factories import UserFactory
 from tests.integration.test_urls_guarded import path_of, patterns
 
@@ -23,7 +23,9 @@ HASH = "md5$"
 @pytest.fixture(autouse=True)
 def few_permissions():
     """Keep some permissions, so that the forms which show all of them are quick."""
-    Permission.objects.exclude(content_type__app_label__in=("accounts", "auth", "jobs")).delete()
+    Permission.objects.exclude(
+        content_type__app_label__in=("accounts", "auth", "celeriac_jobs")
+    ).delete()
 
 
 def addresses():

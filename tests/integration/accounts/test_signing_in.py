@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.core.models import Audit
+from celeriac.core.models import Audit
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db

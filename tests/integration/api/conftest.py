@@ -5,8 +5,8 @@ import json
 import pytest
 from django.test import Client
 
-from apps.api.authentication import AccountToken
-from apps.core.rates import counts
+from celeriac.core.rates import counts
+from celeriac.http.authentication import AccountToken
 from tests.factories_api import GrantFactory, ServiceAccountFactory
 from tests.integration.api.server import WebServer
 

@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from apps.api.models import ServiceAccount
-from apps.core.models import Audit
+from celeriac.core.models import Audit
+from celeriac.http.models import ServiceAccount
 from tests.factories import UserFactory
 from tests.integration.api.conftest import Caller, make_account
 
@@ -25,7 +25,7 @@ def staff(client, django_user_model):
 
 def page(name, *arguments):
     """Return an admin page's address."""
-    return reverse(f"admin:api_serviceaccount_{name}", args=arguments)
+    return reverse(f"admin:celeriac_http_serviceaccount_{name}", args=arguments)
 
 
 def form(name="billing", **changed):
@@ -81,7 +81,7 @@ def test_the_name_stays_and_accounts_are_not_deleted(staff):
 def test_a_secret_is_shown_once_and_works(staff):
     """Nowhere else, not even in the list of secrets."""
     account = make_account()
-    url = reverse("admin:api_serviceaccount_new_secret", args=[account.pk])
+    url = reverse("admin:celeriac_http_serviceaccount_new_secret", args=[account.pk])
     assert staff.get(url).status_code == 200
     assert not account.secrets.exists()
     answer = staff.post(url, {"reason": "first", "overlap_hours": 0})
@@ -98,7 +98,7 @@ def test_tokens_are_revoked_at_once(staff):
     """With the reason in the trail."""
     account = make_account()
     caller = Caller(account)
-    url = reverse("admin:api_serviceaccount_revoke", args=[account.pk])
+    url = reverse("admin:celeriac_http_serviceaccount_revoke", args=[account.pk])
     assert staff.post(url, {"reason": ""}).status_code == 200
     assert caller.get("kinds/").status_code == 200
     assert staff.post(url, {"reason": "leaked"}).status_code == 302
@@ -114,7 +114,7 @@ def test_each_verb_is_a_permission_of_its_own(client, django_user_model):
     client.force_login(clerk)
     account = make_account()
     for verb in ("new_secret", "revoke"):
-        url = reverse(f"admin:api_serviceaccount_{verb}", args=[account.pk])
+        url = reverse(f"admin:celeriac_http_serviceaccount_{verb}", args=[account.pk])
         answer = client.post(url, {"reason": "x", "overlap_hours": 0})
         assert answer.status_code in (302, 403)
     account.refresh_from_db()
@@ -148,7 +148,7 @@ def test_nobody_grants_a_program_what_she_may_not_do_herself(client):
     wider = form(**{"grants-INITIAL_FORMS": 1, "grants-0-id": grant.pk, "grants-0-kinds": "*",
                     "grants-0-account": theirs.pk, "grants-0-verbs": ["read"]})  # fmt: skip
     assert client.post(page("change", theirs.pk), wider).status_code == 403
-    path = "/admin/api/serviceaccount/{}/secret/"
+    path = "/admin/celeriac_http/serviceaccount/{}/secret/"
     given = {"reason": "x", "overlap_hours": 0}
     assert client.post(path.format(theirs.pk), given).status_code == 403
     assert not theirs.secrets.exists()

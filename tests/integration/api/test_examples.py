@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from apps.api import services
-from apps.jobs.enqueueing import queues
-from apps.jobs.models import Job
+from celeriac.http import services
+from celeriac.jobs.enqueueing import queues
+from celeriac.jobs.models import Job
 from tests.app.models import Effect
 from tests.integration.api.conftest import make_account
 from tests.support.examples import end_example, examples, run_example

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from apps.jobs.models import Job, JobKey
+from celeriac.jobs.models import Job, JobKey
 from tests.integration.api.conftest import name_of
 from tests.support.threads import held_open
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from apps.api import throttling
-from apps.core import rates
+from celeriac.core import rates
+from celeriac.http import throttling
 from tests.integration.api.conftest import Caller, make_account
 
 pytestmark = pytest.mark.django_db
@@ -13,8 +13,8 @@ pytestmark = pytest.mark.django_db
 def clock(monkeypatch):
     """Return a clock of ours, in minutes."""
     at = {"minute": 29_000_000}
-    monkeypatch.setattr("apps.core.rates.time.time", lambda: at["minute"] * 60.0 + 10)
-    monkeypatch.setattr("apps.api.throttling.time.time", lambda: at["minute"] * 60.0 + 10)
+    monkeypatch.setattr("celeriac.core.rates.time.time", lambda: at["minute"] * 60.0 + 10)
+    monkeypatch.setattr("celeriac.http.throttling.time.time", lambda: at["minute"] * 60.0 + 10)
     return at
 
 

@@ -7,11 +7,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from apps.api import selectors
-from apps.api.selectors import jobs_of
-from apps.core.models import Audit
-from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
-from apps.jobs.models import Job
+from celeriac.core.models import Audit
+from celeriac.http import selectors
+from celeriac.http.selectors import jobs_of
+from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
+from celeriac.jobs.models import Job
 from tests.factories import AttemptFactory, JobFactory
 from tests.factories_schedules import PeriodicTaskFactory
 from tests.integration.api.conftest import Caller, make_account, name_of
@@ -236,19 +236,19 @@ def test_a_filter_that_finds_little_reads_no_whole_history(caller, account, monk
     JobFactory.create_batch(2, enqueued_by=account.origin, state="dead")
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO jobs_job (id, kind, queue, priority, args, run_at, enqueued_by) "
+            "INSERT INTO celeriac_jobs_job (id, kind, queue, priority, args, run_at, enqueued_by) "
             "SELECT uuidv7(), 'test.noop', 'default', 0, '{}', now(), %s "
             "FROM generate_series(1, 950)",
             [account.origin],
         )
-        cursor.execute("ANALYZE jobs_job")
+        cursor.execute("ANALYZE celeriac_jobs_job")
     page, sizes = {"next": "jobs/?state=dead"}, []
     while page["next"]:
         with heard() as statements:
             page = caller.get(page["next"].removeprefix("/api/v1/")).json()
         sizes.append(len(page["results"]))
         for statement, parameters in statements:
-            if "jobs_job" in statement:
+            if "celeriac_jobs_job" in statement:
                 scans = [n for n in explain(statement, parameters) if "Relation Name" in n]
                 assert sum(rows_read(scan) for scan in scans) <= 100, statement
     assert sizes == [0] * 9 + [2]
@@ -318,7 +318,7 @@ def test_arguments_that_a_kind_hides_are_hidden(caller, account, monkeypatch):
     """Here too."""
     from dataclasses import replace
 
-    from apps.jobs import registry
+    from celeriac.jobs import registry
 
     kind = registry.find("test.note")
     monkeypatch.setitem(registry._kinds, "test.note", replace(kind, redact=("name",)))
@@ -387,7 +387,7 @@ def test_a_failure_says_no_more_than_that_it_failed(caller, monkeypatch, caplog)
     def fail(*_, **__):
         raise RuntimeError("the inner workings")
 
-    monkeypatch.setattr("apps.api.standing.queue_depths", fail)
+    monkeypatch.setattr("celeriac.http.standing.queue_depths", fail)
     answer = caller.get("queues/")
     assert answer.status_code == 500
     assert "inner workings" not in answer.content.decode()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from apps.api.authentication import AccountToken
 from apps.notifications.errors import InvalidToken
 from apps.notifications.unsubscribe import address_of, token_for
+from celeriac.http.authentication import AccountToken
 from tests.integration.api.conftest import Caller, make_account
 
 pytestmark = pytest.mark.django_db

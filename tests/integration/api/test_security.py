@@ -12,11 +12,11 @@ from django.conf import settings as django_settings
 from django.test import RequestFactory
 from freezegun import freeze_time
 
-from apps.api import services
-from apps.api.models import Secret, ServiceAccount, fits
-from apps.core import clock
-from apps.core.models import Audit
-from apps.jobs.models import Job
+from celeriac.core import clock
+from celeriac.core.models import Audit
+from celeriac.http import services
+from celeriac.http.models import Secret, ServiceAccount, fits
+from celeriac.jobs.models import Job
 from config.wsgi import application
 from tests.factories import JobFactory
 from tests.factories_api import GrantFactory

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from django.db import connection
 
-from apps.api.authentication import AccountToken
-from apps.jobs.models import Job
+from celeriac.http.authentication import AccountToken
+from celeriac.jobs.models import Job
 from sandbox.servers import ValkeyServer
 from tests.integration.api.conftest import make_account
 from tests.integration.api.server import WebServer

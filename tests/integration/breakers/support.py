@@ -2,10 +2,10 @@
 
 import contextlib
 
-from apps.breakers import registry
-from apps.breakers.errors import CircuitOpen
-from apps.breakers.models import Breaker
-from apps.breakers.testing import settle
+from celeriac.breakers import registry
+from celeriac.breakers.errors import CircuitOpen
+from celeriac.breakers.models import Breaker
+from celeriac.breakers.testing import settle
 
 __all__ = [
     "QUICK",

@@ -5,10 +5,10 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from apps.accounts.models import User
-from apps.breakers.api import CircuitOpen
-from apps.breakers.models import Breaker
-from apps.breakers.services import declare_rows, force_open
-from apps.core.models import Audit
+from celeriac.breakers.api import CircuitOpen
+from celeriac.breakers.models import Breaker
+from celeriac.breakers.services import declare_rows, force_open
+from celeriac.core.models import Audit
 from tests.integration.breakers.support import QUICK, call, row, settle, trip
 
 
@@ -18,7 +18,9 @@ def staff(client):
     user = User.objects.create_user("ada@example.com", is_staff=True)
 
     def grant(*names):
-        found = Permission.objects.filter(codename__in=names, content_type__app_label="breakers")
+        found = Permission.objects.filter(
+            codename__in=names, content_type__app_label="celeriac_breakers"
+        )
         assert found.count() == len(names)
         user.user_permissions.add(*found)
 
@@ -31,8 +33,8 @@ def staff(client):
 def page(name="gate", verb=None):
     """Return the URL of a breaker's page or of one of its verbs."""
     if verb:
-        return reverse(f"admin:breakers_breaker_{verb}", args=[name])
-    return reverse("admin:breakers_breaker_change", args=[name])
+        return reverse(f"admin:celeriac_breakers_breaker_{verb}", args=[name])
+    return reverse("admin:celeriac_breakers_breaker_change", args=[name])
 
 
 def submit(client, verb, **values):
@@ -43,7 +45,7 @@ def submit(client, verb, **values):
 def test_the_list_shows_where_each_circuit_stands(client, staff):
     """And who holds it."""
     force_open("gate", actor="ada", reason="maintenance")
-    shown = client.get(reverse("admin:breakers_breaker_changelist")).content.decode()
+    shown = client.get(reverse("admin:celeriac_breakers_breaker_changelist")).content.decode()
     assert "forced open" in shown
     assert "ada: maintenance" in shown
 
@@ -53,7 +55,7 @@ def test_the_list_costs_the_same_for_many(client, staff, settings, django_assert
     settings.BREAKERS = {f"gate-{n}": QUICK for n in range(20)}
     declare_rows()
     with django_assert_max_num_queries(8):
-        client.get(reverse("admin:breakers_breaker_changelist"))
+        client.get(reverse("admin:celeriac_breakers_breaker_changelist"))
 
 
 def test_the_page_shows_the_history(client, staff):
@@ -63,7 +65,7 @@ def test_the_page_shows_the_history(client, staff):
     shown = client.get(page()).content.decode()
     assert "ProviderDown: down" in shown
     assert "4 / 4 / 0" in shown
-    assert client.get(reverse("admin:breakers_transition_changelist")).status_code == 200
+    assert client.get(reverse("admin:celeriac_breakers_transition_changelist")).status_code == 200
 
 
 @pytest.mark.parametrize("verb", ["force_open", "force_closed", "clear", "tune"])
@@ -78,7 +80,7 @@ def test_nobody_edits_rows_by_hand(client, staff):
     """Not even with Django's own permissions."""
     staff("change_breaker", "delete_breaker", "add_breaker")
     assert client.post(page(), {"name": "gate", "state": "open"}).status_code == 403
-    assert client.get(reverse("admin:breakers_breaker_add")).status_code == 403
+    assert client.get(reverse("admin:celeriac_breakers_breaker_add")).status_code == 403
     assert row("gate").state == "closed"
 
 
@@ -154,6 +156,6 @@ def test_a_breaker_of_a_family_has_a_page(client, staff, settings):
 def test_a_breaker_that_settings_no_longer_name_is_still_shown(client, staff):
     """A row of the past breaks no page."""
     Breaker.objects.create(name="gone")
-    shown = client.get(reverse("admin:breakers_breaker_changelist"))
+    shown = client.get(reverse("admin:celeriac_breakers_breaker_changelist"))
     assert "gone" in shown.content.decode()
     assert client.get(page("gone")).status_code == 200

@@ -9,11 +9,11 @@ import pytest
 from django.db import transaction
 from freezegun import freeze_time
 
-from apps.breakers import registry
-from apps.breakers.api import CircuitOpen, UnknownBreaker, guard, status
-from apps.breakers.models import Transition
-from apps.breakers.options import Options
-from apps.core.errors import CeleriacError
+from celeriac.breakers import registry
+from celeriac.breakers.api import CircuitOpen, UnknownBreaker, guard, status
+from celeriac.breakers.models import Transition
+from celeriac.breakers.options import Options
+from celeriac.core.errors import CeleriacError
 from tests.integration.breakers.support import (
     QUICK,
     Declined,
@@ -31,7 +31,7 @@ from tests.support.processes import wait_until
 class TimeLimitExceeded(Exception):
     """Stands for the ledger's, which breakers know by name only."""
 
-    __module__ = "apps.jobs.outcomes"
+    __module__ = "celeriac.jobs.outcomes"
 
 
 def test_the_tripping_calls_own_error_surfaces():

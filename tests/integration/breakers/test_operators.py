@@ -9,13 +9,13 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from apps.accounts.models import User
-from apps.breakers import services, sql, testing
-from apps.breakers.api import BreakerError, CircuitOpen, InvalidOptions, admission, status
-from apps.breakers.models import Breaker, Transition
-from apps.breakers.ramp import take_place
-from apps.core import clock
-from apps.core.arguments import login
-from apps.core.models import Audit
+from celeriac.breakers import services, sql, testing
+from celeriac.breakers.api import BreakerError, CircuitOpen, InvalidOptions, admission, status
+from celeriac.breakers.models import Breaker, Transition
+from celeriac.breakers.ramp import take_place
+from celeriac.core import clock
+from celeriac.core.arguments import login
+from celeriac.core.models import Audit
 from tests.integration.breakers.support import (
     QUICK,
     as_another_process,
@@ -139,11 +139,12 @@ def test_options_are_tuned_for_a_process_that_is_already_running():
     call("gate")
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE breakers_breaker SET edit = edit + 1, overrides = %s WHERE name = 'gate'",
+            "UPDATE celeriac_breakers_breaker SET edit = edit + 1, overrides = %s "
+            "WHERE name = 'gate'",
             ['{"min_volume": 6}'],
         )
         assert cursor.rowcount == 1
-    from apps.breakers import registry
+    from celeriac.breakers import registry
 
     storage = registry.get("gate").storage
     # One look at the database is bounded: on a busy machine it may come back with nothing.

@@ -9,9 +9,9 @@ import pytest
 import redis
 from django.db import connection, transaction
 
-from apps.breakers import registry, services
-from apps.breakers.api import CircuitOpen, guard
-from apps.breakers.models import Breaker, Transition
+from celeriac.breakers import registry, services
+from celeriac.breakers.api import CircuitOpen, guard
+from celeriac.breakers.models import Breaker, Transition
 from tests.integration.breakers.support import (
     QUICK,
     ProviderDown,

@@ -3,13 +3,12 @@
 import uuid
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from apps.breakers.local import LocalCircuit
-from apps.breakers.options import Options
-from apps.breakers.replies import Finding, Report, Snapshot, State
-from apps.breakers.shared import SharedCircuit, connect
+from celeriac.breakers.local import LocalCircuit
+from celeriac.breakers.options import Options
+from celeriac.breakers.replies import Finding, Report, Snapshot, State
+from celeriac.breakers.shared import SharedCircuit, connect
 
 OPTIONS = Options(
     window=1000,

@@ -4,15 +4,15 @@ import threading
 
 import pytest
 
-from apps.breakers import registry
-from apps.breakers.api import CircuitOpen, status
-from apps.breakers.breaker import Breaker
-from apps.breakers.local import LocalCircuit
-from apps.breakers.models import Transition
-from apps.breakers.options import Options
-from apps.breakers.replies import Finding, Report, Snapshot, State
-from apps.breakers.shared import PREFIX, connect
-from apps.breakers.storage import BreakerStorage
+from celeriac.breakers import registry
+from celeriac.breakers.api import CircuitOpen, status
+from celeriac.breakers.breaker import Breaker
+from celeriac.breakers.local import LocalCircuit
+from celeriac.breakers.models import Transition
+from celeriac.breakers.options import Options
+from celeriac.breakers.replies import Finding, Report, Snapshot, State
+from celeriac.breakers.shared import PREFIX, connect
+from celeriac.breakers.storage import BreakerStorage
 from tests.integration.breakers.support import (
     QUICK,
     ProviderDown,

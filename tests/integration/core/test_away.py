@@ -7,7 +7,7 @@ import pytest
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.utils import DatabaseErrorWrapper
 
-from apps.core.away import is_away
+from celeriac.core.away import is_away
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,7 +48,7 @@ def used_when_closed(session, other):
 def written_on_a_reader(session, other):
     """The node became a reader."""
     session.execute("SET default_transaction_read_only = on")
-    return error_of(session.execute, "UPDATE jobs_queue SET name = name")
+    return error_of(session.execute, "UPDATE celeriac_jobs_queue SET name = name")
 
 
 def prepared_nowhere(session, other):
@@ -123,9 +123,9 @@ def waited_too_long(session, other):
 def waited_for_a_lock(session, other):
     """So did its wait for a lock."""
     with other.transaction():
-        other.execute("LOCK TABLE jobs_queue")
+        other.execute("LOCK TABLE celeriac_jobs_queue")
         session.execute("SET lock_timeout = 20")
-        return error_of(session.execute, "LOCK TABLE jobs_queue")
+        return error_of(session.execute, "LOCK TABLE celeriac_jobs_queue")
 
 
 def idled_in_a_transaction(session, other):

@@ -4,11 +4,11 @@ import pytest
 import redis
 from django.core.cache.backends.redis import RedisCache
 
-from apps.breakers.shared import Store
-from apps.core import broker
-from apps.jobs import nudge
+from celeriac.breakers.shared import Store
+from celeriac.celery.broker import Connection
+from celeriac.core import broker
+from celeriac.jobs import nudge
 from sandbox.servers import ValkeyServer
-from tasks.broker import Connection
 from tests.support.processes import wait_until
 
 
@@ -81,7 +81,7 @@ def test_all_clients_meet_at_one_address(url, server):
     store.client.set("breaker", 1)
     store.client.close()
     cache = RedisCache(
-        [url], {"OPTIONS": {"pool_class": "apps.core.broker.Pool", "socket_timeout": 2}}
+        [url], {"OPTIONS": {"pool_class": "celeriac.core.broker.Pool", "socket_timeout": 2}}
     )
     cache.set("cache", 1)
     assert cache.get("cache") == 1

@@ -10,7 +10,7 @@ from django.http import Http404
 from django.test import Client
 from django.urls import path
 
-from apps.core import errorpages
+from celeriac.core import errorpages
 from config import urls
 from tests.integration.api.conftest import Caller, make_account, name_of
 
@@ -21,7 +21,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 def refused(request):
     """Refuse with a reason."""
-    raise PermissionDenied("You need the permission ops.view_flower: ask an <administrator>.")
+    raise PermissionDenied(
+        "You need the permission celeriac_monitoring.view_flower: ask an <administrator>."
+    )
 
 
 def missing(request):
@@ -68,9 +70,9 @@ def page_of(answer, status):
 
 def test_a_refusal_keeps_its_reason_and_leads_back(visitor):
     """The reason names the remedy; it was dropped."""
-    before = "http://testserver/admin/jobs/job/"
+    before = "http://testserver/admin/celeriac_jobs/job/"
     page = page_of(visitor.get("/refused/", headers={"referer": before}), 403)
-    assert "ops.view_flower: ask an &lt;administrator&gt;" in page
+    assert "celeriac_monitoring.view_flower: ask an &lt;administrator&gt;" in page
     assert f'href="{before}"' in page
     for foreign in ("https://evil.example/", "javascript:alert(1)", "//evil.example"):
         assert foreign not in page_of(visitor.get("/refused/", headers={"referer": foreign}), 403)

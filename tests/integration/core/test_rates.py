@@ -7,7 +7,7 @@ import pytest
 from django.core.cache import caches
 from django.urls import get_resolver
 
-from apps.core import rates
+from celeriac.core import rates
 from tests.integration.test_urls_guarded import PUBLIC, patterns
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def fresh(monkeypatch):
     caches[rates.CACHE].clear()
     rates.counts.reset()
     moment = time.time() // rates.WINDOW * rates.WINDOW + 10
-    monkeypatch.setattr("apps.core.rates.time.time", lambda: moment)
+    monkeypatch.setattr("celeriac.core.rates.time.time", lambda: moment)
     yield
     caches[rates.CACHE].clear()
     rates.counts.reset()

@@ -13,7 +13,7 @@ from celery.bin.celery import celery
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django_celery_beat.models import PeriodicTask
 
-from apps.jobs.enqueueing import queues
+from celeriac.jobs.enqueueing import queues
 from tests.factories import JobFactory
 from tests.integration.payments.conftest import circuits  # noqa: F401 a fixture
 from tests.support.pages import blocks, commands, is_commands

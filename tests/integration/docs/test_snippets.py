@@ -14,13 +14,11 @@ from django.conf import settings as configured
 from django.db import transaction
 from django.utils import timezone
 
-from apps.jobs import registry
-from apps.jobs.api import GiveUp, current_job, enqueue, enqueue_many
-from apps.jobs.callbacks import signature
-from apps.jobs.explaining import companions
-from apps.jobs.testing import drain
 from apps.orders.services import order_create
-from tasks.base import job
+from celeriac import GiveUp, current_job, enqueue, enqueue_many, job
+from celeriac.jobs import companions, registry
+from celeriac.jobs.callbacks import signature
+from celeriac.testing import drain
 from tests.factories_domain import EmailFactory, LineFactory
 from tests.integration.payments.conftest import (  # noqa: F401 fixtures
     _gateway_server,

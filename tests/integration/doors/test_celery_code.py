@@ -9,9 +9,7 @@ from celery.result import AsyncResult as CelerysAsyncResult
 from django.db import DatabaseError
 from django_celery_results.models import TaskResult
 
-from apps.core import clock
-from apps.jobs import registry
-from apps.jobs.api import (
+from celeriac import (
     Backoff,
     InvalidArgs,
     InvalidOption,
@@ -23,16 +21,18 @@ from apps.jobs.api import (
     UnknownQueue,
     current_job,
     enqueue,
+    job,
 )
-from apps.jobs.dispatching import expire
-from apps.jobs.models import Job
-from apps.jobs.testing import drain, perform_job
+from celeriac.celery import result_rows
+from celeriac.celery.results import AsyncResult
+from celeriac.celery.shared import Reject, shared_task
+from celeriac.core import clock
+from celeriac.jobs import registry
+from celeriac.jobs.dispatching import expire
+from celeriac.jobs.models import Job
+from celeriac.testing import drain, perform_job
 from config import plain
 from config.celery import app
-from tasks import result_rows
-from tasks.base import job
-from tasks.results import AsyncResult
-from tasks.shared import Reject, shared_task
 from tests.app.models import Effect
 
 pytestmark = pytest.mark.django_db
@@ -249,7 +249,7 @@ def test_a_reject_ends_dead(kind):
 def test_what_celery_has_and_the_ledger_has_not_can_not_be_imported(name, remedy):
     """And the error says what to use."""
     with pytest.raises(ImportError, match=remedy):
-        exec(f"from tasks.shared import {name}")  # noqa: S102 the import is what is tested
+        exec(f"from celeriac.celery.shared import {name}")  # noqa: S102 the import is what is tested
 
 
 # -- apply_async ---------------------------------------------------------------------------

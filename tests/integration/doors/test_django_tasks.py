@@ -17,13 +17,12 @@ from django.tasks.exceptions import (
 from django.tasks.signals import task_enqueued, task_finished, task_started
 from django.utils import timezone
 
-from apps.jobs.api import InvalidArgs, UnknownQueue, cancel
-from apps.jobs.djangotasks import LedgerBackend, LedgerTask
-from apps.jobs.djangotasks import task as ledger_task
-from apps.jobs.errors import JobCancelled, WorkerLost
-from apps.jobs.models import Job
-from apps.jobs.running.settle import Entry, settle
-from apps.jobs.testing import drain
+from celeriac import InvalidArgs, UnknownQueue, cancel
+from celeriac.django_tasks import LedgerBackend, LedgerTask, task as ledger_task
+from celeriac.jobs.errors import JobCancelled, WorkerLost
+from celeriac.jobs.models import Job
+from celeriac.jobs.running.settle import Entry, settle
+from celeriac.testing import drain
 from tests.app import elsewhere, tasks
 from tests.app.models import Effect
 
@@ -374,7 +373,7 @@ def test_a_refresh_changes_nothing_where_nothing_happened():
 def test_a_backend_without_queues_leaves_them_to_the_ledger(settings):
     """An empty QUEUES means any; the ledger still knows its own."""
     settings.TASKS = {
-        "default": {"BACKEND": "apps.jobs.djangotasks.LedgerBackend", "QUEUES": []},
+        "default": {"BACKEND": "celeriac.django_tasks.LedgerBackend", "QUEUES": []},
     }
     tasks.add.using(queue_name="payments").enqueue(1)
     with pytest.raises(UnknownQueue, match="Did you mean 'payments'"):
@@ -385,7 +384,7 @@ def test_a_task_is_validated_again_when_it_is_enqueued(settings):
     """The settings may have changed since it was made."""
     urgent = tasks.add.using(queue_name="payments")
     settings.TASKS = {
-        "default": {"BACKEND": "apps.jobs.djangotasks.LedgerBackend", "QUEUES": ["default"]},
+        "default": {"BACKEND": "celeriac.django_tasks.LedgerBackend", "QUEUES": ["default"]},
     }
     with pytest.raises(InvalidTask, match="Queue 'payments' is not valid"):
         urgent.enqueue(1)
@@ -504,7 +503,7 @@ def test_a_task_given_up_has_failed():
     result = tasks.give_up.enqueue()
     drain()
     result.refresh()
-    assert result.errors[0].exception_class_path == "apps.jobs.outcomes.GiveUp"
+    assert result.errors[0].exception_class_path == "celeriac.jobs.outcomes.GiveUp"
     assert "no such customer" in result.errors[0].traceback
 
 
@@ -512,8 +511,8 @@ def test_a_run_lost_with_its_process_is_an_error_of_the_result(desk):
     """A loss is no failure: the task is READY again."""
     from uuid import uuid4
 
-    from apps.jobs.outcomes import Limits, decide, lost
-    from apps.jobs.running.claim import claim
+    from celeriac.jobs.outcomes import Limits, decide, lost
+    from celeriac.jobs.running.claim import claim
 
     result = tasks.fail_twice.enqueue("Ada")
     job, claim_id = Job.objects.get(), uuid4()
@@ -535,7 +534,7 @@ def test_a_coroutine_is_cancelled_at_its_soft_limit_and_may_clean_up():
     drain()
     result.refresh()
     assert result.status == TaskResultStatus.FAILED
-    assert result.errors[0].exception_class_path == "apps.jobs.outcomes.TimeLimitExceeded"
+    assert result.errors[0].exception_class_path == "celeriac.jobs.outcomes.TimeLimitExceeded"
     assert Effect.objects.get().name == "cleaned up"
 
 
@@ -602,14 +601,14 @@ def test_ledger_options_are_refused_on_another_backend():
 
 def test_a_backends_options_are_the_defaults_of_its_tasks():
     """OPTIONS: retry and limits; a former name is still known."""
-    from apps.jobs import registry
+    from celeriac.jobs import registry
 
     kind = registry.find("tests.app.tasks.former")
     assert (kind.name, kind.timeout, kind.retry.max_attempts) == ("tests.app.tasks.hasty", 0.3, 1)
     result = tasks.hasty.enqueue(30)
     drain()
     result.refresh()
-    assert result.errors[0].exception_class_path == "apps.jobs.outcomes.TimeLimitExceeded"
+    assert result.errors[0].exception_class_path == "celeriac.jobs.outcomes.TimeLimitExceeded"
 
 
 @pytest.mark.parametrize(
@@ -630,11 +629,11 @@ def test_a_queue_that_the_ledger_lacks_is_a_system_check_error(settings):
     """`manage.py check` names it."""
     settings.TASKS = {
         "default": {
-            "BACKEND": "apps.jobs.djangotasks.LedgerBackend",
+            "BACKEND": "celeriac.django_tasks.LedgerBackend",
             "QUEUES": ["default", "nowhere"],
         }
     }
-    found = [each for each in run_checks() if each.id == "jobs.E001"]
+    found = [each for each in run_checks() if each.id == "celeriac_jobs.E001"]
     assert [each.msg for each in found] == [
         "TASKS['default'] names the queue 'nowhere', which JOBS_QUEUES lacks."
     ]
@@ -676,7 +675,7 @@ def test_a_task_of_another_backend_can_be_enqueued_on_this_one(heard):
 
 def test_a_database_that_is_away_before_the_start_is_no_failure(monkeypatch):
     """The function has not run."""
-    from apps.jobs.djangotasks import results
+    from celeriac.django_tasks import results
 
     def away(*args):
         raise OperationalError("the server closed the connection")
@@ -695,8 +694,8 @@ def test_a_database_that_is_away_before_the_start_is_no_failure(monkeypatch):
 
 def test_other_doors_reach_a_task_by_its_kind():
     """A schedule, or a call over HTTP: the same checks, the same schema for all to read."""
-    from apps.jobs import registry
-    from apps.jobs.api import enqueue
+    from celeriac import enqueue
+    from celeriac.jobs import registry
 
     for kind in registry.kinds():
         assert kind.schema.json_schema()["type"] == "object"
@@ -730,7 +729,7 @@ def test_other_doors_reach_a_task_by_its_kind():
 )
 def test_no_path_leads_to_anything_but_a_task(path, message, make_job, answer):
     """Neither at the door nor in a worker that finds such a row."""
-    from apps.jobs.api import enqueue
+    from celeriac import enqueue
 
     with pytest.raises(InvalidArgs, match=message):
         enqueue("django.task", {"task": path, "args": [], "kwargs": {}})

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from apps.core import clock
-from apps.jobs.api import InvalidOption, JobError
-from apps.jobs.dispatching.expire import expire
-from apps.jobs.models import Job
-from apps.jobs.testing import drain
+from celeriac import InvalidOption, JobError
+from celeriac.core import clock
+from celeriac.jobs.dispatching.expire import expire
+from celeriac.jobs.models import Job
+from celeriac.testing import drain
 from tests.app import moved
 
 pytestmark = pytest.mark.django_db

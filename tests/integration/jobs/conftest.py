@@ -4,11 +4,11 @@ from uuid import uuid4
 
 import pytest
 
-from apps.jobs import registry
-from apps.jobs.models import Job
-from apps.jobs.running import execute
-from apps.jobs.running.execute import Desk, knowledge
-from apps.jobs.schema import Schema
+from celeriac.jobs import registry
+from celeriac.jobs.models import Job
+from celeriac.jobs.running import execute
+from celeriac.jobs.running.execute import Desk, knowledge
+from celeriac.jobs.schema import Schema
 
 
 @pytest.fixture

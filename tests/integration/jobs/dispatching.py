@@ -6,12 +6,12 @@ from uuid import uuid4
 from django.db import connection
 from psycopg.types.json import Jsonb
 
-from apps.core.clock import NOW
-from apps.jobs.dispatching.dispatch import Dispatcher
-from apps.jobs.dispatching.sweep import Sweep
-from apps.jobs.enqueueing import queues
-from apps.jobs.models import Job
-from apps.jobs.nudge import Nudge
+from celeriac.core.clock import NOW
+from celeriac.jobs.dispatching.dispatch import Dispatcher
+from celeriac.jobs.dispatching.sweep import Sweep
+from celeriac.jobs.enqueueing import queues
+from celeriac.jobs.models import Job
+from celeriac.jobs.nudge import Nudge
 
 KINDS = ("test.noop", "test.note", "test.locked", "test.guarded", "test.renamed", "test.sleep")
 FAST = dict.fromkeys(KINDS, 0.001)
@@ -95,7 +95,7 @@ def hire(*, queues=("default",), kinds=KINDS, slots=2, run_times=FAST, **columns
     places = ", ".join(["%s"] * len(values))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO jobs_worker ({names}, started_at, beat_at, previous_beat_at)"  # noqa: S608 our own names
+            f"INSERT INTO celeriac_jobs_worker ({names}, started_at, beat_at, previous_beat_at)"  # noqa: S608 our own names
             f" VALUES ({places}, {NOW}, {NOW}, {NOW})",
             list(values.values()),
         )
@@ -113,7 +113,7 @@ def fill(kind, many, queue="default", priority=0, age=60):
     """Write many queued jobs, the oldest `age` seconds old, in one statement."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO jobs_job (id, kind, queue, priority, args, run_at)"  # noqa: S608 constants
+            "INSERT INTO celeriac_jobs_job (id, kind, queue, priority, args, run_at)"  # noqa: S608 constants
             f" SELECT uuidv7(), %s, %s, %s, '{{}}',"
             f" {NOW} - make_interval(secs => %s) + n * interval '1 microsecond'"
             " FROM generate_series(1, %s) n",

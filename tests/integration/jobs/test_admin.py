@@ -7,10 +7,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
 
-from apps.core import clock
-from apps.core.models import Audit
-from apps.jobs.models import Attempt, Job, Queue, Worker
-from apps.schedules.models import Tick
+from celeriac.core import clock
+from celeriac.core.models import Audit
+from celeriac.jobs.models import Attempt, Job, Queue, Worker
+from celeriac.schedules.models import Tick
 from tests.factories import AttemptFactory, JobFactory
 from tests.factories_schedules import PeriodicTaskFactory
 

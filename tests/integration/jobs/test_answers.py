@@ -6,16 +6,16 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from apps.jobs.dispatching import answers
-from apps.jobs.dispatching.answers import Canaries
-from apps.jobs.dispatching.bells import RingFailed
-from apps.jobs.enqueueing import queues
-from apps.jobs.models import Dispatcher, Queue, Worker
-from apps.jobs.operating.silence import silences
-from apps.ops.dashboard import attention, crew
-from apps.ops.doctor import platform
-from apps.ops.signals import health
-from tasks.publisher import CeleryPublisher
+from celeriac.celery.publisher import CeleryPublisher
+from celeriac.console.dashboard import attention, crew
+from celeriac.console.doctor import platform
+from celeriac.jobs.dispatching import answers
+from celeriac.jobs.dispatching.answers import Canaries
+from celeriac.jobs.dispatching.bells import RingFailed
+from celeriac.jobs.enqueueing import queues
+from celeriac.jobs.models import Dispatcher, Queue, Worker
+from celeriac.jobs.operating.silence import silences
+from celeriac.monitoring import health
 from tests.integration.jobs.dispatching import Clock, hire, queued, start
 
 pytestmark = pytest.mark.django_db

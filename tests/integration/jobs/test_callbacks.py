@@ -18,28 +18,19 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from apps.breakers.testing import reset
-from apps.core.effects import CallInTransaction
-from apps.jobs.api import (
-    Backoff,
-    GiveUp,
-    Snooze,
-    cancel,
-    cancel_many,
-    enqueue_drafts,
-    enqueue_many,
-    prepare_many,
-    retry,
-)
-from apps.jobs.callbacks import addresses, signature, sql, transport
-from apps.jobs.callbacks.addresses import AddressRefused
-from apps.jobs.callbacks.deliver import CallbackFailed, deliver
-from apps.jobs.dispatching.expire import expire
-from apps.jobs.dispatching.rescue import rescue
-from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
-from apps.jobs.models import Job
-from apps.jobs.running import execute
-from apps.jobs.testing import drain
+from celeriac import Backoff, GiveUp, Snooze, cancel, enqueue_many, retry
+from celeriac.breakers.testing import reset
+from celeriac.core.effects import CallInTransaction
+from celeriac.jobs.callbacks import addresses, signature, sql, transport
+from celeriac.jobs.callbacks.addresses import AddressRefused
+from celeriac.jobs.callbacks.deliver import CallbackFailed, deliver
+from celeriac.jobs.dispatching.expire import expire
+from celeriac.jobs.dispatching.rescue import rescue
+from celeriac.jobs.enqueueing.enqueue import enqueue_drafts, enqueue_job as enqueue, prepare_many
+from celeriac.jobs.models import Job
+from celeriac.jobs.operating.operate_many import cancel_many
+from celeriac.jobs.running import execute
+from celeriac.testing import drain
 from tests.support.receiver import running_receiver
 from tests.support.servers import ROOT
 

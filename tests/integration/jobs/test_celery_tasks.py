@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from apps.core import clock
-from apps.jobs.errors import InvalidArgs, InvalidOption, JobCancelled, JobFailed, JobNotFound
-from apps.jobs.models import Job
+from celeriac import job
+from celeriac.celery.base import JobTask
+from celeriac.celery.canvas import CanvasRefused
+from celeriac.core import clock
+from celeriac.jobs.errors import InvalidArgs, InvalidOption, JobCancelled, JobFailed, JobNotFound
+from celeriac.jobs.models import Job
 from config.celery import app
-from tasks.base import JobTask, job
-from tasks.canvas import CanvasRefused
 from tests import kinds
 from tests.app.models import Effect
 

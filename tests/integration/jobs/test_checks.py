@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from django.core.checks import run_checks
 
-from apps.jobs import checks
+from celeriac.jobs import checks
 
 
 @pytest.mark.parametrize(("beat", "lease"), [(10, 20), (5, 20), (0.1, 0.5)])
@@ -19,14 +19,14 @@ def test_a_heartbeat_of_half_the_lease_will_do(settings, beat, lease):
 def test_a_heartbeat_near_the_lease_is_refused(settings, beat, lease):
     """Living workers would lose their jobs."""
     settings.JOBS_HEARTBEAT_SECONDS, settings.JOBS_WORKER_LEASE_SECONDS = beat, lease
-    assert [message.id for message in checks.check_heartbeat()] == ["jobs.E001"]
+    assert [message.id for message in checks.check_heartbeat()] == ["celeriac_jobs.E001"]
 
 
 def test_times_without_zones_are_refused(settings):
     """By name, before anything runs."""
-    assert [m.id for m in run_checks() if m.id == "jobs.E007"] == []
+    assert [m.id for m in run_checks() if m.id == "celeriac_jobs.E007"] == []
     settings.USE_TZ = False
-    (found,) = [message for message in run_checks() if message.id == "jobs.E007"]
+    (found,) = [message for message in run_checks() if message.id == "celeriac_jobs.E007"]
     assert "USE_TZ" in found.msg
 
 
@@ -44,10 +44,10 @@ def test_what_a_kind_names_must_be_there(declare):
     declare(lambda: None, name="test.d", breaker="paymnts")
     found = {message.msg.split(":")[0]: message.id for message in checks.check_kinds()}
     assert found == {
-        "test.a": "jobs.E002",
-        "test.b": "jobs.E003",
-        "test.c": "jobs.E004",
-        "test.d": "jobs.E005",
+        "test.a": "celeriac_jobs.E002",
+        "test.b": "celeriac_jobs.E003",
+        "test.c": "celeriac_jobs.E004",
+        "test.d": "celeriac_jobs.E005",
     }
 
 
@@ -59,4 +59,4 @@ def test_a_hook_whose_arguments_have_other_types_is_refused(declare):
 
     declare(hook, name="test.hook")
     declare(lambda: None, name="test.a", on_dead="test.hook")
-    assert [message.id for message in checks.check_kinds()] == ["jobs.E003"]
+    assert [message.id for message in checks.check_kinds()] == ["celeriac_jobs.E003"]

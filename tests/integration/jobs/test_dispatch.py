@@ -8,10 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.breakers.models import Breaker
-from apps.jobs.dispatching.bells import RingFailed
-from apps.jobs.models import Job, Queue, Worker
-from apps.jobs.nudge import Nudge
+from celeriac.breakers.models import Breaker
+from celeriac.jobs.dispatching.bells import RingFailed
+from celeriac.jobs.models import Job, Queue, Worker
+from celeriac.jobs.nudge import Nudge
 from tests.integration.jobs.dispatching import FAST, KINDS, Desk, fill, hire, queued, sizes, start
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,13 +7,12 @@ from types import SimpleNamespace
 import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 
-from apps.jobs import registry
-from apps.jobs.api import Backoff, Snooze, current_job
-from apps.jobs.models import Job
-from apps.jobs.running import desk as claiming
-from apps.jobs.running import execute, finish, sessions
-from apps.jobs.running.claim import claim
-from apps.jobs.running.settle import settle
+from celeriac import Backoff, Snooze, current_job
+from celeriac.jobs import registry
+from celeriac.jobs.models import Job
+from celeriac.jobs.running import desk as claiming, execute, finish, sessions
+from celeriac.jobs.running.claim import claim
+from celeriac.jobs.running.settle import settle
 from tests.app.models import Effect
 
 SOON = Backoff(max_attempts=3, base=0.01, cap=0.05)
@@ -42,7 +41,8 @@ def test_a_constraint_checked_at_commit_is_the_handlers_failure(declare, ring):
     def handler():
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO jobs_attempt (job_id, number, outcome, started_at, finished_at)"
+                "INSERT INTO celeriac_jobs_attempt"
+                " (job_id, number, outcome, started_at, finished_at)"
                 " VALUES (gen_random_uuid(), 1, 'failed', now(), now())"
             )
             cursor.execute(

@@ -9,23 +9,21 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from apps.core import clock, context
-from apps.jobs import nudge
-from apps.jobs.api import (
+from celeriac import (
     IdempotencyConflict,
     InvalidArgs,
     InvalidOption,
     UnknownKind,
     UnknownQueue,
     enqueue_many,
-    prepare_many,
 )
-from apps.jobs.backoff import Backoff
-from apps.jobs.enqueueing.enqueue import enqueue_drafts
-from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
-from apps.jobs.jsonable import stored
-from apps.jobs.models import Job
-from apps.jobs.running import execute
+from celeriac.core import clock, context
+from celeriac.jobs import nudge
+from celeriac.jobs.backoff import Backoff
+from celeriac.jobs.enqueueing.enqueue import enqueue_drafts, enqueue_job as enqueue, prepare_many
+from celeriac.jobs.jsonable import stored
+from celeriac.jobs.models import Job
+from celeriac.jobs.running import execute
 from tests.kinds import noop
 
 pytestmark = pytest.mark.django_db

@@ -6,16 +6,15 @@ from uuid import uuid4
 import pytest
 from django.db import connection, transaction
 
-from apps.core import clock
-from apps.jobs import outcomes
-from apps.jobs.models import Attempt, Job, Queue
-from apps.jobs.running import desk as claiming
-from apps.jobs.running import execute
-from apps.jobs.running.claim import claim
-from apps.jobs.running.execute import knowledge
-from apps.jobs.running.finish import settle_surely
-from apps.jobs.running.settle import Entry, settle
-from apps.jobs.running.slots import FileSlot
+from celeriac.core import clock
+from celeriac.jobs import outcomes
+from celeriac.jobs.models import Attempt, Job, Queue
+from celeriac.jobs.running import desk as claiming, execute
+from celeriac.jobs.running.claim import claim
+from celeriac.jobs.running.execute import knowledge
+from celeriac.jobs.running.finish import settle_surely
+from celeriac.jobs.running.settle import Entry, settle
+from celeriac.jobs.running.slots import FileSlot
 from tests.app.models import Effect
 from tests.support.slots import traces
 from tests.support.threads import held_open, threads, wait_until
@@ -325,7 +324,8 @@ def test_a_claim_skips_a_row_that_another_transaction_holds(make_job, answer):
         try:
             with other.cursor() as cursor:
                 cursor.execute(
-                    "SELECT count(*) FROM (SELECT FROM jobs_job FOR UPDATE SKIP LOCKED) held"
+                    "SELECT count(*) FROM"
+                    " (SELECT FROM celeriac_jobs_job FOR UPDATE SKIP LOCKED) held"
                 )
                 assert cursor.fetchone()[0] == 0
         finally:
@@ -357,7 +357,7 @@ def test_a_superseding_job_loses_its_deadline(make_job, desk):
 @pytest.mark.django_db(transaction=True)
 def test_a_key_held_by_a_caller_delays_one_ending_and_not_its_neighbours(make_job, monkeypatch):
     """The wait for a caller's transaction is bounded; each ending is then tried alone."""
-    monkeypatch.setattr("apps.jobs.running.settle.LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr("celeriac.jobs.running.settle.LOCK_TIMEOUT", "100ms")
     held, free = make_job("test.fail", unique_key="k"), make_job("test.fail")
     claim_id = uuid4()
     claim([held.id, free.id], claim_id=claim_id, worker=uuid4(), known=knowledge())
@@ -378,7 +378,7 @@ def test_a_key_held_by_a_caller_delays_one_ending_and_not_its_neighbours(make_jo
 def test_progress_leaves_a_transactional_handlers_commit_synchronous(make_job, answer, monkeypatch):
     """And its end wakes who waits for its lock."""
     freed = []
-    monkeypatch.setattr("apps.jobs.nudge.freed", lambda *, locks: freed.extend(locks))
+    monkeypatch.setattr("celeriac.jobs.nudge.freed", lambda *, locks: freed.extend(locks))
     job = make_job("test.report_once", lock_key="report")
     answer(job)
     job.refresh_from_db()

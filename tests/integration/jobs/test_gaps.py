@@ -5,15 +5,15 @@ from django.db import InternalError, connection
 from django.utils import timezone
 from psycopg.errors import ReadOnlySqlTransaction
 
-from apps.breakers import scribe as scribes
-from apps.jobs.dispatching import rescue
-from apps.jobs.dispatching.listen import Listener
-from apps.jobs.dispatching.serve import Server
-from apps.jobs.djangotasks import run
-from apps.jobs.models import Job
-from apps.jobs.nudge import Nudge
-from apps.jobs.outcomes import Snooze
-from apps.schedules import loop
+from celeriac.breakers import scribe as scribes
+from celeriac.django_tasks import run
+from celeriac.jobs.dispatching import rescue
+from celeriac.jobs.dispatching.listen import Listener
+from celeriac.jobs.dispatching.serve import Server
+from celeriac.jobs.models import Job
+from celeriac.jobs.nudge import Nudge
+from celeriac.jobs.outcomes import Snooze
+from celeriac.schedules import loop
 from tests.app.models import Effect
 from tests.integration.jobs.dispatching import Desk, hire, queued, start
 from tests.support.processes import wait_until

@@ -6,10 +6,10 @@ import pytest
 from django.db import connection
 from django.tasks import TaskResult
 
-from apps.jobs.api import JobFailed, JobHandle, JobNotFound, current_job, enqueue, enqueue_many
-from apps.jobs.models import Job
-from apps.jobs.testing import drain
-from tasks.results import AsyncResult
+from celeriac import JobFailed, JobHandle, JobNotFound, current_job, enqueue, enqueue_many
+from celeriac.celery.results import AsyncResult
+from celeriac.jobs.models import Job
+from celeriac.testing import drain
 from tests import kinds
 from tests.app import tasks
 

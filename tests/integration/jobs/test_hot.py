@@ -5,13 +5,13 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from apps.jobs import outcomes
-from apps.jobs.dispatching import admission
-from apps.jobs.outcomes import Settlement
-from apps.jobs.running import hot
-from apps.jobs.running.claim import Known, claim
-from apps.jobs.running.settle import Entry, settle
-from apps.jobs.states import Verb
+from celeriac.jobs import outcomes
+from celeriac.jobs.dispatching import admission
+from celeriac.jobs.outcomes import Settlement
+from celeriac.jobs.running import hot
+from celeriac.jobs.running.claim import Known, claim
+from celeriac.jobs.running.settle import Entry, settle
+from celeriac.jobs.states import Verb
 from tests.factories import JobFactory
 from tests.integration.jobs.dispatching import fill
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from apps.jobs import registry
-from apps.jobs.api import IdempotencyConflict, enqueue_many
-from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
-from apps.jobs.models import Job, JobKey
+from celeriac import IdempotencyConflict, enqueue_many
+from celeriac.jobs import registry
+from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
+from celeriac.jobs.models import Job, JobKey
 
 pytestmark = pytest.mark.django_db
 

@@ -6,9 +6,9 @@ import psycopg
 import pytest
 from django.db import close_old_connections, connection, transaction
 
-from apps.jobs.api import Backoff
-from apps.jobs.models import Attempt, Job
-from apps.jobs.running import execute
+from celeriac import Backoff
+from celeriac.jobs.models import Attempt, Job
+from celeriac.jobs.running import execute
 from tests.app.models import Effect
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -266,8 +266,10 @@ CHANGES = {
     "SELECT pg_advisory_lock(7)": (
         "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
     ),
-    "CREATE TEMP TABLE jobs_job (id int)": "SELECT 'jobs_job'::regclass::oid",
-    "SELECT 1 AS id INTO TEMPORARY TABLE jobs_queue": "SELECT 'jobs_queue'::regclass::oid",
+    "CREATE TEMP TABLE celeriac_jobs_job (id int)": "SELECT 'celeriac_jobs_job'::regclass::oid",
+    "SELECT 1 AS id INTO TEMPORARY TABLE celeriac_jobs_queue": (
+        "SELECT 'celeriac_jobs_queue'::regclass::oid"
+    ),
     "DECLARE c CURSOR WITH HOLD FOR SELECT 1": "SELECT count(*) FROM pg_cursors",
 }
 

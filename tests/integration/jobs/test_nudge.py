@@ -9,15 +9,13 @@ from uuid import uuid4
 
 import pytest
 from django.db import transaction
-from hypothesis import given
-from hypothesis import settings as examples
-from hypothesis import strategies as st
+from hypothesis import given, settings as examples, strategies as st
 
-from apps.jobs import nudge
-from apps.jobs.dispatching import listen
-from apps.jobs.dispatching.lanes import Lane
-from apps.jobs.dispatching.listen import Listener
-from apps.jobs.nudge import Nudge
+from celeriac.jobs import nudge
+from celeriac.jobs.dispatching import listen
+from celeriac.jobs.dispatching.lanes import Lane
+from celeriac.jobs.dispatching.listen import Listener
+from celeriac.jobs.nudge import Nudge
 from tests.support.processes import wait_until
 from tests.support.rubbish import NUDGES
 

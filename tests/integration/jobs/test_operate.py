@@ -6,25 +6,23 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from apps.core import clock
-from apps.core.models import Audit
-from apps.jobs import nudge
-from apps.jobs.api import (
+from celeriac import (
     InvalidOption,
     JobNotFound,
     Superseded,
     TransitionRefused,
     UnknownQueue,
     cancel,
-    cancel_many,
-    change,
-    change_many,
     pause_queue,
     resume_queue,
     retry,
-    retry_many,
 )
-from apps.jobs.models import Attempt, Job, Queue
+from celeriac.core import clock
+from celeriac.core.models import Audit
+from celeriac.jobs import nudge
+from celeriac.jobs.models import Attempt, Job, Queue
+from celeriac.jobs.operating.operate import change
+from celeriac.jobs.operating.operate_many import cancel_many, change_many, retry_many
 from tests.factories import AttemptFactory, JobFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -134,7 +132,7 @@ def test_a_retry_over_a_filter_takes_one_of_each_unique_key():
 
 def test_a_filter_is_worked_off_in_batches(monkeypatch):
     """Each job once; jobs that the verb can't move are left."""
-    monkeypatch.setattr("apps.jobs.operating.operate_many.BATCH", 3)
+    monkeypatch.setattr("celeriac.jobs.operating.operate_many.BATCH", 3)
     JobFactory.create_batch(7)
     JobFactory(state="running")
     JobFactory(state="dead")

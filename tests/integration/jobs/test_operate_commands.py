@@ -6,9 +6,9 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.core.arguments import login
-from apps.core.models import Audit
-from apps.jobs.models import Job, Queue
+from celeriac.core.arguments import login
+from celeriac.core.models import Audit
+from celeriac.jobs.models import Job, Queue
 from tests.factories import AttemptFactory, JobFactory
 from tests.factories_schedules import PeriodicTaskFactory
 

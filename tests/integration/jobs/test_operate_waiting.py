@@ -6,11 +6,11 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from apps.breakers.models import Breaker
-from apps.jobs.api import pause_queue, queue_depths, waiting
-from apps.jobs.models import Queue, Worker
-from apps.jobs.operating.selectors import recent
-from apps.jobs.operating.waiting import view
+from celeriac import pause_queue
+from celeriac.breakers.models import Breaker
+from celeriac.console.waiting import view, waiting
+from celeriac.jobs.models import Queue, Worker
+from celeriac.jobs.operating.selectors import queue_depths, recent
 from tests.factories import JobFactory
 
 pytestmark = pytest.mark.django_db

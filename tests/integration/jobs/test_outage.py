@@ -8,11 +8,11 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from apps.core import clock
-from apps.jobs.api import Backoff, GiveUp, Retry, Snooze, current_job, enqueue
-from apps.jobs.models import Attempt, Job
-from apps.jobs.operating import operate
-from apps.jobs.running import execute, outage
+from celeriac import Backoff, GiveUp, Retry, Snooze, current_job, enqueue
+from celeriac.core import clock
+from celeriac.jobs.models import Attempt, Job
+from celeriac.jobs.operating import operate
+from celeriac.jobs.running import execute, outage
 from tests.app.models import Effect
 
 pytestmark = pytest.mark.django_db(transaction=True)

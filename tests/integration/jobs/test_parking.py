@@ -7,18 +7,20 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.breakers import testing
-from apps.breakers.api import CircuitOpen, clear, force_open
-from apps.breakers.models import Breaker
-from apps.breakers.ramp import PROBE_TURN
-from apps.breakers.registry import get
-from apps.core import clock
-from apps.jobs.api import Backoff, queue_depths, waiting
-from apps.jobs.models import Attempt, Job
-from apps.jobs.nudge import Nudge
-from apps.jobs.running import execute
-from apps.jobs.running.execute import knowledge
-from apps.jobs.testing import perform_job
+from celeriac import Backoff
+from celeriac.breakers import testing
+from celeriac.breakers.api import CircuitOpen, clear, force_open
+from celeriac.breakers.models import Breaker
+from celeriac.breakers.ramp import PROBE_TURN
+from celeriac.breakers.registry import get
+from celeriac.console.waiting import waiting
+from celeriac.core import clock
+from celeriac.jobs.models import Attempt, Job
+from celeriac.jobs.nudge import Nudge
+from celeriac.jobs.operating.selectors import queue_depths
+from celeriac.jobs.running import execute
+from celeriac.jobs.running.execute import knowledge
+from celeriac.testing import perform_job
 from tests.app.models import Effect
 from tests.integration.jobs.dispatching import Desk, fill, hire, queued, start
 from tests.support.providers import circuits  # noqa: F401 a fixture

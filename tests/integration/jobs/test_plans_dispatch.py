@@ -6,21 +6,22 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from apps.jobs.dispatching import admission, expire, fleet, rescue
-from apps.jobs.running import claim, settle_sql
+from celeriac.jobs.dispatching import admission, expire, fleet, rescue
+from celeriac.jobs.running import claim, settle_sql
 
 FINISHED = 1_000_000
 ID = uuid4()
 START_AT, START_ID = admission.START
 
 FILL = """
-INSERT INTO jobs_job (id, kind, queue, priority, args, state, run_at, started_at, finished_at,
+INSERT INTO celeriac_jobs_job (id, kind, queue, priority, args, state, run_at, started_at,
+    finished_at,
                       created_at, attempt, worker)
 SELECT gen_random_uuid(), 'test.noop', 'default', n %% 3, '{}', 'succeeded', at, at, at, at, 1, %s
 FROM (SELECT n, now() - n * interval '1 second' AS at FROM generate_series(1, %s) n) s
 """
 LIVE = """
-INSERT INTO jobs_job (id, kind, queue, priority, args, state, run_at, lock_key, expires_at,
+INSERT INTO celeriac_jobs_job (id, kind, queue, priority, args, state, run_at, lock_key, expires_at,
                       claim_id, worker)
 SELECT gen_random_uuid(), 'test.noop', 'default', n %% 3, '{}',
        CASE WHEN n %% 10 = 0 THEN 'running' ELSE 'queued' END, now() - n * interval '1 second',
@@ -126,13 +127,13 @@ def test_no_hot_statement_reads_the_history(subtests):
     with connection.cursor() as cursor:
         cursor.execute(FILL, [ID, FINISHED])
         cursor.execute(LIVE, [ID])
-        cursor.execute("ANALYZE jobs_job")
+        cursor.execute("ANALYZE celeriac_jobs_job")
         for name in STATEMENTS:
             with subtests.test(name):
                 on_jobs = [
                     node["Node Type"]
                     for node in explain(cursor, name)
-                    if node.get("Relation Name") == "jobs_job"
+                    if node.get("Relation Name") == "celeriac_jobs_job"
                 ]
                 assert on_jobs
                 assert "Seq Scan" not in on_jobs

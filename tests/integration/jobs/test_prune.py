@@ -6,9 +6,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from apps.jobs.api import prune
-from apps.jobs.models import Attempt, Job, JobKey
-from apps.jobs.operating import prune as module
+from celeriac.jobs.models import Attempt, Job, JobKey
+from celeriac.jobs.operating import prune as module
+from celeriac.jobs.operating.prune import prune
 from tests.factories import AttemptFactory, JobFactory, JobKeyFactory
 
 pytestmark = pytest.mark.django_db

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from celery import Celery
 
-from apps.jobs.dispatching.bells import Bell, RingFailed
-from tasks.publisher import BatchUnsupported, CeleryPublisher
+from celeriac.celery.publisher import BatchUnsupported, CeleryPublisher
+from celeriac.jobs.dispatching.bells import Bell, RingFailed
 
 
 def app(url=None, **options):

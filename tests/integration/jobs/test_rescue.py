@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from apps.core.clock import Now
-from apps.jobs.dispatching.expire import expire
-from apps.jobs.dispatching.rescue import find, rescue
-from apps.jobs.models import Attempt, Job, Sign, Worker
+from celeriac.core.clock import Now
+from celeriac.jobs.dispatching.expire import expire
+from celeriac.jobs.dispatching.rescue import find, rescue
+from celeriac.jobs.models import Attempt, Job, Sign, Worker
 from tests.integration.jobs.dispatching import hire, queued
 from tests.support.threads import held_open
 

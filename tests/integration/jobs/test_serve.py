@@ -9,11 +9,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.jobs.dispatching.duties import Duty
-from apps.jobs.dispatching.serve import Server
-from apps.jobs.models import Job
-from apps.jobs.nudge import Nudge
-from apps.jobs.running.hot import Answered
+from celeriac.jobs.dispatching.duties import Duty
+from celeriac.jobs.dispatching.serve import Server
+from celeriac.jobs.models import Job
+from celeriac.jobs.nudge import Nudge
+from celeriac.jobs.running.hot import Answered
 from tests.integration.jobs.dispatching import Desk, hire, queued, start
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,17 +10,16 @@ from celery.exceptions import Ignore, WorkerShutdown
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.core import clock
-from apps.jobs import garbage, nudge
-from apps.jobs.api import Backoff
-from apps.jobs.models import Job
-from apps.jobs.running import desk as claiming
-from apps.jobs.running import execute, finish, perform, watch
-from apps.jobs.running.claim import claim
-from apps.jobs.running.desk import Desk, knowledge
-from apps.jobs.running.setbacks import Setbacks, Unfit
-from apps.jobs.running.slots import FileSlot
-from tasks import doorbells
+from celeriac import Backoff
+from celeriac.celery import doorbells
+from celeriac.core import clock
+from celeriac.jobs import garbage, nudge
+from celeriac.jobs.models import Job
+from celeriac.jobs.running import desk as claiming, execute, finish, perform, watch
+from celeriac.jobs.running.claim import claim
+from celeriac.jobs.running.desk import Desk, knowledge
+from celeriac.jobs.running.setbacks import Setbacks, Unfit
+from celeriac.jobs.running.slots import FileSlot
 from tests.app.models import Effect
 from tests.support.slots import traces
 
@@ -247,10 +246,10 @@ def test_what_an_unfit_process_may_have_claimed_is_released_by_its_parent(
 
 HARM = {
     "reads only": sql("SET default_transaction_read_only = on"),
-    "hides the ledger": sql("CREATE TEMP TABLE jobs_job (LIKE public.jobs_job)"),
+    "hides the ledger": sql("CREATE TEMP TABLE celeriac_jobs_job (LIKE public.celeriac_jobs_job)"),
     "hides the queues": sql(
-        "CREATE TEMP TABLE jobs_queue (LIKE public.jobs_queue INCLUDING DEFAULTS)",
-        "INSERT INTO jobs_queue (name, paused_at) VALUES ('default', now())",
+        "CREATE TEMP TABLE celeriac_jobs_queue (LIKE public.celeriac_jobs_queue INCLUDING DEFAULTS)",
+        "INSERT INTO celeriac_jobs_queue (name, paused_at) VALUES ('default', now())",
     ),
     "sees another schema": sql("SET search_path = pg_catalog"),
     "lost its grants": sql("SET ROLE pg_monitor"),

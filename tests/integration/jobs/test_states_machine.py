@@ -6,8 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
@@ -18,15 +17,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from apps.core import clock
-from apps.jobs import outcomes, registry, states
-from apps.jobs.api import Backoff, Superseded, TransitionRefused, cancel, enqueue, retry
-from apps.jobs.dispatching.expire import expire
-from apps.jobs.models import Attempt, Job
-from apps.jobs.running.claim import Known, claim
-from apps.jobs.running.settle import Entry, settle
-from apps.jobs.schema import Schema
-from apps.jobs.states import TERMINAL, Counters, State, Verb
+from celeriac import Backoff, Superseded, TransitionRefused, cancel, enqueue, retry
+from celeriac.core import clock
+from celeriac.jobs import outcomes, registry, states
+from celeriac.jobs.dispatching.expire import expire
+from celeriac.jobs.models import Attempt, Job
+from celeriac.jobs.running.claim import Known, claim
+from celeriac.jobs.running.settle import Entry, settle
+from celeriac.jobs.schema import Schema
+from celeriac.jobs.states import TERMINAL, Counters, State, Verb
 
 KIND = "test.machine"
 AT_ONCE = Backoff(max_attempts=3, base=0, cap=0)

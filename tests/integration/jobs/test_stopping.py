@@ -7,14 +7,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.jobs.api import Backoff, Cancelled, Snooze, cancel, current_job
-from apps.jobs.explaining.facts import gather
-from apps.jobs.explaining.timeline import timeline
-from apps.jobs.models import Job
-from apps.jobs.running import execute, watch
-from apps.jobs.running.claim import claim
-from apps.jobs.running.desk import Desk, knowledge
-from apps.jobs.running.slots import FileSlot
+from celeriac import Backoff, Cancelled, Snooze, cancel, current_job
+from celeriac.console.explaining.facts import gather
+from celeriac.console.explaining.timeline import timeline
+from celeriac.jobs.models import Job
+from celeriac.jobs.running import execute, watch
+from celeriac.jobs.running.claim import claim
+from celeriac.jobs.running.desk import Desk, knowledge
+from celeriac.jobs.running.slots import FileSlot
 from tests.support.processes import wait_until
 from tests.support.slots import traces
 

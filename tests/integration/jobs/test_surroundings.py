@@ -15,12 +15,12 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.db import connection, transaction
 
-from apps.core.counting.counts import process
-from apps.jobs import counted
-from apps.jobs.api import Backoff, aenqueue, aenqueue_many, current_job, enqueue
-from apps.jobs.explaining.explain import explain
-from apps.jobs.models import Job
-from apps.jobs.running import execute, surroundings
+from celeriac import Backoff, aenqueue, aenqueue_many, current_job, enqueue
+from celeriac.console.explaining.explain import explain
+from celeriac.core.counting.counts import process
+from celeriac.jobs import counted
+from celeriac.jobs.models import Job
+from celeriac.jobs.running import execute, surroundings
 from tests.app.models import Effect
 from tests.kinds import note
 from tests.support.threads import held_open
@@ -357,13 +357,13 @@ def test_an_error_that_can_not_be_read_is_a_failure_whatever_it_raises(run, subt
 
 def test_a_race_lost_under_serializable_isolation_is_enqueue_busy(run, subtests):
     """What the caller may try again has one name, whatever the isolation level."""
-    from apps.jobs.errors import EnqueueBusy
+    from celeriac.jobs.errors import EnqueueBusy
 
     def serializable(options):
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
-                cursor.execute("SELECT count(*) FROM jobs_job")
+                cursor.execute("SELECT count(*) FROM celeriac_jobs_job")
             with held_open(lambda: enqueue("test.noop", {}, **options)) as (_, commit):
                 commit()
             enqueue("test.noop", {}, **options)

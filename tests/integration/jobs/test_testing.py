@@ -4,9 +4,9 @@ from uuid import uuid4
 
 import pytest
 
-from apps.jobs.api import GiveUp, InvalidArgs, Snooze, UnknownKind, enqueue, pause_queue
-from apps.jobs.models import Job
-from apps.jobs.testing import assert_enqueued, assert_not_enqueued, drain, perform_job
+from celeriac import GiveUp, InvalidArgs, Snooze, UnknownKind, enqueue, pause_queue
+from celeriac.jobs.models import Job
+from celeriac.testing import assert_enqueued, assert_not_enqueued, drain, perform_job
 from tests.app.models import Effect
 from tests.factories import JobFactory
 

@@ -7,11 +7,10 @@ from contextlib import suppress
 from queue import Empty
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from kombu import Queue
 
-from tasks.broker import Connection
+from celeriac.celery.broker import Connection
 from tests.support.rubbish import task
 
 #: Any JSON, and messages of which any part may be any JSON.

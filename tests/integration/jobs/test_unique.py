@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from apps.jobs import nudge
-from apps.jobs.api import enqueue_drafts, enqueue_many, prepare_many
-from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
-from apps.jobs.models import Job
+from celeriac import enqueue_many
+from celeriac.jobs import nudge
+from celeriac.jobs.enqueueing.enqueue import enqueue_drafts, enqueue_job as enqueue, prepare_many
+from celeriac.jobs.models import Job
 from tests.factories import JobFactory
 
 pytestmark = pytest.mark.django_db

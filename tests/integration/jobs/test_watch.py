@@ -11,20 +11,20 @@ from uuid import uuid4
 import pytest
 from django.db import OperationalError
 
-from apps.core import clock
-from apps.jobs import registry
-from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
-from apps.jobs.models import Job, Worker
-from apps.jobs.running import execute, slots, watch
-from apps.jobs.running.claim import claim
-from apps.jobs.running.execute import knowledge
-from apps.jobs.running.folders import Folder
-from apps.jobs.running.liveness import Card
-from apps.jobs.running.slots import FileSlot
-from apps.jobs.running.wards import Trace
-from tasks import telling, worker
-from tasks.boot import Boot
-from tasks.watching import Watch
+from celeriac.celery import telling, worker
+from celeriac.celery.boot import Boot
+from celeriac.celery.watching import Watch
+from celeriac.core import clock
+from celeriac.jobs import registry
+from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
+from celeriac.jobs.models import Job, Worker
+from celeriac.jobs.running import execute, slots, watch
+from celeriac.jobs.running.claim import claim
+from celeriac.jobs.running.execute import knowledge
+from celeriac.jobs.running.folders import Folder
+from celeriac.jobs.running.liveness import Card
+from celeriac.jobs.running.slots import FileSlot
+from celeriac.jobs.running.wards import Trace
 from tests.support.slots import traces
 from tests.support.threads import held_open
 
@@ -74,7 +74,7 @@ def test_a_beat_tells_when_a_child_last_had_an_answer(ward, monkeypatch):
     slot = FileSlot(ward._boot.folder.path)
     desk = execute.Desk(worker=ward._boot.id, known=knowledge(), slot=slot)
     with monkeypatch.context() as broken:
-        broken.setattr("apps.jobs.running.desk.claim", refuse)
+        broken.setattr("celeriac.jobs.running.desk.claim", refuse)
         with suppress(OperationalError):
             execute.answer([uuid4()], desk=desk)
     ward.teller.tell()

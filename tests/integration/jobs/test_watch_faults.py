@@ -11,20 +11,20 @@ import pytest
 from celery.exceptions import WorkerShutdown
 from django.db import connection, connections
 
-from apps.jobs import registry
-from apps.jobs.dispatching import fleet, rescue
-from apps.jobs.explaining.facts import lease
-from apps.jobs.models import Job, Sign, Worker
-from apps.jobs.running import execute, folders
-from apps.jobs.running.claim import claim
-from apps.jobs.running.execute import Desk, knowledge
-from apps.jobs.running.folders import Folder
-from apps.jobs.running.liveness import Card
-from apps.jobs.running.slots import FileSlot
+from celeriac.celery import doorbells, worker
+from celeriac.celery.boot import Boot
+from celeriac.celery.watching import Watch
+from celeriac.console.explaining.facts import lease
+from celeriac.jobs import registry
+from celeriac.jobs.dispatching import fleet, rescue
+from celeriac.jobs.models import Job, Sign, Worker
+from celeriac.jobs.running import execute, folders
+from celeriac.jobs.running.claim import claim
+from celeriac.jobs.running.execute import Desk, knowledge
+from celeriac.jobs.running.folders import Folder
+from celeriac.jobs.running.liveness import Card
+from celeriac.jobs.running.slots import FileSlot
 from sandbox.proxy import Proxy
-from tasks import doorbells, worker
-from tasks.boot import Boot
-from tasks.watching import Watch
 from tests.integration.jobs.dispatching import start
 from tests.support.threads import held_open, threads, wait_until
 
@@ -91,7 +91,7 @@ def test_a_watch_whose_connection_hangs_beats_on_another_within_its_lease(ward, 
         place = {"HOST": "127.0.0.1", "PORT": proxy.port}
         wrapper.settings_dict = {**wrapper.settings_dict, **place}
 
-    monkeypatch.setattr("tasks.telling._connect_impatiently", by_proxy)
+    monkeypatch.setattr("celeriac.celery.telling._connect_impatiently", by_proxy)
     ward.start()
     try:
         wait_until(Worker.objects.exists)
@@ -108,7 +108,10 @@ def test_a_watch_whose_connection_hangs_beats_on_another_within_its_lease(ward, 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     "lock",
-    ["SELECT FROM jobs_worker FOR UPDATE", "LOCK TABLE jobs_worker IN SHARE MODE"],
+    [
+        "SELECT FROM celeriac_jobs_worker FOR UPDATE",
+        "LOCK TABLE celeriac_jobs_worker IN SHARE MODE",
+    ],
     ids=["row", "table"],
 )
 def test_a_worker_whose_row_is_locked_gives_a_sign_that_it_lives(ward, make_job, lock):

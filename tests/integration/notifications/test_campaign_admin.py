@@ -4,10 +4,10 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from apps.core.models import Audit
-from apps.jobs.models import Job
 from apps.notifications import services
 from apps.notifications.models import Campaign, Recipient
+from celeriac.core.models import Audit
+from celeriac.jobs.models import Job
 from tests.factories_domain import CampaignFactory, work
 from tests.support.admin import act
 

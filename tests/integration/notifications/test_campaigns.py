@@ -7,11 +7,6 @@ from importlib import import_module
 import pytest
 from django.db import IntegrityError, transaction
 
-from apps.core.clock import Now
-from apps.core.models import Audit
-from apps.jobs.api import Snooze, cancel
-from apps.jobs.models import Job
-from apps.jobs.testing import perform_job
 from apps.notifications import selectors, services
 from apps.notifications.errors import (
     CampaignBusy,
@@ -21,6 +16,11 @@ from apps.notifications.errors import (
 )
 from apps.notifications.models import Campaign, Recipient
 from apps.notifications.smtp import EmailBackend
+from celeriac import Snooze, cancel
+from celeriac.core.clock import Now
+from celeriac.core.models import Audit
+from celeriac.jobs.models import Job
+from celeriac.testing import perform_job
 from tests.factories_domain import CampaignFactory, SuppressionFactory, addresses, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -320,7 +320,7 @@ def test_a_cancel_of_the_job_stops_the_campaign_too(mailsink, monkeypatch):
     """The handler is asked to stop, complies, and tells the campaign."""
     campaign = start(CampaignFactory(size=4))
     send = EmailBackend.send_messages
-    monkeypatch.setattr("apps.jobs.running.current.LOOK_EVERY", 0.0)
+    monkeypatch.setattr("celeriac.jobs.running.current.LOOK_EVERY", 0.0)
 
     def cancelling(self, messages):
         cancel(Job.objects.get().id)

@@ -7,10 +7,10 @@ import pytest
 from django.urls import include, path, reverse
 
 import config.urls
-from apps.core.models import Audit
 from apps.notifications import selectors, services
 from apps.notifications.models import Suppression
 from apps.notifications.unsubscribe import token_for, url_for
+from celeriac.core.models import Audit
 from tests.factories_domain import EmailFactory
 from tests.support.threads import at_once
 

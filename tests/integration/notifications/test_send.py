@@ -5,8 +5,6 @@ import smtplib
 import pytest
 from django.db import transaction
 
-from apps.breakers.api import CircuitOpen
-from apps.jobs.models import Job
 from apps.notifications import services
 from apps.notifications.errors import (
     InvalidRecipients,
@@ -18,6 +16,8 @@ from apps.notifications.errors import (
 from apps.notifications.models import Email
 from apps.notifications.smtp import EmailBackend
 from apps.notifications.states import MessageClass
+from celeriac.breakers.api import CircuitOpen
+from celeriac.jobs.models import Job
 from tests.factories_domain import (
     CampaignFactory,
     EmailFactory,

@@ -3,9 +3,9 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from apps.core.counting.counts import process
-from apps.core.counting.publish import Publisher
-from apps.ops.signals import health, metrics
+from celeriac.core.counting.counts import process
+from celeriac.core.counting.publish import Publisher
+from celeriac.monitoring import health, metrics
 
 #: CONTRACT's list: names, types and labels.
 CONTRACT = {

@@ -6,21 +6,21 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.core import audit
+from celeriac.core import audit
 
 pytestmark = pytest.mark.django_db
 
 FILL = """
-INSERT INTO core_auditbatch (audit_id, targets)
+INSERT INTO celeriac_core_auditbatch (audit_id, targets)
 SELECT %s, ARRAY(SELECT uuidv7() FROM generate_series(1, 500) WHERE batch > 0)
 FROM generate_series(1, 300) batch
 """
-_HEARD = "UPDATE pg_class SET relpages = 0, reltuples = {} WHERE oid = 'core_auditbatch'::regclass"
+_HEARD = "UPDATE pg_class SET relpages = 0, reltuples = {} WHERE oid = 'celeriac_core_auditbatch'::regclass"
 #: What the planner last heard of the table, whatever autovacuum told it meanwhile.
 HEARD = {
     "nothing": _HEARD.format(-1),
     "it was empty": _HEARD.format(0),
-    "all": "ANALYZE core_auditbatch",
+    "all": "ANALYZE celeriac_core_auditbatch",
 }
 
 

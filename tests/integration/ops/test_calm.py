@@ -14,19 +14,17 @@ from django.core.management import call_command
 from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
 
-from apps.core import clock
-from apps.core.models import Audit
-from apps.jobs import registry
-from apps.jobs.errors import InvalidOption
-from apps.jobs.explaining import words
-from apps.jobs.models import Job, Queue, Worker
-from apps.jobs.operating import dead, operate, operate_queues
-from apps.ops.dashboard import dead as dashboard_dead
-from apps.ops.dashboard import payload
-from apps.ops.doctor import platform
-from apps.ops.rollups import roll
 from apps.payments.models import Difference
-from apps.schedules.models import UNCALLED, Beat, Policy, Tick
+from celeriac.console.dashboard import dead as dashboard_dead, payload
+from celeriac.console.doctor import platform
+from celeriac.core import clock
+from celeriac.core.models import Audit
+from celeriac.jobs import registry, words
+from celeriac.jobs.errors import InvalidOption
+from celeriac.jobs.models import Job, Queue, Worker
+from celeriac.jobs.operating import dead, operate, operate_queues
+from celeriac.monitoring.rollups import roll
+from celeriac.schedules.models import UNCALLED, Beat, Policy, Tick
 from tests.factories import AttemptFactory, JobFactory, UserFactory
 from tests.factories_schedules import PeriodicTaskFactory
 from tests.integration.payments.conftest import circuits  # noqa: F401 a fixture
@@ -298,7 +296,7 @@ def test_each_situation_gives_its_sentences_and_colours(root, situation, expecte
         assert said["level"] == level
         assert re.search(pattern, said["text"]), said["text"]
         assert not said["url"] or root.get(said["url"]).status_code == 200
-    assert label(root, "jobs_queue", "payments") == standing
+    assert label(root, "celeriac_jobs_queue", "payments") == standing
     assert not re.search(r"\b1 (jobs|are|wait\b)", " ".join(each["text"] for each in found))
 
 
@@ -379,9 +377,9 @@ def test_a_queue_outside_settings_that_holds_jobs_is_missed_too():
 def test_a_killed_workers_page_says_what_is_true_now(root, situation, standing, claims):
     """It holds nothing once its jobs were taken back."""
     situation()
-    assert label(root, "jobs_worker", Worker.objects.get(name="w").name) == standing
+    assert label(root, "celeriac_jobs_worker", Worker.objects.get(name="w").name) == standing
     worker = Worker.objects.get(name="w")
-    page = root.get(reverse("admin:jobs_worker_change", args=[worker.pk])).content.decode()
+    page = root.get(reverse("admin:celeriac_jobs_worker_change", args=[worker.pk])).content.decode()
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
     assert re.search(rf"Claims held {claims}\b", text)
 

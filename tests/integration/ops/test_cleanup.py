@@ -15,16 +15,16 @@ from django.test.utils import CaptureQueriesContext
 from django_celery_beat.models import PeriodicTask
 from django_celery_results.models import GroupResult, TaskResult
 
-from apps.breakers.models import Transition
-from apps.core import audit, clock
-from apps.core.models import Audit, AuditBatch
-from apps.jobs import registry
-from apps.jobs.models import Job
-from apps.ops import cleanup
-from apps.ops.models import BulkVerb
 from apps.payments.models import WebhookEvent
-from apps.schedules.api import sync
-from apps.schedules.models import Tick
+from celeriac.breakers.models import Transition
+from celeriac.console import cleanup
+from celeriac.console.models import BulkVerb
+from celeriac.core import audit, clock
+from celeriac.core.models import Audit, AuditBatch
+from celeriac.jobs import registry
+from celeriac.jobs.models import Job
+from celeriac.schedules.api import sync
+from celeriac.schedules.models import Tick
 from tests.factories import UserFactory
 from tests.factories_schedules import PeriodicTaskFactory
 
@@ -59,19 +59,19 @@ MAKE = {
     "django_celery_results.GroupResult": lambda: GroupResult.objects.create(
         group_id=f"group-{GroupResult.objects.count()}"
     ),
-    "breakers.Transition": lambda: Transition.objects.create(
+    "celeriac_breakers.Transition": lambda: Transition.objects.create(
         breaker_id="email", from_state="closed", to_state="open"
     ),
-    "schedules.Tick": make_tick,
+    "celeriac_schedules.Tick": make_tick,
     "payments.WebhookEvent": lambda: WebhookEvent.objects.create(
         provider="stripe",
         event_id=f"evt-{WebhookEvent.objects.count()}",
         payload={},
         processed_at=clock.read(),
     ),
-    "core.AuditBatch": lambda: AuditBatch.objects.create(audit=entry(), targets=[]),
-    "core.Audit": entry,
-    "ops.BulkVerb": make_verb,
+    "celeriac_core.AuditBatch": lambda: AuditBatch.objects.create(audit=entry(), targets=[]),
+    "celeriac_core.Audit": entry,
+    "celeriac_console.BulkVerb": make_verb,
     **{
         f"axes.{name}": lambda name=name, more=more: apps.get_model("axes", name).objects.create(
             username=f"person-{apps.get_model('axes', name).objects.count()}",
@@ -157,7 +157,7 @@ def test_the_oldest_are_found_by_an_index(rule):
     assert '"Sort"' not in plan
 
 
-@pytest.mark.parametrize("model", ["sessions.Session", "breakers.Transition"])
+@pytest.mark.parametrize("model", ["sessions.Session", "celeriac_breakers.Transition"])
 def test_it_deletes_in_small_batches(model):
     """By an index of the column, and by the key: five rows are three statements of two."""
     (rule,) = [each for each in OURS if each.model == model]

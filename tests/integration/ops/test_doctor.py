@@ -9,15 +9,15 @@ from django.core.management import call_command
 from django.db import connection
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from apps.breakers import services as breakers
-from apps.core import clock
-from apps.core.clock import Now
-from apps.jobs import registry
-from apps.jobs.models import Queue, Worker
-from apps.jobs.operating import operate_queues
-from apps.jobs.operating.dead import acknowledge
-from apps.ops.doctor import broker, configuration, database, examine, platform
-from apps.schedules.models import Beat, Policy
+from celeriac.breakers import services as breakers
+from celeriac.console.doctor import broker, configuration, database, examine, platform
+from celeriac.core import clock
+from celeriac.core.clock import Now
+from celeriac.jobs import registry
+from celeriac.jobs.models import Queue, Worker
+from celeriac.jobs.operating import operate_queues
+from celeriac.jobs.operating.dead import acknowledge
+from celeriac.schedules.models import Beat, Policy
 from config import plain
 from tests.factories import JobFactory
 from tests.integration.payments.conftest import circuits  # noqa: F401 a fixture

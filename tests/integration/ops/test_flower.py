@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from apps.accounts.models import User
-from apps.ops.flower import checks, pages, upstream
+from celeriac.monitoring.flower import checks, pages, upstream
 from tests.support.flower import LOGIN, start_flower
 
 READS = ["", "workers", "tasks", "broker", "worker/ledger-1@host", "task/0190-ab", "api/workers"]
@@ -336,7 +336,7 @@ def test_an_ill_flower_gets_a_page_that_says_so(staff, settings, monkeypatch, be
     assert "secret" not in text
     assert "WWW-Authenticate" not in response
     assert "Location" not in response
-    assert "/admin/jobs/job/" in text
+    assert "/admin/celeriac_jobs/job/" in text
 
 
 def test_without_flower_there_is_a_page_that_says_so(staff, settings):
@@ -370,13 +370,13 @@ def test_a_proxy_of_the_environment_is_not_asked(staff, stand_in, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value", "found"),
     [
-        ("FLOWER_BASIC_AUTH", "flower", "ops.E201"),
-        ("FLOWER_BASIC_AUTH", "flower:", "ops.E201"),
-        ("FLOWER_BASIC_AUTH", "flower:flower", "ops.E201"),
-        ("FLOWER_BASIC_AUTH", f"{LOGIN},guest:guest", "ops.E201"),
-        ("FLOWER_URL", "127.0.0.1:5555", "ops.E202"),
-        ("FLOWER_URL", "file:///etc", "ops.E202"),
-        ("FLOWER_URL", "http://127.0.0.1:5555/admin/", "ops.E202"),
+        ("FLOWER_BASIC_AUTH", "flower", "celeriac_console.E201"),
+        ("FLOWER_BASIC_AUTH", "flower:", "celeriac_console.E201"),
+        ("FLOWER_BASIC_AUTH", "flower:flower", "celeriac_console.E201"),
+        ("FLOWER_BASIC_AUTH", f"{LOGIN},guest:guest", "celeriac_console.E201"),
+        ("FLOWER_URL", "127.0.0.1:5555", "celeriac_console.E202"),
+        ("FLOWER_URL", "file:///etc", "celeriac_console.E202"),
+        ("FLOWER_URL", "http://127.0.0.1:5555/admin/", "celeriac_console.E202"),
     ],
 )
 def test_a_mistake_in_the_settings_is_found_at_start(settings, name, value, found):

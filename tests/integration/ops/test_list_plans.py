@@ -1,7 +1,8 @@
 """Every list of the admin over a table that grows: by index, and no more rows than it needs.
 
 The lists come from the admin's registry and the tables from the table of what grows
-(apps/ops/cleanup.py), so that a new one is tried here or fails here. `PLAN_ROWS=2000000` fills
+(celeriac/console/cleanup.py), so that a new one is tried here or fails here. `PLAN_ROWS=2000000`
+fills
 each table with two million rows; by default there are fewer.
 """
 
@@ -14,12 +15,11 @@ from django.contrib import admin
 from django.db import connection
 from django.test import RequestFactory
 
-from apps.core import growing
-from apps.core.ids import uuid7
-from apps.ops import cleanup
 from apps.orders.models import Order
 from apps.payments.models import Payment
-from apps.schedules.api import standings
+from celeriac.console import cleanup, growing
+from celeriac.core.ids import uuid7
+from celeriac.schedules.api import standings
 from tests.factories import UserFactory
 from tests.factories_domain import CampaignFactory
 from tests.factories_schedules import PeriodicTaskFactory
@@ -28,7 +28,7 @@ from tests.integration.ops.dashboard.test_plans import explain, heard, rows_read
 ROWS = int(os.environ.get("PLAN_ROWS", "10000"))
 FEW = max(500, ROWS // 20)
 #: Tried with a ledger of their own, in dashboard/test_plans.py.
-ELSEWHERE = {"jobs.Job", "jobs.Attempt"}
+ELSEWHERE = {"celeriac_jobs.Job", "celeriac_jobs.Attempt"}
 _AGES = "SELECT n, n * interval '14 days' / %(rows)s AS age FROM generate_series(1, %(rows)s) n"
 #: Statements that fill the table of each model, in this order.
 FILL = {
@@ -86,30 +86,34 @@ FROM (AGES) s""",
 INSERT INTO notifications_suppression (id, address, reason, note, created_at)
 SELECT uuidv7(-age), 'reader-' || n || '@mail.example',
     CASE WHEN n %% 1000 = 0 THEN 'operator' ELSE 'bounce' END, '', now() - age FROM (AGES) s""",
-    "schedules.Tick": """
-INSERT INTO schedules_tick (id, periodic_task_id, scheduled_for, status, reason, missed_before,
+    "celeriac_schedules.Tick": """
+INSERT INTO celeriac_schedules_tick (id, periodic_task_id, scheduled_for, status, reason,
+    missed_before,
     source, decided_at)
 SELECT uuidv7(-age),
     (ARRAY(SELECT id FROM django_celery_beat_periodictask ORDER BY id))[1 + n %% 3],
     now() - age, CASE WHEN n %% 1000 = 0 THEN 'missed' ELSE 'skipped' END, '', 0, 'beat',
     now() - age FROM (AGES) s""",
-    "breakers.Transition": """
-INSERT INTO breakers_transition (breaker_id, at, version, from_state, to_state, by, reason, calls,
+    "celeriac_breakers.Transition": """
+INSERT INTO celeriac_breakers_transition (breaker_id, at, version, from_state, to_state, by,
+    reason, calls,
     failures, slow, last_error)
 SELECT 'email', now() - age, n, 'closed', CASE WHEN n %% 1000 = 0 THEN 'half_open' ELSE 'open' END,
     'h:1', 'why', 1, 1, 0, '' FROM (AGES) s ORDER BY age DESC""",
-    "core.Audit": """
-INSERT INTO core_audit (id, at, actor_name, verb, target_type, target_id, filter, count, reason,
+    "celeriac_core.Audit": """
+INSERT INTO celeriac_core_audit (id, at, actor_name, verb, target_type, target_id, filter, count,
+    reason,
     details)
 SELECT gen_random_uuid(), now() - age, 'ann@example.com', 'job.retry',
     CASE WHEN n %% 1000 = 0 THEN 'queue' ELSE 'job' END, gen_random_uuid()::text, '{}', 1, 'why',
     '{}' FROM (AGES) s""",
-    "ops.BulkVerb": """
-INSERT INTO ops_bulkverb (id, verb, parameters, filter, reason, actor_name, audit_id, cutoff, state,
+    "celeriac_console.BulkVerb": """
+INSERT INTO celeriac_console_bulkverb (id, verb, parameters, filter, reason, actor_name, audit_id,
+    cutoff, state,
     error, seen, changed, held, rounds, created_at)
 SELECT uuidv7(at - now()), 'retry', '{}', '{}', 'why', actor_name, id, at,
     CASE WHEN target_type = 'queue' THEN 'failed' ELSE 'finished' END, '', 1, 1, '[]', 0, at
-FROM core_audit""",
+FROM celeriac_core_audit""",
     "django_celery_results.TaskResult": """
 INSERT INTO django_celery_results_taskresult (task_id, task_name, status, content_type,
     content_encoding, date_created, date_done, worker)
@@ -258,7 +262,7 @@ def test_a_sorting_sorts_the_newest_and_walks_no_index_of_all(column, monkeypatc
 def test_schedules_with_their_last_ticks_read_one_tick_each():
     """As commands and the API list them; every tick of all of them was read."""
     tasks = PeriodicTaskFactory.create_batch(3)
-    fill("schedules.Tick", rows=3000)
+    fill("celeriac_schedules.Tick", rows=3000)
     with heard() as statements:
         listed = {each.name: each.last_tick for each in standings()}
     assert all(listed[task.name] for task in tasks)
@@ -266,7 +270,7 @@ def test_schedules_with_their_last_ticks_read_one_tick_each():
         node
         for statement, parameters in statements
         for node in explain(statement, parameters)
-        if node.get("Relation Name") == "schedules_tick"
+        if node.get("Relation Name") == "celeriac_schedules_tick"
     ]
     assert scans
     assert sum(map(rows_read, scans)) < 100

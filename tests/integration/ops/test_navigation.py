@@ -41,7 +41,7 @@ def test_whoever_may_do_everything_is_led_to_every_page(client):
     [
         ("view_flower", "flower"),
         ("view_job", "admin:ops_dead_letters"),
-        ("view_audit", "admin:core_audit_changelist"),
+        ("view_audit", "admin:celeriac_core_audit_changelist"),
         ("change_periodictask", "admin:django_celery_beat_periodictask_changelist"),
     ],
 )

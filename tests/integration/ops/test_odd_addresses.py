@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver, reverse
 
-from apps.jobs.models import Queue
+from celeriac.jobs.models import Queue
 from tests.factories import UserFactory
 from tests.integration.test_urls_guarded import path_of, patterns
 
@@ -61,10 +61,12 @@ def test_a_queue_of_any_name_is_paused_from_its_page(root, settings, name):
     """The admin writes names into addresses in a code of its own, underscores too."""
     settings.JOBS_QUEUES = {**settings.JOBS_QUEUES, name: {}}
     Queue.objects.get_or_create(name=name)
-    listed = root.get(reverse("admin:jobs_queue_changelist")).content.decode()
-    pages = set(re.findall(r'href="(/admin/jobs/queue/[^"]+/change/)[^"]*"', listed))
+    listed = root.get(reverse("admin:celeriac_jobs_queue_changelist")).content.decode()
+    pages = set(re.findall(r'href="(/admin/celeriac_jobs/queue/[^"]+/change/)[^"]*"', listed))
     page = next(each for each in pages if root.get(each).context["original"].name == name)
-    verb = re.search(r'"(/admin/jobs/queue/[^"]+/pause/)"', root.get(page).content.decode())[1]
+    verb = re.search(
+        r'"(/admin/celeriac_jobs/queue/[^"]+/pause/)"', root.get(page).content.decode()
+    )[1]
     answer = root.post(verb, FILLED, follow=True)
     assert "Paused." in answer.content.decode()
     assert Queue.objects.get(name=name).paused_at is not None

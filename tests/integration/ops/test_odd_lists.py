@@ -45,7 +45,7 @@ def test_an_odd_address_leads_back_to_the_list(root):
             assert answer.status_code in (200, 302, 400), (address, query)
             tried += 1
     assert tried > 100
-    page = root.get("/admin/jobs/job/?pk__range=1", follow=True).content.decode()
+    page = root.get("/admin/celeriac_jobs/job/?pk__range=1", follow=True).content.decode()
     assert "No column takes what the address asks for" in page
 
 

@@ -7,10 +7,10 @@ import pytest
 from django.db.migrations.recorder import MigrationRecorder
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from apps.core.clock import Now
-from apps.jobs.models import Queue, Worker
-from apps.ops.signals import health
-from apps.schedules.models import Beat
+from celeriac.core.clock import Now
+from celeriac.jobs.models import Queue, Worker
+from celeriac.monitoring import health
+from celeriac.schedules.models import Beat
 from tests.integration.ops.signals_support import fresh  # noqa: F401 a fixture
 
 
@@ -82,7 +82,7 @@ def test_a_beat_that_is_not_needed_is_not_missed(client, platform, broker):
 
 def test_a_missing_migration_is_named_and_the_rest_is_not_asked(client, platform, broker):
     """New code on an old schema may not take requests."""
-    applied = MigrationRecorder.Migration.objects.get(app="core", name="0001_initial")
+    applied = MigrationRecorder.Migration.objects.get(app="celeriac_core", name="0001_initial")
     applied.delete()
     try:
         status, body = ask(client)

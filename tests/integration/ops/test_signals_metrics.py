@@ -7,16 +7,16 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError, transaction
 
-from apps.core.counting import counts
-from apps.core.counting.publish import Publisher
-from apps.core.models import Tally
-from apps.jobs.api import enqueue_many
-from apps.jobs.dispatching.expire import expire
-from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
-from apps.jobs.models import Job, Queue, Worker
-from apps.jobs.operating import operate
-from apps.jobs.testing import drain
-from apps.ops.signals import metrics
+from celeriac import enqueue_many
+from celeriac.core.counting import counts
+from celeriac.core.counting.publish import Publisher
+from celeriac.core.models import Tally
+from celeriac.jobs.dispatching.expire import expire
+from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
+from celeriac.jobs.models import Job, Queue, Worker
+from celeriac.jobs.operating import operate
+from celeriac.monitoring import metrics
+from celeriac.testing import drain
 from tests.factories import JobFactory
 from tests.integration.ops.signals_support import (  # noqa: F401 fixtures
     CONTRACT,
@@ -241,7 +241,7 @@ def test_what_may_have_been_added_is_not_added_again(monkeypatch, sqlstate, kept
         cause = type("Cause", (Exception,), {"sqlstate": sqlstate})()
         raise OperationalError("gone") from cause
 
-    monkeypatch.setattr("apps.core.counting.publish.write", fail)
+    monkeypatch.setattr("celeriac.core.counting.publish.write", fail)
     publisher = Publisher()
     counts.add(("a",))
     with pytest.raises(OperationalError):

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from apps.core import reporting, tracing
-from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
-from apps.jobs.testing import drain
+from celeriac.core import reporting, tracing
+from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
+from celeriac.testing import drain
 from sandbox.kit.http import LoopbackServer, Response
 from tests.support.servers import ROOT
 
@@ -33,7 +33,7 @@ PROGRAM = """
 import django
 django.setup()
 from django.db import connection
-from apps.core import reporting
+from celeriac.core import reporting
 def handler(card):
     raise ValueError(f"the card {int('1111') + 3000} was refused")
 try:

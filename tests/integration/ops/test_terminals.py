@@ -4,8 +4,8 @@ import io
 import subprocess
 import sys
 
-from apps.core.printing import print_what_fits
-from apps.jobs.enqueueing import queues
+from celeriac.core.printing import print_what_fits
+from celeriac.jobs.enqueueing import queues
 from tests.factories import JobFactory
 from tests.support.servers import ROOT
 

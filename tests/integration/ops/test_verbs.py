@@ -5,14 +5,20 @@ from uuid import uuid4
 
 import pytest
 
-from apps.core import clock
-from apps.core.models import Audit
-from apps.jobs.api import InvalidOption, UnknownQueue
-from apps.jobs.models import Job
-from apps.jobs.testing import assert_enqueued, drain
-from apps.ops.verbs import choice, roles, run, services, walk
-from apps.ops.verbs.errors import BadFilter, NotAllowed, NothingToStop, UnknownVerb, VerbError
-from apps.ops.verbs.models import BulkVerb, Grant
+from celeriac import InvalidOption, UnknownQueue
+from celeriac.console.verbs import choice, roles, run, services, walk
+from celeriac.console.verbs.errors import (
+    BadFilter,
+    NotAllowed,
+    NothingToStop,
+    UnknownVerb,
+    VerbError,
+)
+from celeriac.console.verbs.models import BulkVerb, Grant
+from celeriac.core import clock
+from celeriac.core.models import Audit
+from celeriac.jobs.models import Job
+from celeriac.testing import assert_enqueued, drain
 from tests.factories import AttemptFactory, JobFactory, UserFactory
 from tests.integration.ops.verbs_support import dead_jobs, member
 
@@ -305,17 +311,19 @@ def test_a_count_that_takes_too_long_is_given_up(operator):
 def test_a_permission_taken_from_a_group_stays_away():
     """Migrating again gives only what is new; a deleted group stays deleted."""
     user = member("operator")
-    assert user.has_perms(["jobs.view_job", "jobs.retry_job", "core.view_audit"])
+    assert user.has_perms(
+        ["celeriac_jobs.view_job", "celeriac_jobs.retry_job", "celeriac_core.view_audit"]
+    )
     assert not user.has_perm("accounts.change_user")
     assert member("admin").has_perms(["accounts.change_user", "payments.refund_payment"])
     group = user.groups.get()
     group.permissions.remove(group.permissions.get(codename="retry_job"))
-    Grant.objects.filter(permission="jobs.cancel_job").delete()
+    Grant.objects.filter(permission="celeriac_jobs.cancel_job").delete()
     group.permissions.remove(group.permissions.get(codename="cancel_job"))
     roles.give()
     again = type(user).objects.get(pk=user.pk)
-    assert again.has_perm("jobs.cancel_job")
-    assert not again.has_perm("jobs.retry_job")
+    assert again.has_perm("celeriac_jobs.cancel_job")
+    assert not again.has_perm("celeriac_jobs.retry_job")
     group.delete()
     roles.give()
     assert not UserFactory().groups.model.objects.filter(name="operator").exists()

@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from apps.core import clock
-from apps.core.models import Audit
-from apps.jobs import registry
-from apps.jobs.api import InvalidArgs, Superseded, TransitionRefused, UnknownKind, edit
-from apps.jobs.models import Job
+from celeriac import InvalidArgs, Superseded, TransitionRefused, UnknownKind
+from celeriac.core import clock
+from celeriac.core.models import Audit
+from celeriac.jobs import registry
+from celeriac.jobs.models import Job
+from celeriac.jobs.operating.edit import edit
 from tests.factories import JobFactory
 from tests.integration.ops.verbs_support import dead_jobs, member
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 def dialog(client, job, verb, **fields):
     """Send a dialog of a job's page."""
-    url = reverse(f"admin:jobs_job_{verb}", args=[job.pk])
+    url = reverse(f"admin:celeriac_jobs_job_{verb}", args=[job.pk])
     return client.post(url, {"_form_submitted": "on", "reason": "x"} | fields, follow=True)
 
 
@@ -132,7 +133,7 @@ def test_secrets_are_neither_shown_nor_lost(client, monkeypatch):
     monkeypatch.setitem(registry._kinds, "test.note", replaced(kind, redact=("value",)))
     client.force_login(member("operator"))
     job = dead_jobs(1, args={"name": "a", "value": "hush"})[0]
-    page = client.get(reverse("admin:jobs_job_edit_args", args=[job.pk])).content.decode()
+    page = client.get(reverse("admin:celeriac_jobs_job_edit_args", args=[job.pk])).content.decode()
     assert "hush" not in page
     assert "•••" in page
     moved = dialog(client, job, "edit_args", args='{"name": "•••", "value": "c"}')

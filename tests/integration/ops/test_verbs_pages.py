@@ -9,12 +9,12 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.core.admin import TARGETS
-from apps.core.audited import Audited
-from apps.core.models import Audit
-from apps.jobs.models import Job
-from apps.ops.verbs import forms, services, walk
-from apps.ops.verbs.models import BulkVerb
+from celeriac.console.admin.audit import TARGETS
+from celeriac.console.audited import Audited
+from celeriac.console.verbs import forms, services, walk
+from celeriac.console.verbs.models import BulkVerb
+from celeriac.core.models import Audit
+from celeriac.jobs.models import Job
 from tests.architecture.source import ROOT
 from tests.factories import JobFactory
 from tests.integration.ops.verbs_support import apply_url, confirmation, dead_jobs, member
@@ -32,7 +32,7 @@ def operator(client):
 
 def progress(bulk, name="facts"):
     """Return the address of a verb's progress."""
-    return reverse(f"admin:ops_bulkverb_{name}", args=[bulk.pk])
+    return reverse(f"admin:celeriac_console_bulkverb_{name}", args=[bulk.pk])
 
 
 def test_a_small_set_is_confirmed_with_a_reason(operator):
@@ -82,7 +82,7 @@ def test_the_whole_list_is_chosen_when_told_so(operator):
     """As the list posts it, with its filter in the address."""
     dead_jobs(2)
     spared = JobFactory(state="cancelled")
-    url = reverse("admin:jobs_job_changelist") + "?state=dead"
+    url = reverse("admin:celeriac_jobs_job_changelist") + "?state=dead"
     some = Job.objects.dead().first()
     data = {"action": "retry_chosen", "_selected_action": [some.pk], "select_across": "1"}
     shown = operator.post(url, data, follow=True)
@@ -201,7 +201,7 @@ def test_the_pages_ask_few_questions(operator, django_assert_max_num_queries):
     with django_assert_max_num_queries(16):
         operator.get(progress(bulk, "change"))
     with django_assert_max_num_queries(12):
-        operator.get(reverse("admin:ops_bulkverb_changelist"))
+        operator.get(reverse("admin:celeriac_console_bulkverb_changelist"))
     with django_assert_max_num_queries(8):
         operator.get(progress(bulk))
 
@@ -233,17 +233,17 @@ def test_the_audit_trail_is_searched_and_never_edited(client):
     dead_jobs(1)
     services.bulk_start(verb="retry", filter={}, actor=user, reason="the moon")
     entry = Audit.objects.get()
-    page = reverse("admin:core_audit_change", args=[entry.pk])
-    listing = reverse("admin:core_audit_changelist")
+    page = reverse("admin:celeriac_core_audit_change", args=[entry.pk])
+    listing = reverse("admin:celeriac_core_audit_changelist")
     for term, count in (("moon", 1), ("job.retry", 1), (user.email, 1), ("sun", 0)):
         assert client.get(listing, {"q": term}).context["cl"].queryset.count() == count, term
     assert client.get(page).status_code == 200
     assert client.post(page, {"reason": "another"}).status_code == 403
-    delete = reverse("admin:core_audit_delete", args=[entry.pk])
+    delete = reverse("admin:celeriac_core_audit_delete", args=[entry.pk])
     assert client.post(delete, {"post": "yes"}).status_code == 403
     data = {"action": "delete_selected", "_selected_action": [entry.pk], "post": "yes"}
     client.post(listing, data)
-    assert client.get(reverse("admin:core_audit_add")).status_code == 403
+    assert client.get(reverse("admin:celeriac_core_audit_add")).status_code == 403
     assert Audit.objects.get().reason == "the moon"
 
 
@@ -256,11 +256,11 @@ def test_each_job_of_a_filter_tells_who_moved_it(client, monkeypatch):
     services.bulk_start(verb="retry", filter={}, actor=user, reason="full moon")
     entry = Audit.objects.get()
     assert (entry.count, entry.batches.count()) == (3, 2)
-    listing = reverse("admin:core_audit_changelist")
+    listing = reverse("admin:celeriac_core_audit_changelist")
     for job, count in ((jobs[0], 1), (jobs[2], 1), (other, 0)):
-        page = client.get(reverse("admin:jobs_job_change", args=[job.pk])).content.decode()
+        page = client.get(reverse("admin:celeriac_jobs_job_change", args=[job.pk])).content.decode()
         assert page.count(f"by {user}: full moon") == count
-        assert (reverse("admin:core_audit_change", args=[entry.pk]) in page) is bool(count)
+        assert (reverse("admin:celeriac_core_audit_change", args=[entry.pk]) in page) is bool(count)
         found = client.get(listing, {"q": str(job.pk)}).context["cl"].queryset
         assert found.count() == count
 
@@ -271,7 +271,7 @@ def test_a_job_of_a_filter_tells_that_it_was_made_due(client):
     client.force_login(user)
     job = JobFactory(run_at=timezone.now() + timedelta(days=1))
     services.bulk_start(verb="run_now", filter={}, actor=user, reason="hurry")
-    page = client.get(reverse("admin:jobs_job_change", args=[job.pk])).content.decode()
+    page = client.get(reverse("admin:celeriac_jobs_job_change", args=[job.pk])).content.decode()
     assert f"by {user}: hurry (run_now: True)" in page
 
 
@@ -279,7 +279,8 @@ def test_the_trail_is_filtered_by_whatever_it_speaks_of():
     """The choices are written down, since asking the table for them would read all of it."""
     written = {
         name
-        for file in (ROOT / "apps").rglob("*.py")
+        for folder in ("apps", "celeriac")
+        for file in (ROOT / folder).rglob("*.py")
         for name in re.findall(r'target_type="([a-z ]+)"', file.read_text())
     }
     models = {

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from django.contrib.auth.models import Group
 from django.urls import reverse
 
-from apps.ops.verbs import roles
+from celeriac.console.verbs import roles
 from tests.factories import JobFactory, UserFactory
 
 
@@ -25,7 +25,7 @@ def dead_jobs(count, error="ValueError: no luck", **fields):
 def apply_url(verb, **filter):
     """Return the address of a verb's preview."""
     query = urlencode(filter, doseq=True)
-    return f"{reverse('admin:ops_bulkverb_apply', args=[verb])}?{query}"
+    return f"{reverse('admin:celeriac_console_bulkverb_apply', args=[verb])}?{query}"
 
 
 def confirmation(client, url, chosen=None, **fields):

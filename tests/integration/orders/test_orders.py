@@ -8,13 +8,13 @@ import pytest
 from django.db import DataError, IntegrityError, connection, transaction
 from django.urls import reverse
 
-from apps.jobs.models import Job
 from apps.notifications.models import Email
 from apps.orders import services
 from apps.orders.errors import InvalidOrder
 from apps.orders.models import Order
 from apps.payments.errors import InvalidAmount, WrongState
 from apps.payments.models import Payment
+from celeriac.jobs.models import Job
 from tests.factories_domain import LineFactory, OrderFactory, PaymentFactory, work
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -3,11 +3,11 @@
 import pytest
 from django.urls import reverse
 
-from apps.core import confirming
-from apps.core.models import Audit
 from apps.notifications.models import Email, Suppression
 from apps.orders.models import Order
 from apps.payments.models import Difference, Operation, Payment, WebhookEvent
+from celeriac.console import confirming
+from celeriac.core.models import Audit
 from tests.factories_domain import (
     OrderFactory,
     PaymentFactory,

@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from apps.breakers.api import CircuitOpen
-from apps.core.effects import CallInTransaction
-from apps.jobs.testing import perform_job
 from apps.payments import services
 from apps.payments.errors import GatewayRateLimited, ParametersChanged
 from apps.payments.gateways.calls import call
 from apps.payments.gateways.stripe import StripeGateway
 from apps.payments.models import Operation, PaymentEvent
+from celeriac.breakers.api import CircuitOpen
+from celeriac.core.effects import CallInTransaction
+from celeriac.testing import perform_job
 from tasks import payments as tasks
 from tests.factories_domain import PaymentFactory, age, capture_of, work, work_until_final
 

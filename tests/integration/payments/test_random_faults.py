@@ -5,13 +5,13 @@ import random
 import pytest
 from django.db.models import F
 
-from apps.breakers.api import CircuitOpen
-from apps.core.clock import read
-from apps.jobs.models import Job
 from apps.payments import services
 from apps.payments.gateways.stripe import StripeGateway
 from apps.payments.models import Difference, Operation, Payment
 from apps.payments.states import FINAL
+from celeriac.breakers.api import CircuitOpen
+from celeriac.core.clock import read
+from celeriac.jobs.models import Job
 from tests.factories_domain import PaymentFactory, work
 from tests.support.processes import wait_until
 

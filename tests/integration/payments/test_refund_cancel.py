@@ -4,10 +4,10 @@ import pytest
 import stripe
 from django.db import IntegrityError
 
-from apps.core.models import Audit
 from apps.payments import services
 from apps.payments.errors import InvalidAmount, RefundTooLarge, WrongState
 from apps.payments.models import Operation, Payment
+from celeriac.core.models import Audit
 from tests.factories_domain import OrderFactory, PaymentFactory, capture_of, work
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,10 +8,10 @@ import pytest
 import stripe
 from django.urls import reverse
 
-from apps.core.clock import read
-from apps.jobs.models import Job
 from apps.payments import services
 from apps.payments.models import Difference, Payment, WebhookEvent
+from celeriac.core.clock import read
+from celeriac.jobs.models import Job
 from sandbox.gateway import WEBHOOK_SECRET
 from tests.factories_domain import PaymentFactory, age, capture_of, work
 

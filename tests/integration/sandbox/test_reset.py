@@ -5,10 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sandbox.gateway import FaultSettings as GatewayFaults
-from sandbox.gateway import GatewayOptions, running_gateway
-from sandbox.mailsink import FaultSettings as MailFaults
-from sandbox.mailsink import running_mailsink
+from sandbox.gateway import FaultSettings as GatewayFaults, GatewayOptions, running_gateway
+from sandbox.mailsink import FaultSettings as MailFaults, running_mailsink
 from tests.integration.sandbox.test_mailsink import mail, send
 from tests.integration.sandbox.tools import DEADLINE, pay, stripe_client, wait_until
 from tests.support.providers import gateway_state, mailsink_state

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from apps.core import clock
-from apps.jobs.models import Job
-from apps.schedules.fire import fire_due
-from apps.schedules.models import Tick
-from apps.schedules.refresh import refresh
+from celeriac.core import clock
+from celeriac.jobs.models import Job
+from celeriac.schedules.fire import fire_due
+from celeriac.schedules.models import Tick
+from celeriac.schedules.refresh import refresh
 
 
 @contextmanager

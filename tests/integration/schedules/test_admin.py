@@ -6,9 +6,9 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from apps.core.models import Audit
-from apps.jobs.models import Job
-from apps.schedules.models import Policy, Tick
+from celeriac.core.models import Audit
+from celeriac.jobs.models import Job
+from celeriac.schedules.models import Policy, Tick
 from tests.factories import UserFactory
 from tests.factories_schedules import PeriodicTaskFactory
 
@@ -124,7 +124,11 @@ def test_the_pages_show_schedules_and_their_ticks(browser, at, look, django_asse
     page = browser.get(change_url(tasks[0])).content.decode()
     assert "schedule-preview" in page
     assert str(Tick.objects.get(periodic_task=tasks[0]).job) in page
-    for name in ("schedules_tick", "schedules_beat", "django_celery_beat_crontabschedule"):
+    for name in (
+        "celeriac_schedules_tick",
+        "celeriac_schedules_beat",
+        "django_celery_beat_crontabschedule",
+    ):
         assert browser.get(reverse(f"admin:{name}_changelist")).status_code == 200
 
 
@@ -138,7 +142,7 @@ def test_the_list_of_ticks_reads_no_schedule_one_by_one(
     with at("2026-03-02 10:00:01"):
         look()
     with django_assert_max_num_queries(20):
-        page = browser.get(reverse("admin:schedules_tick_changelist")).content.decode()
+        page = browser.get(reverse("admin:celeriac_schedules_tick_changelist")).content.decode()
     assert page.count("Mon 2026-03-02 19:00:00 JST") == 40
 
 

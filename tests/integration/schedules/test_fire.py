@@ -4,12 +4,12 @@ import pytest
 from django.db import DatabaseError, connection
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
-from apps.core import clock
-from apps.jobs.models import Job
-from apps.schedules import fire, sql
-from apps.schedules.fire import fire_due
-from apps.schedules.models import Policy, Tick
-from apps.schedules.refresh import refresh
+from celeriac.core import clock
+from celeriac.jobs.models import Job
+from celeriac.schedules import fire, sql
+from celeriac.schedules.fire import fire_due
+from celeriac.schedules.models import Policy, Tick
+from celeriac.schedules.refresh import refresh
 from tests.factories import JobFactory
 from tests.factories_schedules import PeriodicTaskFactory, schedule_of
 from tests.integration.schedules.conftest import jobs, ticks
@@ -341,8 +341,8 @@ def test_a_tick_may_join_the_waiting_job_of_its_unique_key(at, look, declare_uni
 @pytest.fixture
 def declare_unique():
     """Declare a kind of which no two jobs wait."""
-    from apps.jobs import registry
-    from apps.jobs.schema import Schema
+    from celeriac.jobs import registry
+    from celeriac.jobs.schema import Schema
 
     def handler():
         pass
@@ -362,7 +362,7 @@ def test_the_due_query_reads_an_index(at):
     )
     refresh()
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE schedules_policy")
+        cursor.execute("ANALYZE celeriac_schedules_policy")
         cursor.execute(f"EXPLAIN {sql._LOCK_DUE}", {"limit": 100, "only": None})
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "schedule_due" in plan

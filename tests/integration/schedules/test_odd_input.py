@@ -17,16 +17,16 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from apps.core import clock
-from apps.jobs import registry
-from apps.jobs.models import Job
-from apps.jobs.schema import Schema
-from apps.schedules import operate
-from apps.schedules.api import Schedule, ScheduleError, sync
-from apps.schedules.fire import fire_due
-from apps.schedules.loop import Loop
-from apps.schedules.models import Policy, Tick
-from apps.schedules.refresh import reconsider, refresh
+from celeriac.core import clock
+from celeriac.jobs import registry
+from celeriac.jobs.models import Job
+from celeriac.jobs.schema import Schema
+from celeriac.schedules import operate
+from celeriac.schedules.api import Schedule, ScheduleError, sync
+from celeriac.schedules.fire import fire_due
+from celeriac.schedules.loop import Loop
+from celeriac.schedules.models import Policy, Tick
+from celeriac.schedules.refresh import reconsider, refresh
 from tests.factories import UserFactory
 from tests.factories_schedules import PeriodicTaskFactory
 from tests.integration.schedules.conftest import jobs, ticks
@@ -166,7 +166,7 @@ def test_a_zone_that_nobody_knows_can_be_seen_and_put_right(at, client, taken_up
         pages = [
             *(reverse(f"admin:django_celery_beat_{name}_changelist")
               for name in ("periodictask", "crontabschedule")),
-            reverse("admin:schedules_tick_changelist"),
+            reverse("admin:celeriac_schedules_tick_changelist"),
             reverse("admin:index"),
             reverse("admin:django_celery_beat_periodictask_change", args=[task.pk]),
         ]  # fmt: skip

@@ -3,22 +3,21 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from celery.schedules import crontab, solar
-from celery.schedules import schedule as every
+from celery.schedules import crontab, schedule as every, solar
 from django.core.management import CommandError, call_command
 from django_celery_beat.clockedschedule import clocked
 from django_celery_beat.models import PeriodicTask
 
-from apps.core.models import Audit
-from apps.jobs import registry
-from apps.jobs.models import Job
-from apps.jobs.schema import Schema
-from apps.ops.cleanup import clean
-from apps.schedules import operate, selectors
-from apps.schedules.api import Schedule, ScheduleError
-from apps.schedules.loop import Loop
-from apps.schedules.models import Policy, Tick
-from apps.schedules.sync import sync
+from celeriac.console.cleanup import clean
+from celeriac.core.models import Audit
+from celeriac.jobs import registry
+from celeriac.jobs.models import Job
+from celeriac.jobs.schema import Schema
+from celeriac.schedules import operate, selectors
+from celeriac.schedules.api import Schedule, ScheduleError
+from celeriac.schedules.loop import Loop
+from celeriac.schedules.models import Policy, Tick
+from celeriac.schedules.sync import sync
 from tests.factories_schedules import PeriodicTaskFactory, schedule_of
 from tests.integration.schedules.conftest import jobs, ticks
 
@@ -400,7 +399,7 @@ def test_old_ticks_are_forgotten_and_do_not_come_back(at, look):
     with at("2026-03-02 10:00:01"):
         look()
     with at("2026-07-02 10:00:01"):
-        assert clean() == {"schedules.Tick": 1}
+        assert clean() == {"celeriac_schedules.Tick": 1}
     with at("2026-03-02 10:00:30"):
         look()
     assert ticks(task) == []

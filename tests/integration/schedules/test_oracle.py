@@ -15,17 +15,16 @@ import pytest
 from django.db import connection, connections
 from django.test import override_settings
 from freezegun import freeze_time
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
-from apps.core import clock
-from apps.core.clock import Now
-from apps.jobs import nudge
-from apps.jobs.models import Job
-from apps.schedules import sql
-from apps.schedules.fire import fire_due
-from apps.schedules.models import Policy, Tick
-from apps.schedules.refresh import refresh
+from celeriac.core import clock
+from celeriac.core.clock import Now
+from celeriac.jobs import nudge
+from celeriac.jobs.models import Job
+from celeriac.schedules import sql
+from celeriac.schedules.fire import fire_due
+from celeriac.schedules.models import Policy, Tick
+from celeriac.schedules.refresh import refresh
 from tests.factories_schedules import PeriodicTaskFactory
 from tests.support import cron_oracle as oracle
 
@@ -136,8 +135,9 @@ DEADLINE = 60.0
 NOWHERE = "redis://127.0.0.1:1/0"
 CALM = ("jobs run", "broker up")
 EMPTY = """
-DELETE FROM jobs_jobkey; DELETE FROM jobs_job; DELETE FROM schedules_tick;
-DELETE FROM schedules_policy; DELETE FROM django_celery_beat_periodictask
+DELETE FROM celeriac_jobs_jobkey; DELETE FROM celeriac_jobs_job; DELETE FROM
+    celeriac_schedules_tick;
+DELETE FROM celeriac_schedules_policy; DELETE FROM django_celery_beat_periodictask
 """
 
 

@@ -8,10 +8,10 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
 
-from apps.jobs import registry
-from apps.jobs.redacting import MASK
-from apps.jobs.schema import Schema
-from apps.schedules.masks import Kept
+from celeriac.jobs import registry
+from celeriac.jobs.redacting import MASK
+from celeriac.jobs.schema import Schema
+from celeriac.schedules.masks import Kept
 from tests.factories import UserFactory
 from tests.factories_schedules import PeriodicTaskFactory
 from tests.integration.schedules.test_admin import change_url, form

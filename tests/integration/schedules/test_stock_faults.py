@@ -14,10 +14,10 @@ from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler as Stock
 from freezegun import freeze_time
 
-from apps.jobs.models import Job
-from apps.schedules import sql
-from apps.schedules.loop import Loop
-from apps.schedules.models import Policy
+from celeriac.jobs.models import Job
+from celeriac.schedules import sql
+from celeriac.schedules.loop import Loop
+from celeriac.schedules.models import Policy
 from tests.factories_schedules import PeriodicTaskFactory, schedule_of
 
 pytestmark = [
@@ -249,7 +249,7 @@ def test_an_entry_survives_a_database_error_while_it_is_saved(world, monkeypatch
 
         patched.setattr("django_celery_beat.schedulers.ModelEntry.save", broken)
         patched.setattr(sql, "count", broken)
-        patched.setattr("apps.schedules.loop.connection", _Connection())
+        patched.setattr("celeriac.schedules.loop.connection", _Connection())
         world.turn(beat)
         if isinstance(beat, Scheduler):
             beat.sync()
@@ -275,7 +275,7 @@ def test_a_lost_database_does_not_kill_beat(world, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr("django_celery_beat.schedulers.DatabaseScheduler.enabled_models", broken)
         patched.setattr(sql, "lock_due", broken)
-        patched.setattr("apps.schedules.loop.connection", _Connection())
+        patched.setattr("celeriac.schedules.loop.connection", _Connection())
         died = _dies(world, beat)
     assert not died
 

@@ -6,8 +6,7 @@ import time
 import psutil
 import pytest
 
-from bench import __main__ as command
-from bench import effort, marks
+from bench import __main__ as command, effort, marks
 from bench.plan import Plan
 from bench.rows import BY_NAME, CHILDREN, USUAL
 from tests.support.processes import UNCOVERED

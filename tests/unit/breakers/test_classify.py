@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 from freezegun import freeze_time
 
-from apps.breakers.classify import judge, judge_from
-from apps.breakers.errors import CircuitOpen, InvalidOptions
-from apps.breakers.replies import Finding
+from celeriac.breakers.classify import judge, judge_from
+from celeriac.breakers.errors import CircuitOpen, InvalidOptions
+from celeriac.breakers.replies import Finding
 
 
 def failure(**facts):
@@ -71,7 +71,7 @@ def test_celerys_time_limit_is_a_slow_fault():
 
 def test_the_ledgers_time_limit_is_a_slow_fault():
     """The name that breakers look for is the one that the ledger raises."""
-    from apps.jobs.outcomes import TimeLimitExceeded
+    from celeriac.jobs.outcomes import TimeLimitExceeded
 
     judgement = judge(TimeLimitExceeded(), judge_from(None))
     assert (judgement.finding, judgement.slow) == (Finding.FAULT, True)

@@ -5,10 +5,10 @@ from dataclasses import fields
 
 import pytest
 
-from apps.breakers import options as options_module
-from apps.breakers.checks import check_options
-from apps.breakers.errors import CircuitOpen, InvalidOptions, UnknownBreaker
-from apps.breakers.options import TUNABLE, Options
+from celeriac.breakers import options as options_module
+from celeriac.breakers.checks import check_options
+from celeriac.breakers.errors import CircuitOpen, InvalidOptions, UnknownBreaker
+from celeriac.breakers.options import TUNABLE, Options
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_the_system_check_finds_what_does_not_fit(settings):
         "ok": {},
     }
     found = check_options()
-    assert [error.id for error in found] == ["breakers.E001", "breakers.E001"]
+    assert [error.id for error in found] == ["celeriac_breakers.E001", "celeriac_breakers.E001"]
     assert "window" in found[0].msg
 
 

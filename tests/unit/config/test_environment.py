@@ -7,7 +7,7 @@ import sys
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from apps.core.environment import env, forget_service_ports
+from celeriac.core.environment import env, forget_service_ports
 from config.settings.parts.mail import mail_settings
 from config.settings.parts.postgres import check_local, database_settings
 from tests.support.servers import ROOT

@@ -5,9 +5,9 @@ import redis
 from django.core.checks import run_checks
 from kombu.utils.url import parse_url
 
-from apps.core import broker
-from apps.core.broker import BadAddress
-from tasks.broker import Connection
+from celeriac.celery.broker import Connection
+from celeriac.core import broker
+from celeriac.core.broker import BadAddress
 
 #: An address, kombu's spelling of it, and what a redis-py pool gets.
 READ = [
@@ -119,6 +119,6 @@ def test_sentinels_are_read_from_either_place(settings):
 def test_the_check_names_the_setting(settings, name):
     """Before the first job, not at it."""
     setattr(settings, name, "amqp://guest:guest@rabbit//")
-    (found,) = [each for each in run_checks() if each.id == "jobs.E006"]
+    (found,) = [each for each in run_checks() if each.id == "celeriac_jobs.E006"]
     assert name in found.msg
     assert "amqp" in found.msg

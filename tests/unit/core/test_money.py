@@ -3,11 +3,10 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from iso4217 import Currency
 
-from apps.core.money import decimals, display
+from celeriac.core.money import decimals, display
 
 
 @pytest.mark.parametrize(

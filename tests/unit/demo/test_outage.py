@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.breakers.options import Options
+from celeriac.breakers.options import Options
 from sandbox.demo.outage import few_calls, most_calls
 
 

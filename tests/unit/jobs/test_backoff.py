@@ -1,10 +1,9 @@
 """How long to wait before the next run."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from apps.jobs.backoff import Backoff
+from celeriac.jobs.backoff import Backoff
 
 
 @pytest.mark.parametrize(

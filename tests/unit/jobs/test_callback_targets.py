@@ -2,10 +2,10 @@
 
 import pytest
 
-from apps.jobs.callbacks import addresses, checks, targets
-from apps.jobs.callbacks.addresses import AddressRefused
-from apps.jobs.callbacks.targets import CallbackRefused
-from apps.jobs.errors import InvalidOption
+from celeriac.jobs.callbacks import addresses, checks, targets
+from celeriac.jobs.callbacks.addresses import AddressRefused
+from celeriac.jobs.callbacks.targets import CallbackRefused
+from celeriac.jobs.errors import InvalidOption
 
 ALLOWED = ["hooks.example.com", "http://plain.example.com:8080", "*.tenants.example", "1.1.1.1"]
 
@@ -245,17 +245,17 @@ def test_a_name_without_an_address_is_refused():
 @pytest.mark.parametrize(
     ("name", "value", "found"),
     [
-        ("CALLBACK_ALLOWED_HOSTS", ["*"], "jobs.E101"),
-        ("CALLBACK_ALLOWED_HOSTS", ["*.com"], "jobs.E101"),
-        ("CALLBACK_ALLOWED_HOSTS", ["ftp://hooks.example.com"], "jobs.E101"),
-        ("CALLBACK_ALLOWED_HOSTS", ["https://hooks.example.com/path"], "jobs.E101"),
-        ("CALLBACK_ALLOWED_HOSTS", ["hooks.example.com:http"], "jobs.E101"),
-        ("CALLBACK_ALLOWED_HOSTS", ["127.1"], "jobs.E101"),
-        ("CALLBACK_ALLOWED_NETWORKS", ["10.0.0.1/8"], "jobs.E102"),
-        ("CALLBACK_ALLOWED_NETWORKS", ["loopback"], "jobs.E102"),
-        ("CALLBACK_SECRET", "", "jobs.E103"),
-        ("CALLBACK_SECRET", "short", "jobs.E104"),
-        ("CALLBACK_SECRET_FORMER", "short", "jobs.E104"),
+        ("CALLBACK_ALLOWED_HOSTS", ["*"], "celeriac_jobs.E101"),
+        ("CALLBACK_ALLOWED_HOSTS", ["*.com"], "celeriac_jobs.E101"),
+        ("CALLBACK_ALLOWED_HOSTS", ["ftp://hooks.example.com"], "celeriac_jobs.E101"),
+        ("CALLBACK_ALLOWED_HOSTS", ["https://hooks.example.com/path"], "celeriac_jobs.E101"),
+        ("CALLBACK_ALLOWED_HOSTS", ["hooks.example.com:http"], "celeriac_jobs.E101"),
+        ("CALLBACK_ALLOWED_HOSTS", ["127.1"], "celeriac_jobs.E101"),
+        ("CALLBACK_ALLOWED_NETWORKS", ["10.0.0.1/8"], "celeriac_jobs.E102"),
+        ("CALLBACK_ALLOWED_NETWORKS", ["loopback"], "celeriac_jobs.E102"),
+        ("CALLBACK_SECRET", "", "celeriac_jobs.E103"),
+        ("CALLBACK_SECRET", "short", "celeriac_jobs.E104"),
+        ("CALLBACK_SECRET_FORMER", "short", "celeriac_jobs.E104"),
     ],
 )
 def test_a_mistake_in_the_settings_is_found_at_start(settings, name, value, found):

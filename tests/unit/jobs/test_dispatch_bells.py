@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from apps.jobs.dispatching.bells import Answer, Bell, Bells, Rung
+from celeriac.jobs.dispatching.bells import Answer, Bell, Bells, Rung
 
 
 def rung(*ids, queue="default", seconds=1.0, locks=(), again_at=5.0, version="7"):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from apps.jobs.dispatching.duties import Duty
-from apps.jobs.dispatching.rescue import Contact
+from celeriac.jobs.dispatching.duties import Duty
+from celeriac.jobs.dispatching.rescue import Contact
 
 
 class Clock:

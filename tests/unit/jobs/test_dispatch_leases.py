@@ -2,10 +2,9 @@
 
 from uuid import UUID
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from apps.jobs.dispatching.leases import to_take
+from celeriac.jobs.dispatching.leases import to_take
 
 ME, A, B, C = (UUID(int=number) for number in range(1, 5))
 

@@ -1,9 +1,8 @@
 """Places behind a circuit."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from apps.jobs.dispatching.pace import Pace
+from celeriac.jobs.dispatching.pace import Pace
 
 
 def test_one_may_go_at_once_and_the_next_when_its_place_has_come():

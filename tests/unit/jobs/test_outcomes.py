@@ -2,10 +2,10 @@
 
 import pytest
 
-from apps.jobs import outcomes
-from apps.jobs.backoff import Backoff
-from apps.jobs.outcomes import Cancelled, GiveUp, Limits, Retry, Settlement, Snooze
-from apps.jobs.states import Verb
+from celeriac.jobs import outcomes
+from celeriac.jobs.backoff import Backoff
+from celeriac.jobs.outcomes import Cancelled, GiveUp, Limits, Retry, Settlement, Snooze
+from celeriac.jobs.states import Verb
 
 RETRY = Backoff(max_attempts=3, base=1, cap=60, floor=1, give_up_on=(LookupError,))
 FRESH = Limits(failures=0, losses=0, max_attempts=3, max_losses=2)

@@ -10,15 +10,14 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 from django.utils.html import json_script
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from apps.jobs import registry
-from apps.jobs.djangotasks.kinds import CallSchema
-from apps.jobs.enqueueing import searching
-from apps.jobs.redacting import MASK, OPEN, veil, veil_of
-from apps.jobs.registry import Kind
-from apps.jobs.schema import Schema
+from celeriac.django_tasks.kinds import CallSchema
+from celeriac.jobs import registry
+from celeriac.jobs.enqueueing import searching
+from celeriac.jobs.redacting import MASK, OPEN, veil, veil_of
+from celeriac.jobs.registry import Kind
+from celeriac.jobs.schema import Schema
 from tests.app.tasks import add
 
 

@@ -1,13 +1,12 @@
 """Declared kinds, and keys made from their arguments."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from apps.jobs import registry
-from apps.jobs.enqueueing import templates
-from apps.jobs.errors import UnknownKind
-from apps.jobs.schema import Schema
+from celeriac.jobs import registry
+from celeriac.jobs.enqueueing import templates
+from celeriac.jobs.errors import UnknownKind
+from celeriac.jobs.schema import Schema
 
 
 def first(account: str):

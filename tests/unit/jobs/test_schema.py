@@ -2,8 +2,15 @@
 
 import enum
 from collections import deque
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import (
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+    Set as AbstractSet,
+)
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -14,13 +21,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from dateutil.tz import gettz
 from django.utils.safestring import SafeString
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import BaseModel, SecretStr
 
-from apps.jobs.errors import InvalidArgs
-from apps.jobs.jsonable import stored
-from apps.jobs.schema import Schema
+from celeriac.jobs.errors import InvalidArgs
+from celeriac.jobs.jsonable import stored
+from celeriac.jobs.schema import Schema
 
 
 class Colour(enum.Enum):

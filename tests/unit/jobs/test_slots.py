@@ -3,12 +3,12 @@ from uuid import uuid4
 
 import pytest
 
-from apps.jobs.outcomes import Outcome, Settlement, succeeded
-from apps.jobs.running.records import SIZE
-from apps.jobs.running.settle import Entry
-from apps.jobs.running.slots import FileSlot, SlotFull
-from apps.jobs.running.wards import Ward
-from apps.jobs.states import Verb
+from celeriac.jobs.outcomes import Outcome, Settlement, succeeded
+from celeriac.jobs.running.records import SIZE
+from celeriac.jobs.running.settle import Entry
+from celeriac.jobs.running.slots import FileSlot, SlotFull
+from celeriac.jobs.running.wards import Ward
+from celeriac.jobs.states import Verb
 
 CLAIM = uuid4()
 

@@ -1,11 +1,10 @@
 """The table of a job's life."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from apps.jobs import states
-from apps.jobs.states import EDGES, TERMINAL, Counters, State, Verb
+from celeriac.jobs import states
+from celeriac.jobs.states import EDGES, TERMINAL, Counters, State, Verb
 
 #: DESIGN's table once more, by hand.
 EXPECTED = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.jobs.dispatching.window import (
+from celeriac.jobs.dispatching.window import (
     AGAIN_LATEST,
     AGAIN_SOONEST,
     Room,

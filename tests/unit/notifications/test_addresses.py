@@ -1,8 +1,7 @@
 """One spelling for each address."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from apps.notifications.addresses import normalise
 from apps.notifications.errors import InvalidRecipients

@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
-from apps.core.counting.counts import BOUNDS, SPAN, Counts
-from apps.core.counting.publish import Publisher
-from apps.core.counting.shared import Collector, SharedCells, read
+from celeriac.core.counting.counts import BOUNDS, SPAN, Counts
+from celeriac.core.counting.publish import Publisher
+from celeriac.core.counting.shared import Collector, SharedCells, read
 from tests.support.servers import ROOT
 
 
@@ -76,8 +76,8 @@ def test_what_a_killed_process_counted_is_collected_and_its_file_removed(tmp_pat
     """SIGKILL loses nothing that was counted."""
     program = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from apps.core.counting import counts\n"
-        "from apps.core.counting.shared import SharedCells\n"
+        "from celeriac.core.counting import counts\n"
+        "from celeriac.core.counting.shared import SharedCells\n"
         "counts.process.move_to(SharedCells(Path(sys.argv[1])))\n"
         "counts.add(('a',), 7)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -112,7 +112,7 @@ def test_news_that_could_not_be_sent_are_kept_and_added_up(tmp_path, monkeypatch
     publisher = Publisher(tmp_path)
     monkeypatch.setattr(publisher, "gather", lambda: publisher._put_back({("a",): [1]}))
     monkeypatch.setattr(
-        "apps.core.counting.publish.connection.ensure_connection", _refuse, raising=False
+        "celeriac.core.counting.publish.connection.ensure_connection", _refuse, raising=False
     )
     for _ in range(3):
         with pytest.raises(ConnectionError):

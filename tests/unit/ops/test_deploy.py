@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from apps.jobs import registry
+from celeriac.jobs import registry
 from tests.integration.ops.signals_support import CONTRACT
 from tests.support.promql import BadQuery, check
 from tests.support.servers import ROOT

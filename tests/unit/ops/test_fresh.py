@@ -2,8 +2,8 @@
 
 import threading
 
-from apps.core.tracing import _facts
-from apps.ops.signals.fresh import Fresh
+from celeriac.core.tracing import _facts
+from celeriac.monitoring.fresh import Fresh
 
 
 def test_many_who_ask_cost_one_look():

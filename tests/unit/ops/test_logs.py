@@ -4,8 +4,8 @@ import json
 import logging
 import unicodedata
 
-from apps.core import context
-from apps.core.logs import JsonFormatter, LineFormatter
+from celeriac.core import context
+from celeriac.core.logs import JsonFormatter, LineFormatter
 
 
 def line(message, *args, **more):

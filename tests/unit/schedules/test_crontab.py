@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from apps.schedules import cronfields
-from apps.schedules.crontab import crontab
-from apps.schedules.errors import InvalidSchedule
-from apps.schedules.solar import Sun
-from apps.schedules.times import Interval, Once, Within, between, due
+from celeriac.schedules import cronfields
+from celeriac.schedules.crontab import crontab
+from celeriac.schedules.errors import InvalidSchedule
+from celeriac.schedules.solar import Sun
+from celeriac.schedules.times import Interval, Once, Within, between, due
 from tests.support import cron_oracle as oracle
 
 DOCS = Path(__file__).parents[3] / "docs" / "schedules.md"

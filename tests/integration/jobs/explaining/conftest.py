@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 from django.urls import reverse
 
-from apps.core import clock
-from apps.jobs.running.claim import claim
-from apps.jobs.running.execute import knowledge
+from celeriac.core import clock
+from celeriac.jobs.running.claim import claim
+from celeriac.jobs.running.execute import knowledge
 from tests.integration.jobs.dispatching import Desk, hire
 from tests.support.providers import _gateway_server, circuits, gateway  # noqa: F401 fixtures
 
@@ -27,7 +27,7 @@ def read(staff):
     """Return a function that returns a job's page as the text that a person reads."""
 
     def read(job):
-        answer = staff.get(reverse("admin:jobs_job_change", args=[job.pk]))
+        answer = staff.get(reverse("admin:celeriac_jobs_job_change", args=[job.pk]))
         assert answer.status_code == 200
         return Page(answer)
 

@@ -6,13 +6,13 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
-from apps.core import context
-from apps.jobs.api import enqueue_many
-from apps.jobs.backoff import Backoff
-from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
-from apps.jobs.models import Job, SearchTerm
-from apps.jobs.operating import finding
-from apps.jobs.operating.prune import prune
+from celeriac import enqueue_many
+from celeriac.console import finding
+from celeriac.core import context
+from celeriac.jobs.backoff import Backoff
+from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
+from celeriac.jobs.models import Job, SearchTerm
+from celeriac.jobs.operating.prune import prune
 from tests.factories import AttemptFactory, JobFactory
 
 pytestmark = pytest.mark.django_db
@@ -101,7 +101,7 @@ def test_a_job_is_found_by_words_of_an_error():
     AttemptFactory(job=JobFactory(), error_class="OSError", message="disk full")
     for term in ("ParcelLost", "shop.errors.ParcelLost", "such parcel", "no parc", "17b"):
         assert found(term) == {dead.id}, term
-    for term in ("parcelling", "; DROP TABLE jobs_job", "&|!():*", "\x00", "''"):
+    for term in ("parcelling", "; DROP TABLE celeriac_jobs_job", "&|!():*", "\x00", "''"):
         assert dead.id not in found(term) or not term.strip("\x00")
 
 
@@ -109,7 +109,7 @@ def test_the_page_finds_a_job_and_says_what_can_be_searched(ship, staff):
     """Through the search field."""
     job = enqueue("test.ship", {"order_id": "F-1"})
     enqueue("test.ship", {"order_id": "F-2"})
-    answer = staff.get(reverse("admin:jobs_job_changelist"), {"q": "F-1"})
+    answer = staff.get(reverse("admin:celeriac_jobs_job_changelist"), {"q": "F-1"})
     assert [row.id for row in answer.context["cl"].queryset] == [job.id]
     assert "order_id" in answer.content.decode()
 
@@ -124,20 +124,22 @@ def test_terms_go_with_their_job(ship, settings):
 
 
 FILL = """
-INSERT INTO jobs_job (id, kind, queue, args, state, run_at, started_at, finished_at, attempt,
+INSERT INTO celeriac_jobs_job (id, kind, queue, args, state, run_at, started_at, finished_at,
+    attempt,
                       correlation_id, unique_key, lock_key)
 SELECT uuidv7(-n * interval '1 second'), 'test.ship', 'default', '{}', 'dead', now(), now(), now(),
        1, 'r' || n, 'u' || n, 'l' || n
 FROM generate_series(1, 50000) n
 """
 FAIL = """
-INSERT INTO jobs_attempt (job_id, number, outcome, started_at, finished_at, error_class, message)
+INSERT INTO celeriac_jobs_attempt (job_id, number, outcome, started_at, finished_at, error_class,
+    message)
 SELECT id, 1, 'dead', now(), now(), 'Error' || (n % 500), 'number ' || n
-FROM (SELECT id, row_number() OVER () AS n FROM jobs_job) j
+FROM (SELECT id, row_number() OVER () AS n FROM celeriac_jobs_job) j
 """
 NAME = """
-INSERT INTO jobs_searchterm (job_id, field, value)
-SELECT id, 'order_id', 'H-' || row_number() OVER () FROM jobs_job
+INSERT INTO celeriac_jobs_searchterm (job_id, field, value)
+SELECT id, 'order_id', 'H-' || row_number() OVER () FROM celeriac_jobs_job
 """
 
 
@@ -160,7 +162,12 @@ def nodes(plan):
 def test_every_way_of_finding_goes_by_an_index(ship):
     """With a history behind them; no plan reads a table from its beginning."""
     with connection.cursor() as cursor:
-        for statement in (FILL, FAIL, NAME, "ANALYZE jobs_job, jobs_attempt, jobs_searchterm"):
+        for statement in (
+            FILL,
+            FAIL,
+            NAME,
+            "ANALYZE celeriac_jobs_job, celeriac_jobs_attempt, celeriac_jobs_searchterm",
+        ):
             cursor.execute(statement)
         by_key = {"kinds": ["test.ship"], "term": "u77", "latest": finding.LATEST}
         cursor.execute(f"EXPLAIN {finding.BY_KEY}", by_key)

@@ -9,17 +9,17 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
-from apps.breakers import registry as breakers
-from apps.breakers.models import Breaker, Transition
-from apps.breakers.testing import settle
-from apps.core.context import ContextFilter
-from apps.jobs.api import redacted
-from apps.jobs.backoff import Backoff
-from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
-from apps.jobs.models import Attempt, Job
-from apps.jobs.outcomes import Snooze
-from apps.jobs.redacting import MASK
-from apps.jobs.running import execute
+from celeriac.breakers import registry as breakers
+from celeriac.breakers.models import Breaker, Transition
+from celeriac.breakers.testing import settle
+from celeriac.console.show import redacted
+from celeriac.core.context import ContextFilter
+from celeriac.jobs.backoff import Backoff
+from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
+from celeriac.jobs.models import Attempt, Job
+from celeriac.jobs.outcomes import Snooze
+from celeriac.jobs.redacting import MASK
+from celeriac.jobs.running import execute
 
 pytestmark = pytest.mark.django_db
 
@@ -67,13 +67,16 @@ def test_no_page_and_no_command_shows_it(run, staff, how, capsys):
     """Lists, the job, its runs, the fragment; table and JSON."""
     job = run(how)
     pages = [
-        reverse("admin:jobs_job_changelist"),
-        reverse("admin:jobs_job_change", args=[job.pk]),
-        reverse("admin:jobs_job_story", args=[job.pk]),
-        reverse("admin:jobs_attempt_changelist"),
+        reverse("admin:celeriac_jobs_job_changelist"),
+        reverse("admin:celeriac_jobs_job_change", args=[job.pk]),
+        reverse("admin:celeriac_jobs_job_story", args=[job.pk]),
+        reverse("admin:celeriac_jobs_attempt_changelist"),
         reverse("admin:ops_dead_letters"),
-        reverse("admin:ops_bulkverb_apply", args=["retry"]),
-        *(reverse("admin:jobs_attempt_change", args=[row.pk]) for row in Attempt.objects.all()),
+        reverse("admin:celeriac_console_bulkverb_apply", args=["retry"]),
+        *(
+            reverse("admin:celeriac_jobs_attempt_change", args=[row.pk])
+            for row in Attempt.objects.all()
+        ),
     ]
     for page in pages:
         answer = staff.get(page)
@@ -134,10 +137,10 @@ def test_what_was_written_before_it_was_declared_secret_is_masked_as_well(run, s
     Job.objects.filter(pk=job.pk).update(error=f"ValueError: {SECRET}")
     Attempt.objects.update(message=f"sent {SECRET}", traceback=SECRET)
     for name, words in (
-        ("admin:jobs_job_changelist", []),
-        ("admin:jobs_attempt_changelist", []),
+        ("admin:celeriac_jobs_job_changelist", []),
+        ("admin:celeriac_jobs_attempt_changelist", []),
         ("admin:ops_dead_letters", []),
-        ("admin:ops_bulkverb_apply", ["retry"]),
+        ("admin:celeriac_console_bulkverb_apply", ["retry"]),
     ):
         shown = staff.get(reverse(name, args=words)).content.decode()
         assert SECRET not in shown, name
@@ -158,7 +161,7 @@ def test_nobody_can_guess_it_through_the_address_of_a_list(run, staff, model, lo
     """Rows that come or stay away would tell it letter by letter, to a verb's preview too."""
     run("raise")
     asked = {lookup: SECRET[:3]}
-    assert staff.get(reverse(f"admin:jobs_{model}_changelist"), asked).status_code == 400
+    assert staff.get(reverse(f"admin:celeriac_jobs_{model}_changelist"), asked).status_code == 400
     if model == "job":
-        preview = reverse("admin:ops_bulkverb_apply", args=["retry"])
+        preview = reverse("admin:celeriac_console_bulkverb_apply", args=["retry"])
         assert staff.get(preview, asked).status_code == 302

@@ -15,9 +15,9 @@ import pydantic
 import pytest
 import requests
 
-from apps.jobs.redacting import MASK, veil_of
-from apps.jobs.registry import Kind
-from apps.jobs.schema import Schema
+from celeriac.jobs.redacting import MASK, veil_of
+from celeriac.jobs.registry import Kind
+from celeriac.jobs.schema import Schema
 from sandbox.kit.http import LoopbackServer, Response
 
 #: What a password may hold; each word of it would show on its own.

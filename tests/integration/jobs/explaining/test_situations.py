@@ -9,16 +9,16 @@ from uuid import uuid4
 
 import pytest
 
-from apps.breakers.api import force_open
-from apps.core import clock
-from apps.jobs.api import pause_queue
-from apps.jobs.backoff import Backoff
-from apps.jobs.dispatching.expire import expire
-from apps.jobs.dispatching.rescue import rescue
-from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
-from apps.jobs.explaining.words import clock_time
-from apps.jobs.models import Job, Worker
-from apps.jobs.running import execute
+from celeriac import pause_queue
+from celeriac.breakers.api import force_open
+from celeriac.core import clock
+from celeriac.jobs.backoff import Backoff
+from celeriac.jobs.dispatching.expire import expire
+from celeriac.jobs.dispatching.rescue import rescue
+from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
+from celeriac.jobs.models import Job, Worker
+from celeriac.jobs.running import execute
+from celeriac.jobs.words import clock_time
 from tests.factories import JobFactory
 from tests.factories_domain import PaymentFactory, age, capture_of, work
 from tests.integration.jobs.dispatching import Desk, hire
@@ -66,7 +66,7 @@ def test_3_a_lock_that_another_job_holds(read, dispatcher, worker, start):
         rf"since {MOMENT}\.",
         page.sentence,
     )
-    assert f"/admin/jobs/job/{holder.id}/change/" in page.source
+    assert f"/admin/celeriac_jobs/job/{holder.id}/change/" in page.source
 
 
 def test_4_superseded_by_a_newer_job(read, declare):
@@ -85,7 +85,7 @@ def test_4_superseded_by_a_newer_job(read, declare):
         f"It was superseded: job {heir.id} of the same unique key 'refresh' took its place, "
         "which is queued."
     )
-    assert f"/admin/jobs/job/{heir.id}/change/" in page.source
+    assert f"/admin/celeriac_jobs/job/{heir.id}/change/" in page.source
 
 
 def test_5_a_time_ahead(read, dispatcher, worker):

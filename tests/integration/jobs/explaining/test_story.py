@@ -11,25 +11,16 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.breakers.models import Breaker, Transition
-from apps.core import audit, clock, context
-from apps.jobs.api import (
-    Companion,
-    Event,
-    Link,
-    cancel,
-    cancel_many,
-    change_many,
-    companions,
-    pause_queue,
-    retry,
-    waiting,
-)
-from apps.jobs.enqueueing.enqueue import enqueue_job as enqueue
-from apps.jobs.explaining.words import Wait, ago, count, span
-from apps.jobs.models import Attempt, Job, SearchTerm, Worker
-from apps.jobs.running import execute
-from apps.schedules.models import Tick
+from celeriac import Companion, Event, Link, cancel, companions, pause_queue, retry
+from celeriac.breakers.models import Breaker, Transition
+from celeriac.console.waiting import waiting
+from celeriac.core import audit, clock, context
+from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
+from celeriac.jobs.models import Attempt, Job, SearchTerm, Worker
+from celeriac.jobs.operating.operate_many import cancel_many, change_many
+from celeriac.jobs.running import execute
+from celeriac.jobs.words import Wait, ago, count, span
+from celeriac.schedules.models import Tick
 from tests.factories import AttemptFactory, JobFactory
 from tests.factories_schedules import PeriodicTaskFactory
 
@@ -77,7 +68,7 @@ def test_snoozes_children_and_their_parent_are_told(read):
     parent = ring(enqueue("test.parent", {"name": "a"}))
     child = Job.objects.get(kind="test.note")
     assert "Enqueued a job of its own" in read(parent).events
-    assert f"/admin/jobs/job/{parent.id}/change/" in read(child).source
+    assert f"/admin/celeriac_jobs/job/{parent.id}/change/" in read(child).source
 
 
 def test_pauses_circuits_and_edits_of_its_time_are_told(read):
@@ -125,7 +116,7 @@ def test_other_apps_add_what_they_know_and_can_not_break_the_page(read):
     """One that fails is left out."""
 
     def tell(job):
-        link = Link("The shop's page", "admin:jobs_job_change", (str(job.id),))
+        link = Link("The shop's page", "admin:celeriac_jobs_job_change", (str(job.id),))
         return Companion(links=(link,), events=(Event(timezone.now(), "The shop saw it"),))
 
     companions.register("test", lambda job: job.kind == "test.note", tell)
@@ -190,9 +181,11 @@ def test_a_page_costs_the_same_whatever_lies_behind_it(staff, django_assert_max_
         audit.record(verb="job.retry", target_type="job", target_id=job.id, actor=f"a{number}")
     JobFactory.create_batch(20)
     with django_assert_max_num_queries(20):
-        assert staff.get(reverse("admin:jobs_job_change", args=[job.pk])).status_code == 200
+        assert (
+            staff.get(reverse("admin:celeriac_jobs_job_change", args=[job.pk])).status_code == 200
+        )
     with django_assert_max_num_queries(16):
-        assert staff.get(reverse("admin:jobs_job_story", args=[job.pk])).status_code == 200
+        assert staff.get(reverse("admin:celeriac_jobs_job_story", args=[job.pk])).status_code == 200
 
 
 def test_a_page_that_stays_open_says_for_how_long_the_run_goes_on(staff):
@@ -202,7 +195,7 @@ def test_a_page_that_stays_open_says_for_how_long_the_run_goes_on(staff):
     worker = Worker.objects.create(name="w", host="h", pid=1, slots=1, beat_at=later)
     run = {"state": "running", "attempt": 1, "claim_id": uuid4(), "worker": worker.id}
     job = JobFactory(**run, started_at=now - timedelta(seconds=5))
-    url = reverse("admin:jobs_job_story", args=[job.pk])
+    url = reverse("admin:celeriac_jobs_job_story", args=[job.pk])
     seen = staff.get(url).context["story"]["seen"]
     with clock.offset(timedelta(seconds=10)):
         answer = staff.get(url, {"seen": seen})
@@ -213,10 +206,10 @@ def test_a_page_that_stays_open_says_for_how_long_the_run_goes_on(staff):
 def test_the_fragment_is_for_those_who_may_see_the_page(client, staff, django_user_model):
     """Nobody else; and it answers nothing where nothing is new."""
     job = JobFactory()
-    url = reverse("admin:jobs_job_story", args=[job.pk])
+    url = reverse("admin:celeriac_jobs_job_story", args=[job.pk])
     seen = staff.get(url).context["story"]["seen"]
     assert staff.get(url, {"seen": seen}).status_code == 204
-    assert staff.get(reverse("admin:jobs_job_story", args=[uuid4()])).status_code == 404
+    assert staff.get(reverse("admin:celeriac_jobs_job_story", args=[uuid4()])).status_code == 404
     client.logout()
     assert client.get(url).status_code == 302
     nobody = django_user_model.objects.create_user("nobody@example.com", "x", is_staff=True)
@@ -233,7 +226,7 @@ def test_no_link_leads_where_somebody_may_not_go(client, settings, django_user_m
     job = JobFactory(kind="test.guarded", state="dead", attempt=1)
     viewer = django_user_model.objects.create_user("eye@example.com", "x", is_staff=True)
     viewer.user_permissions.set(Permission.objects.filter(codename="view_job"))
-    page = reverse("admin:jobs_job_story", args=[job.pk])
+    page = reverse("admin:celeriac_jobs_job_story", args=[job.pk])
     everywhere = {"Queue default", "Breaker payments", "Its runs", "Its audit trail",
                   "Its doorbell in Flower"}  # fmt: skip
     for names, seen in (({"view_job"}, set()), ({"view_job", "view_flower"}, {"Its doorbell"})):
@@ -255,7 +248,7 @@ def test_what_an_app_tells_is_for_those_who_may_see_it(client, django_user_model
         viewer = django_user_model.objects.create_user("eye@example.com", "x", is_staff=True)
         viewer.user_permissions.set(Permission.objects.filter(codename="view_job"))
         client.force_login(viewer)
-        url = reverse("admin:jobs_job_change", args=[job.pk])
+        url = reverse("admin:celeriac_jobs_job_change", args=[job.pk])
         assert "/parcels/7" not in client.get(url).content.decode()
         assert client.get(url).context["story"]["said"].code == "succeeded"
         viewer.user_permissions.add(Permission.objects.get(codename="view_order"))
@@ -286,7 +279,7 @@ def test_odd_progress_is_no_error(staff):
         {"done": 5, "total": 2},
     ):
         job = JobFactory(state="running", progress=progress)
-        url = reverse("admin:jobs_job_change", args=[job.pk])
+        url = reverse("admin:celeriac_jobs_job_change", args=[job.pk])
         assert staff.get(url).status_code == 200
 
 
@@ -295,7 +288,7 @@ def test_texts_of_jobs_are_text_on_the_page(staff):
     evil = "<script>alert(1)</script>"
     job = JobFactory(state="dead", error=evil, args={"name": evil}, result=evil, enqueued_by=evil)
     AttemptFactory(job=job, message=evil, traceback=evil, error_class=evil)
-    source = staff.get(reverse("admin:jobs_job_change", args=[job.pk])).content.decode()
+    source = staff.get(reverse("admin:celeriac_jobs_job_change", args=[job.pk])).content.decode()
     assert evil not in source
     assert "&lt;script&gt;" in source
     assert Attempt.objects.count() == 1

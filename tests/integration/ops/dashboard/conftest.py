@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from apps.core import clock
+from celeriac.core import clock
 
 
 @pytest.fixture

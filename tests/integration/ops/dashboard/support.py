@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from apps.core import clock
+from celeriac.core import clock
 from tests.factories import AttemptFactory, JobFactory
 
 

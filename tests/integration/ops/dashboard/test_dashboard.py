@@ -8,15 +8,15 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
 
-from apps.breakers.api import force_open
-from apps.core import clock
-from apps.core.paginating import InfinitePaginator
-from apps.jobs.models import Job, Queue, Worker
-from apps.ops.models import Sample
-from apps.ops.rollups import roll
 from apps.payments.models import Operation
-from apps.schedules.api import sync
-from apps.schedules.models import Beat
+from celeriac.breakers.api import force_open
+from celeriac.console.paginating import InfinitePaginator
+from celeriac.core import clock
+from celeriac.jobs.models import Job, Queue, Worker
+from celeriac.monitoring.models import Sample
+from celeriac.monitoring.rollups import roll
+from celeriac.schedules.api import sync
+from celeriac.schedules.models import Beat
 from tests.factories import JobFactory, UserFactory
 from tests.factories_domain import PaymentFactory, capture_of
 from tests.integration.ops.dashboard.support import ended, failed, minute
@@ -189,7 +189,7 @@ def test_nobody_at_work_is_the_first_thing_said(root):
     """No dispatcher, no worker, no beat: each in a sentence that says what to start."""
     sync()
     PeriodicTask.objects.update(enabled=True)
-    from apps.schedules.models import Policy
+    from celeriac.schedules.models import Policy
 
     Policy.objects.update(next_fire_at=clock.read() - timedelta(minutes=9))
     Queue.objects.update(lease_until=None)
@@ -256,7 +256,7 @@ def test_charts_that_stand_still_say_so(root, shifted):
 @pytest.mark.usefixtures("served")
 def test_a_long_queue_is_counted_by_the_sample_beyond_a_bound(root, monkeypatch):
     """A refresh costs the same for a hundred jobs and a million."""
-    monkeypatch.setattr("apps.ops.dashboard.queues.MOST", 5)
+    monkeypatch.setattr("celeriac.console.dashboard.queues.MOST", 5)
     JobFactory.create_batch(8)
     assert queue(facts(root), "default")["more"] == "at least"
     roll.roll()
@@ -298,11 +298,14 @@ def test_a_store_that_does_not_answer_keeps_nobody_from_looking(root, valkey_ser
 def test_a_list_that_nobody_has_counted_names_no_number(root):
     """It has a next page when this one is full."""
     JobFactory.create_batch(60)
-    text = root.get(reverse("admin:jobs_job_changelist")).content.decode()
+    text = root.get(reverse("admin:celeriac_jobs_job_changelist")).content.decode()
     assert str(InfinitePaginator([], 1).count) == "matching"
     assert not re.search(r"\b9{4,}\b", text)
     assert "?p=2" in text
-    assert "?p=3" not in root.get(reverse("admin:jobs_job_changelist") + "?p=2").content.decode()
+    assert (
+        "?p=3"
+        not in root.get(reverse("admin:celeriac_jobs_job_changelist") + "?p=2").content.decode()
+    )
 
 
 def test_an_unknown_window_is_the_usual_one(root):

@@ -14,33 +14,35 @@ from django.contrib import admin
 from django.db import connection
 from django.urls import reverse
 
-from apps.core import clock, growing
-from apps.jobs.models import Attempt, Job, Worker
-from apps.jobs.operating import finding
-from apps.ops.dashboard import dead, queues
-from apps.ops.rollups import backlog, roll, sql
+from celeriac.console import finding, growing
+from celeriac.console.dashboard import dead, queues
+from celeriac.core import clock
+from celeriac.jobs.models import Attempt, Job, Worker
+from celeriac.monitoring.rollups import backlog, roll, sql
 
 ROWS = int(os.environ.get("PLAN_ROWS", "40000"))
 #: The tables that grow.
-LARGE = {"jobs_job", "jobs_attempt"}
+LARGE = {"celeriac_jobs_job", "celeriac_jobs_attempt"}
 FILL = """
-INSERT INTO jobs_job (id, kind, queue, priority, args, state, run_at, started_at, finished_at,
+INSERT INTO celeriac_jobs_job (id, kind, queue, priority, args, state, run_at, started_at,
+    finished_at,
                       created_at, attempt, worker, error)
 SELECT uuidv7(-age), CASE WHEN n %% 3 = 0 THEN 'test.note' ELSE 'test.noop' END,
        CASE WHEN n %% 5 = 0 THEN 'payments' ELSE 'default' END, n %% 3, '{}',
        CASE WHEN n %% 100 = 0 THEN 'dead' ELSE 'succeeded' END, now() - age, now() - age,
        now() - age, now() - age, 1, NULL, ''
 FROM (SELECT n, n * interval '14 days' / %(rows)s AS age FROM generate_series(1, %(rows)s) n) s;
-INSERT INTO jobs_job (id, kind, queue, priority, args, state, run_at, lock_key, claim_id, worker)
+INSERT INTO celeriac_jobs_job (id, kind, queue, priority, args, state, run_at, lock_key, claim_id,
+    worker)
 SELECT uuidv7(), 'test.noop', CASE WHEN n %% 2 = 0 THEN 'payments' ELSE 'default' END, n %% 3, '{}',
        CASE WHEN n %% 1000 = 0 THEN 'running' ELSE 'queued' END, now() - n * interval '1 ms',
        CASE WHEN n %% 7 = 0 THEN 'lock' || n END,
        CASE WHEN n %% 1000 = 0 THEN gen_random_uuid() END, NULL
 FROM generate_series(1, %(rows)s / 20) n;
-INSERT INTO jobs_attempt (job_id, number, outcome, started_at, finished_at, error_class)
+INSERT INTO celeriac_jobs_attempt (job_id, number, outcome, started_at, finished_at, error_class)
 SELECT id, 1, CASE WHEN state = 'dead' THEN 'dead' ELSE 'failed' END, started_at, finished_at,
        CASE WHEN state = 'dead' THEN 'KeyError' ELSE 'ValueError' END
-FROM jobs_job WHERE finished_at IS NOT NULL AND (state = 'dead' OR id > uuidv7('-4 days'))
+FROM celeriac_jobs_job WHERE finished_at IS NOT NULL AND (state = 'dead' OR id > uuidv7('-4 days'))
 ORDER BY finished_at LIMIT %(rows)s / 4
 """
 
@@ -101,7 +103,10 @@ def addresses():
     """Return every list of ours, and the large ones under each filter, searched and turned."""
     for model in admin.site._registry:
         yield reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    jobs, attempts = reverse("admin:jobs_job_changelist"), reverse("admin:jobs_attempt_changelist")
+    jobs, attempts = (
+        reverse("admin:celeriac_jobs_job_changelist"),
+        reverse("admin:celeriac_jobs_attempt_changelist"),
+    )
     for state in ("queued", "running", "succeeded", "dead", "cancelled"):
         yield f"{jobs}?state={state}"
         yield f"{jobs}?state={state}&queue=payments"

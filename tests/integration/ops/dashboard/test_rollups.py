@@ -4,16 +4,14 @@ from datetime import timedelta
 
 import pytest
 from django.db.models import Sum
-from hypothesis import given
-from hypothesis import settings as limits
-from hypothesis import strategies as st
+from hypothesis import given, settings as limits, strategies as st
 
-from apps.core import clock
-from apps.jobs.models import Attempt, Job
-from apps.jobs.operating import operate, prune
-from apps.ops.models import ErrorRollup, Pass, Rollup, Sample
-from apps.ops.rollups import read, roll
-from apps.ops.rollups.buckets import bounds, percentile
+from celeriac.core import clock
+from celeriac.jobs.models import Attempt, Job
+from celeriac.jobs.operating import operate, prune
+from celeriac.monitoring.models import ErrorRollup, Pass, Rollup, Sample
+from celeriac.monitoring.rollups import read, roll
+from celeriac.monitoring.rollups.buckets import bounds, percentile
 from tests.factories import JobFactory
 from tests.integration.ops.dashboard.support import ended, failed, minute
 

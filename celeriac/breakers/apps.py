@@ -1,0 +1,28 @@
+"""App configuration."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.checks import register
+from django.db.models.signals import post_migrate
+
+
+class BreakersConfig(AppConfig):
+    """Circuit breakers that every process shares."""
+
+    name = "celeriac.breakers"
+    label = "celeriac_breakers"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Check the settings, and make the declared breakers' rows after each migrate."""
+        from celeriac.breakers.checks import check_options  # settings are not read at import
+
+        register(check_options)
+        post_migrate.connect(_declare_rows, sender=self)
+
+
+def _declare_rows(**_: Any) -> None:  # noqa: ANN401 Django's signal
+    from celeriac.breakers.services import declare_rows  # models are not loaded at import
+
+    declare_rows()

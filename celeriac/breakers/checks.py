@@ -1,0 +1,20 @@
+"""System checks: what can be known wrong before the first call."""
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Error
+
+from celeriac.breakers import options as options_module
+from celeriac.breakers.classify import judge_from
+from celeriac.breakers.errors import BreakerError
+
+
+def check_options(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+    """Report each breaker in settings whose options do not fit."""
+    found: list[CheckMessage] = []
+    for name in options_module.declared():
+        try:
+            judge_from(options_module.of(name).provider_fault)
+        except BreakerError as error:
+            found.append(Error(f"BREAKERS[{name!r}]: {error}", id="celeriac_breakers.E001"))
+    return found

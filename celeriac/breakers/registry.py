@@ -1,0 +1,47 @@
+"""The breakers of this process."""
+
+import os
+import threading
+from typing import Any
+
+from django.core.signals import setting_changed
+
+from celeriac.breakers.breaker import Breaker
+from celeriac.breakers.shared import Store, connect
+from celeriac.breakers.storage import BreakerStorage
+
+_lock = threading.Lock()
+_store: Store | None = None
+_breakers: dict[str, Breaker] = {}
+
+
+def get(name: str) -> Breaker:
+    """Return the breaker `name`, the same object each time; raises UnknownBreaker."""
+    global _store
+    found = _breakers.get(name)
+    if found is not None:
+        return found
+    with _lock:
+        if name not in _breakers:
+            if _store is None:
+                _store = connect()
+            _breakers[name] = Breaker(name, BreakerStorage(name, _store))
+        return _breakers[name]
+
+
+def forget() -> None:
+    """Drop every breaker of this process; the next use makes it anew."""
+    global _store, _lock
+    _lock = threading.Lock()
+    _store = None
+    _breakers.clear()
+
+
+def _on_setting_changed(*, setting: str, **_: Any) -> None:  # noqa: ANN401 Django's signal
+    if setting.startswith("BREAKERS"):
+        forget()
+
+
+setting_changed.connect(_on_setting_changed)
+# A forked child shares no socket, lock or memory of the past with its parent.
+os.register_at_fork(after_in_child=forget)

@@ -1,0 +1,176 @@
+"""Reading breakers."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import Q
+from django.utils import timezone
+
+from celeriac.breakers import options as options_module, sql
+from celeriac.breakers.errors import BreakerError
+from celeriac.breakers.models import Breaker
+from celeriac.breakers.registry import get
+from celeriac.breakers.replies import State
+from celeriac.core import clock
+from celeriac.core.clock import Now
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What jobs of one breaker may do, by the database's clock.
+
+    `blocked`: none may go, until `blocked_until` (None: until an operator says so).
+    `probe_only`: one may go, and until it has ended no other; while one is known to be
+    under way, `probing_until` is when its permit ends. `ramp_per_second`:
+    so many may go each second (None: any number); the ramp counts from `closed_at`.
+    """
+
+    blocked: bool = False
+    blocked_until: datetime | None = None
+    probe_only: bool = False
+    probing_until: datetime | None = None
+    ramp_per_second: float | None = None
+    closed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerStatus:
+    """One breaker as an operator sees it. `state` is what holds now, forces included.
+
+    `calls`, `failures` and `slow` are those of the window; `failures_in_a_row` are the failures
+    since the last success.
+    """
+
+    name: str
+    state: str
+    until: datetime | None
+    forced: str
+    forced_by: str
+    forced_reason: str
+    calls: int
+    failures: int
+    slow: int
+    failure_rate: float
+    failures_in_a_row: int
+    opened_count: int
+    last_error: str
+    changed_at: datetime | None
+    #: Since when it stands so: an open circuit since it opened first, whatever probes said.
+    since: datetime | None
+    options: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON-ready values."""
+        data = asdict(self)
+        return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in data.items()}
+
+
+def admission(names: Iterable[str]) -> dict[str, Admission]:
+    """Return what jobs of each breaker may do, in one query; an unheard-of one lets all pass."""
+    wanted = list(names)
+    found = dict.fromkeys(wanted, Admission())
+    with connection.cursor() as cursor:
+        cursor.execute(sql.ADMISSION, [wanted])
+        for name, *facts in cursor.fetchall():
+            found[name] = _admission(name, *facts)
+    return found
+
+
+def status(names: Iterable[str] | None = None) -> list[BreakerStatus]:
+    """Return every declared breaker, and every other that was ever heard of, by name."""
+    rows = {row.name: row for row in Breaker.objects.all()}
+    wanted = sorted(set(options_module.declared()) | set(rows) if names is None else set(names))
+    now = clock.read()
+    return [_status(name, rows.get(name), now) for name in wanted]
+
+
+def status_of(row: Breaker) -> BreakerStatus:
+    """Return the status of one breaker whose row was read just now."""
+    return _status(row.name, row, timezone.now())
+
+
+def force_in_words(name: str) -> str:
+    """Return who forces the breaker open now, and why; '' where nobody does."""
+    standing = Q(forced_until=None) | Q(forced_until__gt=Now())
+    row = Breaker.objects.filter(standing, name=name, forced=State.OPEN).first()
+    if row is None:
+        return ""
+    why = f" ({row.forced_reason})" if row.forced_reason else ""
+    return f"{row.forced_by or 'somebody'} forced it open{why}"
+
+
+def _admission(
+    name: str,
+    forced: str,
+    forced_until: datetime | None,
+    state: str,
+    open_until: datetime | None,
+    overrides: str,
+    released_at: datetime | None,
+    probing: datetime | None,
+    now: datetime,
+) -> Admission:
+    if forced == State.OPEN:
+        return Admission(blocked=True, blocked_until=forced_until, closed_at=released_at)
+    if forced == State.CLOSED:
+        return Admission(closed_at=released_at)
+    if state == State.OPEN and open_until and open_until > now:
+        return Admission(blocked=True, blocked_until=open_until, closed_at=released_at)
+    if state != State.CLOSED:
+        return Admission(probe_only=True, probing_until=probing, closed_at=released_at)
+    options = _options(name, json.loads(overrides))
+    rate = None
+    if options is not None and released_at is not None:
+        rate = options.ramp_rate((now - released_at).total_seconds())
+    return Admission(ramp_per_second=rate, closed_at=released_at)
+
+
+def _options(name: str, overrides: Any) -> options_module.Options | None:  # noqa: ANN401 JSON
+    try:
+        return options_module.of(name).using(overrides)
+    except (BreakerError, TypeError):
+        return None
+
+
+def _status(name: str, row: Breaker | None, now: datetime) -> BreakerStatus:
+    row = row or Breaker(name=name, state="closed", opened_count=0, forced="", last_error="")
+    options = _options(name, row.overrides)
+    seen = get(name).storage.peek() if options else None
+    state, until = (str(seen.state) if seen else row.state), row.open_until
+    if seen and seen.state is State.OPEN:
+        until = now + timedelta(seconds=seen.open_for)
+    forced = row.forced if row.forced_until is None or row.forced_until > now else ""
+    return BreakerStatus(
+        name=name,
+        state=f"forced {forced}" if forced else state,
+        until=row.forced_until if forced else until,
+        forced=forced,
+        forced_by=row.forced_by if forced else "",
+        forced_reason=row.forced_reason if forced else "",
+        calls=seen.calls if seen else 0,
+        failures=seen.failures if seen else 0,
+        slow=seen.slow if seen else 0,
+        failure_rate=seen.failures / seen.calls if seen and seen.calls else 0.0,
+        failures_in_a_row=seen.in_a_row if seen else 0,
+        opened_count=seen.opened if seen else row.opened_count,
+        last_error=row.last_error,
+        since=_since(row, forced, state),
+        changed_at=row.changed_at if isinstance(row.changed_at, datetime) else None,
+        options={} if options is None else {k: getattr(options, k) for k in _shown()},
+    )
+
+
+def _since(row: Breaker, forced: str, state: str) -> datetime | None:
+    if forced:
+        return row.forced_at
+    began = row.closed_at if state == State.CLOSED else row.opened_at
+    changed = row.changed_at if isinstance(row.changed_at, datetime) else None
+    return began or changed
+
+
+def _shown() -> list[str]:
+    return sorted(options_module.TUNABLE)

@@ -1,0 +1,197 @@
+"""What an operator does to a breaker. Each verb leaves an audit row and a transition."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from celeriac.breakers import options as options_module
+from celeriac.breakers.errors import BreakerError
+from celeriac.breakers.models import Breaker, Transition
+from celeriac.breakers.registry import get
+from celeriac.breakers.replies import State
+from celeriac.core import audit, clock
+from celeriac.core.clock import Now
+
+
+def force_open(
+    name: str,
+    *,
+    actor: Any = None,  # noqa: ANN401 a user or a name
+    reason: str,
+    until: datetime | None = None,
+) -> Breaker:
+    """Let no call through, until `until` or until it is cleared; return the breaker.
+
+    Every process obeys with its next call after the caller's commit, the ledger at
+    once. Raises UnknownBreaker, and BreakerError for an empty reason or a past `until`.
+    """
+    return _force(name, State.OPEN, actor=actor, reason=reason, until=until)
+
+
+def force_closed(
+    name: str,
+    *,
+    actor: Any = None,  # noqa: ANN401 a user or a name
+    reason: str,
+    until: datetime | None = None,
+) -> Breaker:
+    """Let every call through, whatever it finds, until `until` or until it is cleared.
+
+    Returns the breaker; raises as force_open does.
+    """
+    return _force(name, State.CLOSED, actor=actor, reason=reason, until=until)
+
+
+def clear(
+    name: str,
+    *,
+    actor: Any = None,  # noqa: ANN401 a user or a name
+    reason: str = "",
+) -> Breaker:
+    """End a force and forget a cooldown: an open circuit's next call is its probe.
+
+    Returns the breaker; raises UnknownBreaker.
+    """
+    with transaction.atomic():
+        row = _locked(name)
+        was = _standing(row)
+        lifted_open = row.forced == State.OPEN
+        _update(
+            name,
+            forced="",
+            forced_until=None,
+            forced_reason="",
+            forced_by="",
+            forced_at=None,
+            **({"closed_at": Now(), "ramp_next": None} if lifted_open else {}),
+        )
+        _write_down(name, was, "cleared", verb="breaker.clear", actor=actor, reason=reason)
+        transaction.on_commit(lambda: _push_cleared(name), robust=True)
+    return Breaker.objects.get(name=name)
+
+
+def tune(
+    name: str,
+    *,
+    options: dict[str, Any],
+    actor: Any = None,  # noqa: ANN401 a user or a name
+    reason: str = "",
+) -> Breaker:
+    """Change options at run time; `options` replaces all former changes. Return the breaker.
+
+    Raises UnknownBreaker and InvalidOptions.
+    """
+    options_module.of(name).using(options)
+    with transaction.atomic():
+        before = _locked(name).overrides
+        _update(name, overrides=options)
+        audit.record(
+            verb="breaker.tune",
+            target_type="breaker",
+            target_id=name,
+            actor=actor,
+            reason=reason,
+            details={"before": before, "after": options},
+        )
+        transaction.on_commit(lambda: _push(name), robust=True)
+    return Breaker.objects.get(name=name)
+
+
+def declare_rows() -> None:
+    """Make the rows of the breakers in settings; keep those that are there."""
+    Breaker.objects.bulk_create(
+        [Breaker(name=name) for name in options_module.declared()], ignore_conflicts=True
+    )
+
+
+def _force(
+    name: str,
+    to: State,
+    *,
+    actor: Any,  # noqa: ANN401 a user or a name
+    reason: str,
+    until: datetime | None,
+) -> Breaker:
+    options_module.of(name)
+    if not reason.strip():
+        raise BreakerError("Say why: a forced circuit needs a reason.")
+    if until is not None and until <= clock.read():
+        raise BreakerError(f"{until:%Y-%m-%d %H:%M} is past: a force needs an end ahead, or none.")
+    with transaction.atomic():
+        was = _standing(_locked(name))
+        _update(
+            name,
+            forced=to,
+            forced_until=until,
+            forced_at=Now(),
+            forced_by=str(actor or "")[:254],
+            forced_reason=reason,
+        )
+        _write_down(
+            name,
+            was,
+            f"forced {to}",
+            verb=f"breaker.force_{to}",
+            actor=actor,
+            reason=reason,
+            until=until,
+        )
+        transaction.on_commit(lambda: _push(name), robust=True)
+    return Breaker.objects.get(name=name)
+
+
+def _locked(name: str) -> Breaker:
+    options_module.of(name)
+    Breaker.objects.bulk_create([Breaker(name=name)], ignore_conflicts=True)
+    return Breaker.objects.select_for_update(no_key=True).get(name=name)
+
+
+def _update(name: str, **values: Any) -> None:  # noqa: ANN401 columns
+    Breaker.objects.filter(name=name).update(edit=F("edit") + 1, **values)
+
+
+def _standing(row: Breaker) -> str:
+    """Return the state that holds; a force that has ended by itself still stands in its row."""
+    ended = row.forced_until is not None and row.forced_until <= clock.read()
+    return f"forced {row.forced}" if row.forced and not ended else row.state
+
+
+def _write_down(
+    name: str,
+    was: str,
+    becomes: str,
+    *,
+    verb: str,
+    actor: Any,  # noqa: ANN401 a user or a name
+    reason: str,
+    until: datetime | None = None,
+) -> None:
+    Transition.objects.create(
+        breaker_id=name,
+        from_state=was,
+        to_state=becomes,
+        by=str(actor or "")[:254],
+        reason=reason,
+        open_until=until if becomes == "forced open" else None,
+    )
+    audit.record(
+        verb=verb,
+        target_type="breaker",
+        target_id=name,
+        actor=actor,
+        reason=reason,
+        details={"from": was, "until": until.isoformat() if until else None},
+    )
+
+
+def _push(name: str) -> None:
+    """Tell the store what the database now says; other processes hear it with their next call."""
+    get(name).storage.sync()
+
+
+def _push_cleared(name: str) -> None:
+    storage = get(name).storage
+    if storage.sync().state is State.OPEN:
+        storage.move(State.HALF_OPEN, reason="cleared by an operator")

@@ -1,0 +1,49 @@
+"""For tests: a clean slate between two of them, and a wait for what is still being written."""
+
+import threading
+import time
+
+import redis
+
+from celeriac.breakers import registry
+from celeriac.breakers.scribe import scribe
+from celeriac.breakers.shared import PREFIX, connect
+
+_FORGET = """
+WITH gone AS (DELETE FROM celeriac_breakers_transition)
+UPDATE celeriac_breakers_breaker SET state = 'closed', version = 0, open_until = NULL,
+    closed_at = NULL,
+    opened_count = 0, last_error = '', forced = '', forced_until = NULL, forced_at = NULL,
+    forced_by = '', forced_reason = '', edit = 0, overrides = '{}', probe_token = '',
+    probe_until = NULL, ramp_next = NULL
+"""
+
+
+def settle(timeout: float = 10.0) -> None:
+    """Wait until this process has written everything that its breakers had to write."""
+    deadline = time.monotonic() + timeout
+    while scribe().busy or any(t.name == "breakers-sync" for t in threading.enumerate()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Breakers are still writing after {timeout} s.")
+        time.sleep(0.005)
+
+
+def reset() -> None:
+    """Close every circuit and forget its past: in the store, the database and this process.
+
+    What breakers write is committed, also in a test that rolls back. Call this
+    outside the test's transaction.
+    """
+    settle()
+    client = connect().client
+    try:
+        keys = list(client.scan_iter(f"{PREFIX}*"))
+        if keys:
+            client.delete(*keys)
+    except redis.RedisError:
+        pass  # a test may have stopped the store, which forgets by itself
+    finally:
+        client.close()
+    scribe().ask(_FORGET, [], wait=5.0)
+    settle()
+    registry.forget()

@@ -1,0 +1,22 @@
+"""The job that tells a receiver how another job ended; the ledger itself enqueues it."""
+
+from typing import Any
+
+from celeriac.celery.base import job
+from celeriac.jobs.backoff import Backoff
+from celeriac.jobs.callbacks import sql
+from celeriac.jobs.callbacks.deliver import deliver
+from celeriac.jobs.running.current import current_job
+
+
+# Full jitter: some 17 hours in the mean, a minute or two for the first five attempts.
+@job(
+    sql.KIND,
+    queue=sql.QUEUE,
+    retry=Backoff(max_attempts=sql.MAX_ATTEMPTS, base=5, cap=4 * 3600, floor=1),
+    timeout=60,
+    hard_timeout=120,
+)
+def send(url: str, event: dict[str, Any]) -> int:
+    """POST the event to the URL; return the status that its receiver answered with."""
+    return deliver(url=url, event=event, event_id=current_job().id)

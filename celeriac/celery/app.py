@@ -1,0 +1,55 @@
+"""Celery's app class for this platform: a kind that is sent by name becomes a row, too."""
+
+from typing import Any
+
+import django
+from celery import Celery as CeleryApp
+from django.apps import apps
+
+#: What send_task says where its caller says nothing.
+_SILENT = {"add_to_parent": True, "retries": 0, "replaced_task_nesting": 0}
+
+
+class Celery(CeleryApp):
+    """Knows the ledger: `send_task("orders.ship", …)` and `celery call` write jobs."""
+
+    amqp_cls = "celeriac.celery.broker:AMQP"
+
+    def send_task(
+        self,
+        name: str,
+        args: Any = None,  # noqa: ANN401 Celery's
+        kwargs: Any = None,  # noqa: ANN401 Celery's
+        countdown: float | None = None,
+        eta: Any = None,  # noqa: ANN401 Celery's
+        task_id: str | None = None,
+        *rest: Any,  # noqa: ANN401 Celery's
+        **options: Any,  # noqa: ANN401 Celery's
+    ) -> Any:  # noqa: ANN401 Celery's AsyncResult, or ours
+        """Write a job where the name is a kind's, keyed by `task_id` where one is given.
+
+        What the ledger can't honour is refused, as by apply_async; other tasks are sent.
+        """
+        task = self._kind_task(name)
+        if task is None:
+            return super().send_task(name, args, kwargs, countdown, eta, task_id, *rest, **options)
+        given = {
+            option: value
+            for option, value in options.items()
+            if option not in _SILENT or value != _SILENT[option]
+        }
+        if task_id is not None:
+            given["idempotency_key"] = str(task_id)
+        return task.apply_async(args, kwargs, countdown=countdown, eta=eta, **given)
+
+    def _kind_task(self, name: str) -> Any:  # noqa: ANN401 a JobTask
+        if not apps.ready:  # `celery call` sets nothing up
+            django.setup()
+        from celeriac.celery import kinds
+        from celeriac.jobs import registry  # the kinds are declared once Django is set up
+
+        if registry.get(name) is None:
+            return None
+        if name not in self.tasks:
+            kinds.complete(self)
+        return self.tasks[name]

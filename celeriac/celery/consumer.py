@@ -1,0 +1,73 @@
+"""Celery's consumer, for a broker that is not trusted and goes away now and then."""
+
+import logging
+import warnings
+from typing import Any
+
+from celery.exceptions import CPendingDeprecationWarning
+from celery.worker.consumer import Consumer as CeleryConsumer
+from celery.worker.state import maybe_shutdown
+
+from celeriac.jobs import garbage
+
+logger = logging.getLogger(__name__)
+
+
+class Consumer(CeleryConsumer):
+    """Loses its broker quietly, and comes back."""
+
+    def ensure_connected(self, conn: Any) -> Any:  # noqa: ANN401 kombu's
+        """Connect, however long it takes; say once that the broker is away, and that it is back."""
+        if not (
+            self.app.conf.broker_connection_retry_on_startup
+            if self.first_connection_attempt
+            else self.app.conf.broker_connection_retry
+        ):
+            return super().ensure_connected(conn)
+        said: list[str] = []
+
+        def say(error: Exception, interval: float) -> None:
+            text = f"{error}"
+            if text not in said[-1:]:
+                said.append(text)
+                logger.error("the broker %s is away, trying again: %s", conn.as_uri(), text)
+
+        conn = conn.ensure_connection(
+            say, self.app.conf.broker_connection_max_retries, callback=maybe_shutdown
+        )
+        if said:
+            logger.info("the broker is back")
+        self.first_connection_attempt = False
+        self.broker_connection_retry_attempt = 0
+        return conn
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Clean up, without Celery's notice of what another release may do."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CPendingDeprecationWarning)
+            super().on_connection_error_after_connected(exc)
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:  # noqa: ANN401 kombu's
+        """Drop what can't be decoded."""
+        self._drop(message, exc)
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ANN401 kombu's
+        """Drop what is no task."""
+        self._drop(message, TypeError("no task"))
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ANN401 kombu's
+        """Drop a task that is none."""
+        self._drop(message, exc)
+
+    def _drop(self, message: Any, why: Exception) -> None:  # noqa: ANN401 kombu's
+        garbage.drop("queue", (message.headers, message.body), why)
+        consumer: Any = self  # its stubs know no errors
+        message.ack_log_error(logger, consumer.connection_errors)
+
+
+class LedgerConsumer(Consumer):
+    """That of a worker of the ledger."""
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ANN401 kombu's
+        """Drop a doorbell of an unknown kind; no result's row is written for what a sender says."""
+        self._drop(message, LookupError(f"no task of that name: {exc}"))

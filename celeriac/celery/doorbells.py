@@ -1,0 +1,156 @@
+"""Answering a doorbell: what Celery sees of it, and what becomes of a child that can't.
+
+A child whose process is unfit, or that was told to retire, ends after its doorbell; the
+pool starts another in its place. Nothing of that is a task's failure to Celery.
+"""
+
+import logging
+import os
+from collections import Counter
+from typing import Any, NoReturn
+from uuid import UUID, uuid4
+
+from billiard import current_process
+from celery.exceptions import Ignore, Retry, WorkerShutdown
+from celery.worker.request import Request
+from celery.worker.state import task_ready
+
+from celeriac.celery import messages
+from celeriac.celery.worker import doorbell_desk
+from celeriac.jobs import counted, garbage, nudge
+from celeriac.jobs.errors import JobFailed
+from celeriac.jobs.naming import named
+from celeriac.jobs.running import execute
+from celeriac.jobs.running.execute import Unfit
+from celeriac.jobs.running.perform import Run
+from celeriac.jobs.running.setbacks import one_line
+from celeriac.jobs.states import State, Verb
+
+logger = logging.getLogger(__name__)
+
+#: More ids than any dispatcher puts into one doorbell.
+MOST_IDS = 1_000
+
+
+class Retired(SystemExit):
+    """This child ends after its doorbell: a result like any other, to the pool."""
+
+
+class Doorbell(Request):
+    """A doorbell as the worker's parent sees it."""
+
+    def __init__(self, message: Any, **options: Any) -> None:  # noqa: ANN401 kombu's, Celery's
+        headers = options.pop("headers", None) or message.headers
+        if headers.get(messages.HEADER) != messages.DOORBELL:
+            headers = messages.untimed(headers)
+        super().__init__(message, headers=headers, **options)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set it, but for the limits: the watch ends what runs too long, the broker has no say."""
+        if name != "time_limits":
+            super().__setattr__(name, value)
+
+    def on_failure(
+        self,
+        exc_info: Any,  # noqa: ANN401 billiard's ExceptionInfo
+        send_failed_event: bool = True,
+        return_ok: bool = False,
+    ) -> None:
+        """Note that the doorbell is done with, though its child ended itself."""
+        error = exc_info.exception
+        if isinstance(getattr(error, "exc", error), Retired):
+            task_ready(self)
+            self.acknowledge()
+            return
+        super().on_failure(exc_info, send_failed_event, return_ok)
+
+
+def answer(ids: Any) -> str | None:  # noqa: ANN401 whatever the broker brought
+    """Answer a doorbell; return what became of it where not all of it simply succeeded.
+
+    For a single id Celery's state mirrors the outcome. Where nothing was run Celery is told
+    to ignore the message: it did not succeed in anything.
+    """
+    jobs = _read(ids)
+    runs = _run(jobs)
+    if not any(run.settled and not run.settled.refused for run in runs):
+        _say_nothing_came_of_it(jobs, runs)
+    if len(jobs) == 1:
+        _mirror(runs[0])
+    return _summary(runs)
+
+
+def answer_nobody() -> None:
+    """Answer a canary: a claim that takes nothing shows that this process can."""
+    _run([uuid4()])
+
+
+def _run(jobs: list[UUID]) -> list[Run]:
+    try:
+        here = doorbell_desk()
+    except Exception as error:  # without its slot nobody would know what ran here
+        logger.exception("this process has no slot, and hands back %s", named(jobs))
+        nudge.returned(ids=jobs)
+        _retire(f"it has no slot: {one_line(error)}")
+    try:
+        runs = execute.answer(jobs, desk=here)
+    except Unfit as error:
+        _retire(str(error))
+    except Exception:
+        logger.exception("the doorbell of %s was not answered", named(jobs))
+        raise Ignore from None
+    counted.answered("worker")
+    if here.retiring:
+        _retire(here.retiring)
+    return runs
+
+
+def _read(ids: Any) -> list[UUID]:  # noqa: ANN401 whatever the broker brought
+    try:
+        jobs = [UUID(job_id) for job_id in ids]
+        if not 0 < len(jobs) <= MOST_IDS:
+            raise ValueError(f"{len(jobs)} ids")
+    except (TypeError, ValueError, AttributeError) as error:
+        garbage.drop("queue", ids, error)
+        raise Ignore from None
+    return jobs
+
+
+def _retire(reason: str) -> NoReturn:
+    logger.error("process %d ends and is replaced: %s", os.getpid(), reason)
+    if current_process().name == "MainProcess":
+        raise WorkerShutdown(1)  # a solo worker: whoever started it starts it again
+    raise Retired(0)
+
+
+def _say_nothing_came_of_it(jobs: list[UUID], runs: list[Run]) -> NoReturn:
+    if runs:
+        logger.warning(
+            "the claim of %s was lost: what it would have written was refused", named(jobs)
+        )
+    else:
+        logger.info(
+            "nothing was claimed of %s: another was faster, or it may not start now", named(jobs)
+        )
+    raise Ignore
+
+
+def _summary(runs: list[Run]) -> str | None:
+    for run in runs:
+        if run.settled is None or run.settled.state is not State.SUCCEEDED:
+            break
+    else:
+        return None  # almost always, so it must cost next to nothing
+    states = Counter(run.settled.state for run in runs if run.settled)
+    return ", ".join(f"{count} {state or 'refused'}" for state, count in states.items())
+
+
+def _mirror(run: Run) -> None:
+    outcome, settled = run.outcome, run.settled
+    if outcome is None or settled is None or outcome.verb is Verb.COMPLETE:
+        return
+    if settled.state is State.DEAD:
+        raise JobFailed(f"{run.kind.name} {run.job.id}: {outcome.error_class}: {outcome.message}")
+    if outcome.verb is Verb.RETRY and settled.state is State.QUEUED:
+        raise Retry(f"{outcome.error_class}: {outcome.message}")
+    raise Ignore

@@ -1,0 +1,25 @@
+"""Kinds that apps declare without Celery's help, Django tasks first of all, as Celery tasks."""
+
+from typing import Any
+
+from celery import Celery, signals
+
+from celeriac.celery.base import JobTask, doorbell
+from celeriac.jobs import registry
+
+
+def install(app: Celery) -> None:
+    """Let workers of `app` answer doorbells of every declared kind."""
+
+    @signals.worker_init.connect(weak=False)
+    def make_tasks(sender: Any, **_: object) -> None:  # noqa: ANN401 a WorkController
+        if getattr(sender, "app", None) is app:
+            complete(app)
+
+
+def complete(app: Celery) -> None:
+    """Make a Celery task for each kind that has none yet."""
+    for kind in registry.kinds():
+        for name in (kind.name, *kind.aliases):
+            if name not in app.tasks:
+                app.task(name=name, base=JobTask, bind=True, kind=kind, lazy=False)(doorbell)

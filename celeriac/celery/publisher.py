@@ -1,0 +1,131 @@
+"""Doorbells as Celery messages, all of a round in one pipeline.
+
+The app is the one that is current once the settings' package is loaded: config
+imports tasks, so tasks can't import config.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+from celery import Celery
+from celery.app import app_or_default
+from celery.utils import uuid
+from celery.utils.nodenames import anon_nodename
+
+from celeriac.celery.messages import DOORBELL, HEADER
+from celeriac.jobs.dispatching.bells import Bell, RingFailed
+
+#: Messages in one write to the broker.
+PIPELINE = 500
+#: Seconds for which a canary is kept that its worker does not take.
+CANARY_LIVES = 30
+#: Seconds. A dispatcher has better things to do than to wait for a broker: it tries again itself.
+IMPATIENT = {
+    "socket_timeout": 2.0,
+    "socket_connect_timeout": 1.0,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
+_HEADERS = {HEADER: DOORBELL}
+
+
+class BatchUnsupported(RingFailed):
+    """The broker's transport would send the doorbells one by one."""
+
+
+class CeleryPublisher:
+    """Rings through Celery's broker, on a connection of its own."""
+
+    def __init__(self, app: Celery | None = None) -> None:
+        self.app: Celery = app_or_default(app)
+        self._connection: Any = None  # the types of kombu know neither batches nor channels
+        self._producer: Any = None
+        self._origin = anon_nodename()
+        self._sends_events = bool(self.app.conf.task_send_sent_event)
+
+    def ring(self, bells: Sequence[Bell]) -> None:
+        """Send `bells`; RingFailed says whether some may have arrived."""
+        try:
+            producer = self._connected()
+        except Exception as error:
+            self.close()
+            if isinstance(error, RingFailed):
+                raise
+            raise RingFailed(str(error), uncertain=False) from error
+        try:
+            with producer.batch(max_size=PIPELINE):
+                for bell in bells:
+                    self._send(bell, producer)
+        except Exception as error:
+            self.close()
+            raise RingFailed(str(error.__cause__ or error), uncertain=True) from error
+
+    def ask(self, canaries: Sequence[str]) -> None:
+        """Send canaries: queues of one worker each, which vanish when it takes nothing."""
+        self.ring([Bell("celeriac.canary", queue, (uuid4(),)) for queue in canaries])
+        for queue in canaries:
+            self._connection.default_channel.client.expire(queue, CANARY_LIVES)
+
+    def check(self) -> None:
+        """Raise BatchUnsupported where the transport would send doorbells one by one."""
+        try:
+            self._open()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Drop the connection; the next ring makes another."""
+        connection, self._connection, self._producer = self._connection, None, None
+        if connection is not None:
+            with contextlib.suppress(Exception):  # it is broken, or going away anyway
+                connection.release()
+
+    def _connected(self) -> Any:  # noqa: ANN401 see __init__
+        if self._producer is None:
+            self._open()
+        # A broker that is away is noticed before anything is sent.
+        self._connection.default_channel.client.ping()
+        return self._producer
+
+    def _open(self) -> None:
+        options = {**self.app.conf.broker_transport_options, **IMPATIENT}
+        self._connection = self.app.connection_for_write(transport_options=options)
+        self._producer = self.app.amqp.Producer(self._connection, auto_declare=False)
+        if not self._producer.supports_batch_publish:
+            raise BatchUnsupported(
+                "The broker's transport can't pipeline doorbells: use Redis or Valkey, and take "
+                "retry, retry_on_timeout and retry_on_error out of the transport options.",
+                uncertain=False,
+            )
+
+    def _send(self, bell: Bell, producer: Any) -> None:  # noqa: ANN401 see __init__
+        """One message; a doorbell of one id bears the job's id.
+
+        This is `send_task` without its look-ups, which cost more than the message.
+        """
+        ids = [str(job_id) for job_id in bell.ids]
+        alone = len(ids) == 1
+        task_id = ids[0] if alone else uuid()
+        message = self.app.amqp.create_task_message(
+            task_id,
+            bell.kind,
+            args=(ids,),
+            argsrepr=f"(['{task_id}'],)" if alone else f"([… {len(ids)} ids],)",
+            kwargsrepr="{}",
+            origin=self._origin,
+            ignore_result=True,
+            create_sent_event=self._sends_events,
+        )
+        self.app.amqp.send_task_message(
+            producer,
+            bell.kind,
+            message,
+            queue=bell.queue,
+            headers=_HEADERS,  # create_task_message would drop them
+            declare=(),
+            retry=False,
+        )

@@ -1,0 +1,63 @@
+"""`celery_result=True`: what became of a run, as a row of django-celery-results.
+
+For readers that look there. The ledger is the truth: the row is written after it, by the
+worker, and a failure to write it fails no job.
+"""
+
+import json
+from typing import Any
+
+from celery import current_app, states
+from celery.app.task import Context
+
+from celeriac.jobs import redacting
+from celeriac.jobs.errors import JobCancelled, JobFailed
+from celeriac.jobs.redacting import Veil
+from celeriac.jobs.running.perform import Run
+from celeriac.jobs.states import State
+
+_STATES = {
+    State.QUEUED: states.RETRY,
+    State.SUCCEEDED: states.SUCCESS,
+    State.DEAD: states.FAILURE,
+    State.CANCELLED: states.REVOKED,
+}
+
+
+def write(run: Run) -> None:
+    """Write or overwrite the row of the run's job, as Celery's own result backend does."""
+    settled, outcome = run.settled, run.outcome
+    if settled is None or settled.state is None or outcome is None:
+        return
+    if settled.state is State.QUEUED and not outcome.error_class:
+        return  # snoozed or put back: nothing that Celery has a word for
+    veil = redacting.veil_of(run.kind, run.job.args)
+    current_app.backend.store_result(
+        str(run.job.id),
+        _value(run, settled.state, veil),
+        _STATES[settled.state],
+        traceback=veil.text(outcome.traceback) or None,
+        request=_request(run, veil),
+    )
+
+
+def _value(run: Run, state: State, veil: Veil) -> Any:  # noqa: ANN401 JSON, or an exception
+    outcome = run.outcome
+    if outcome is None or state is State.SUCCEEDED:
+        return veil.result(json.loads(outcome.result)) if outcome and outcome.result else None
+    if state is State.CANCELLED:
+        return JobCancelled(veil.text(outcome.message))
+    if isinstance(run.error, Exception) and veil is redacting.OPEN:
+        return getattr(run.error, "cause", None) or run.error
+    return JobFailed(veil.text(outcome.message))
+
+
+def _request(run: Run, veil: Veil) -> Context:
+    return Context(
+        id=str(run.job.id),
+        task=run.kind.name,
+        argsrepr="()",
+        kwargsrepr=repr(veil.args(json.loads(run.job.args))),
+        retries=run.job.failures,
+        children=[],
+    )

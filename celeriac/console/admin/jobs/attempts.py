@@ -1,0 +1,77 @@
+"""Attempts: what went wrong, and where."""
+
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from celeriac.console.admin.jobs.filters import ByOutcome
+from celeriac.console.growing import newest
+from celeriac.console.readonly import LINK, ReadOnlyAdmin, clipped, display
+from celeriac.jobs.models import Attempt
+from celeriac.jobs.redacting import veil
+
+
+@admin.register(Attempt)
+class AttemptAdmin(ReadOnlyAdmin):
+    """Runs that did not simply succeed at the first go."""
+
+    list_display = (
+        *("id", "shown_job", "number", "outcome", "finished_at", "error_class", "short_message"),
+    )
+    list_filter = (ByOutcome,)
+    looks_at_newest = False  # its filter does
+    search_fields = ("job_id",)
+    search_help_text = "A job's id, or an error's class as it is written"
+    hidden_columns = ("message", "traceback")
+    ordering = ("-id",)
+    sortable_by = ("id",)  # anything else would sort all of history
+    list_select_related = ("job",)
+    fields = (
+        *("job", "number", "outcome", "worker", "started_at", "finished_at"),
+        *("error_class", "shown_message", "shown_traceback"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        """Read of each job what says which of its words are secret, and no more."""
+        found: QuerySet[Attempt] = super().get_queryset(request)
+        return found.select_related("job").only(
+            *(field.name for field in Attempt._meta.concrete_fields), "job__kind", "job__args"
+        )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Attempt], search_term: str
+    ) -> tuple[QuerySet[Attempt], bool]:
+        """Find by the job's id, or the newest by the error's class."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            return queryset.filter(job_id=UUID(term)), False
+        except ValueError:
+            return newest(queryset.filter(error_class=term)), False
+
+    @display(description="job")
+    def shown_job(self, attempt: Attempt) -> str:
+        """Its job, linked."""
+        url = reverse("admin:celeriac_jobs_job_change", args=[attempt.job_id])
+        return format_html('<a class="{}" href="{}">{}</a>', LINK, url, attempt.job_id)
+
+    @display(description="message")
+    def short_message(self, attempt: Attempt) -> str:
+        """The beginning of the message, secrets masked."""
+        return clipped(veil(attempt.job.kind, attempt.job.args).text(attempt.message))
+
+    @display(description="message")
+    def shown_message(self, attempt: Attempt) -> str:
+        """The message, secrets masked."""
+        return veil(attempt.job.kind, attempt.job.args).text(attempt.message) or "-"
+
+    @display(description="traceback")
+    def shown_traceback(self, attempt: Attempt) -> str:
+        """The traceback, secrets masked."""
+        text = veil(attempt.job.kind, attempt.job.args).text(attempt.traceback)
+        return format_html("<pre>{}</pre>", text) if text else "-"

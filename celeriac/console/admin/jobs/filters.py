@@ -1,0 +1,89 @@
+"""Filters whose choices come from declarations: asking the table would read all of it.
+
+No index knows every column of every job, since each would be paid for by each job. So
+those filters that no index serves look at the newest jobs only.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest
+
+from celeriac.console.growing import newest
+from celeriac.jobs import registry
+from celeriac.jobs.states import State
+
+#: What became of a run that is remembered.
+OUTCOMES = ("failed", "dead", "lost", "cancelled", "stopped", "superseded", "succeeded")
+#: States with an index of their own.
+_INDEXED = (State.QUEUED, State.RUNNING, State.DEAD)
+
+
+class Declared(admin.SimpleListFilter):
+    """A filter on one column, by what is declared."""
+
+    column = ""
+
+    def names(self) -> list[str]:
+        """Return the choices."""
+        raise NotImplementedError
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ANN401 admin's
+        """Return the choices as the admin wants them."""
+        return [(name, name) for name in self.names()]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401 admin's
+        """Return the rows of the choice, or all."""
+        if not self.value():
+            return queryset
+        chosen = queryset.filter(**{self.column: self.value()})
+        return chosen if self.is_indexed(request) else newest(chosen)
+
+    def is_indexed(self, request: HttpRequest) -> bool:
+        """Whether an index finds the rows of the choice."""
+        return request.GET.get("state") in _INDEXED
+
+
+class ByState(Declared):
+    """By state."""
+
+    title = parameter_name = column = "state"
+
+    def names(self) -> list[str]:
+        """Return the five states."""
+        return [state.value for state in State]
+
+
+class ByKind(Declared):
+    """By kind."""
+
+    title = parameter_name = column = "kind"
+
+    def names(self) -> list[str]:
+        """Return the declared kinds."""
+        return [kind.name for kind in registry.kinds()]
+
+
+class ByQueue(Declared):
+    """By queue."""
+
+    title = parameter_name = column = "queue"
+
+    def names(self) -> list[str]:
+        """Return the declared queues."""
+        return sorted(settings.JOBS_QUEUES)
+
+
+class ByOutcome(Declared):
+    """By what became of the run."""
+
+    title = parameter_name = column = "outcome"
+
+    def names(self) -> list[str]:
+        """Return the outcomes."""
+        return list(OUTCOMES)
+
+    def is_indexed(self, request: HttpRequest) -> bool:
+        """Nothing finds attempts by outcome."""
+        return False

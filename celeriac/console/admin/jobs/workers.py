@@ -1,0 +1,58 @@
+"""Workers: who lives, and what they hold."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from celeriac.console.readonly import ReadOnlyAdmin
+from celeriac.core.clock import Now
+from celeriac.jobs.models import Job, Worker
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnlyAdmin):
+    """One row for each boot of a worker."""
+
+    list_display = ("name", "standing", "beat_at", "queues", "slots", "holds", "started_at", "pid")
+    search_fields = ("name", "host")
+    ordering = ("-beat_at",)
+    fields = (
+        *("id", "name", "standing", "host", "pid", "queues", "slots", "kinds", "run_times"),
+        *("holds", "started_at", "beat_at", "stopped_at"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Worker]:
+        """Return the workers, each with the time by which its heartbeat is judged."""
+        found: QuerySet[Worker] = super().get_queryset(request)
+        running = Job.objects.running().filter(worker=OuterRef("pk"))
+        return found.annotate(now=Now(), holds_jobs=Exists(running))
+
+    @display(
+        description="state",
+        label={"alive": "success", "silent": "danger", "gone": "info", "stopped": "info"},
+    )
+    def standing(self, worker: Worker) -> str:
+        """Whether its heartbeat is fresh; `gone` is one that died, whose jobs were taken back."""
+        if worker.stopped_at is not None:
+            return "stopped"
+        lease = timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
+        now: datetime = worker.now  # type: ignore[attr-defined]  # see get_queryset
+        if worker.beat_at > now - lease:
+            return "alive"
+        return "silent" if worker.holds_jobs else "gone"  # type: ignore[attr-defined]  # likewise
+
+    @display(description="claims held")
+    def holds(self, worker: Worker) -> int:
+        """How many doorbells its children work on; of one that died: none, once they are back."""
+        over = self.standing(worker) in ("gone", "stopped")
+        return 0 if over else len(worker.claims)
+
+
+def living(now: datetime) -> QuerySet[Worker]:
+    """Return the workers whose heartbeat is fresh."""
+    lease = timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
+    return Worker.objects.filter(stopped_at=None, beat_at__gt=now - lease).only("queues")

@@ -1,0 +1,6 @@
+"""Schedules in the control room."""
+
+from celeriac.console.admin.schedules.task import PeriodicTaskAdmin
+from celeriac.console.admin.schedules.times import BeatAdmin, TickAdmin, TimesAdmin
+
+__all__ = ["BeatAdmin", "PeriodicTaskAdmin", "TickAdmin", "TimesAdmin"]

@@ -1,0 +1,62 @@
+"""The rows around a periodic task: crontabs and their like, ticks, beats."""
+
+from typing import Any
+
+from django.contrib import admin
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
+from unfold.admin import ModelAdmin
+
+from celeriac.console.admin.schedules.ticks import TickColumns
+from celeriac.console.audited import Audited
+from celeriac.console.readonly import ReadOnlyAdmin, display
+from celeriac.schedules.models import Beat, Tick
+from celeriac.schedules.receivers import COLUMNS
+
+for model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule):
+    if admin.site.is_registered(model):  # by django-celery-beat, in the look of plain Django
+        admin.site.unregister(model)
+
+
+@admin.register(ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule)
+class TimesAdmin(Audited, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+    """When a schedule fires; several periodic tasks may share one."""
+
+    list_per_page = 100
+
+    def audited_besides(self, obj: Any) -> dict[str, Any]:  # noqa: ANN401 any of the four
+        """Write down whose times they are: these schedules change, or go, with the row."""
+        users = PeriodicTask.objects.filter(**{COLUMNS[type(obj)]: obj.pk})
+        return {"schedules": list(users.order_by("name").values_list("name", flat=True)[:100])}
+
+
+@admin.register(Tick)
+class TickAdmin(TickColumns, ReadOnlyAdmin):
+    """Every tick of every schedule, and what became of it."""
+
+    list_display = ("shown_time", "shown_schedule", "shown_status", "shown_reason", "shown_job",
+                    "source", "decided_at")  # fmt: skip
+    list_filter = ("status", "scheduled_for")
+    list_select_related = ("periodic_task__crontab",)
+    finds = ("pk",)
+    parent = ("periodic_task", "name")
+    age = "scheduled_for"
+    search_help_text = "A schedule's name"
+    ordering = ("-scheduled_for",)
+
+    @display(description="schedule", ordering="periodic_task__name")
+    def shown_schedule(self, tick: Tick) -> str:
+        """The schedule's name, without reading when it fires."""
+        return str(tick.periodic_task.name)
+
+
+@admin.register(Beat)
+class BeatAdmin(ReadOnlyAdmin):
+    """Every boot of a beat, and when it was last heard of."""
+
+    list_display = ("host", "pid", "started_at", "beat_at", "stopped_at", "fired")

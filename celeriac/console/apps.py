@@ -1,0 +1,27 @@
+"""Django's registration of the app."""
+
+from django.apps import AppConfig, apps
+from django.contrib import admin
+from django.db.models.signals import post_migrate
+
+from celeriac.console.paginating import InfinitePaginator
+
+
+class ConsoleConfig(AppConfig):
+    """What Django calls it; makes the dashboard the admin's landing page."""
+
+    name = "celeriac.console"
+    label = "celeriac_console"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Dress the admin, and see to the groups."""
+        from celeriac.console.verbs import roles  # apps are loaded by now, not before
+
+        *_, last = apps.get_app_configs()  # when its permissions stand, all do
+        post_migrate.connect(roles.after_migrate, sender=last, dispatch_uid="celeriac.roles")
+        admin.site.index_template = "celeriac/dashboard.html"
+        admin.site.index_title = "Control room"
+        # Defaults, so that also the lists of other people's apps count nothing.
+        admin.ModelAdmin.paginator = InfinitePaginator
+        admin.ModelAdmin.show_full_result_count = False

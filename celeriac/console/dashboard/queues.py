@@ -1,0 +1,105 @@
+"""Queues: what they hold, what holds them, who serves them."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+
+from celeriac.console.dashboard import links
+from celeriac.jobs.models import Queue, Worker
+from celeriac.monitoring.models import Sample
+from celeriac.monitoring.rollups import backlog
+from celeriac.monitoring.rollups.backlog import Backlog
+
+#: How far into each queue a refresh looks; the minute's sample knows the rest.
+MOST = 5_000
+#: A sample is too old to say how much a queue holds after so long.
+STALE = timedelta(minutes=3)
+_REASONS = {
+    backlog.PAUSED: "the queue {by} is paused",
+    backlog.CIRCUIT: "the circuit {by} is open",
+    backlog.LOCK: "another job holds their lock",
+    backlog.UNKNOWN: "nobody declares their kind",
+}
+
+
+def read(now: datetime, workers: list[Worker]) -> list[dict[str, Any]]:
+    """Return every queue with its backlog; `workers` are those that live."""
+    rows = {row.name: row for row in Queue.objects.all()}
+    found = backlog.read(most=MOST)
+    samples = _samples(now) if any(each.at_least for each in found) else {}
+    served = {queue for worker in workers for queue in worker.queues}
+    return [
+        _queue(each, rows.get(each.queue), samples.get(each.queue), now)
+        | {"worked": each.queue in served}
+        for each in found
+    ]
+
+
+def parked(queues: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what holds jobs back, most jobs first."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for queue in queues:
+        for reason, by, count in queue["parked"]:
+            why = _REASONS[reason].format(by=by)
+            row = {"why": why, "reason": reason, "by": by, "count": 0, "at_least": False}
+            mine = found.setdefault((reason, by), row)
+            mine["count"] += count
+            mine["at_least"] |= queue["more"] != ""
+    return sorted(found.values(), key=lambda row: -row["count"])
+
+
+def dispatchers(now: datetime) -> list[dict[str, Any]]:
+    """Return who holds the queues' leases, and how long ago each said so."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in Queue.objects.exclude(lease_until=None).exclude(holder=None):
+        if row.lease_until is None:
+            continue
+        left = (row.lease_until - now).total_seconds()
+        age = max(0.0, settings.JOBS_QUEUE_LEASE_SECONDS - left)
+        mine = found.setdefault(
+            str(row.holder), {"name": row.holder_name, "queues": [], "age": age, "alive": False}
+        )
+        mine["queues"].append(row.name)
+        mine["age"] = min(mine["age"], age)
+        mine["alive"] |= left > 0
+    return sorted(found.values(), key=lambda each: each["name"])
+
+
+def _queue(each: Backlog, row: Queue | None, sampled: int | None, now: datetime) -> dict[str, Any]:
+    paused = row is not None and row.paused_at is not None
+    if row is not None and row.paused_until is not None and row.paused_until <= now:
+        paused = False
+    waiting, more = each.waiting, "at least" if each.at_least else ""
+    if each.at_least and sampled is not None and sampled > waiting:
+        waiting, more = sampled, "about"
+    return {
+        "name": each.queue,
+        "url": links.page("celeriac_jobs_queue", each.queue)
+        if row
+        else links.jobs(queue=each.queue),
+        "waiting": waiting,
+        "more": more,
+        "views": {
+            "queued": each.queued,
+            "scheduled": each.scheduled,
+            "retrying": each.retrying,
+            "parked": each.held,
+        },
+        "running": each.running,
+        "oldest": round(each.oldest, 1),
+        "oldest_free": round(each.oldest_free, 1),
+        "parked": [[one.reason, one.by, one.count] for one in each.parked],
+        "pause": _pause(row) if paused and row else None,
+        "dispatched": bool(row and row.lease_until and row.lease_until > now),
+    }
+
+
+def _pause(row: Queue) -> dict[str, Any]:
+    return {"by": row.paused_by, "reason": row.pause_reason, "until": row.paused_until}
+
+
+def _samples(now: datetime) -> Mapping[str, int]:
+    rows = Sample.objects.filter(span=60, at__gt=now - STALE).order_by("at")
+    return dict(rows.values_list("queue", "waiting"))

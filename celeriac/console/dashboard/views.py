@@ -1,0 +1,38 @@
+"""The dashboard's page and its data."""
+
+from typing import Any
+
+from django.http import HttpRequest, JsonResponse
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from celeriac.console.dashboard import charts, payload
+from celeriac.monitoring.rollups import read
+
+
+@require_GET
+@never_cache
+def data(request: HttpRequest) -> JsonResponse:
+    """Return what one refresh shows; 403 for whoever may see none of it."""
+    if not payload.may_see(request.user):
+        return JsonResponse({"detail": "Sign in as staff with a permission to view."}, status=403)
+    found = payload.build(request.user, window=_window(request), seen=request.GET.get("seen", ""))
+    return JsonResponse(found)
+
+
+def context(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
+    """Add to the landing page's context what the dashboard starts with."""
+    if payload.may_see(request.user):
+        given["dashboard"] = {
+            "url": reverse("dashboard-data"),
+            "first": payload.build(request.user, window=charts.DEFAULT),
+        }
+        given["windows"] = payload.windows()
+        given["chosen"] = charts.DEFAULT
+    return given
+
+
+def _window(request: HttpRequest) -> str:
+    asked = request.GET.get("window", "")
+    return asked if asked in read.WINDOWS else charts.DEFAULT

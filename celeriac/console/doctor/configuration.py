@@ -1,0 +1,58 @@
+"""The settings: system checks, and times that must fit each other."""
+
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.core.checks import ERROR, run_checks
+from django.utils.module_loading import import_string
+
+from celeriac.breakers import options
+from celeriac.console.doctor.finding import Finding, error, ok, warning
+
+#: Seconds between two beats of a beat.
+_BEAT = 5.0
+
+
+def checks() -> Iterator[Finding]:
+    """Run Django's system checks, those for production too where this is none of a laptop's."""
+    found = run_checks(include_deployment_checks=not settings.DEBUG)
+    for message in found:
+        text = str(message.msg).splitlines()[0]
+        make = error if message.level >= ERROR else warning
+        yield make("settings", f"{message.id}: {text}", message.hint or "See Django's manual.")
+    if not found:
+        yield ok("settings", "the system checks find nothing")
+
+
+def engine() -> Iterator[Finding]:
+    """Look at Celery's side of the wiring."""
+    transport = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    if transport.get("ack_emulation", True):
+        todo = 'Set "ack_emulation": False: the ledger rings again by itself.'
+        yield warning("settings", "Celery acknowledges doorbells, which costs half of them", todo)
+    if not settings.CELERY_BEAT_SCHEDULER.startswith("celeriac.celery.beat:"):
+        todo = 'Set CELERY_BEAT_SCHEDULER = "celeriac.celery.beat:DatabaseScheduler".'
+        yield error("settings", "beat runs another scheduler: ticks may be lost or doubled", todo)
+
+
+def plain_limits() -> Iterator[Finding]:
+    """Look at the limits of this platform's plain tasks; a host's are the host's."""
+    path = getattr(settings, "PLAIN_TASK_LIMITS", "")
+    for says in import_string(path)() if path else ():
+        todo = "Set time_limit below the visibility timeout and soft_time_limit below time_limit"
+        yield warning("plain tasks", says, f"{todo}: in @shared_task, or in config/plain.py.")
+
+
+def times() -> Iterator[Finding]:
+    """Look at times of which one must outlast the other."""
+    if settings.SCHEDULES_BEAT_LEASE_SECONDS < 2 * _BEAT:
+        says = f"SCHEDULES_BEAT_LEASE_SECONDS is under twice the {_BEAT:g} s between beats"
+        yield error("settings", says, "Raise it: living beats are taken for dead.")
+    permit = options.of("payments").permit if "payments" in settings.BREAKERS else None
+    if permit is not None and permit <= settings.PAYMENTS_TIMEOUT:
+        says = f"a probe's permit ({permit:g} s) ends before a payment's call may"
+        todo = "Raise BREAKERS['payments']['permit'], or lower PAYMENTS_TIMEOUT."
+        yield error("settings", says, todo)
+    if settings.PAYMENTS_KEY_HOURS >= 24:
+        says = f"a key is used for {settings.PAYMENTS_KEY_HOURS:g} h, and forgotten there at 24"
+        yield error("settings", says, "Lower PAYMENTS_KEY_HOURS: a later call would charge again.")

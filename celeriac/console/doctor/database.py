@@ -1,0 +1,147 @@
+"""The database: reached, migrated, on time, with room, and not held up."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+
+from celeriac.console.doctor.finding import Finding, error, ok, warning
+from celeriac.core.clock import NOW
+from celeriac.monitoring.health import unapplied
+
+#: Seconds that clocks may be apart, and what is too much.
+SKEW, MUCH_SKEW = 1.0, 5.0
+#: Shares of a disk that should be free, and that must be.
+ROOM, LITTLE_ROOM = 0.15, 0.05
+#: Seconds after which an open transaction keeps dead rows from being removed.
+LONG = 600.0
+#: A share of the server's connections.
+CROWDED = 0.85
+
+_OLDEST = """
+SELECT pid, application_name, state, extract(epoch FROM clock_timestamp() - xact_start)::float8
+FROM pg_stat_activity
+WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() AND datname = current_database()
+ORDER BY xact_start LIMIT 1
+"""
+_CLOCKS = f"""
+SELECT extract(epoch FROM clock_timestamp())::float8,
+       extract(epoch FROM {NOW} - statement_timestamp())::float8
+"""  # noqa: S608 a constant
+_CONNECTIONS = """
+SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
+       current_setting('max_connections')::int
+"""
+
+
+def reached() -> Iterator[Finding]:
+    """Connect and ask for the version."""
+    started = time.perf_counter()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('server_version'), pg_is_in_recovery()")
+        version, standby = cursor.fetchone()
+        cursor.execute("SELECT set_config('statement_timeout', '10000', false)")
+    took = (time.perf_counter() - started) * 1000
+    yield ok("database", f"PostgreSQL {version} answers in {took:.0f} ms")
+    if standby:
+        yield error("database", "it is a read-only standby", "Point DATABASE_URL to the primary.")
+
+
+def migrated() -> Iterator[Finding]:
+    """Compare the migrations on disk with those applied."""
+    missing = unapplied()
+    if missing:
+        shown = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
+        yield error("migrations", f"{len(missing)} to apply: {shown}", "Run manage.py migrate.")
+    else:
+        yield ok("migrations", "all applied")
+
+
+def on_time() -> Iterator[Finding]:
+    """Compare this host's clock with the database's; the trip there and back blurs it."""
+    with connection.cursor() as cursor:
+        before = time.time()
+        cursor.execute(_CLOCKS)
+        after = time.time()
+        theirs, offset = cursor.fetchone()
+    yield judge_clock("the database", theirs - (before + after) / 2, (after - before) / 2)
+    if offset:
+        todo = "Reset celeriac.clock_offset, in the database's settings or in PGOPTIONS."
+        yield error("clock", f"the ledger's clock is set off by {offset:g} s, as tests do", todo)
+
+
+def judge_clock(whose: str, skew: float, blur: float) -> Finding:
+    """Return what a skew in seconds, known within `blur`, amounts to."""
+    says = f"{whose} is {abs(skew):.3f} s {'ahead of' if skew > 0 else 'behind'} this host"
+    todo = "Let every host keep time by NTP (chronyc tracking, timedatectl)."
+    if abs(skew) - blur > MUCH_SKEW:
+        return error("clock", says, todo)
+    if abs(skew) - blur > SKEW:
+        return warning("clock", says, todo)
+    return ok("clock", says)
+
+
+def not_held_up() -> Iterator[Finding]:
+    """Look for old transactions and a crowd of connections."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OLDEST)
+        row = cursor.fetchone()
+        cursor.execute(_CONNECTIONS)
+        used, most = cursor.fetchone()
+    if row is not None and row[3] > LONG:
+        pid, name, state, seconds = row
+        yield warning(
+            "transactions",
+            f"process {pid} ({name or 'unnamed'}, {state}) has been in one for {seconds:.0f} s",
+            f"Dead rows can't be removed meanwhile: find out what it does, or end it with "
+            f"SELECT pg_terminate_backend({pid}).",
+        )
+    else:
+        yield ok("transactions", "none is old")
+    says = f"{used} of {most} used"
+    if used > most * CROWDED:
+        yield warning("connections", says, "Raise max_connections, or put PgBouncer in front.")
+    else:
+        yield ok("connections", says)
+
+
+def with_room() -> Iterator[Finding]:
+    """Look at the database's disk where it is this host's, and at the slots' disk."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_size_pretty(pg_database_size(current_database()))")
+        (size,) = cursor.fetchone()
+    place = _data_directory()
+    if place is None:
+        yield ok("disk", f"the database takes {size}; its disk can't be seen from here, watch it")
+    else:
+        yield judge_room(f"the database ({size})", place)
+    yield judge_room("the workers' slots", Path(settings.JOBS_SLOT_DIRECTORY))
+
+
+def judge_room(what: str, place: Path) -> Finding:
+    """Return what the free room of a disk amounts to; of a folder yet to be made, its parent's."""
+    there = next(each for each in (place, *place.absolute().parents) if each.exists())
+    usage = shutil.disk_usage(there)
+    share = usage.free / usage.total
+    says = f"{what}: {share:.0%} free ({usage.free / 1e9:.1f} GB)"
+    todo = "Make room: prune sooner (JOBS_RETENTION_DAYS), or grow the disk. See the runbook."
+    if share < LITTLE_ROOM:
+        return error("disk", says, todo)
+    return warning("disk", says, todo) if share < ROOM else ok("disk", says)
+
+
+def _data_directory() -> Path | None:
+    """Return where the server keeps its data, if it says so and the path is this host's."""
+    host = str(connection.settings_dict["HOST"])
+    if host and not host.startswith("/") and host not in ("localhost", "127.0.0.1", "::1"):
+        return None
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SHOW data_directory")
+            place = Path(cursor.fetchone()[0])
+        return place if (place / "base").is_dir() else None
+    except (DatabaseError, OSError):  # not a role that may know, or a folder that we may not see
+        return None

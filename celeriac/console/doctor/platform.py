@@ -1,0 +1,199 @@
+"""The platform's own parts: dispatchers, workers, beats, kinds, queues, circuits, payments."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Exists, OuterRef
+from django_celery_beat.models import PeriodicTask
+
+from apps.payments.selectors import open_differences, review_queue
+from celeriac.breakers import selectors as breakers
+from celeriac.console.dashboard import dead
+from celeriac.console.dashboard.attention import dead_in_words, unseen_in_words
+from celeriac.console.doctor.finding import Finding, error, ok, warning
+from celeriac.core.clock import Now
+from celeriac.jobs import registry
+from celeriac.jobs.models import Job, Queue, Worker
+from celeriac.jobs.operating.silence import silences
+from celeriac.jobs.words import clock_time, count
+from celeriac.schedules.api import faults, lag_seconds, living_beats
+
+#: Seconds that a tick may be late.
+LATE = 60.0
+#: Schedules with a fault that are named.
+MOST_NAMED = 20
+_QUEUED_KINDS = (
+    "SELECT DISTINCT queue, kind FROM celeriac_jobs_job WHERE state = 'queued' ORDER BY 1, 2"
+)
+
+
+def dispatchers() -> Iterator[Finding]:
+    """Look at the queues' leases."""
+    rows = Queue.objects.filter(lease_until__gt=Now())
+    served = dict(rows.values_list("name", "holder_name"))
+    missing = sorted(set(settings.JOBS_QUEUES) - set(served))
+    if missing:
+        says = f"none serves {', '.join(missing)}"
+        yield error("dispatcher", says, "Start one: manage.py dispatcher.")
+    else:
+        names = sorted(set(served.values()))
+        yield ok("dispatcher", f"{len(names)} serve all queues: {', '.join(names)}")
+
+
+def workers() -> Iterator[Finding]:
+    """Look at the workers' heartbeats, and for queues and kinds that nobody serves."""
+    living = _living()
+    for worker in _silent():
+        says = f"{worker.name} on {worker.host} has been silent since {clock_time(worker.beat_at)}"
+        todo = "A dispatcher takes its jobs back; if it was not replaced, start it again."
+        yield warning("workers", says, todo)
+    served = {queue for worker in living for queue in worker.queues}
+    waiting = {queue for queue, _ in _waiting_kinds()}
+    missing = sorted((set(settings.JOBS_QUEUES) | waiting) - served)
+    if missing:
+        named = [f"{queue} (where jobs wait)" if queue in waiting else queue for queue in missing]
+        says = f"none lives that serves {', '.join(named)}"
+        todo = f"Start one: celery -A config worker --queues={','.join(missing)}."
+        yield error("workers", says, todo)
+    else:
+        slots = sum(worker.slots for worker in living)
+        serve = "serves" if len(living) == 1 else "serve"
+        yield ok("workers", f"{len(living)} living with {count(slots, 'slot')} {serve} all queues")
+
+
+def answers() -> Iterator[Finding]:
+    """Name who lives and does nothing, though there was something to do."""
+    found = silences()
+    for each in found:
+        says = f"{each.sentence} since {clock_time(each.since)}"
+        yield error("answers", says, each.todo)
+    if not found:
+        yield ok("answers", "whoever lives answers")
+
+
+def kinds() -> Iterator[Finding]:
+    """Look for jobs that wait for a kind that no living worker of their queue knows.
+
+    Where no worker lives there is nothing to be said of kinds: `workers` says that.
+    """
+    knows: dict[str, set[str]] = {}
+    for worker in _living():
+        for queue in worker.queues:
+            knows.setdefault(queue, set()).update(worker.kinds)
+    waiting = [(queue, kind) for queue, kind in _waiting_kinds() if queue in knows]
+    lost = [(queue, kind) for queue, kind in waiting if not _is_known(kind, knows[queue])]
+    for queue, kind in lost:
+        says = f"jobs of kind {kind} wait in {queue}, and no worker there knows it"
+        todo = "Deploy the code that declares it, name it in aliases=, or cancel them: manage.py "
+        yield warning("kinds", says, f"{todo}jobs cancel --kind {kind} --state queued.")
+    if not lost:
+        yield ok("kinds", f"{sum(1 for _ in registry.kinds())} declared, none unknown to workers")
+
+
+def beats() -> Iterator[Finding]:
+    """Look at the beats' heartbeats, and for ticks that wait for one."""
+    living, needed = living_beats().count(), PeriodicTask.objects.filter(enabled=True).exists()
+    if not living and needed:
+        yield error("beat", "none lives, so nothing is fired", "Start one: celery -A config beat.")
+    else:
+        says = f"{living} living" + (": any number may run, each tick fires once" * (living > 1))
+        yield ok("beat", says if living or needed else "nothing is scheduled")
+    late = lag_seconds()
+    if living and late > LATE:
+        says = f"a tick has been due for {late:.0f} s"
+        yield warning("beat", says, "Read beat's log: one schedule or the database holds it up.")
+
+
+def schedules() -> Iterator[Finding]:
+    """Name the schedules that can't fire, or whose job can't be made."""
+    for task, fault in faults(most=MOST_NAMED):
+        todo = "Change it in the admin, or deploy the code that it needs."
+        why = fault.removeprefix(f"{task.name}: ")
+        yield warning("schedules", f"{task.name} makes no job: {why}", todo)
+
+
+def pauses() -> Iterator[Finding]:
+    """Name the queues that somebody paused."""
+    for row in Queue.objects.paused():
+        until = f" until {clock_time(row.paused_until)}" if row.paused_until else ""
+        why = f": {row.pause_reason}" if row.pause_reason else ""
+        says = f"{row.name} is paused by {row.paused_by or 'somebody'}{until}{why}"
+        yield warning("queues", says, f"When that is over: manage.py queues resume {row.name}.")
+
+
+def circuits() -> Iterator[Finding]:
+    """Name the circuits that do not stand closed, and those that are held."""
+    for each in breakers.status():
+        until = f" until {clock_time(each.until)}" if each.until else ""
+        if each.forced:
+            why = f" by {each.forced_by or 'somebody'}: {each.forced_reason}"
+            todo = f"When that is over: manage.py breakers clear {each.name}."
+            yield warning("circuits", f"{each.name} is {each.state}{until}{why}", todo)
+        elif each.state != "closed":
+            says = f"{each.name} is {each.state}{until}: {each.last_error or 'no error is kept'}"
+            todo = "Its jobs wait and lose nothing; ask the provider's status page."
+            yield warning("circuits", says, todo)
+
+
+def deaths() -> Iterator[Finding]:
+    """Name the dead letters that nobody has dealt with, up to a thousand."""
+    found = dead.read()
+    if found["unseen"] and not found["open"]["count"]:
+        todo = "Of all: manage.py jobs acknowledge --reason …"
+        yield warning("dead letters", unseen_in_words(found), todo)
+    if found["open"]["count"]:
+        todo = "Read why: manage.py jobs list --state dead; then jobs retry, or fix and deploy."
+        handled = "What is to stay dead: manage.py jobs acknowledge --reason …"
+        yield warning("dead letters", dead_in_words(found), f"{todo} {handled}")
+
+
+def payments() -> Iterator[Finding]:
+    """Count what waits for a human."""
+    operations, differences = review_queue().count(), open_differences().count()
+    if operations:
+        says = (
+            f"{count(operations, 'operation')} of unknown outcome {_wait(operations)} for a human"
+        )
+        yield warning("payments", says, "Decide each in the admin: Payments → Operations.")
+    if differences:
+        says = (
+            f"{count(differences, 'difference')} with the provider {_wait(differences)} for a human"
+        )
+        yield warning("payments", says, "Decide each in the admin: Differences.")
+
+
+def _wait(number: int) -> str:
+    return "waits" if number == 1 else "wait"
+
+
+def _living() -> list[Worker]:
+    return list(Worker.objects.filter(stopped_at=None, beat_at__gt=Now() - _lease()))
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
+
+
+def _waiting_kinds() -> list[tuple[str, str]]:
+    """Return the queues and kinds of which jobs wait."""
+    with connection.cursor() as cursor:
+        cursor.execute(_QUEUED_KINDS)
+        found: list[tuple[str, str]] = cursor.fetchall()
+    return found
+
+
+def _silent() -> list[Worker]:
+    """Return the workers that went without a word and still hold jobs; the others are over."""
+    held = Job.objects.running().filter(worker=OuterRef("pk"))
+    silent = Worker.objects.filter(
+        stopped_at=None, beat_at__lte=Now() - _lease(), beat_at__gt=Now() - timedelta(hours=1)
+    )
+    return list(silent.filter(Exists(held)))
+
+
+def _is_known(kind: str, known: set[str]) -> bool:
+    declared = registry.get(kind)
+    names = {kind, declared.name if declared else kind}
+    return not names.isdisjoint(known)

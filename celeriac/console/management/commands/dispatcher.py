@@ -1,0 +1,52 @@
+"""`manage.py dispatcher`: rings for the queues that it holds, until it is stopped."""
+
+import signal
+from argparse import ArgumentParser
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.module_loading import import_string
+
+from celeriac.jobs.dispatching.dispatch import Dispatcher
+from celeriac.jobs.dispatching.listen import Listener
+from celeriac.jobs.dispatching.serve import Server
+from celeriac.jobs.words import count
+
+
+class Command(BaseCommand):
+    """Run the admission control; any number may run, and they share the queues."""
+
+    help = "Rings workers for due jobs, rescues lost ones and expires late ones."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take --queues and --once."""
+        parser.add_argument("--queues", default="", help="only these, separated by commas")
+        parser.add_argument("--once", action="store_true", help="one round, then end")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 as Django has it
+        """Run until SIGTERM or SIGINT."""
+        queues = [name.strip() for name in options["queues"].split(",") if name.strip()]
+        unknown = sorted(set(queues) - set(settings.JOBS_QUEUES))
+        if unknown:
+            raise CommandError(f"JOBS_QUEUES declares no queue named {', '.join(unknown)}.")
+        publisher = import_string(settings.JOBS_PUBLISHER)()
+        publisher.check()
+        server = Server(Dispatcher(publisher=publisher, queues=queues), Listener())
+        if options["once"]:
+            self.stdout.write(f"rang for {count(server.once(), 'job')}")
+            return
+        self._stop_on_signals(server)
+        server.run(ready=self._say_ready)
+
+    def _say_ready(self) -> None:
+        self.stdout.write("dispatcher ready")
+        self.stdout.flush()
+
+    def _stop_on_signals(self, server: Server) -> None:
+        def stop(number: int, frame: FrameType | None) -> None:
+            server.stop()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)

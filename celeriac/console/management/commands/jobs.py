@@ -1,0 +1,170 @@
+"""`manage.py jobs enqueue|list|show|retry|cancel|acknowledge|stats`."""
+
+import json
+from argparse import ArgumentParser
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import QuerySet
+from django.utils.dateparse import parse_datetime
+
+from celeriac.console import show
+from celeriac.console.management.arguments import declare
+from celeriac.console.management.output import as_facts, as_json, as_table
+from celeriac.jobs import registry, words
+from celeriac.jobs.enqueueing import enqueue
+from celeriac.jobs.models import Job
+from celeriac.jobs.operating import dead, operate, operate_many, selectors
+
+_LISTED = ("id", "kind", "queue", "view", "priority", "run_at", "attempt", "failures", "error")
+_DEPTHS = ("queue", "queued", "scheduled", "retrying", "parked", "running", "oldest_seconds")
+#: Told in the sentence already.
+_TOLD = ("explanation", "waiting")
+_RECENT = ("kind", "state", "count", "median_seconds", "p99_seconds")
+
+
+class Command(BaseCommand):
+    """Enqueue, list, show, retry, cancel and count jobs."""
+
+    help = "Enqueue, list, show, retry, cancel and count jobs."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the verbs."""
+        declare(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 Django's
+        """Run the verb."""
+        {
+            "enqueue": self._enqueue,
+            "list": self._list,
+            "show": self._show,
+            "retry": self._retry,
+            "cancel": self._cancel,
+            "acknowledge": self._acknowledge,
+            "stats": self._stats,
+        }[options["verb"]](options)
+
+    def _enqueue(self, options: dict[str, Any]) -> None:
+        names = ("queue", "priority", "delay", "unique_key", "idempotency_key", "lock_key")
+        chosen: Any = {name: options[name] for name in names if options[name] is not None}
+        if options["run_at"]:
+            chosen["run_at"] = _moment(options["run_at"])
+        job = enqueue.enqueue_job(
+            options["kind"],
+            _arguments(options["arguments"]),
+            enqueued_by=options["actor"],
+            **chosen,
+        )
+        self._print(show.facts(job), options, str(job.id))
+
+    def _list(self, options: dict[str, Any]) -> None:
+        rows = [show.summary(job) for job in _chosen(options)[: options["limit"]]]
+        self._print(rows, options, as_table(rows, _LISTED))
+
+    def _show(self, options: dict[str, Any]) -> None:
+        whole = show.story(show.job(options["id"]))
+        tables = ("attempts", "timeline")
+        parts = [
+            show.told_as_text(whole["explanation"]),
+            as_facts({k: v for k, v in whole.items() if k not in (*tables, *_TOLD)}),
+            *(
+                f"{name}\n{as_table(whole[name], list(whole[name][0]))}"
+                for name in tables
+                if whole[name]
+            ),
+        ]
+        self._print(whole, options, "\n\n".join(parts))
+
+    def _retry(self, options: dict[str, Any]) -> None:
+        reason = options["reason"]
+        if options["ids"]:
+            jobs = [
+                operate.retry(job_id, actor=options["actor"], reason=reason)
+                for job_id in options["ids"]
+            ]
+            return self._changed(jobs, options)
+        chosen, said = _filtered(options)
+        count = operate_many.retry_many(chosen, actor=options["actor"], reason=reason, filter=said)
+        return self._print({"retried": count}, options, f"{words.count(count, 'job')} queued again")
+
+    def _cancel(self, options: dict[str, Any]) -> None:
+        reason = options["reason"]
+        if options["ids"]:
+            jobs = [
+                operate.cancel(job_id, actor=options["actor"], reason=reason)
+                for job_id in options["ids"]
+            ]
+            return self._changed(jobs, options)
+        chosen, said = _filtered(options)
+        count = operate_many.cancel_many(chosen, actor=options["actor"], reason=reason, filter=said)
+        return self._print(
+            {"cancelled": count}, options, f"{words.count(count, 'job')} cancelled, or asked to be"
+        )
+
+    def _acknowledge(self, options: dict[str, Any]) -> None:
+        kind = registry.find(options["kind"]).name if options["kind"] else ""
+        count = dead.acknowledge(kind=kind, actor=options["actor"], reason=options["reason"])
+        text = f"{words.count(count, 'dead job')} dealt with"
+        self._print({"acknowledged": count}, options, text)
+
+    def _stats(self, options: dict[str, Any]) -> None:
+        depths = [depth.as_dict() for depth in selectors.queue_depths()]
+        recent = [show.plain(row) for row in selectors.recent(seconds=options["seconds"])]
+        text = (
+            f"{as_table(depths, _DEPTHS)}\n\nended in the last {options['seconds']:g} s\n"
+            f"{as_table(recent, _RECENT)}"
+        )
+        self._print({"queues": depths, "recent": recent}, options, text)
+
+    def _changed(self, jobs: list[Job], options: dict[str, Any]) -> None:
+        rows = [show.summary(job) for job in jobs]
+        self._print(rows, options, as_table(rows, _LISTED))
+
+    def _print(self, value: object, options: dict[str, Any], text: str) -> None:
+        self.stdout.write(as_json(value) if options["json"] else text)
+
+
+def _arguments(pairs: list[str]) -> dict[str, Any]:
+    """Return `name=value` pairs, or one JSON object, as arguments."""
+    if len(pairs) == 1 and pairs[0].lstrip().startswith("{"):
+        try:
+            whole: dict[str, Any] = json.loads(pairs[0])
+        except (ValueError, RecursionError) as error:
+            raise CommandError(f"The arguments are no JSON object: {error}.") from error
+        return whole
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise CommandError(f"{pair!r}: write arguments as name=value, or as one JSON object.")
+        try:
+            found[name] = json.loads(text)
+        except (ValueError, RecursionError):
+            found[name] = text
+    return found
+
+
+def _moment(text: str) -> datetime:
+    moment = parse_datetime(text)
+    if moment is None:
+        raise CommandError(f"{text!r} is no date and time, such as 2030-01-31T09:00:00+00:00.")
+    return moment
+
+
+def _filtered(options: dict[str, Any]) -> tuple[QuerySet[Job], dict[str, Any]]:
+    said = {name: options[name] for name in ("state", "kind", "queue") if options[name]}
+    if not said and not options["all"]:
+        raise CommandError("Name job ids, a filter (--state, --kind, --queue), or --all.")
+    return _chosen(options), said or {"all": True}
+
+
+def _chosen(options: dict[str, Any]) -> QuerySet[Job]:
+    jobs = Job.objects.order_by("-id")
+    if options["state"]:
+        jobs = jobs.filter(state=options["state"])
+    if options["kind"]:
+        jobs = jobs.filter(kind=registry.find(options["kind"]).name)
+    if options["queue"]:
+        jobs = jobs.filter(queue=options["queue"])
+    return jobs

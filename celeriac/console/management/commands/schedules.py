@@ -1,0 +1,140 @@
+"""`manage.py schedules list|next|sync|pause|resume|run|backfill`."""
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.dateparse import parse_date, parse_datetime
+
+from celeriac.console.management.output import as_json, as_table
+from celeriac.core import clock
+from celeriac.core.arguments import add_actor, seconds, whole
+from celeriac.schedules import operate, selectors, sync
+from celeriac.schedules.definition import clock_of
+from celeriac.schedules.models import Tick
+
+_LISTED = ("name", "schedule", "state", "next_fire_at", "last_tick", "last_status",
+           "misfire", "overlap", "fault")  # fmt: skip
+_TICKS = ("scheduled_for", "status", "job", "reason")
+
+
+class Command(BaseCommand):
+    """Show schedules and steer them."""
+
+    help = "List schedules, show what comes, synchronise, pause, resume, run and backfill them."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the verbs."""
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        verbs.add_parser("list", help="every schedule: how it stands")
+        coming = verbs.add_parser("next", help="the next fire times, in the schedule's zone")
+        coming.add_argument("name", nargs="?", default="", help="without: of all schedules")
+        coming.add_argument("--count", type=whole(10_000), default=10)
+        verbs.add_parser("sync", help="bring declared schedules into the database")
+        pause = verbs.add_parser("pause", help="let no tick fire")
+        pause.add_argument("--for", dest="seconds", type=seconds, help="seconds; without: no end")
+        verbs.add_parser("resume", help="let it fire again")
+        verbs.add_parser("run", help="run its job now")
+        filling = verbs.add_parser("backfill", help="run past ticks that did not run")
+        for verb in ("pause", "resume", "run", "backfill"):
+            verbs.choices[verb].add_argument("name")
+            needed = verb == "pause"
+            verbs.choices[verb].add_argument("--reason", default="", required=needed)
+        for verb in ("sync", "pause", "resume", "run", "backfill"):
+            add_actor(verbs.choices[verb])
+        form = "2030-01-31 or 2030-01-31T09:00, in the schedule's zone, or with an offset"
+        filling.add_argument("start", help=form)
+        filling.add_argument("end", help=f"not included; {form}")
+        filling.add_argument("--limit", type=whole(operate.MOST), default=operate.BACKFILL)
+        for each in verbs.choices.values():
+            each.add_argument("--json", action="store_true", help="print JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 Django's
+        """Run the verb."""
+        getattr(self, f"_{options['verb']}")(options)
+
+    def _list(self, options: dict[str, Any]) -> None:
+        rows = [standing.as_dict() for standing in selectors.standings()]
+        self._print(rows, options, _LISTED)
+
+    def _next(self, options: dict[str, Any]) -> None:
+        count = options["count"]
+        if options["name"]:
+            task = selectors.by_name(options["name"])
+            fires = selectors.next_fires(task, count=count)
+            rows = [_coming(task.name, moment) for moment in fires]
+        else:
+            rows = [_coming(name, moment) for moment, name in selectors.upcoming(count=count)]
+        self._print(rows, options, ("fires_at", "utc", "name"))
+
+    def _sync(self, options: dict[str, Any]) -> None:
+        rows = [asdict(change) for change in sync.sync(actor=options["actor"])]
+        for row in rows:
+            row |= {name: ", ".join(row[name]) for name in ("fields", "kept")}
+        self._print(rows, options, ("name", "done", "fields", "kept", "error"))
+        if refused := [row["name"] for row in rows if row["done"] == "refused"]:
+            raise CommandError(f"Refused, and left as they were: {', '.join(refused)}.")
+
+    def _pause(self, options: dict[str, Any]) -> None:
+        span = options["seconds"]
+        until = None if span is None else clock.read() + timedelta(seconds=span)
+        task = selectors.by_name(options["name"])
+        operate.pause(task.pk, reason=options["reason"], actor=options["actor"], until=until)
+        self._one(task.name, options)
+
+    def _resume(self, options: dict[str, Any]) -> None:
+        task = selectors.by_name(options["name"])
+        operate.resume(task.pk, actor=options["actor"], reason=options["reason"])
+        self._one(task.name, options)
+
+    def _run(self, options: dict[str, Any]) -> None:
+        task = selectors.by_name(options["name"])
+        tick = operate.run_now(task.pk, actor=options["actor"], reason=options["reason"])
+        self._print([_tick(tick)], options, _TICKS)
+
+    def _backfill(self, options: dict[str, Any]) -> None:
+        task = selectors.by_name(options["name"])
+        zone = clock_of(task)
+        ticks = operate.backfill(
+            task.pk,
+            start=_moment(options["start"], zone),
+            end=_moment(options["end"], zone),
+            actor=options["actor"],
+            reason=options["reason"],
+            limit=options["limit"],
+        )
+        self._print([_tick(tick) for tick in ticks], options, _TICKS)
+
+    def _one(self, name: str, options: dict[str, Any]) -> None:
+        rows = [one.as_dict() for one in selectors.standings() if one.name == name]
+        self._print(rows, options, _LISTED)
+
+    def _print(
+        self, rows: Sequence[dict[str, Any]], options: dict[str, Any], columns: Sequence[str]
+    ) -> None:
+        self.stdout.write(as_json(rows) if options["json"] else as_table(rows, columns))
+
+
+def _coming(name: str, moment: datetime) -> dict[str, Any]:
+    return {"name": name, "fires_at": moment, "utc": moment.astimezone(UTC)}
+
+
+def _tick(tick: Tick) -> dict[str, Any]:
+    return {name: getattr(tick, name) for name in ("id", *_TICKS)}
+
+
+def _moment(text: str, zone: ZoneInfo) -> datetime:
+    """Return the moment that a person meant; what has no offset is in the schedule's zone."""
+    try:
+        moment = parse_datetime(text)
+        if moment is None and (day := parse_date(text)) is not None:
+            moment = datetime(day.year, day.month, day.day)
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise CommandError(f"{text!r} is no date, such as 2030-01-31, and no 2030-01-31T09:00.")
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)

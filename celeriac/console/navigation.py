@@ -1,0 +1,118 @@
+"""The sidebar: what an operator needs first, each line for those who may see its page."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+
+#: By section: the titles, and the model or the URL behind each.
+SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    (
+        "Jobs",
+        (
+            ("Jobs", "celeriac_jobs.job"),
+            ("Dead letters", "admin:ops_dead_letters"),
+            ("Attempts", "celeriac_jobs.attempt"),
+            ("Queues", "celeriac_jobs.queue"),
+            ("Workers", "celeriac_jobs.worker"),
+            ("Verbs over filters", "celeriac_console.bulkverb"),
+            ("Flower", "flower"),
+        ),
+    ),
+    (
+        "Circuits",
+        (
+            ("Breakers", "celeriac_breakers.breaker"),
+            ("Transitions", "celeriac_breakers.transition"),
+        ),
+    ),
+    (
+        "Schedules",
+        (
+            ("Periodic tasks", "django_celery_beat.periodictask"),
+            ("Ticks", "celeriac_schedules.tick"),
+            ("Beats", "celeriac_schedules.beat"),
+            ("Crontabs", "django_celery_beat.crontabschedule"),
+            ("Intervals", "django_celery_beat.intervalschedule"),
+            ("Clocked", "django_celery_beat.clockedschedule"),
+            ("Solar events", "django_celery_beat.solarschedule"),
+        ),
+    ),
+    (
+        "Payments",
+        (
+            ("Orders", "orders.order"),
+            ("Payments", "payments.payment"),
+            ("Operations", "payments.operation"),
+            ("Differences", "payments.difference"),
+            ("Webhook events", "payments.webhookevent"),
+        ),
+    ),
+    (
+        "Mail",
+        (
+            ("Emails", "notifications.email"),
+            ("Campaigns", "notifications.campaign"),
+            ("Recipients", "notifications.recipient"),
+            ("Suppressions", "notifications.suppression"),
+        ),
+    ),
+    (
+        "Plain Celery",
+        (
+            ("Task results", "django_celery_results.taskresult"),
+            ("Group results", "django_celery_results.groupresult"),
+        ),
+    ),
+    (
+        "Who may what",
+        (
+            ("Audit trail", "celeriac_core.audit"),
+            ("Users", "accounts.user"),
+            ("Failed sign-ins", "accounts.failedsignin"),
+            ("Groups", "auth.group"),
+            ("Service accounts", "celeriac_http.serviceaccount"),
+        ),
+    ),
+)
+#: What a page that is no model's list needs.
+NEEDS = {
+    "admin:ops_dead_letters": "celeriac_jobs.view_job",
+    "flower": "celeriac_monitoring.view_flower",
+}
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the sections for unfold, Flower's line only where there is a Flower."""
+    dashboard = {"title": "Control room", "link": reverse("admin:index")}
+    return [
+        {"items": [dashboard]},
+        *(
+            {"title": title, "items": [_line(*each) for each in lines if _is_there(each[1])]}
+            for title, lines in SECTIONS
+        ),
+    ]
+
+
+def _is_there(place: str) -> bool:
+    return place != "flower" or bool(settings.FLOWER_BASIC_AUTH)
+
+
+def _line(title: str, place: str) -> dict[str, Any]:
+    app, _, model = place.partition(".")
+    link = reverse(f"admin:{app}_{model}_changelist") if model else reverse(place)
+    needed = NEEDS.get(place) or f"{app}.view_{model}"
+    return {"title": title, "link": link, "permission": _permitted(needed)}
+
+
+def _permitted(needed: str) -> Callable[[HttpRequest], bool]:
+    """Return the question whether a user may see a page; who may change may see."""
+    app, _, codename = needed.partition(".")
+    names = {needed, f"{app}.{codename.replace('view_', 'change_', 1)}"}
+
+    def asked(request: HttpRequest) -> bool:
+        return any(request.user.has_perm(name) for name in names)
+
+    return asked

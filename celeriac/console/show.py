@@ -1,0 +1,98 @@
+"""Jobs as plain facts, for commands and whoever prints them. Secrets are masked."""
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from celeriac.console.explaining.explain import explanation, reasons, view
+from celeriac.console.explaining.facts import gather
+from celeriac.console.explaining.timeline import timeline
+from celeriac.jobs import redacting
+from celeriac.jobs.companions import told
+from celeriac.jobs.errors import JobNotFound
+from celeriac.jobs.models import Job
+from celeriac.jobs.words import Event
+
+_SUMMARY = (
+    "id", "kind", "queue", "priority", "args", "state", "run_at", "attempt", "failures",
+    "error",
+)  # fmt: skip
+_ATTEMPT = (
+    "number", "outcome", "worker", "started_at", "finished_at", "error_class", "message",
+)  # fmt: skip
+
+
+def job(job_id: UUID) -> Job:
+    """Return the job; JobNotFound where there is none."""
+    found = Job.objects.filter(pk=job_id).first()
+    if found is None:
+        raise JobNotFound(f"There is no job {job_id}: it was pruned, or never committed.")
+    return found
+
+
+def redacted(job: Job) -> dict[str, Any]:
+    """Return what a job was given, gave back and said, its secrets masked (`redact=`).
+
+    Every door that shows a job takes these from here: `args`, `result`, `progress`,
+    `error`, `wait_reason`.
+    """
+    veil = redacting.veil(job.kind, job.args)
+    return {
+        "args": veil.args(job.args),
+        "result": veil.result(job.result),
+        "progress": veil.result(job.progress),
+        "error": veil.text(job.error),
+        "wait_reason": veil.text(job.wait_reason),
+    }
+
+
+def facts(job: Job) -> dict[str, Any]:
+    """Return every field of the row, by name."""
+    whole = {field.attname: getattr(job, field.attname) for field in Job._meta.concrete_fields}
+    return whole | redacted(job)
+
+
+def summary(job: Job) -> dict[str, Any]:
+    """Return what a list shows of a job, with what people call its state."""
+    whole = facts(job)
+    return {name: whole[name] for name in _SUMMARY} | {"view": view(job)}
+
+
+def story(job: Job) -> dict[str, Any]:
+    """Return everything about a job: its row, why it waits or how it ended, what happened."""
+    known, companions = gather(job), told(job)
+    said = explanation(known, companions)
+    runs = [
+        {name: getattr(attempt, name) for name in _ATTEMPT}
+        | {"message": known.veil.text(attempt.message)}
+        for attempt in known.attempts
+    ]
+    return {
+        "explanation": said.as_dict(),
+        **facts(job),
+        "waiting": [_plain_wait(asdict(wait)) for wait in reasons(known)],
+        "attempts": runs,
+        "timeline": [_plain_event(event) for event in timeline(known, companions)],
+    }
+
+
+def told_as_text(said: dict[str, Any]) -> str:
+    """Return an explanation as text: the sentence, what else holds, what to do."""
+    lines = [said["sentence"], *said["also"]]
+    for step in said["steps"]:
+        how = step["command"] or (f"in the admin: {step['verb']}" if step["verb"] else "")
+        lines.append(f"→ {step['text']}" + (f" [{how}]" if how else ""))
+    return "\n".join(lines)
+
+
+def plain(row: Any) -> dict[str, Any]:  # noqa: ANN401 any dataclass
+    """Return a dataclass as a dictionary."""
+    return asdict(row)
+
+
+def _plain_wait(wait: dict[str, Any]) -> dict[str, Any]:
+    return {name: wait[name] for name in ("code", "sentence", "until", "by")}
+
+
+def _plain_event(event: Event) -> dict[str, Any]:
+    return {"at": event.at, "what": event.title, "text": event.text, "seconds": event.seconds}

@@ -1,0 +1,236 @@
+"""Pages: what a verb would do, and how far one is; dead.py has the dead letters."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from celeriac.console.admin.jobs.verbs import ReasonForm, act
+from celeriac.console.readonly import LINK, ReadOnlyAdmin
+from celeriac.console.verbs import catalogue, choice, dead, selectors, services
+from celeriac.console.verbs.catalogue import BulkAction
+from celeriac.console.verbs.errors import BadFilter
+from celeriac.console.verbs.forms import ConfirmForm
+from celeriac.console.verbs.models import BulkVerb
+from celeriac.console.verbs.permits import may_apply
+from celeriac.core.errors import CeleriacError
+
+#: Rows of a preview.
+FIRST = 10
+STATES = {
+    "waiting": "info",
+    "running": "primary",
+    "finished": "success",
+    "stopped": "warning",
+    "refused": "danger",
+    "failed": "danger",
+}
+
+
+@admin.register(BulkVerb)
+class BulkVerbAdmin(ReadOnlyAdmin):
+    """Every verb over a filter: begun from the list of jobs, watched and stopped here."""
+
+    list_display = ("created_at", "verb", "shown_state", "shown_filter", "total", "changed",
+                    "actor_name", "reason")  # fmt: skip
+    list_filter = ("verb", "state")
+    finds = ("pk",)
+    words = ("actor_name", "reason")
+    ordering = ("-id",)
+    list_select_related = ("actor",)
+    actions_list = ("dead_letters",)
+    actions_detail = ("stop",)
+    change_form_outer_before_template = "admin/celeriac_console/bulkverb/progress.html"
+    fields = (
+        *("verb", "parameters", "shown_filter", "reason", "actor_name", "cutoff"),
+        *("shown_job", "shown_audit", "created_at", "finished_at"),
+    )
+
+    class Media:
+        js = ("celeriac/verbs.js",)
+        css = {"all": ("celeriac/verbs.css",)}
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the preview, the facts for the progress bar, and the dead letters."""
+        view = self.admin_site.admin_view
+        own = [
+            path("apply/<str:verb>/", view(self.apply), name="celeriac_console_bulkverb_apply"),
+            path("<uuid:bulk_id>/facts/", view(self.facts), name="celeriac_console_bulkverb_facts"),
+            path("dead-letters/", view(dead.overview), name="ops_dead_letters"),
+            path("dead-letters/done/", view(dead.done), name="ops_dead_letters_done"),
+        ]
+        return [*own, *super().get_urls()]
+
+    @display(description="state", ordering="state", label=STATES)
+    def shown_state(self, bulk: BulkVerb) -> str:
+        """The state as a label."""
+        return bulk.state
+
+    @display(description="filter")
+    def shown_filter(self, bulk: BulkVerb) -> str:
+        """The filter in words."""
+        return "; ".join(choice.described(bulk.filter))
+
+    @display(description="job")
+    def shown_job(self, bulk: BulkVerb) -> Any:  # noqa: ANN401 safe text
+        """The job that applies it, linked."""
+        if bulk.job is None:
+            return "none: it was done at once"
+        url = reverse("admin:celeriac_jobs_job_change", args=[bulk.job])
+        return format_html('<a class="{}" href="{}">{}</a>', LINK, url, bulk.job)
+
+    @display(description="audit entry")
+    def shown_audit(self, bulk: BulkVerb) -> Any:  # noqa: ANN401 safe text
+        """Its row in the audit trail, linked."""
+        url = reverse("admin:celeriac_core_audit_change", args=[bulk.audit_id])
+        return format_html('<a class="{}" href="{}">{}</a>', LINK, url, bulk.audit_id)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the row with its bar."""
+        bulk = _found(object_id)
+        context = {"facts": selectors.bulk_facts(bulk), "bulk": bulk} if bulk else {}
+        page: HttpResponse = super().changeform_view(
+            request, object_id, form_url, (extra_context or {}) | context
+        )
+        return page
+
+    def facts(self, request: HttpRequest, bulk_id: UUID) -> HttpResponse:
+        """Answer how far a verb is."""
+        bulk = _found(bulk_id)
+        if not self.has_view_permission(request, bulk):
+            raise PermissionDenied
+        if bulk is None:
+            raise Http404
+        return JsonResponse(selectors.bulk_facts(bulk), headers={"Cache-Control": "no-store"})
+
+    def apply(self, request: HttpRequest, verb: str) -> HttpResponse:
+        """Show what a verb would do to a filter, and begin it once it is confirmed."""
+        wanted = catalogue.VERBS.get(verb)
+        if wanted is None:
+            raise Http404(f"There is no verb {verb!r}.")
+        if not may_apply(wanted, request.user):
+            raise PermissionDenied
+        try:
+            return self._apply(request, wanted, _filter(request))
+        except BadFilter as error:
+            messages.error(request, error.message)
+            return HttpResponseRedirect(reverse("admin:celeriac_jobs_job_changelist"))
+
+    def _apply(
+        self, request: HttpRequest, wanted: BulkAction, filter: dict[str, list[str]]
+    ) -> HttpResponse:
+        chosen = choice.jobs(filter, wanted, actor=request.user)
+        counted = choice.count(chosen)
+        form = ConfirmForm(wanted, counted, request.POST if "confirm" in request.POST else None)
+        if form.is_valid() and (bulk := _begun(request, wanted, filter, form)):
+            return HttpResponseRedirect(
+                reverse("admin:celeriac_console_bulkverb_change", args=[bulk.pk])
+            )
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{wanted.title}: {_many(counted)}",
+            "opts": self.model._meta,
+            "action": wanted,
+            "form": form,
+            "counted": counted,
+            "many": _many(counted),
+            "described": choice.described(filter),
+            "ids": filter.get(choice.IDS, []),
+            "at_once": counted is not None and counted <= services.AT_ONCE,
+            "first": choice.first(chosen, FIRST) if counted != 0 else [],
+            "back": _list_url(filter),
+        }
+        return TemplateResponse(request, "admin/celeriac_console/bulkverb/apply.html", context)
+
+    @action(description="Dead letters by error", url_path="dead")
+    def dead_letters(self, request: HttpRequest) -> HttpResponse:
+        """Lead to the dead letters."""
+        return HttpResponseRedirect(reverse("admin:ops_dead_letters"))
+
+    def has_stop_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 unfold's
+        """Whether the user may stop this verb: who may begin it may."""
+        bulk = _found(object_id)
+        wanted = catalogue.VERBS.get(bulk.verb) if bulk else None
+        return bool(wanted and bulk and bulk.is_open and may_apply(wanted, request.user))
+
+    @action(
+        description="Stop",
+        permissions=["stop"],
+        url_path="stop",
+        variant=ActionVariant.DANGER,
+        dialog={
+            "title": "Stop this verb",
+            "description": "What it did stays done; the rest is left alone.",
+            "form_class": ReasonForm,
+        },
+    )
+    def stop(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        """Stop it between two batches."""
+        return act(
+            request,
+            reverse("admin:celeriac_console_bulkverb_change", args=[object_id]),
+            "Stopped.",
+            lambda: services.bulk_stop(
+                bulk_id=UUID(object_id), actor=request.user, reason=form.cleaned_data["reason"]
+            ),
+        )
+
+
+def _begun(
+    request: HttpRequest, wanted: BulkAction, filter: dict[str, list[str]], form: ConfirmForm
+) -> BulkVerb | None:
+    """Begin what was confirmed; a refusal is said on the page."""
+    values = form.cleaned_data
+    try:
+        return services.bulk_start(
+            verb=wanted.name,
+            filter=filter,
+            actor=request.user,
+            reason=values["reason"],
+            parameters={wanted.parameter: values.get(wanted.parameter)},
+            bulk_id=form.token,
+        )
+    except CeleriacError as error:
+        messages.error(request, error.message)
+        return None
+
+
+def _filter(request: HttpRequest) -> dict[str, list[str]]:
+    """Return what was chosen: rows by hand, or the whole of the list's filter."""
+    post = request.POST
+    by_hand = post.getlist(choice.IDS)
+    if not by_hand and post.get("select_across") != "1":
+        by_hand = post.getlist(ACTION_CHECKBOX_NAME)
+    return {choice.IDS: by_hand} if by_hand else choice.of_query(request.GET)
+
+
+def _found(bulk_id: object) -> BulkVerb | None:
+    try:
+        return BulkVerb.objects.filter(pk=UUID(str(bulk_id))).first()
+    except ValueError:
+        return None
+
+
+def _many(counted: int | None) -> str:
+    if counted is None:
+        return f"more than {choice.COUNT_UP_TO:,} jobs"
+    return "1 job" if counted == 1 else f"{counted:,} jobs"
+
+
+def _list_url(filter: dict[str, list[str]]) -> str:
+    query = "" if choice.IDS in filter else choice.to_query(filter)
+    return f"{reverse('admin:celeriac_jobs_job_changelist')}?{query}".rstrip("?")

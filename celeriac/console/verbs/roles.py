@@ -1,0 +1,98 @@
+"""The groups *viewer*, *operator* and *admin*, filled by `migrate`.
+
+Each permission is given to a group once (see Grant): what an administrator takes
+away stays away, and a permission that a later release declares reaches the groups
+with its migrations. Who belongs to a group also needs the staff flag to sign in.
+"""
+
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+from django.db import connections, transaction
+
+from apps.accounts.powers import FILLED
+from celeriac.console.verbs.models import Grant
+
+#: Everything an operator may do; an administrator may do anything that our apps know.
+OPERATOR = frozenset(
+    {
+        *(
+            "celeriac_jobs.retry_job",
+            "celeriac_jobs.cancel_job",
+            "celeriac_jobs.run_job_now",
+            "celeriac_jobs.edit_job_args",
+        ),
+        *(
+            "celeriac_jobs.change_job_priority",
+            "celeriac_jobs.change_job_queue",
+            "celeriac_jobs.pause_queue",
+        ),
+        *("celeriac_breakers.force_breaker", "celeriac_breakers.clear_breaker"),
+        *(
+            "celeriac_schedules.pause_schedule",
+            "celeriac_schedules.run_schedule",
+            "celeriac_schedules.backfill_schedule",
+        ),
+        *("notifications.start_campaign", "notifications.cancel_campaign"),
+        *("notifications.resend_email", "payments.decide_operation", "payments.close_difference"),
+    }
+)
+#: Apps whose rows everybody in the control room may see; accounts are the administrators' matter.
+_SEEN = frozenset(
+    {
+        *("celeriac_core", "celeriac_breakers", "celeriac_jobs", "celeriac_schedules"),
+        *("celeriac_http", "celeriac_monitoring", "celeriac_console"),
+        *("payments", "notifications", "orders", "django_celery_beat", "django_celery_results"),
+    }
+)
+_ADMINISTERED = _SEEN | {"accounts", "auth"}
+GROUPS = FILLED
+
+
+def wanted(group: str, permission: str) -> bool:
+    """Return whether a permission, as app.codename, belongs to a group."""
+    app, codename = permission.split(".", 1)
+    if group == "admin":
+        return app in _ADMINISTERED
+    is_look = app in _SEEN and codename.startswith("view_")
+    return is_look or (group == "operator" and permission in OPERATOR)
+
+
+def give(*, using: str = "default") -> None:
+    """Make the groups that were never made, and give each what it was never given."""
+    known = _permissions(using)
+    given = set(Grant.objects.using(using).values_list("group", "permission"))
+    with transaction.atomic(using=using):
+        for name in GROUPS:
+            fresh = {
+                label: pk
+                for label, pk in known.items()
+                if wanted(name, label) and (name, label) not in given
+            }
+            if fresh:
+                _give(name, fresh, is_new=not any(group == name for group, _ in given), using=using)
+
+
+def after_migrate(*, using: str, **_: Any) -> None:  # noqa: ANN401 a signal's facts
+    """Fill the groups as soon as every permission stands (post_migrate of the last app)."""
+    with connections[using].cursor() as cursor:
+        tables = set(connections[using].introspection.table_names(cursor))
+    needed = (Grant, Group, Permission)
+    if {model._meta.db_table for model in needed} <= tables:
+        give(using=using)
+
+
+def _give(name: str, fresh: dict[str, int], *, is_new: bool, using: str) -> None:
+    groups = Group.objects.using(using)
+    group = groups.get_or_create(name=name)[0] if is_new else groups.filter(name=name).first()
+    if group is None:  # somebody deleted it: it stays deleted
+        return
+    group.permissions.add(*fresh.values())
+    Grant.objects.using(using).bulk_create(
+        [Grant(group=name, permission=label) for label in fresh], ignore_conflicts=True
+    )
+
+
+def _permissions(using: str) -> dict[str, int]:
+    rows = Permission.objects.using(using).values_list("content_type__app_label", "codename", "pk")
+    return {f"{app}.{codename}": pk for app, codename, pk in rows}

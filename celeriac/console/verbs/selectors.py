@@ -1,0 +1,98 @@
+"""What the pages of verbs over filters show."""
+
+from typing import Any
+
+from django.db import connection
+
+from celeriac.console.verbs import catalogue
+from celeriac.console.verbs.models import BulkVerb, State
+from celeriac.console.waiting import view, waiting
+from celeriac.jobs import redacting
+from celeriac.jobs.models import Job
+from celeriac.jobs.operating.dead import acknowledged
+
+#: Dead jobs that the page of dead letters looks at, the latest first.
+LATEST_DEAD = 100_000
+
+#: The class is what stands before the colon of the one-line error (outcomes.py writes it so).
+_DEAD = """
+SELECT kind, split_part(error, ':', 1) AS error_class, count(*),
+    max(finished_at), (array_agg(id ORDER BY finished_at DESC))[1]
+FROM (
+    SELECT id, kind, error, finished_at FROM celeriac_jobs_job
+    WHERE state = 'dead' ORDER BY finished_at DESC LIMIT %s
+) AS latest
+GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 200
+"""
+
+
+def dead_letters() -> list[dict[str, Any]]:
+    """Return the dead jobs by kind and class of error, the largest group first.
+
+    `error` is that of each group's latest job, its secrets masked; `dealt_with` is up to when
+    somebody said that these are dealt with.
+    """
+    names = ("kind", "error_class", "count", "latest", "job")
+    with connection.cursor() as cursor:
+        cursor.execute(_DEAD, [LATEST_DEAD])
+        groups = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    done = acknowledged()
+    jobs = Job.objects.only("kind", "args", "error").in_bulk([group["job"] for group in groups])
+    for group in groups:
+        job = jobs.get(group["job"])  # somebody may have pruned it in between
+        said = [done[name] for name in ("", group["kind"]) if name in done]
+        group["dealt_with"] = max(said, default=None)
+        group["error"] = redacting.veil(job.kind, job.args).text(job.error) if job else ""
+    return groups
+
+
+def bulk_facts(bulk: BulkVerb) -> dict[str, Any]:
+    """Return what the progress page shows, refreshed by its script."""
+    done = bulk.state == State.FINISHED
+    percent = 100 if done else _percent(bulk.seen, bulk.total)
+    return {
+        "state": bulk.state,
+        "open": bulk.state in (State.WAITING, State.RUNNING),
+        "percent": percent,
+        "seen": bulk.seen,
+        "total": bulk.total,
+        "changed": bulk.changed,
+        "sentence": sentence(bulk),
+        "note": bulk.error or _why_it_waits(bulk),
+    }
+
+
+def sentence(bulk: BulkVerb) -> str:
+    """Return how it stands, in a sentence."""
+    action = catalogue.VERBS.get(bulk.verb)
+    done = action.done if action else bulk.verb
+    of = f" of {bulk.total:,}" if bulk.total is not None else ""
+    left = f"; {bulk.untouched:,} left as they were" if bulk.untouched else ""
+    walked = f"{bulk.changed:,}{of} {done}{left}."
+    match bulk.state:
+        case State.WAITING:
+            return f"Waits for its turn{f': {bulk.total:,} jobs' if of else ''}."
+        case State.FINISHED:
+            return f"Finished: {walked}"
+        case State.RUNNING:
+            return f"Under way: {walked}"
+    return f"{str(bulk.state).capitalize()}: {walked}"
+
+
+def _percent(seen: int, total: int | None) -> int | None:
+    if total is None:
+        return None
+    return min(99, seen * 100 // total) if total else 0
+
+
+def _why_it_waits(bulk: BulkVerb) -> str:
+    """Return why its job does not run, where it should."""
+    if bulk.job is None or bulk.state not in (State.WAITING, State.RUNNING):
+        return ""
+    job = Job.objects.filter(pk=bulk.job).first()
+    if job is None or job.state == "running":
+        return ""
+    if job.is_finished:
+        return f"Its job is {job.state}: retry it, and it goes on where it stood."
+    reasons = "; ".join(wait.sentence for wait in waiting(job))
+    return f"Its job is {view(job)}{f': {reasons}' if reasons else ''}."

@@ -1,0 +1,125 @@
+"""Beginning and stopping a verb over a filter."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from celeriac.console.verbs import catalogue, choice
+from celeriac.console.verbs.catalogue import BulkAction
+from celeriac.console.verbs.errors import NotAllowed, NothingToStop, VerbError
+from celeriac.console.verbs.models import BulkVerb, State
+from celeriac.console.verbs.permits import may_apply
+from celeriac.console.verbs.walk import Step, end, step
+from celeriac.core import audit, clock
+from celeriac.core.ids import uuid7
+from celeriac.jobs.enqueueing.enqueue import enqueue
+from celeriac.jobs.enqueueing.locks import bounded
+from celeriac.jobs.errors import EnqueueBusy, JobNotFound, TransitionRefused
+from celeriac.jobs.operating.operate import cancel
+
+Actor = Any  # a user
+
+#: A set up to this size is done at once, so that fixing a stuck worker needs no worker.
+AT_ONCE = 100
+
+
+def bulk_start(
+    *,
+    verb: str,
+    filter: Mapping[str, Any],
+    actor: Actor,
+    reason: str,
+    parameters: Mapping[str, Any] | None = None,
+    bulk_id: UUID | None = None,
+) -> BulkVerb:
+    """Begin to apply `verb` to the jobs that `filter` holds now; return its row.
+
+    A small set is done when this returns; a larger one by a job of its own. The same
+    `bulk_id` again returns the same row: a form sent twice acts once. Raises
+    UnknownVerb, NotAllowed, BadFilter, VerbError without a reason, InvalidOption and
+    UnknownQueue.
+    """
+    action = catalogue.find(verb)
+    if not may_apply(action, actor):
+        raise NotAllowed(f"{actor} may not do this: {action.title}.")
+    if not reason.strip():
+        raise VerbError("Say why: a verb over a filter needs a reason.")
+    checked = action.checked(parameters or {})
+    bulk_id = bulk_id or uuid7()
+    with suppress(IntegrityError), transaction.atomic():  # sent twice: the other one began it
+        _begin(bulk_id, action, dict(filter), checked, actor, reason)
+    bulk = BulkVerb.objects.get(pk=bulk_id)
+    if bulk.actor_id != actor.pk:
+        raise NotAllowed("This verb was begun by somebody else.")
+    return bulk
+
+
+def bulk_stop(*, bulk_id: UUID, actor: Actor, reason: str = "") -> BulkVerb:
+    """Stop a verb between two batches; what it did stays done. Return its row.
+
+    Raises NotAllowed, NothingToStop once it has ended, and EnqueueBusy.
+    """
+    with bounded(f"the verb over a filter {bulk_id}"):
+        bulk = BulkVerb.objects.select_for_update(of=("self",)).get(pk=bulk_id)
+        if not may_apply(catalogue.find(bulk.verb), actor):
+            raise NotAllowed(f"{actor} may not stop this.")
+        if not bulk.is_open:
+            raise NothingToStop(f"It has ended already: {bulk.state}.")
+        end(bulk, State.STOPPED, f"stopped by {actor}" + (f": {reason}" if reason else ""))
+        audit.record(
+            verb="bulk.stop", target_type="bulk", target_id=bulk_id, actor=actor, reason=reason
+        )
+    if bulk.job is not None:
+        with suppress(TransitionRefused, JobNotFound, EnqueueBusy):
+            cancel(bulk.job)  # its next batch would find the verb stopped anyway
+    bulk.refresh_from_db()
+    return bulk
+
+
+def _begin(
+    bulk_id: UUID,
+    action: BulkAction,
+    filter: dict[str, Any],
+    parameters: dict[str, Any],
+    actor: Actor,
+    reason: str,
+) -> None:
+    cutoff = clock.read()
+    chosen = choice.until(choice.jobs(filter, action, actor=actor), cutoff)
+    total = choice.count(chosen)
+    entry = audit.record(
+        verb=action.audited,
+        target_type="job",
+        actor=actor,
+        count=0,
+        reason=reason,
+        filter=filter,
+        details={
+            "bulk": str(bulk_id),
+            "verb": action.name,
+            "cutoff": cutoff.isoformat(),
+            **parameters,
+        },
+    )
+    said = {"parameters": parameters, "filter": filter, "reason": reason, "actor": actor}
+    frozen = choice.frozen(filter, chosen, total)
+    BulkVerb.objects.create(
+        id=bulk_id, verb=action.name, actor_name=str(actor)[:254], audit=entry, cutoff=cutoff,
+        total=total, chosen=frozen, **said,
+    )  # fmt: skip
+    if total is None or total > AT_ONCE or not _done_at_once(bulk_id):
+        job = enqueue(choice.KIND, {"bulk_id": bulk_id})
+        BulkVerb.objects.filter(pk=bulk_id).update(job=job.id)
+
+
+def _done_at_once(bulk_id: UUID) -> bool:
+    """Apply a small set here and now, and say whether nothing is left for a job."""
+    with suppress(EnqueueBusy):
+        left = Step.MORE
+        while left is Step.MORE:
+            left = step(bulk_id)
+        return left is Step.OVER
+    return False

@@ -1,0 +1,24 @@
+"""App configuration."""
+
+from django.apps import AppConfig
+from django.conf import settings
+
+
+class CoreConfig(AppConfig):
+    """What every app may lean on: clock, errors, ids, logging context."""
+
+    name = "celeriac.core"
+    label = "celeriac_core"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Have what is counted published, and every command print on any terminal."""
+        from celeriac.core import reporting  # settings are not read at import
+        from celeriac.core.counting import publish
+        from celeriac.core.printing import print_what_fits
+
+        print_what_fits()
+
+        if settings.METRICS_PUBLISH:
+            publish.by_thread()
+        reporting.start()

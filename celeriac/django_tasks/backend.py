@@ -1,0 +1,68 @@
+"""The backend: Django's Tasks API in front of the ledger."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.tasks.backends.base import BaseTaskBackend
+from django.tasks.exceptions import InvalidTask, InvalidTaskBackend
+
+from celeriac.django_tasks import policy
+from celeriac.django_tasks.task import LedgerTask
+from celeriac.django_tasks.types import AnyResult, AnyTask
+
+
+class LedgerBackend(BaseTaskBackend):
+    """Runs `django.tasks` functions as jobs of the ledger.
+
+    QUEUES are those of JOBS_QUEUES where none are given. OPTIONS are the defaults of all
+    its tasks: retry (a Backoff, or a dictionary of its arguments), timeout, hard_timeout,
+    breaker, batch, transactional, max_losses, retention, on_dead.
+    """
+
+    task_class = LedgerTask
+    supports_defer = True
+    supports_async_task = True
+    supports_get_result = True
+    supports_priority = True
+
+    def __init__(self, alias: str, params: dict[str, Any]) -> None:
+        super().__init__(alias, {"QUEUES": list(settings.JOBS_QUEUES), **params})
+        try:
+            self.defaults = policy.of_backend(self.options)
+        except (TypeError, ValueError) as error:
+            raise InvalidTaskBackend(f"TASKS[{alias!r}]: {error}") from error
+
+    def enqueue(self, task: AnyTask, args: Any, kwargs: Any) -> Any:  # noqa: ANN401 a TaskResult
+        """Write the job in the caller's transaction and return its result, READY.
+
+        Raises InvalidTask, TypeError where an argument is not JSON, and what `enqueue` of the
+        ledger raises.
+        """
+        self.validate_task(task)
+        from celeriac.django_tasks import ledger  # no models are loaded when a task is declared
+
+        return ledger.write(task, list(args), dict(kwargs), backend=self)
+
+    def get_result(self, result_id: str) -> AnyResult:
+        """Return what the ledger knows of a task's job; else raise TaskResultDoesNotExist."""
+        from celeriac.django_tasks import ledger  # no models are loaded when a task is declared
+
+        return ledger.find(str(result_id), backend=self)
+
+    def validate_task(self, task: AnyTask) -> None:
+        """Refuse a task that can't run; InvalidTask names the remedy."""
+        super().validate_task(task)
+        if isinstance(task.priority, bool):
+            raise InvalidTask("priority must be a whole number, not a truth value.")
+
+    def check(self, **kwargs: Any) -> list[Any]:  # noqa: ANN401 of the framework
+        """Report what would fail at the first call."""
+        return [
+            checks.Error(
+                f"TASKS[{self.alias!r}] names the queue {queue!r}, which JOBS_QUEUES lacks.",
+                hint="Declare it there, or take it out of QUEUES.",
+                id="celeriac_jobs.E001",
+            )
+            for queue in sorted(self.queues - set(settings.JOBS_QUEUES))
+        ]

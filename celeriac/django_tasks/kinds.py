@@ -1,0 +1,204 @@
+"""Tasks as kinds of the ledger.
+
+A task that every process loads at its start (in an app's tasks.py, or in a module that
+JOBS_MODULES names) is a kind of its own, named by its import path: with its own policy,
+run times and place in the admin. Any other task of an installed app runs under one general
+kind of its backend, which finds the function by its path when the job runs.
+"""
+
+from collections.abc import Callable, Mapping
+from inspect import Parameter, Signature, signature
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.tasks import task_backends
+from django.tasks.exceptions import InvalidTask
+from django.utils.module_loading import autodiscover_modules
+
+from celeriac.django_tasks import policy, resolve
+from celeriac.django_tasks.types import AnyTask
+from celeriac.jobs import registry
+from celeriac.jobs.errors import InvalidArgs
+from celeriac.jobs.jsonable import Json
+from celeriac.jobs.registry import Kind
+from celeriac.jobs.schema import Dumped, Schema
+
+_HINTS: dict[str, Any] = {"args": list[Json], "kwargs": dict[str, Json]}
+_ORDER = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+
+#: Tasks that are kinds of their own, by the name of the kind.
+_own: dict[str, AnyTask] = {}
+#: Declared before the apps were known.
+_early: list[AnyTask] = []
+
+
+class CallSchema(Schema):
+    """`{"args": […], "kwargs": {…}}`, which must fit the function's signature."""
+
+    __slots__ = ("_signature",)
+
+    def __init__(self, task: AnyTask) -> None:
+        super().__init__(task.name, _HINTS, {"args": [], "kwargs": {}})
+        self._signature = signature_of(task)
+
+    def check(self, args: Mapping[str, Any]) -> Dumped:
+        """Return `args` validated; InvalidArgs says what does not fit."""
+        dumped = super().check(args)
+        bind(self._signature, dumped.values)
+        return dumped
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names that a lock or unique template may use."""
+        found = self._signature.parameters.values()
+        return tuple(each.name for each in found if each.kind not in _ORDER)
+
+    def named(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the values by the function's own parameters."""
+        return bind(self._signature, values)
+
+
+class PathSchema(Schema):
+    """The same with the import path of the task in front: `{"task": "shop.mail.send", …}`."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, {"task": str, **_HINTS}, {"args": [], "kwargs": {}})
+
+    def check(self, args: Mapping[str, Any]) -> Dumped:
+        """Return `args` validated: the path must lead to a task, and the call must fit it."""
+        dumped = super().check(args)
+        try:
+            task = resolve.task(dumped.values["task"])
+        except InvalidTask as error:
+            raise InvalidArgs(f"task: {error}", errors={"task": str(error)}) from error
+        bind(signature_of(task), dumped.values)
+        return dumped
+
+
+def load() -> None:
+    """Load every app's tasks.py and declare the kinds of each LedgerBackend (at start)."""
+    backends = [each for each in task_backends.all() if hasattr(each, "defaults")]
+    for backend in backends:
+        name = general(backend.alias)
+        options = policy.joined(backend.defaults, ())
+        _declare(name, _by_path, PathSchema(name), options)
+    while _early:
+        declare(_early.pop(0))
+    if backends:
+        autodiscover_modules("tasks")
+
+
+def declare(task: Any) -> None:  # noqa: ANN401 a LedgerTask, which imports this module
+    """Make a task a kind of its own where every process loads it; the first declaration counts.
+
+    Raises InvalidTask where its policy can't be kept.
+    """
+    if not apps.apps_ready:
+        _early.append(task)
+        return
+    name = task.module_path
+    if not _is_loaded_everywhere(task.func.__module__):
+        if task.policy:
+            raise InvalidTask(
+                f"{name}: workers do not load {task.func.__module__} at their start, so its "
+                "options would be lost: move it into its app's tasks.py, or name its module "
+                "in JOBS_MODULES."
+            )
+        return
+    known = _own.get(name)
+    if known is not None and known.func is task.func and registry.get(name) is not None:
+        return
+    _own[name] = task
+    options = policy.joined(task.get_backend().defaults, task.policy)
+    _declare(name, _handler(task), CallSchema(task), options)
+
+
+def call_of(task: AnyTask, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the kind and the arguments of a call; InvalidTask where no worker would find it."""
+    own = _own.get(task.module_path)
+    if own is not None and own.func is task.func:
+        return task.module_path, values
+    found = resolve.task(task.module_path)
+    if found.func is not task.func:
+        raise InvalidTask(f"{task.module_path} is another function than this task's.")
+    return general(task.backend), {"task": task.module_path, **values}
+
+
+def task_of(kind: str, args: Mapping[str, Any]) -> AnyTask | None:
+    """Return the task that a job of this kind calls; None where it is no task's job.
+
+    Raises InvalidTask where the function is no longer there.
+    """
+    declared = registry.get(kind)
+    name = declared.name if declared is not None else kind
+    if name in _own:
+        return _own[name]
+    if declared is not None and declared.handler is _by_path:
+        return resolve.task(str(args.get("task")))
+    return None
+
+
+def backend_of(kind: str, task: AnyTask) -> str:
+    """Return the alias of the backend that a job of this kind came through."""
+    declared = registry.get(kind)
+    if declared is None or declared.handler is not _by_path:
+        return task.backend
+    return kind.removeprefix("django.task").removeprefix(".") or "default"
+
+
+def general(alias: str) -> str:
+    """Return the name of a backend's general kind."""
+    return "django.task" if alias == "default" else f"django.task.{alias}"
+
+
+def signature_of(task: AnyTask) -> Signature:
+    """Return what a caller of the task may pass: all but the context."""
+    full = signature(task.func)
+    parameters = list(full.parameters.values())
+    return full.replace(parameters=parameters[1:] if task.takes_context else parameters)
+
+
+def bind(call: Signature, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments by parameter, defaults included; InvalidArgs where they do not fit."""
+    try:
+        bound = call.bind(*values.get("args", ()), **values.get("kwargs", {}))
+    except TypeError as error:
+        raise InvalidArgs(f"args: {error}", errors={"args": str(error)}) from error
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def _declare(
+    name: str, handler: Callable[..., Any], schema: Schema, options: dict[str, Any]
+) -> None:
+    from celeriac.django_tasks import ledger  # models are loaded by now
+
+    registry.declare(
+        Kind(name=name, handler=handler, schema=schema, on_settled=ledger.tell_end, **options)
+    )
+
+
+def _handler(task: AnyTask) -> Callable[..., Any]:
+    """Return the kind's handler; it returns an awaitable where the function is a coroutine's."""
+
+    def handler(args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401 JSON
+        from celeriac.django_tasks import run  # models are loaded by now
+
+        return run.call(task, args, kwargs or {})
+
+    handler.__module__, handler.__qualname__ = task.func.__module__, task.func.__qualname__
+    return handler
+
+
+def _by_path(task: str, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401 JSON
+    from celeriac.django_tasks import run  # models are loaded by now
+
+    return run.call(resolve.task(task), args, kwargs or {})
+
+
+def _is_loaded_everywhere(module: str) -> bool:
+    own = {f"{config.name}.tasks" for config in apps.get_app_configs()}
+    return module in own or module in settings.JOBS_MODULES

@@ -1,0 +1,73 @@
+"""Running a task's function as a job's handler."""
+
+from collections.abc import Awaitable
+from inspect import isawaitable
+from typing import Any
+
+from django.conf import settings
+from django.tasks import TaskContext, task_backends
+from django.tasks.signals import task_started
+from django.utils.json import normalize_json
+from pydantic_core import from_json, to_json
+
+from celeriac.core.away import is_away
+from celeriac.django_tasks import kinds, results
+from celeriac.django_tasks.policy import InvalidReturn
+from celeriac.django_tasks.types import AnyContext, AnyTask
+from celeriac.jobs import jsonable
+from celeriac.jobs.models import Job
+from celeriac.jobs.outcomes import Snooze
+from celeriac.jobs.running.current import current_job
+
+
+def call(task: AnyTask, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 JSON
+    """Run the function; return what it returns as JSON, or the awaitable of that."""
+    value = task.func(*_start(task), *args, **kwargs)
+    return _awaited(task, value) if isawaitable(value) else checked(task, value)
+
+
+def checked(task: AnyTask, value: object) -> Any:  # noqa: ANN401 JSON
+    """Return a result as JSON; InvalidReturn where it can't be kept as it is."""
+    try:
+        result: Any = normalize_json(value)
+        problem = _problem(result)
+    except RecursionError:
+        raise InvalidReturn(f"{task.module_path} returned what {jsonable.TOO_DEEP}.") from None
+    except (TypeError, ValueError) as error:
+        raise InvalidReturn(f"{task.module_path} returned what is not JSON: {error}.") from error
+    if problem:
+        raise InvalidReturn(f"{task.module_path} returned what can't be kept: {problem}.")
+    return result
+
+
+def _problem(result: Any) -> str:  # noqa: ANN401 JSON
+    for place, problem in jsonable.problems_in({"the result": result}).items():
+        return f"{place} {problem}"
+    text = to_json(result)
+    if len(text) > settings.JOBS_MAX_RESULT_BYTES:
+        return (
+            f"{len(text):,} bytes, where {settings.JOBS_MAX_RESULT_BYTES:,} are allowed "
+            "(JOBS_MAX_RESULT_BYTES): store the data and return its id"
+        )
+    if from_json(text) != result:
+        return "it would come back from JSON as something else; the keys of an object are text"
+    return ""
+
+
+def _start(task: AnyTask) -> tuple[AnyContext, ...]:
+    """Say that the task starts; return the context where the function takes one."""
+    try:
+        job = Job.objects.get(pk=current_job().id)
+        alias = kinds.backend_of(job.kind, task)
+        result = results.of_job(job, task, alias)
+    except Exception as error:
+        if not is_away(error):
+            raise
+        # The function has not run: that is no failure of the task's.
+        raise Snooze(1.0, f"the database was away before its start: {error}"[:200]) from error
+    task_started.send_robust(type(task_backends[alias]), task_result=result)
+    return (TaskContext(task_result=result),) if task.takes_context else ()
+
+
+async def _awaited(task: AnyTask, value: Awaitable[object]) -> Any:  # noqa: ANN401 JSON
+    return checked(task, await value)

@@ -1,0 +1,80 @@
+"""What operators do to service accounts, and how an account proves who it is."""
+
+from datetime import timedelta
+from hashlib import sha256
+from hmac import compare_digest
+from secrets import token_urlsafe
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from celeriac.core import audit, clock
+from celeriac.core.clock import Now
+from celeriac.http.models import Secret, ServiceAccount
+
+_PREFIX = "celeriac_"
+_SHOWN = len(_PREFIX) + 4
+
+
+def make_secret(
+    *,
+    account: ServiceAccount,
+    overlap: timedelta = timedelta(),
+    actor: Any,  # noqa: ANN401 a user or a name
+    reason: str = "",
+) -> str:
+    """Give the account a new secret and return it: the only time that it is known.
+
+    Older secrets keep working for `overlap`, not at all without one.
+    """
+    secret = _PREFIX + token_urlsafe(32)
+    with transaction.atomic():
+        ServiceAccount.objects.select_for_update().get(pk=account.pk)  # one new secret at a time
+        end = clock.read() + overlap
+        account.secrets.living().exclude(expires_at__lt=end).update(expires_at=end)
+        Secret.objects.create(account=account, digest=digest(secret), hint=secret[:_SHOWN])
+        details = {"overlap_seconds": overlap.total_seconds()}
+        _record("account.secret", account, actor, reason, details)
+    return secret
+
+
+def revoke_tokens(*, account: ServiceAccount, actor: Any, reason: str = "") -> None:  # noqa: ANN401 a user or a name
+    """Make every token that the account holds worthless from now on."""
+    with transaction.atomic():
+        ServiceAccount.objects.filter(pk=account.pk).update(generation=F("generation") + 1)
+        _record("account.revoke", account, actor, reason)
+    account.refresh_from_db(fields=["generation"])
+
+
+def authenticate(*, client_id: str, client_secret: str) -> ServiceAccount | None:
+    """Return the active account of that name and secret, or None."""
+    given = digest(client_secret)
+    living = Secret.objects.living().filter(account__name=client_id, account__is_active=True)
+    for secret in living.select_related("account"):
+        if compare_digest(secret.digest, given):
+            ServiceAccount.objects.filter(pk=secret.account_id).update(last_token_at=Now())
+            return secret.account
+    return None
+
+
+def digest(secret: str) -> str:
+    """Return what is kept of a secret."""
+    return sha256(secret.encode()).hexdigest()
+
+
+def _record(
+    verb: str,
+    account: ServiceAccount,
+    actor: Any,  # noqa: ANN401 a user or a name
+    reason: str,
+    details: dict[str, Any] | None = None,
+) -> None:
+    audit.record(
+        verb=verb,
+        target_type="service account",
+        target_id=account.name,
+        actor=actor,
+        reason=reason,
+        details=details,
+    )

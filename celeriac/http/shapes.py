@@ -1,0 +1,139 @@
+"""What callers get: each shape once as a type for the schema, once as a function of a row."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from celeriac.console.show import redacted
+from celeriac.http.submit import lock_prefix
+from celeriac.jobs.models import Attempt, Job
+
+_STATE = Literal["queued", "running", "succeeded", "dead", "cancelled"]
+#: Named in a summary, and read for one.
+SUMMARY = (
+    *("id", "kind", "queue", "priority", "state", "run_at", "expires_at", "attempt", "failures"),
+    *("losses", "max_attempts", "created_at", "started_at", "finished_at", "error"),
+    *("cancel_requested_at", "correlation_id"),
+)
+_DETAILS = ("wait_reason", "progress", "unique_key", "callback_url", "superseded_by")
+_ATTEMPT = ("number", "outcome", "started_at", "finished_at", "error_class", "message")
+
+
+class Answer(BaseModel):
+    """What the API answers; a later version may add members."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class ProblemDetails(Answer):
+    """A refusal (RFC 9457)."""
+
+    type: str = Field(description="`urn:celeriac:problem:<name>`: what programs go by.")
+    title: str
+    status: int
+    detail: str = Field(description="For people.")
+    errors: dict[str, str] = Field(
+        default_factory=dict, description="What is wrong, by the path of the field."
+    )
+
+
+class AttemptDetails(Answer):
+    """A run that did not simply succeed at the first go."""
+
+    number: int
+    outcome: str
+    started_at: datetime
+    finished_at: datetime
+    error_class: str
+    message: str
+
+
+class JobSummary(Answer):
+    """A job in a list."""
+
+    id: UUID
+    kind: str
+    queue: str
+    priority: int
+    state: _STATE
+    run_at: datetime
+    expires_at: datetime | None
+    attempt: int = Field(description="How many runs it has had; only grows.")
+    failures: int
+    losses: int = Field(description="Runs that ended with their process.")
+    max_attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str
+    cancel_requested_at: datetime | None
+    correlation_id: str
+
+
+class JobDetails(JobSummary):
+    """A job."""
+
+    args: dict[str, Any]
+    result: Any
+    progress: Any
+    wait_reason: str
+    unique_key: str | None
+    lock_key: str | None
+    callback_url: str
+    superseded_by: UUID | None
+    attempts: list[AttemptDetails]
+
+
+class JobPage(Answer):
+    """Jobs, newest first."""
+
+    next: str | None = Field(
+        description="The next page; null on the last. Under filters one before may be empty."
+    )
+    results: list[JobSummary]
+
+
+class JobReference(Answer):
+    """A job of a bulk call, in the call's order."""
+
+    id: UUID
+    kind: str
+    state: _STATE
+
+
+class BulkDetails(Answer):
+    """What a bulk call made."""
+
+    count: int
+    jobs: list[JobReference]
+
+
+class TokenDetails(Answer):
+    """A token for the header `Authorization: Bearer …`."""
+
+    access: str
+    token_type: Literal["Bearer"]
+    expires_in: int = Field(description="Seconds.")
+
+
+def job(row: Job, attempts: Iterable[Attempt] = ()) -> dict[str, Any]:
+    """Return a job in full."""
+    found = summary(row) | {name: getattr(row, name) for name in _DETAILS}
+    lock = row.lock_key
+    found["lock_key"] = lock and lock.removeprefix(lock_prefix(row.enqueued_by))
+    found |= redacted(row)
+    found["attempts"] = [{name: getattr(each, name) for name in _ATTEMPT} for each in attempts]
+    return found
+
+
+def summary(row: Job) -> dict[str, Any]:
+    """Return what a list shows of a job."""
+    return {name: getattr(row, name) for name in SUMMARY}
+
+
+def reference(row: Job) -> dict[str, Any]:
+    """Return what a bulk call's answer holds of a job."""
+    return {"id": row.id, "kind": row.kind, "state": row.state}

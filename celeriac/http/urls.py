@@ -1,0 +1,23 @@
+"""Addresses of the HTTP door."""
+
+from django.urls import path, re_path
+
+from celeriac.http.views import jobs, pages, standing, token
+
+app_name = "api"
+
+urlpatterns = [
+    path("schema/", pages.SchemaView.as_view(), name="schema"),
+    path("docs/", pages.DocsView.as_view(), name="docs"),
+    path("v1/token/", token.TokenView.as_view(), name="token"),
+    path("v1/jobs/", jobs.JobsView.as_view(), name="jobs"),
+    path("v1/jobs/bulk/", jobs.BulkView.as_view(), name="bulk"),
+    path("v1/jobs/<uuid:job_id>/", jobs.JobView.as_view(), name="job"),
+    path("v1/jobs/<uuid:job_id>/cancel/", jobs.CancelView.as_view(), name="cancel"),
+    path("v1/jobs/<uuid:job_id>/retry/", jobs.RetryView.as_view(), name="retry"),
+    path("v1/kinds/", standing.KindsView.as_view(), name="kinds"),
+    path("v1/queues/", standing.QueuesView.as_view(), name="queues"),
+    path("v1/breakers/", standing.BreakersView.as_view(), name="breakers"),
+    path("v1/schedules/", standing.SchedulesView.as_view(), name="schedules"),
+    re_path(r"^(?P<path>.*)$", pages.nowhere),
+]

@@ -1,0 +1,42 @@
+"""What every view of the API shares."""
+
+from typing import Any, cast
+
+from django.conf import settings
+from pydantic import BaseModel
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from celeriac.http import bodies
+from celeriac.http.models import ServiceAccount
+from celeriac.http.problems import Problem
+
+
+class ApiView(APIView):
+    """A view for service accounts; queries that say nothing to it are refused."""
+
+    http_method_names = ["get", "post", "head"]
+    #: The largest body it takes, in bytes.
+    max_body: int = settings.API_MAX_BODY_BYTES
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 the framework's
+        """Check the token, the rate and the query."""
+        super().initial(request, *args, **kwargs)
+        if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
+            raise Problem(
+                "Send the body with a Content-Length.", name="length-required", status=411
+            )
+        if request.method == "POST":
+            bodies.read_query(bodies.NoQuery, request.query_params)
+
+    def account(self, request: Request) -> ServiceAccount:
+        """Return who calls."""
+        return cast(ServiceAccount, request.user)
+
+    def body[Model: BaseModel](self, request: Request, model: type[Model]) -> Model:
+        """Return the body as the model; a Problem names what does not fit."""
+        return bodies.read(model, request.data)
+
+    def query[Model: BaseModel](self, request: Request, model: type[Model]) -> Model:
+        """Return the query as the model; a Problem names what does not fit."""
+        return bodies.read_query(model, request.query_params)

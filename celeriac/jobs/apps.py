@@ -1,0 +1,31 @@
+"""App configuration."""
+
+from importlib import import_module
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import register
+from django.db.models.signals import post_migrate
+
+
+class JobsConfig(AppConfig):
+    """The ledger: a job is a row, and this app owns its life."""
+
+    name = "celeriac.jobs"
+    label = "celeriac_jobs"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Load the declared kinds; make the queues' rows whenever tables were made."""
+        from celeriac.jobs import checks  # models are loaded by now, not before
+        from celeriac.jobs.callbacks.checks import check_callbacks
+        from celeriac.jobs.enqueueing import queues
+
+        register(check_callbacks)
+        post_migrate.connect(queues.after_migrate, sender=self, dispatch_uid="jobs.queues")
+        register(checks.check_heartbeat)
+        register(checks.check_addresses)
+        register(checks.check_time_zones)
+        register(checks.check_kinds)
+        for module in settings.JOBS_MODULES:
+            import_module(module)

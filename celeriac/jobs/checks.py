@@ -1,0 +1,83 @@
+"""System checks: what can be known wrong of settings and kinds before the first job."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+
+from celeriac.breakers import options
+from celeriac.breakers.errors import BreakerError
+from celeriac.core import broker
+from celeriac.jobs import registry
+from celeriac.jobs.errors import InvalidArgs
+from celeriac.jobs.registry import Kind
+
+#: What the platform gives to an on_dead hook.
+_HOOKED = {"job_id": str(UUID(int=0)), "error": ""}
+
+
+def check_heartbeat(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+    """Report a heartbeat that one late beat would make outlast its lease."""
+    beat, lease = settings.JOBS_HEARTBEAT_SECONDS, settings.JOBS_WORKER_LEASE_SECONDS
+    if 0 < beat <= lease / 2:
+        return []
+    text = (
+        f"JOBS_HEARTBEAT_SECONDS={beat:g} is not well below JOBS_WORKER_LEASE_SECONDS={lease:g}: "
+        "one late beat, and the jobs of a living worker are rescued."
+    )
+    hint = "Let the lease be at least twice the heartbeat; four times is better."
+    return [Error(text, hint=hint, id="celeriac_jobs.E001")]
+
+
+def check_addresses(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+    """Report addresses of Redis or Valkey that not every client could use."""
+    found: list[CheckMessage] = []
+    for name in ("BROKER_URL", "JOBS_NUDGE_URL", "BREAKERS_STORE_URL", "CACHE_URL"):
+        try:
+            broker.client(getattr(settings, name)).close()
+        except broker.BadAddress as error:
+            found.append(Error(f"{name}: {error}", id="celeriac_jobs.E006"))
+    return found
+
+
+def check_time_zones(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+    """Refuse times without a zone: nobody would know which moment a run_at means."""
+    if settings.USE_TZ:
+        return []
+    text = "USE_TZ is False: the ledger's times would have no zone, and mean another moment."
+    return [Error(text, hint="Set USE_TZ = True; TIME_ZONE may be any.", id="celeriac_jobs.E007")]
+
+
+def check_kinds(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+    """Report kinds that name a hook, a queue or a breaker that is not there."""
+    return [message for kind in registry.kinds() for message in _check_kind(kind)]
+
+
+def _check_kind(kind: Kind) -> Iterator[CheckMessage]:
+    if kind.on_dead is not None:
+        yield from _check_hook(kind.name, kind.on_dead)
+    if kind.queue not in settings.JOBS_QUEUES:
+        text = f"{kind.name}: JOBS_QUEUES declares no queue {kind.queue!r}."
+        yield Error(text, hint="No such job could be enqueued.", id="celeriac_jobs.E004")
+    if kind.breaker is not None:
+        try:
+            options.of(kind.breaker)
+        except BreakerError as error:
+            yield Error(f"{kind.name}: {error}", id="celeriac_jobs.E005")
+
+
+def _check_hook(name: str, hook: str) -> Iterator[CheckMessage]:
+    found = registry.get(hook)
+    if found is None:
+        text = f"{name}: on_dead={hook!r} names no declared kind: deaths would go unnoticed."
+        yield Error(text, hint="Is its module in JOBS_MODULES?", id="celeriac_jobs.E002")
+        return
+    try:
+        found.schema.check(_HOOKED)
+    except InvalidArgs as error:
+        text = f"{name}: on_dead={hook!r} can't take job_id and error: {error}"
+        yield Error(
+            text, hint="Declare it as hook(job_id: UUID, error: str).", id="celeriac_jobs.E003"
+        )

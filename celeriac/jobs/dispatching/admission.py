@@ -1,0 +1,218 @@
+"""What the dispatcher asks the ledger before it rings: the hot SQL of admission.
+
+Every statement goes by an index over queued or running rows, so that none grows
+with history. A queue is read one priority at a time, from a cursor that stands
+after the last job looked at.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from celeriac.breakers.sql import BLOCKED, UNSETTLED
+from celeriac.core.clock import NOW
+from celeriac.jobs.dispatching.bells import Answer
+from celeriac.jobs.running import hot
+
+Cursor = tuple[datetime, UUID]
+#: Before every job.
+START: Cursor = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
+
+
+class Candidate(NamedTuple):
+    """A due job that may be rung."""
+
+    id: UUID
+    kind: str
+    run_at: datetime
+    losses: int
+    lock_key: str | None
+    version: str
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where a scan stands that has looked at this job."""
+        return self.run_at, self.id
+
+
+class Standing(NamedTuple):
+    """A queue's row as the dispatcher sees it."""
+
+    name: str
+    window: float
+    held: bool
+    paused: bool
+
+
+class Weather(NamedTuple):
+    """What holds for one round: the queues, the circuits that let nothing through, the time."""
+
+    queues: dict[str, Standing]
+    blocked: frozenset[str]
+    now: float  # the database's clock, epoch seconds
+    #: Circuits that are not plainly closed: the blocked ones, half-open ones, ramps.
+    unsettled: frozenset[str] = frozenset()
+
+
+class Scan(NamedTuple):
+    """The candidates found, the cursor behind them, and whether the walk met its limit."""
+
+    found: list[Candidate]
+    cursor: Cursor
+    more: bool
+
+
+_UNLOCKED = """(j.lock_key IS NULL OR NOT EXISTS (
+    SELECT FROM celeriac_jobs_job r WHERE r.state = 'running' AND r.lock_key = j.lock_key))"""
+_FRESH = f"(j.expires_at IS NULL OR j.attempt > 0 OR j.expires_at > (SELECT {NOW}))"
+
+WEATHER = f"""
+SELECT q.name, q."window",
+       q.holder = %(me)s AND q.lease_until > (SELECT {NOW}),
+       q.paused_at IS NOT NULL AND (q.paused_until IS NULL OR q.paused_until > (SELECT {NOW})),
+       ARRAY({BLOCKED})::text[],
+       extract(epoch FROM (SELECT {NOW}))::float8,
+       ARRAY(SELECT b.name FROM celeriac_breakers_breaker b WHERE {UNSETTLED})::text[]
+FROM celeriac_jobs_queue q
+"""
+
+#: The row that ends the walk comes along whatever it is: the cursor moves behind it.
+SCAN = f"""
+SELECT id, kind, run_at, losses, lock_key, version, ringable, walked
+FROM (
+    SELECT j.id, j.kind, j.run_at, j.losses, j.lock_key, j.version,
+           j.kind = ANY(%(kinds)s) AND {_FRESH} AND {_UNLOCKED} AS ringable,
+           row_number() OVER () AS place,
+           count(*) OVER () AS walked
+    FROM (
+        SELECT id, kind, run_at, losses, lock_key, expires_at, attempt, xmin::text AS version
+        FROM celeriac_jobs_job
+        WHERE state = 'queued' AND queue = %(queue)s AND priority = %(priority)s
+          AND run_at <= (SELECT {NOW})
+          AND (run_at, id) > (%(after_run_at)s, %(after_id)s)
+          AND (run_at, id) <= (%(until_run_at)s, %(until_id)s)
+        ORDER BY run_at, id
+        LIMIT %(limit)s
+    ) j
+) walk
+WHERE ringable OR place = walked
+ORDER BY place
+"""
+
+BY_ID = f"""
+SELECT j.id, j.kind, j.run_at, j.losses, j.lock_key, j.xmin::text
+FROM celeriac_jobs_job j
+WHERE j.id = ANY(%(ids)s) AND j.state = {hot.QUEUED} AND j.queue = %(queue)s
+  AND j.run_at <= (SELECT {NOW}) AND j.kind = ANY(%(kinds)s) AND {_FRESH} AND {_UNLOCKED}
+ORDER BY j.priority DESC, j.run_at, j.id
+"""
+
+PROBE = f"""
+SELECT id, xmin::text, run_at <= (SELECT {NOW}) FROM celeriac_jobs_job
+WHERE id = ANY(%(ids)s) AND state = {hot.QUEUED}
+"""
+
+HOMES = f"""
+SELECT id, queue FROM celeriac_jobs_job
+WHERE id = ANY(%(ids)s) AND state = {hot.QUEUED} AND queue = ANY(%(queues)s)
+"""
+
+#: A skip scan: one descent of the index for every priority that has queued rows.
+PRIORITIES = """
+WITH RECURSIVE levels(queue, priority) AS (
+    SELECT q, (SELECT priority FROM celeriac_jobs_job
+               WHERE state = 'queued' AND queue = q ORDER BY priority DESC LIMIT 1)
+    FROM unnest(%(queues)s::text[]) AS q
+    UNION ALL
+    SELECT l.queue, (SELECT j.priority FROM celeriac_jobs_job j
+                     WHERE j.state = 'queued' AND j.queue = l.queue AND j.priority < l.priority
+                     ORDER BY j.priority DESC LIMIT 1)
+    FROM levels l WHERE l.priority IS NOT NULL
+)
+SELECT queue, priority FROM levels WHERE priority IS NOT NULL
+"""
+
+NEXT_OF_LOCK = f"""
+SELECT j.id, j.queue
+FROM unnest(%(locks)s::text[]) AS l(key)
+CROSS JOIN LATERAL (
+    SELECT id, queue FROM celeriac_jobs_job
+    WHERE state = 'queued' AND lock_key = l.key AND queue = ANY(%(queues)s)
+      AND run_at <= (SELECT {NOW})
+    ORDER BY priority DESC, run_at, id
+    LIMIT 1
+) j
+"""
+
+
+def weather(me: UUID, *, ramp: float) -> Weather:
+    """Return the queues' rows, the circuits and the time; `ramp` is the longest one's seconds."""
+    rows = hot.fetch(WEATHER, {"me": me, "ramp": ramp})
+    queues = {row[0]: Standing(row[0], row[1], bool(row[2]), bool(row[3])) for row in rows}
+    if not rows:
+        return Weather({}, frozenset(), 0.0)
+    blocked, now, unsettled = rows[0][4:]
+    return Weather(queues, frozenset(blocked), now, frozenset(unsettled))
+
+
+def scan(
+    *,
+    queue: str,
+    priority: int,
+    kinds: Sequence[str],
+    after: Cursor,
+    limit: int,
+    until: Cursor | None = None,
+) -> Scan:
+    """Walk up to `limit` due jobs behind the cursor `after`, up to `until` where given."""
+    last = until or (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))
+    rows = hot.fetch(
+        SCAN,
+        {
+            "queue": queue,
+            "priority": priority,
+            "kinds": list(kinds),
+            "after_run_at": after[0],
+            "after_id": after[1],
+            "until_run_at": last[0],
+            "until_id": last[1],
+            "limit": limit,
+        },
+    )
+    if not rows:
+        return Scan([], after, False)
+    end = rows[-1]
+    found = [Candidate._make(row[:6]) for row in rows if row[6]]
+    return Scan(found, (end[2], end[0]), end[7] >= limit)
+
+
+def by_id(*, ids: Iterable[UUID], queue: str, kinds: Sequence[str]) -> list[Candidate]:
+    """Return those of `ids` that may be rung into the queue now."""
+    rows = hot.fetch(BY_ID, {"ids": list(ids), "queue": queue, "kinds": list(kinds)})
+    return [Candidate._make(row) for row in rows]
+
+
+def probe(ids: Iterable[UUID]) -> dict[UUID, Answer]:
+    """Return those of `ids` that are still queued."""
+    return {row[0]: Answer(row[1], row[2]) for row in hot.fetch(PROBE, {"ids": list(ids)})}
+
+
+def homes(*, ids: Iterable[UUID], queues: Iterable[str]) -> list[tuple[UUID, str]]:
+    """Return the queue of each of `ids` that waits in one of `queues`."""
+    rows = hot.fetch(HOMES, {"ids": list(ids), "queues": list(queues)})
+    return [(row[0], row[1]) for row in rows]
+
+
+def priorities(queues: Iterable[str]) -> dict[str, set[int]]:
+    """Return the priorities of which each queue has queued jobs."""
+    found: dict[str, set[int]] = {}
+    for queue, priority in hot.fetch(PRIORITIES, {"queues": list(queues)}):
+        found.setdefault(queue, set()).add(priority)
+    return found
+
+
+def next_of_lock(*, locks: Iterable[str], queues: Iterable[str]) -> list[tuple[UUID, str]]:
+    """Return the first due job behind each lock, with its queue."""
+    parameters = {"locks": list(locks), "queues": list(queues)}
+    return [(row[0], row[1]) for row in hot.fetch(NEXT_OF_LOCK, parameters)]

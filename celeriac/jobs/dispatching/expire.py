@@ -1,0 +1,42 @@
+"""Expiry: a job whose deadline passed before it ever started ends cancelled."""
+
+from django.db import connection
+
+from celeriac.core.clock import NOW
+from celeriac.jobs import counted
+from celeriac.jobs.callbacks import sql as callbacks
+
+MOST = 1_000
+
+EXPIRE = f"""
+WITH expired AS (
+    SELECT id FROM (
+        SELECT id FROM celeriac_jobs_job
+        WHERE state = 'queued' AND attempt = 0 AND expires_at IS NOT NULL
+          AND expires_at <= (SELECT {NOW})
+        ORDER BY expires_at LIMIT %(most)s
+    ) due ORDER BY id
+), locked AS (
+    SELECT j.id FROM celeriac_jobs_job j JOIN expired USING (id)
+    WHERE j.state = 'queued' AND j.attempt = 0 AND j.expires_at <= (SELECT {NOW})
+    ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
+), ended AS (
+    UPDATE celeriac_jobs_job j
+    SET state = 'cancelled', finished_at = (SELECT {NOW}), wait_reason = '',
+        error = 'expired: not started by ' || to_char(j.expires_at AT TIME ZONE 'UTC',
+                                                      'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+    FROM locked WHERE j.id = locked.id
+    RETURNING {callbacks.OWED}
+), called AS ({callbacks.enqueue_from("ended")}
+)
+SELECT count(*), count(callback) FROM ended
+"""
+
+
+def expire(*, most: int = MOST) -> int:
+    """Cancel up to `most` queued jobs that never ran and whose deadline passed; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(EXPIRE, {"most": most})
+        count, calls = cursor.fetchone()
+    counted.called(calls)
+    return int(count)

@@ -1,0 +1,178 @@
+"""Rescue: claims whose run is gone are settled as losses.
+
+A run is gone when its worker is (stopped, or silent for longer than its lease),
+when a living worker no longer lists its claim, or when its hard limit has long
+passed. Only a dispatcher that has itself had the database for longer than the
+lease may say so: see `Contact`. The settle is fenced by the claim like any other,
+so two rescuers, or a rescuer and an owner that comes back, do no harm.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from celeriac.core.clock import NOW
+from celeriac.jobs import counted, registry
+from celeriac.jobs.backoff import Backoff
+from celeriac.jobs.naming import named
+from celeriac.jobs.outcomes import Limits, decide, lost
+from celeriac.jobs.registry import Kind
+from celeriac.jobs.running.finish import settle_what_is_free
+from celeriac.jobs.running.liveness import HEARD
+from celeriac.jobs.running.settle import Entry, Settled
+
+logger = logging.getLogger(__name__)
+
+MOST = 1_000
+#: Seconds beyond hard limit and doorbell budget: the worker's own parent comes first.
+GRACE = 15.0
+
+#: Everything is found from the running rows, of which there are few. A claim is judged
+#: as a whole: nobody knows which of its jobs was running.
+LOST = f"""
+SELECT j.id, j.claim_id, j.kind, j.attempt, j.failures, j.losses, j.max_attempts,
+       CASE
+           WHEN w.id IS NULL THEN 'its worker is unknown'
+           WHEN w.stopped_at IS NOT NULL THEN 'its worker ' || w.name || ' has stopped'
+           WHEN {HEARD} <= (SELECT {NOW}) - make_interval(secs => %(lease)s)
+               THEN 'its worker ' || w.name || ' is silent'
+           WHEN j.started_at < w.previous_beat_at AND j.claim_id <> ALL (w.claims)
+               THEN 'its worker ' || w.name || ' no longer holds its claim'
+           ELSE 'it ran past its hard limit on worker ' || w.name
+       END
+FROM celeriac_jobs_job j
+LEFT JOIN celeriac_jobs_worker w ON w.id = j.worker
+LEFT JOIN celeriac_jobs_sign s ON s.worker = j.worker
+LEFT JOIN unnest(%(kinds)s::text[], %(limits)s::float8[]) AS k(kind, seconds) ON k.kind = j.kind
+WHERE j.state = 'running'
+  AND (
+    (w.id IS NULL AND GREATEST(j.started_at, s.given_at)
+        <= (SELECT {NOW}) - make_interval(secs => %(lease)s))
+    OR w.stopped_at IS NOT NULL
+    OR {HEARD} <= (SELECT {NOW}) - make_interval(secs => %(lease)s)
+    OR (j.started_at < w.previous_beat_at AND j.claim_id <> ALL (w.claims))
+    OR GREATEST(j.started_at, w.woke_at) <= (SELECT {NOW}) - make_interval(secs => k.seconds)
+  )
+ORDER BY j.id
+LIMIT %(most)s
+"""
+
+
+@dataclass(slots=True)
+class Contact:
+    """How long this process has had the database without a break (monotonic seconds).
+
+    A silence of its own counts as a break: a process that was stopped knows nothing
+    of what the workers wrote meanwhile.
+    """
+
+    longest_gap: float = 5.0
+    _since: float | None = None
+    _last: float = 0.0
+
+    def touch(self, now: float) -> None:
+        """Note that the database answered."""
+        if self._since is None or now - self._last > self.longest_gap:
+            self._since = now
+        self._last = now
+
+    def lose(self) -> None:
+        """Note that it did not."""
+        self._since = None
+
+    def is_there(self, now: float) -> bool:
+        """Return whether it has answered lately."""
+        return self._since is not None and now - self._last <= self.longest_gap
+
+    def lasts(self, now: float) -> float:
+        """Return for how long it has been there."""
+        return 0.0 if self._since is None else now - self._since
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A running job whose run is gone, and the reason in words."""
+
+    job_id: UUID
+    claim_id: UUID
+    kind: str
+    attempt: int
+    limits: Limits
+    reason: str
+
+
+def rescue(*, most: int = MOST) -> list[Settled]:
+    """Settle up to `most` lost runs as losses; return what became of each."""
+    found = find(most=most)
+    if not found:
+        return []
+    entries = [_entry(each) for each in found]
+    settled, held = settle_what_is_free(entries)
+    counted.taken_back(settled, entries)
+    if held:
+        ids = [entry.job_id for entry in held]
+        logger.warning("rescue: %s wait for a lock of others'", named(ids))
+    done = [row for row in settled if not row.refused]
+    for reason, ids in _grouped((each.reason, each.job_id) for each in found).items():
+        logger.warning("rescue: lost %s: %s", named(ids), reason)
+    for state, ids in _grouped((row.state, row.job_id) for row in done).items():
+        logger.info("rescue: now %s: %s", state, named(ids))
+    return done
+
+
+def _grouped[T](pairs: Iterable[tuple[T, UUID]]) -> dict[T, list[UUID]]:
+    groups: dict[T, list[UUID]] = {}
+    for key, job_id in pairs:
+        groups.setdefault(key, []).append(job_id)
+    return groups
+
+
+def find(*, most: int = MOST) -> list[Lost]:
+    """Return running jobs whose run is gone."""
+    limits = {name: _longest(kind) for kind in registry.kinds() for name in _names(kind)}
+    parameters = {
+        "lease": settings.JOBS_WORKER_LEASE_SECONDS,
+        "kinds": list(limits),
+        "limits": list(limits.values()),
+        "most": most,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(LOST, parameters)
+        rows = cursor.fetchall()
+    return [_lost(*row) for row in rows]
+
+
+def _names(kind: Kind) -> tuple[str, ...]:
+    return (kind.name, *kind.aliases)
+
+
+def _longest(kind: Kind) -> float:
+    return kind.hard_timeout + settings.JOBS_DOORBELL_BUDGET_SECONDS + GRACE
+
+
+def _lost(  # the columns of LOST
+    job_id: UUID,
+    claim_id: UUID,
+    kind: str,
+    attempt: int,
+    failures: int,
+    losses: int,
+    max_attempts: int,
+    reason: str,
+) -> Lost:
+    declared = registry.get(kind)
+    max_losses = declared.max_losses if declared else 5
+    limits = Limits(failures, losses, max_attempts, max_losses)
+    return Lost(job_id, claim_id, kind, attempt, limits, reason)
+
+
+def _entry(each: Lost) -> Entry:
+    outcome = lost(each.reason)
+    declared = registry.get(each.kind)
+    retry = declared.retry if declared else Backoff()
+    settlement = decide(outcome, each.limits, retry, attempt=each.attempt)
+    return Entry(each.job_id, each.claim_id, settlement, outcome)

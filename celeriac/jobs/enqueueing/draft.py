@@ -1,0 +1,245 @@
+"""A draft: what a call asks for, validated, before anything is written."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from typing import Any, TypedDict
+from uuid import UUID
+
+from django.conf import settings
+
+from celeriac.core import context, tracing
+from celeriac.core.ids import uuid7
+from celeriac.jobs import registry
+from celeriac.jobs.callbacks import targets
+from celeriac.jobs.enqueueing import queues, searching, templates
+from celeriac.jobs.errors import InvalidArgs, InvalidOption
+from celeriac.jobs.models.job import MAX_PRIORITY, MIN_PRIORITY
+from celeriac.jobs.registry import Kind
+
+MAX_DELAY = 10 * 366 * 86_400.0  # seconds
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
+_LENGTHS = {
+    "idempotency_key": 255,
+    "unique_key": templates.MAX_KEY,
+    "lock_key": templates.MAX_KEY,
+    "tenant": 200,
+    "callback_url": 2000,
+    "scope": 200,
+    "enqueued_by": 254,
+    "fingerprint": 64,
+}
+
+
+#: What Celery calls it.
+_CELERYS = {"countdown": "delay=", "eta": "run_at=", "expires": "expires_at="}
+
+
+class Options(TypedDict, total=False):
+    """What a call may say about its job besides kind and arguments."""
+
+    queue: str | None
+    priority: int | None
+    run_at: datetime | None
+    delay: float | timedelta | None
+    expires_at: datetime | timedelta | None
+    idempotency_key: str | None
+    unique_key: str | None
+    lock_key: str | None
+    tenant: str
+    callback_url: str | None
+    replace: bool
+    scope: str | None
+    tick: UUID | None
+    enqueued_by: str
+    fingerprint: str
+
+
+@dataclass(slots=True)
+class Draft:
+    """A job to be. Times not given as such count from the statement that writes it."""
+
+    id: UUID
+    kind: str
+    queue: str
+    priority: int
+    values: dict[str, Any]
+    text: str
+    max_attempts: int
+    correlation_id: str
+    run_at: datetime | None = None
+    delay: float = 0.0
+    expires_at: datetime | None = None
+    expires_in: float | None = None
+    idempotency_key: str | None = None
+    scope: str = ""
+    unique_key: str | None = None
+    lock_key: str | None = None
+    tenant: str = ""
+    callback_url: str = ""
+    replace: bool = False
+    tick: UUID | None = None
+    enqueued_by: str = ""
+    #: What else must be the same under one idempotency key: a digest of a whole request.
+    fingerprint: str = ""
+    #: What it can be found by, for kinds that declare `search`: (field, value).
+    terms: tuple[tuple[str, str], ...] = ()
+    trace: str | None = None
+
+
+def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
+    """Return the draft of one job; raises what `enqueue` raises, but touches no database."""
+    declared = registry.find(kind)
+    dumped = declared.schema.check(args)
+    if len(dumped.text) > settings.JOBS_MAX_ARGS_BYTES // 4:
+        _check_size(declared.name, dumped.text)
+    job_id = uuid7()
+    draft = Draft(
+        id=job_id,
+        kind=declared.name,
+        queue=queues.check(options.get("queue") or declared.queue),
+        priority=declared.priority,
+        values=dumped.values,
+        text=dumped.text,
+        max_attempts=declared.retry.max_attempts,
+        correlation_id=context.correlation_id() or str(job_id),
+        trace=tracing.traceparent(),
+    )
+    if options:
+        _apply(draft, options)
+    defaults = declared.schema.defaults
+    if declared.unique is not None and draft.unique_key is None:
+        draft.unique_key = templates.render(
+            declared.unique, declared.schema.named(draft.values), defaults
+        )
+    if declared.lock is not None and draft.lock_key is None:
+        draft.lock_key = templates.render(
+            declared.lock, declared.schema.named(draft.values), defaults
+        )
+    if declared.search:
+        draft.terms = searching.terms(declared, draft)
+    return draft
+
+
+def _apply(draft: Draft, options: Options) -> None:
+    if unknown := options.keys() - Options.__optional_keys__:
+        raise InvalidOption(_unknown(min(unknown)))
+    for name in _LENGTHS.keys() & options.keys():
+        _check_text(name, options.get(name))
+    if (priority := options.get("priority")) is not None:
+        draft.priority = checked_priority(priority)
+    _apply_times(draft, options)
+    draft.unique_key = options.get("unique_key")
+    draft.lock_key = options.get("lock_key")
+    draft.tenant = options.get("tenant") or ""
+    if url := options.get("callback_url"):
+        targets.checked(url)
+        draft.callback_url = url
+    draft.replace = bool(options.get("replace"))
+    draft.tick = options.get("tick")
+    draft.enqueued_by = options.get("enqueued_by") or ""
+    draft.idempotency_key = options.get("idempotency_key")
+    draft.fingerprint = options.get("fingerprint") or ""
+    scope = options.get("scope")
+    draft.scope = scope if scope is not None else f"tenant:{draft.tenant}" if draft.tenant else ""
+
+
+def _unknown(name: str) -> str:
+    if name in _CELERYS:
+        return f"enqueue() has no option {name!r}: say {_CELERYS[name]}."
+    near = get_close_matches(name, Options.__optional_keys__, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"enqueue() has no option {name!r}.{hint}"
+
+
+def _apply_times(draft: Draft, options: Options) -> None:
+    run_at, delay, expires = (options.get(name) for name in ("run_at", "delay", "expires_at"))
+    if run_at is not None and delay is not None:
+        raise InvalidOption("Give run_at (a moment) or delay (seconds from now), not both.")
+    if run_at is not None:
+        draft.run_at = moment("run_at", run_at)
+    if delay is not None:
+        draft.delay = _seconds("delay", delay)
+    if isinstance(expires, timedelta):
+        draft.expires_in = _seconds("expires_at", expires)
+        if delay is not None and draft.expires_in <= draft.delay:
+            raise InvalidOption(
+                "expires_at (or the kind's own expires=) is not after delay: the job could never "
+                "start. Give it longer, or delay it less."
+            )
+    elif expires is not None:
+        draft.expires_at = moment("expires_at", expires)
+        if draft.run_at is not None and draft.expires_at <= draft.run_at:
+            raise InvalidOption("expires_at is not after run_at: the job could never start.")
+
+
+def checked_priority(value: object) -> int:
+    """Return a priority in range, or refuse it."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidOption(f"priority is a whole number, not {value!r}.")
+    if not MIN_PRIORITY <= value <= MAX_PRIORITY:
+        raise InvalidOption(
+            f"priority {value} is outside {MIN_PRIORITY} to {MAX_PRIORITY} (higher runs first)."
+        )
+    return value
+
+
+def moment(name: str, value: object) -> datetime:
+    """Return an aware datetime in UTC, or refuse the option `name`."""
+    if not isinstance(value, datetime):
+        raise InvalidOption(f"{name} is a datetime, not {type(value).__name__}.")
+    if value.utcoffset() is None:
+        raise InvalidOption(
+            f"{name} is naive, so nobody knows which moment it means: give it a time zone, "
+            "as django.utils.timezone.now() does."
+        )
+    try:
+        return value.astimezone(UTC)  # PostgreSQL knows no zones as far off as Python does
+    except OverflowError:
+        raise InvalidOption(f"{name} is outside the years 1 to 9999, in UTC.") from None
+
+
+def _seconds(name: str, value: object) -> float:
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise InvalidOption(f"{name} is a number of seconds or a timedelta, not {value!r}.")
+    if not 0 <= value <= MAX_DELAY:
+        raise InvalidOption(f"{name} of {value:g} s is outside 0 to ten years.")
+    return float(value)
+
+
+def _check_text(name: str, value: object) -> None:
+    if value is None or value == "":
+        if value == "" and name.endswith("_key"):
+            raise InvalidOption(f"{name} is empty: leave it out, or give it a value.")
+        return
+    if not isinstance(value, str):
+        raise InvalidOption(f"{name} is text, not {type(value).__name__}.")
+    if len(value) > _LENGTHS[name]:
+        raise InvalidOption(
+            f"{name} has {len(value)} characters, {_LENGTHS[name]} are allowed: "
+            "use a digest of it, such as its SHA-256."
+        )
+    if _UNFIT.search(value):
+        raise InvalidOption(f"{name} holds a NUL character or half a surrogate pair.")
+
+
+def checked_args(kind: Kind, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments as JSON values, or raise InvalidArgs: as `enqueue` checks them."""
+    dumped = kind.schema.check(args)
+    _check_size(kind.name, dumped.text)
+    return dumped.values
+
+
+def _check_size(kind: str, text: str) -> None:
+    size, limit = len(text.encode()), settings.JOBS_MAX_ARGS_BYTES
+    if size > limit:
+        raise InvalidArgs(
+            f"The arguments of {kind!r} take {size:,} bytes, {limit:,} are allowed "
+            "(JOBS_MAX_ARGS_BYTES): store the data and pass its id.",
+            errors={"args": f"take {size:,} bytes, {limit:,} are allowed"},
+        )

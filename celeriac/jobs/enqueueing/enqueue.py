@@ -1,0 +1,211 @@
+"""Enqueueing: one INSERT in the caller's own transaction.
+
+A job that carries no key waits for nobody. A job with a unique key or an
+idempotency key may have to wait for another transaction that holds the same
+one: keys are taken in sorted order, and the wait is bounded
+(JOBS_LOCK_TIMEOUT_SECONDS, then EnqueueBusy).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Unpack
+
+from asgiref.sync import sync_to_async
+from django.db import OperationalError, connection, connections
+
+from celeriac.core import tracing
+from celeriac.jobs import counted, nudge
+from celeriac.jobs.enqueueing import insert, keys, locks
+from celeriac.jobs.enqueueing.draft import Draft, Options, prepare
+from celeriac.jobs.errors import InvalidArgs, InvalidOption, WrongTransaction
+from celeriac.jobs.handle import JobHandle
+from celeriac.jobs.models import Job
+
+
+class BatchOptions(Options, total=False):
+    """The options of `enqueue_many`: shared by all, or one for each."""
+
+    idempotency_keys: Sequence[str | None]
+    unique_keys: Sequence[str | None]
+
+
+def enqueue(
+    kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[Options]
+) -> JobHandle:
+    """Write a job and return its handle; it exists if and only if the open transaction commits.
+
+    `args` are the handler's keyword arguments. Options:
+
+    - `queue`, `priority` (-100 to 100, higher runs first): instead of the kind's own.
+    - `run_at` (an aware datetime) or `delay` (seconds or a timedelta): not before then.
+    - `expires_at` (an aware datetime, or a timedelta from now): cancelled if not started by then.
+    - `idempotency_key`: the same key again returns the same job (`handle.replayed`).
+    - `unique_key`: a job of that kind and key that still waits is returned instead
+      (`handle.absorbed`), held until the open transaction ends, and started no later than this
+      one would have been; `replace=True` gives it these arguments.
+    - `lock_key`: no two jobs of one lock run at the same time.
+    - `tenant`: kept with the job.
+    - `callback_url`: told how the job ended, see docs/callbacks.md. A queued job that takes this
+      one in keeps its own address, unless it has none or `replace=True`.
+    - `detached=True`: allows a call inside a transaction of another database.
+
+    Raises UnknownKind, InvalidArgs, UnknownQueue, InvalidOption, IdempotencyConflict,
+    EnqueueBusy (another transaction holds the key; this one stays usable) and
+    WrongTransaction, all JobErrors.
+    """
+    return _handle(enqueue_job(kind, args, detached=detached, **options))
+
+
+def enqueue_job(
+    kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[Options]
+) -> Job:
+    """Write a job as `enqueue` does and return its row, for those who show or keep it."""
+    with tracing.span(f"enqueue {kind}", "producer"):
+        return _enqueue(kind, args, detached, options)
+
+
+def _handle(job: Job) -> JobHandle:
+    return JobHandle(job.id, replayed=job.replayed, absorbed=job.absorbed)
+
+
+async def aenqueue(
+    kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[Options]
+) -> JobHandle:
+    """Write a job from async code, as `enqueue` does.
+
+    It joins the transaction that is open in the thread of sync code, as Django's async ORM does.
+    """
+    return await sync_to_async(enqueue)(kind, args, detached=detached, **options)
+
+
+def _enqueue(kind: str, args: Mapping[str, Any], detached: bool, options: Options) -> Job:
+    draft = prepare(kind, args, options)
+    check_transaction(detached=detached)
+    if draft.unique_key is not None or draft.idempotency_key is not None:
+        return write([draft])[0]
+    try:
+        job = insert.plain(draft)
+    except OperationalError as error:
+        locks.refuse(error, f"what a new {draft.kind} depends on")
+        raise
+    counted.enqueued([(job.kind, job.queue)])
+    nudge.after_commit(queue=job.queue, priority=job.priority, run_at=job.run_at)
+    return job
+
+
+def enqueue_many(
+    kind: str,
+    list_of_args: Iterable[Mapping[str, Any]],
+    *,
+    detached: bool = False,
+    **options: Unpack[BatchOptions],
+) -> list[JobHandle]:
+    """Write a job of one kind for each arguments, all or none; return their handles in order.
+
+    Options as in `enqueue`; keys are given one for each: `idempotency_keys`,
+    `unique_keys`. Raises as `enqueue` does; InvalidArgs names fields as
+    `<index>.<field>` and lists every bad item.
+    """
+    items = list(list_of_args)
+    each = _per_item(len(items), options)
+    with tracing.span(f"enqueue {kind}", "producer", celeriac__jobs=len(items)):
+        drafts = prepare_many((kind, args, own) for args, own in zip(items, each, strict=True))
+        return [_handle(job) for job in enqueue_drafts(drafts, detached=detached)]
+
+
+async def aenqueue_many(
+    kind: str,
+    list_of_args: Iterable[Mapping[str, Any]],
+    *,
+    detached: bool = False,
+    **options: Unpack[BatchOptions],
+) -> list[JobHandle]:
+    """Write a job for each arguments from async code, as `enqueue_many` does."""
+    return await sync_to_async(enqueue_many)(kind, list_of_args, detached=detached, **options)
+
+
+def prepare_many(calls: Iterable[tuple[str, Mapping[str, Any], Options]]) -> list[Draft]:
+    """Return the drafts of `(kind, args, options)` calls, kinds mixed as you like."""
+    drafts: list[Draft] = []
+    errors: dict[str, str] = {}
+    for index, (kind, args, options) in enumerate(calls):
+        try:
+            drafts.append(prepare(kind, args, options))
+        except InvalidArgs as error:
+            errors |= {f"{index}.{field}": text for field, text in error.errors.items()}
+    if errors:
+        shown = "; ".join(f"{field}: {text}" for field, text in list(errors.items())[:10])
+        more = f"; and {len(errors) - 10} more" if len(errors) > 10 else ""
+        raise InvalidArgs(shown + more, errors=errors)
+    return drafts
+
+
+def enqueue_drafts(drafts: Sequence[Draft], *, detached: bool = False) -> list[Job]:
+    """Write drafts, all or none, and return their jobs in order."""
+    check_transaction(detached=detached)
+    return write(drafts) if drafts else []
+
+
+def write(drafts: Sequence[Draft]) -> list[Job]:
+    """Write drafts with or without keys, and nudge once they are committed."""
+    with insert.bounded(drafts):
+        replays = keys.take([draft for draft in drafts if draft.idempotency_key is not None])
+        written = insert.many([draft for draft in drafts if draft.id not in replays])
+        jobs = keys.settle(drafts, written, replays)
+    counted.enqueued([(job.kind, job.queue) for job in jobs if not (job.replayed or job.absorbed)])
+    _nudge(jobs)
+    return jobs
+
+
+async def aenqueue_drafts(drafts: Sequence[Draft], *, detached: bool = False) -> list[Job]:
+    """Write drafts from async code, as `enqueue_drafts` does."""
+    return await sync_to_async(enqueue_drafts)(drafts, detached=detached)
+
+
+def check_transaction(*, detached: bool) -> None:
+    """Refuse to join no transaction while another database's is open: it could roll back alone."""
+    if detached or connection.in_atomic_block:
+        return
+    for other in connections.all(initialized_only=True):
+        if other.in_atomic_block:
+            raise WrongTransaction(
+                f"The open transaction is on {other.alias!r}, but jobs live on "
+                f"{connection.alias!r}: the job would outlive a rollback. Enqueue outside of "
+                "it, or pass detached=True if that is what you mean."
+            )
+
+
+def _per_item(count: int, options: BatchOptions) -> list[Options]:
+    lists = {
+        single: given
+        for single, plural in (
+            ("idempotency_key", "idempotency_keys"),
+            ("unique_key", "unique_keys"),
+        )
+        if (given := options.get(plural)) is not None
+    }
+    shared: Any = {name: value for name, value in options.items() if not name.endswith("_keys")}
+    if shared.get("idempotency_key") is not None:
+        raise InvalidOption("Many jobs can't share one key: give idempotency_keys, one for each.")
+    for single, given in lists.items():
+        if len(given) != count:  # type: ignore[arg-type]  # both are sequences
+            raise InvalidOption(f"{single}s must have one entry for each of the {count} jobs.")
+    if not lists:
+        return [shared] * count
+    return [shared | {name: given[i] for name, given in lists.items()} for i in range(count)]  # type: ignore[index]  # both are sequences
+
+
+def _nudge(jobs: Iterable[Job]) -> None:
+    soonest: dict[tuple[str, int], Job] = {}
+    for job in jobs:
+        if job.replayed:
+            continue
+        if job.absorbed:
+            nudge.after_commit(
+                queue=job.queue, priority=job.priority, run_at=job.run_at, unique_hit=job.id
+            )
+            continue
+        place = (job.queue, job.priority)
+        if place not in soonest or job.run_at < soonest[place].run_at:
+            soonest[place] = job
+    for job in soonest.values():
+        nudge.after_commit(queue=job.queue, priority=job.priority, run_at=job.run_at)

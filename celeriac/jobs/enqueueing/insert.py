@@ -1,0 +1,299 @@
+"""The INSERT statements of the ledger: one job, or a thousand.
+
+The single statement is for a job without keys and waits for nobody. The other
+takes its rows as one JSON document, in the order of their keys, bounds its own
+wait for locks and puts `lock_timeout` back as it was.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from copy import copy
+from typing import Any
+
+from django.db import connection, transaction
+
+from celeriac.core.clock import NOW
+from celeriac.jobs import registry
+from celeriac.jobs.enqueueing import locks
+from celeriac.jobs.enqueueing.draft import Draft
+from celeriac.jobs.models import Job
+from celeriac.jobs.states import State
+
+ROWS, BYTES = 1000, 8_000_000  # of one statement
+
+_NAMES = [field.attname for field in Job._meta.concrete_fields]
+_JSON = [_NAMES.index(name) for name in ("args", "result", "progress")]
+_BLANK: dict[str, Any] = {
+    **dict.fromkeys(_NAMES),
+    **dict.fromkeys(("attempt", "failures", "losses", "cuts"), 0),
+    **dict.fromkeys(("wait_reason", "error"), ""),
+    "state": State.QUEUED.value,
+}
+_WRITTEN = (
+    "id, kind, queue, priority, args, max_attempts, correlation_id, unique_key, lock_key, tenant,"
+    " callback_url, tick, enqueued_by, trace, run_at, expires_at"
+)
+
+_PLAIN = f"""
+INSERT INTO celeriac_jobs_job ({_WRITTEN})
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+    coalesce(%s::timestamptz, {NOW} + make_interval(secs => %s)),
+    coalesce(%s::timestamptz, {NOW} + make_interval(secs => %s)))
+RETURNING run_at, expires_at, created_at
+"""
+#: The same for a kind that is searched by its arguments.
+_PLAIN_SEARCHED = f"""
+WITH written AS ({_PLAIN}), terms AS (
+    INSERT INTO celeriac_jobs_searchterm (job_id, field, value)
+    SELECT %s, * FROM unnest(%s::text[], %s::text[])
+)
+SELECT * FROM written
+"""
+
+#: A hit comes forward to the sooner run_at, and is not let expire before the new one would:
+#: the caller's wish is now its own.
+_MANY = f"""
+WITH bound AS MATERIALIZED (
+    SELECT current_setting('lock_timeout') AS before,
+           set_config('lock_timeout', %(limit)s, true) AS during
+), written AS (
+    INSERT INTO celeriac_jobs_job AS job ({_WRITTEN})
+    SELECT id, kind, queue, priority, args, max_attempts, correlation_id, unique_key, lock_key,
+        tenant, callback_url, tick, enqueued_by, trace,
+        coalesce(run_at, {NOW} + make_interval(secs => delay)),
+        coalesce(expires_at, {NOW} + make_interval(secs => expires_in))
+    FROM bound, json_to_recordset(%(rows)s) AS draft (
+        id uuid, kind text, queue text, priority smallint, args jsonb, max_attempts int,
+        correlation_id text, unique_key text, lock_key text, tenant text, callback_url text,
+        tick uuid, enqueued_by text, trace text, run_at timestamptz, delay double precision,
+        expires_at timestamptz, expires_in double precision)
+    ON CONFLICT (kind, unique_key) WHERE state = 'queued' AND unique_key IS NOT NULL
+    DO UPDATE SET
+        run_at = least(job.run_at, excluded.run_at),
+        expires_at = CASE WHEN job.expires_at IS NULL OR excluded.expires_at IS NULL THEN NULL
+            ELSE greatest(job.expires_at, excluded.expires_at) END,
+        args = CASE WHEN excluded.id = ANY(%(replacing)s) THEN excluded.args ELSE job.args END,
+        lock_key = CASE WHEN excluded.id = ANY(%(replacing)s)
+            THEN coalesce(excluded.lock_key, job.lock_key) ELSE job.lock_key END,
+        priority = CASE WHEN excluded.id = ANY(%(replacing)s)
+            THEN greatest(job.priority, excluded.priority) ELSE job.priority END,
+        callback_url = CASE
+            WHEN job.callback_url = '' THEN excluded.callback_url
+            WHEN excluded.callback_url <> '' AND excluded.id = ANY(%(replacing)s)
+                THEN excluded.callback_url
+            ELSE job.callback_url END
+    RETURNING {", ".join(f"job.{name}" for name in _NAMES)}
+)/*terms*/
+SELECT written.*, set_config('lock_timeout', bound.before, true)
+FROM (SELECT * FROM written ORDER BY id OFFSET 0) AS written, bound
+"""
+#: A draft that a queued job took in without its arguments leaves no terms.
+_TERMS = """, drafted AS MATERIALIZED (
+    SELECT w.id, d.draft, d.field, d.value
+    FROM json_to_recordset(%(terms)s) AS d (
+        draft uuid, kind text, unique_key text, field text, value text)
+    JOIN written w ON w.id = d.draft OR (
+        d.draft = ANY(%(replacing)s) AND w.kind = d.kind AND w.unique_key = d.unique_key)
+), outdated AS (
+    DELETE FROM celeriac_jobs_searchterm t USING drafted d
+    WHERE t.job_id = d.id AND d.id <> d.draft AND t.field <> 'correlation_id'
+), terms AS (
+    INSERT INTO celeriac_jobs_searchterm (job_id, field, value)
+    SELECT id, field, value FROM drafted WHERE field IS NOT NULL
+)"""
+_MANY_SEARCHED = _MANY.replace("/*terms*/", _TERMS)
+
+
+def plain(draft: Draft) -> Job:
+    """Write one job without keys and return it."""
+    terms: tuple[Any, ...] = ()
+    if draft.terms:
+        terms = (draft.id, *map(list, zip(*draft.terms, strict=True)))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _PLAIN_SEARCHED if terms else _PLAIN,
+            (
+                draft.id,
+                draft.kind,
+                draft.queue,
+                draft.priority,
+                draft.text,
+                draft.max_attempts,
+                draft.correlation_id,
+                draft.unique_key,
+                draft.lock_key,
+                draft.tenant,
+                draft.callback_url,
+                draft.tick,
+                draft.enqueued_by,
+                draft.trace,
+                draft.run_at,
+                draft.delay,
+                draft.expires_at,
+                draft.expires_in,
+                *terms,
+            ),
+        )
+        run_at, expires_at, created_at = cursor.fetchone()
+    return _built(draft, run_at=run_at, expires_at=expires_at, created_at=created_at)
+
+
+def many(drafts: Sequence[Draft]) -> dict[Any, Job]:
+    """Write drafts in the order of their keys; return each draft's job by the draft's id."""
+    jobs: dict[Any, Job] = {}
+    waiting = sorted(drafts, key=lambda draft: (draft.kind, draft.unique_key or "", draft.id))
+    while waiting:
+        now, waiting, folded = _apart(waiting)
+        for chunk in _chunks(now):
+            jobs |= _write(chunk)
+        for draft_id, first_id in folded.items():
+            jobs[draft_id] = copy(jobs[first_id])
+            jobs[draft_id].absorbed = True
+    return jobs
+
+
+@contextmanager
+def bounded(drafts: Sequence[Draft]) -> Iterator[None]:
+    """Make the block one unit that a lock held too long undoes, and nothing else with it.
+
+    A single statement outside of a transaction is such a unit already.
+    """
+    several = len(drafts) > 1 or any(draft.idempotency_key is not None for draft in drafts)
+    unique = any(draft.unique_key is not None for draft in drafts)
+    needs_unit = several or (unique and connection.in_atomic_block)
+    with locks.busy(_named(drafts)), transaction.atomic() if needs_unit else nullcontext():
+        yield
+
+
+def _apart(drafts: Sequence[Draft]) -> tuple[list[Draft], list[Draft], dict[Any, Any]]:
+    """Return what one statement may write, what must follow, and what is one with another.
+
+    A statement can't touch a row twice, so a key that comes again is folded into
+    its first draft where their times agree, and left for the next statement else.
+    """
+    now: dict[Any, Draft] = {}
+    rest: list[Draft] = []
+    folded: dict[Any, Any] = {}
+    for draft in drafts:
+        name = draft.id if draft.unique_key is None else (draft.kind, draft.unique_key)
+        first = now.setdefault(name, draft)
+        if first is draft:
+            continue
+        if not _folds(first, draft):
+            rest.append(draft)
+            continue
+        folded[draft.id] = first.id
+        first.callback_url = first.callback_url or draft.callback_url
+        if draft.replace:
+            first.callback_url = draft.callback_url or first.callback_url
+            first.values, first.text, first.replace = draft.values, draft.text, True
+            first.terms = draft.terms
+            first.lock_key = draft.lock_key or first.lock_key
+            first.priority = max(first.priority, draft.priority)
+    return list(now.values()), rest, folded
+
+
+def _folds(first: Draft, draft: Draft) -> bool:
+    return (first.run_at, first.delay, first.expires_at, first.expires_in) == (
+        draft.run_at,
+        draft.delay,
+        draft.expires_at,
+        draft.expires_in,
+    )
+
+
+def _chunks(drafts: Sequence[Draft]) -> Iterator[list[Draft]]:
+    chunk: list[Draft] = []
+    size = 0
+    for draft in drafts:
+        if chunk and (len(chunk) >= ROWS or size + len(draft.text) > BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(draft)
+        size += len(draft.text)
+    if chunk:
+        yield chunk
+
+
+def _write(drafts: Sequence[Draft]) -> dict[Any, Job]:
+    searched = (draft for draft in drafts if draft.terms or draft.replace)
+    terms = [row for draft in searched for row in _terms(draft)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _MANY_SEARCHED if terms else _MANY,
+            {
+                "limit": locks.timeout(),
+                "rows": json.dumps([_row(draft) for draft in drafts], default=str),
+                "replacing": [draft.id for draft in drafts if draft.replace],
+                "terms": json.dumps(terms, default=str),
+            },
+        )
+        found = [_read(row[:-1]) for row in cursor.fetchall()]
+    by_id = {job.id: job for job in found}
+    by_key = {(job.kind, job.unique_key): job for job in found}
+    jobs: dict[Any, Job] = {}
+    for draft in drafts:
+        job = by_id.get(draft.id) or by_key[draft.kind, draft.unique_key]
+        job.absorbed = job.id != draft.id
+        jobs[draft.id] = job
+    return jobs
+
+
+def _terms(draft: Draft) -> Iterator[dict[str, Any]]:
+    """Yield its terms; one that replaces a job's arguments takes that job's terms away."""
+    named = {"draft": draft.id, "kind": draft.kind, "unique_key": draft.unique_key}
+    for field, value in draft.terms:
+        yield {**named, "field": field, "value": value}
+    if draft.replace and not draft.terms and registry.find(draft.kind).search:
+        yield named
+
+
+def _row(draft: Draft) -> dict[str, Any]:
+    return {
+        "id": draft.id,
+        "kind": draft.kind,
+        "queue": draft.queue,
+        "priority": draft.priority,
+        "args": draft.values,
+        "max_attempts": draft.max_attempts,
+        "correlation_id": draft.correlation_id,
+        "unique_key": draft.unique_key,
+        "lock_key": draft.lock_key,
+        "tenant": draft.tenant,
+        "callback_url": draft.callback_url,
+        "tick": draft.tick,
+        "enqueued_by": draft.enqueued_by,
+        "trace": draft.trace,
+        "run_at": draft.run_at,
+        "delay": draft.delay,
+        "expires_at": draft.expires_at,
+        "expires_in": draft.expires_in,
+    }
+
+
+def _built(draft: Draft, **times: Any) -> Job:  # noqa: ANN401 timestamps from the database
+    values = _BLANK | times
+    for name in _GIVEN:
+        values[name] = getattr(draft, name)
+    values["args"] = draft.values
+    return Job.from_db(connection.alias, _NAMES, list(values.values()))
+
+
+_GIVEN = [
+    name for name in _NAMES if name in Draft.__slots__ and name not in ("run_at", "expires_at")
+]
+
+
+def _read(row: Sequence[Any]) -> Job:
+    values = list(row)
+    for place in _JSON:
+        if values[place] is not None:
+            values[place] = json.loads(values[place])
+    return Job.from_db(connection.alias, _NAMES, values)
+
+
+def _named(drafts: Sequence[Draft]) -> str:
+    keys = sorted({d.unique_key or d.idempotency_key or "" for d in drafts} - {""})
+    shown = ", ".join(repr(key) for key in keys[:3])
+    return f"the key {shown}" if len(keys) < 4 else f"one of {len(keys)} keys ({shown}, …)"

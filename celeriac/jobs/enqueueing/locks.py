@@ -1,0 +1,57 @@
+"""Waiting for a row's lock, but not forever; and races that a strict isolation level loses."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
+
+from celeriac.jobs.errors import EnqueueBusy
+
+_LOCK_NOT_AVAILABLE, _DEADLOCK, _SERIALIZATION = "55P03", "40P01", "40001"
+
+
+def timeout() -> str:
+    """Return how long a lock is waited for, as PostgreSQL reads it."""
+    return f"{max(1, round(settings.JOBS_LOCK_TIMEOUT_SECONDS * 1000))}ms"
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Turn a lock that was not to be had in time, or a lost race, into EnqueueBusy."""
+    try:
+        yield
+    except OperationalError as error:
+        refuse(error, what)
+        raise
+
+
+def refuse(error: OperationalError, what: str) -> None:
+    """Raise EnqueueBusy where `error` is a lock not to be had in time, or a race that was lost."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    if state == _SERIALIZATION:
+        raise EnqueueBusy(
+            f"Another transaction has changed {what} meanwhile, which the isolation level of "
+            "this one does not allow; try the whole transaction again."
+        ) from error
+    if state in (_LOCK_NOT_AVAILABLE, _DEADLOCK):
+        raise EnqueueBusy(
+            f"Another transaction has held {what} for longer than "
+            f"{settings.JOBS_LOCK_TIMEOUT_SECONDS:g} s; try again shortly."
+        ) from error
+
+
+@contextmanager
+def bounded(what: str) -> Iterator[None]:
+    """Make the block a transaction, or a savepoint of the open one, that waits only so long.
+
+    After EnqueueBusy the open transaction is usable, its `lock_timeout` as before.
+    """
+    with busy(what), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('lock_timeout'), set_config('lock_timeout', %s, true)",
+            [timeout()],
+        )
+        before = cursor.fetchone()[0]
+        yield
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [before])

@@ -1,0 +1,36 @@
+"""The declared queues, and their rows."""
+
+from difflib import get_close_matches
+from typing import Any
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from celeriac.jobs.errors import UnknownQueue
+from celeriac.jobs.models import Queue
+
+
+def check(name: str) -> str:
+    """Return `name` if JOBS_QUEUES declares it; UnknownQueue says what was probably meant."""
+    if name in settings.JOBS_QUEUES:
+        return name
+    declared = sorted(settings.JOBS_QUEUES)
+    near = get_close_matches(str(name), declared, n=1, cutoff=0.6)
+    hint = f"Did you mean {near[0]!r}?" if near else f"JOBS_QUEUES has {', '.join(declared)}."
+    raise UnknownQueue(f"No queue {name!r} is declared. {hint}")
+
+
+def make_rows(*, using: str = DEFAULT_DB_ALIAS) -> None:
+    """Make the row of every declared queue that has none; rows that exist stay as they are."""
+    Queue.objects.using(using).bulk_create(
+        [Queue(name=name, **options) for name, options in settings.JOBS_QUEUES.items()],
+        ignore_conflicts=True,
+    )
+
+
+def after_migrate(*, using: str, **_: Any) -> None:  # noqa: ANN401 a signal's facts
+    """Make the rows as soon as their table stands (post_migrate)."""
+    with connections[using].cursor() as cursor:
+        tables = connections[using].introspection.table_names(cursor)
+    if Queue._meta.db_table in tables:
+        make_rows(using=using)

@@ -1,0 +1,82 @@
+"""What can go wrong at the door of the ledger."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from celeriac.core.errors import CeleriacError
+
+
+class JobError(CeleriacError):
+    """The ledger refused."""
+
+
+class UnknownKind(JobError):
+    """No job of this kind is declared."""
+
+
+class UnknownQueue(JobError):
+    """No queue of this name is declared in JOBS_QUEUES."""
+
+
+class InvalidArgs(JobError):
+    """The arguments do not fit the kind.
+
+    `errors` maps each field to what is wrong with it.
+    """
+
+    def __init__(self, message: str = "", *, errors: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.errors = dict(errors or {})
+
+
+class InvalidOption(JobError):
+    """An option of the call does not fit."""
+
+
+class IdempotencyConflict(JobError):
+    """The idempotency key was used before with other arguments."""
+
+
+class EnqueueBusy(JobError):
+    """Another transaction holds the key; try again shortly."""
+
+
+class WrongTransaction(JobError):
+    """The open transaction is another database's, so the job could outlive its rollback."""
+
+
+class JobNotFound(JobError):
+    """There is no such job."""
+
+
+class TransitionRefused(JobError):
+    """The job's state forbids it."""
+
+
+class Superseded(TransitionRefused):
+    """A newer job of the same unique key is queued already."""
+
+
+class LostClaim(JobError):
+    """The run no longer owns its job: another one does, or the job was settled elsewhere."""
+
+
+class NoCurrentJob(JobError):
+    """There is no running job here: current_job() works inside a handler only."""
+
+
+class JobFailed(JobError):
+    """The job ended dead."""
+
+
+class WorkerLost(JobError):
+    """The run ended with its process."""
+
+
+class JobCancelled(JobError):
+    """The job ended cancelled."""
+
+
+def field_errors(errors: Mapping[str, Any]) -> str:
+    """Return `errors` as one line: `amount: must be positive; id: is missing`."""
+    return "; ".join(f"{field}: {problem}" for field, problem in errors.items())

@@ -1,0 +1,89 @@
+"""A handle: what a caller keeps of the job it enqueued."""
+
+import asyncio
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+
+from celeriac.jobs.errors import JobCancelled, JobFailed, JobNotFound
+from celeriac.jobs.models import Job
+from celeriac.jobs.states import TERMINAL, State
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class JobHandle:
+    """A job by its id; each question asks the ledger.
+
+    One that `enqueue` returned also says whether that call wrote it: `replayed` is true where the
+    idempotency key had its job already, `absorbed` where one of its unique key still waited.
+    """
+
+    id: UUID
+    replayed: bool = field(default=False, compare=False)
+    absorbed: bool = field(default=False, compare=False)
+
+    @property
+    def state(self) -> State:
+        """The job's state now; JobNotFound once it is pruned or was never committed."""
+        return State(self._row("state")[0])
+
+    def get(self, timeout: float | None = None) -> Any:  # noqa: ANN401 the handler's JSON value
+        """Wait for the end and return the result.
+
+        Raises JobFailed, JobCancelled, or TimeoutError after `timeout` seconds.
+        """
+        pauses = _pauses(timeout)
+        while (row := self._row("state", "result", "error"))[0] not in TERMINAL:
+            time.sleep(self._next(pauses, row[0], timeout))
+        return self._result(*row)
+
+    async def aget(self, timeout: float | None = None) -> Any:  # noqa: ANN401 the handler's JSON value
+        """Wait for the end in async code, as `get` does; the event loop goes on meanwhile."""
+        pauses = _pauses(timeout)
+        look = sync_to_async(self._row)
+        while (row := await look("state", "result", "error"))[0] not in TERMINAL:
+            await asyncio.sleep(self._next(pauses, row[0], timeout))
+        return self._result(*row)
+
+    def _next(self, pauses: Iterator[float], state: str, timeout: float | None) -> float:
+        for pause in pauses:
+            return pause
+        raise TimeoutError(f"Job {self.id} is still {state} after {timeout:g} s.")
+
+    def _result(self, state: str, result: Any, error: str) -> Any:  # noqa: ANN401 the handler's
+        if state == State.DEAD:
+            raise JobFailed(error or f"Job {self.id} ended dead.")
+        if state == State.CANCELLED:
+            raise JobCancelled(error or f"Job {self.id} ended cancelled.")
+        return result
+
+    def _row(self, *fields: str) -> tuple[Any, ...]:
+        for row in Job.objects.filter(pk=self.id).values_list(*fields):
+            return tuple(row)
+        raise JobNotFound(f"There is no job {self.id}: it was pruned, or never committed.")
+
+
+def _pauses(timeout: float | None) -> Iterator[float]:
+    """Yield the seconds to wait before each next look, until `timeout` is over."""
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    pause = _FIRST_PAUSE
+    while time.monotonic() < deadline:
+        yield pause
+        pause = min(_LONGEST_PAUSE, pause * 1.5)
+
+
+def job_state(job_id: UUID) -> State:
+    """Return the state of a job now; JobNotFound where there is none."""
+    return JobHandle(job_id).state
+
+
+def wait_for(job_id: UUID, *, timeout: float | None = None) -> Any:  # noqa: ANN401 the handler's JSON value
+    """Wait for a job's end and return its result; raises as `JobHandle.get` does."""
+    return JobHandle(job_id).get(timeout)

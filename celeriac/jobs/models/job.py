@@ -1,0 +1,182 @@
+"""A job: the row that everything else serves."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Left
+from django.db.models.lookups import Exact
+
+from celeriac.core.clock import Now
+from celeriac.core.ids import uuid7
+from celeriac.jobs.states import TERMINAL, State
+
+if TYPE_CHECKING:
+    from celeriac.jobs.models.attempt import Attempt
+
+MIN_PRIORITY, MAX_PRIORITY = -100, 100
+
+#: The jobs of service accounts, word for word as their index has it. No LIKE, which the planner
+#: does not see through, and no range: en_US, say, sorts ";" before ":", and none would be left.
+OF_ACCOUNTS = Q(Exact(Left("enqueued_by", 4), "api:"))
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    """Jobs by what they are doing."""
+
+    def queued(self) -> "JobQuerySet":
+        """Return the jobs that wait."""
+        return self.filter(state=State.QUEUED)
+
+    def due(self) -> "JobQuerySet":
+        """Return the queued jobs whose time has come."""
+        return self.queued().filter(run_at__lte=Now())
+
+    def running(self) -> "JobQuerySet":
+        """Return the jobs that a claim owns."""
+        return self.filter(state=State.RUNNING)
+
+    def dead(self) -> "JobQuerySet":
+        """Return the jobs that ended badly."""
+        return self.filter(state=State.DEAD)
+
+    def finished(self) -> "JobQuerySet":
+        """Return the jobs that ended, however."""
+        return self.filter(state__in=TERMINAL)
+
+
+class Job(models.Model):
+    """A call that must happen. See states.py for its life."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.TextField()
+    queue = models.TextField(db_default="default")
+    priority = models.SmallIntegerField(db_default=0)
+    args = models.JSONField(default=dict)
+    state = models.TextField(
+        db_default=State.QUEUED, choices=[(state.value, state.value) for state in State]
+    )
+    run_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField(null=True, blank=True)
+    attempt = models.PositiveIntegerField(db_default=0)
+    failures = models.PositiveIntegerField(db_default=0)
+    losses = models.PositiveIntegerField(db_default=0)
+    #: Runs in a row that lost the database's connection, though it could be had again at once.
+    cuts = models.SmallIntegerField(db_default=0, editable=False)
+    max_attempts = models.PositiveIntegerField(db_default=5)
+    claim_id = models.UUIDField(null=True, blank=True)
+    worker = models.UUIDField(null=True, blank=True)
+    wait_reason = models.TextField(db_default="", blank=True)
+    superseded_by = models.UUIDField(null=True, blank=True)
+    callback_url = models.TextField(db_default="", blank=True)
+    unique_key = models.TextField(null=True, blank=True)  # noqa: DJ001 null: not unique
+    lock_key = models.TextField(null=True, blank=True)  # noqa: DJ001 null: no lock
+    tenant = models.TextField(db_default="", blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    result = models.JSONField(null=True, blank=True)
+    error = models.TextField(db_default="", blank=True)
+    progress = models.JSONField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    correlation_id = models.TextField(db_default="", blank=True)
+    enqueued_by = models.TextField(db_default="", blank=True)
+    tick = models.UUIDField(null=True, blank=True)
+    #: The W3C traceparent of what enqueued it.
+    trace = models.TextField(null=True, blank=True, editable=False)  # noqa: DJ001 null: untraced
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = JobQuerySet.as_manager()
+
+    #: Facts of one call of enqueue, not of the row: its idempotency key was used before; a
+    #: queued job of its unique key took it in.
+    replayed: bool = False
+    absorbed: bool = False
+
+    attempts: ClassVar["models.Manager[Attempt]"]
+
+    class Meta:
+        ordering = ["-id"]
+        permissions = [
+            ("retry_job", "Can queue ended jobs again"),
+            ("cancel_job", "Can cancel jobs"),
+            ("run_job_now", "Can make queued jobs due now"),
+            ("change_job_priority", "Can change the priority of queued jobs"),
+            ("change_job_queue", "Can move queued jobs to another queue"),
+            ("edit_job_args", "Can edit the arguments of jobs and queue them again"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="job_state_known", condition=Q(state__in=[state.value for state in State])
+            ),
+            models.CheckConstraint(
+                name="job_finished_at_exactly_when_terminal",
+                condition=Q(state__in=sorted(TERMINAL), finished_at__isnull=False)
+                | (~Q(state__in=sorted(TERMINAL)) & Q(finished_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="job_claim_id_exactly_while_running",
+                condition=Q(state=State.RUNNING, claim_id__isnull=False)
+                | (~Q(state=State.RUNNING) & Q(claim_id__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="job_priority_in_range",
+                condition=Q(priority__gte=MIN_PRIORITY, priority__lte=MAX_PRIORITY),
+            ),
+            models.UniqueConstraint(
+                name="job_unique_key_queued",
+                fields=["kind", "unique_key"],
+                condition=Q(state=State.QUEUED, unique_key__isnull=False),
+            ),
+            models.UniqueConstraint(
+                name="job_lock_key_running",
+                fields=["lock_key"],
+                condition=Q(state=State.RUNNING, lock_key__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                "queue",
+                models.F("priority").desc(),
+                "run_at",
+                "id",
+                name="job_due",
+                condition=Q(state=State.QUEUED),
+            ),
+            models.Index(
+                "expires_at",
+                name="job_expiring",
+                condition=Q(state=State.QUEUED, attempt=0, expires_at__isnull=False),
+            ),
+            models.Index(
+                "lock_key",
+                models.F("priority").desc(),
+                "run_at",
+                "id",
+                name="job_lock_queue",
+                condition=Q(state=State.QUEUED, lock_key__isnull=False),
+            ),
+            models.Index("worker", name="job_running", condition=Q(state=State.RUNNING)),
+            models.Index(
+                "kind",
+                models.F("finished_at").desc(),
+                name="job_finished",
+                condition=Q(finished_at__isnull=False),
+            ),
+            models.Index(
+                models.F("finished_at").desc(), name="job_dead", condition=Q(state=State.DEAD)
+            ),
+            models.Index(
+                "enqueued_by",
+                models.F("id").desc(),
+                name="job_of_api",
+                condition=OF_ACCOUNTS,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the job has ended, however."""
+        return self.state in TERMINAL

@@ -1,0 +1,69 @@
+"""What circuits hold back, for people: which one, until when, how many jobs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from celeriac.breakers import selectors as breakers
+from celeriac.breakers.api import Admission
+from celeriac.jobs import registry
+from celeriac.jobs.words import clock_time
+
+_COUNTS = """
+SELECT queue, kind, count(*) FROM celeriac_jobs_job
+WHERE state = 'queued' AND kind = ANY(%s) GROUP BY queue, kind
+"""
+
+
+@dataclass(slots=True)
+class Hold:
+    """A circuit that holds jobs back: a code for programs, a sentence for people."""
+
+    name: str
+    code: str
+    sentence: str
+    until: datetime | None = None
+    jobs: int = 0
+    #: Who forced it open and why, in words; '' where it opened by itself.
+    forced: str = ""
+
+
+def hold(name: str, facts: Admission) -> Hold | None:
+    """Return how the circuit holds jobs back; None where it lets all go."""
+    if facts.blocked:
+        until = facts.blocked_until
+        when = f" until {clock_time(until)}" if until else ""
+        return Hold(name, "circuit", f"the circuit {name} is open{when}", until)
+    if facts.probe_only:
+        return Hold(name, "probe", f"the circuit {name} is half-open: one job at a time tries it")
+    if facts.ramp_per_second is not None:
+        since = f" at {clock_time(facts.closed_at)}" if facts.closed_at else ""
+        rate = f"{facts.ramp_per_second:.0f} jobs a second"
+        return Hold(name, "ramp", f"the circuit {name} has closed{since} and lets {rate} go")
+    return None
+
+
+def holds() -> dict[str, list[Hold]]:
+    """Return by queue the circuits that hold its jobs back now, with how many they are."""
+    guarded = registry.guarded()
+    names = sorted({breaker for _, breaker in guarded})
+    facts = breakers.admission(names) if names else {}
+    standing = {name: found for name in names if (found := hold(name, facts[name]))}
+    behind = {kind: breaker for kind, breaker in guarded if breaker in standing}
+    if not behind:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTS, [list(behind)])
+        rows: list[tuple[str, str, int]] = cursor.fetchall()
+    return _by_queue([(queue, standing[behind[kind]], count) for queue, kind, count in rows])
+
+
+def _by_queue(found: list[tuple[str, Hold, int]]) -> dict[str, list[Hold]]:
+    queues: dict[str, dict[str, Hold]] = {}
+    for queue, kept, count in found:
+        mine = queues.setdefault(queue, {}).setdefault(
+            kept.name, Hold(kept.name, kept.code, kept.sentence, kept.until)
+        )
+        mine.jobs += count
+    return {queue: [mine[name] for name in sorted(mine)] for queue, mine in queues.items()}

@@ -1,0 +1,62 @@
+"""Pausing queues."""
+
+from datetime import datetime
+
+from celeriac.core import audit, clock
+from celeriac.core.clock import Now
+from celeriac.jobs import nudge
+from celeriac.jobs.enqueueing import queues
+from celeriac.jobs.enqueueing.draft import moment
+from celeriac.jobs.enqueueing.locks import bounded
+from celeriac.jobs.errors import InvalidOption
+from celeriac.jobs.models import Queue
+from celeriac.jobs.operating.operate import Actor
+
+
+def pause_queue(name: str, *, reason: str, actor: Actor, until: datetime | None = None) -> Queue:
+    """Let nothing of the queue start until it is resumed, or until `until`; return its row.
+
+    What runs goes on. Raises UnknownQueue, and InvalidOption for a past `until` or without a
+    reason.
+    """
+    queues.check(name)
+    if until is not None and moment("until", until) <= clock.read():
+        raise InvalidOption(f"until {until.isoformat()} has passed already.")
+    if not reason.strip():
+        raise InvalidOption("Say why: a pause needs a reason.")
+    with bounded(f"queue {name}"):
+        Queue.objects.get_or_create(name=name)
+        Queue.objects.filter(name=name).update(
+            paused_at=Now(),
+            paused_until=until,
+            paused_by=str(actor or "")[:254],
+            pause_reason=reason[:1000],
+        )
+        details = {"until": until.isoformat()} if until else {}
+        _record("pause", name, actor, reason, details)
+        nudge.wake(queues=[name])
+        return Queue.objects.get(name=name)
+
+
+def resume_queue(name: str, *, actor: Actor, reason: str = "") -> Queue:
+    """Let the queue's jobs start again; return its row. Raises UnknownQueue."""
+    queues.check(name)
+    with bounded(f"queue {name}"):
+        Queue.objects.get_or_create(name=name)
+        Queue.objects.filter(name=name).update(
+            paused_at=None, paused_until=None, paused_by="", pause_reason=""
+        )
+        _record("resume", name, actor, reason, {})
+        nudge.wake(queues=[name])
+        return Queue.objects.get(name=name)
+
+
+def _record(verb: str, name: str, actor: Actor, reason: str, details: dict[str, str]) -> None:
+    audit.record(
+        verb=f"queue.{verb}",
+        target_type="queue",
+        target_id=name,
+        actor=actor,
+        reason=reason,
+        details=details,
+    )

@@ -1,0 +1,152 @@
+"""Pruning: finished jobs go when their kind's retention has passed, keys and attempts with them.
+
+In small batches, each a statement of its own that skips what others hold. A
+job stays as long as one of its idempotency keys is younger than KEY_DAYS: a
+caller may still repeat the call.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from celeriac.core.clock import NOW
+from celeriac.jobs import registry
+from celeriac.jobs.states import TERMINAL, State
+
+KEY_DAYS = 7
+BATCH = 1000
+
+#: Kinds with finished rows: one index probe for each (a loose index scan).
+_KINDS = """
+WITH RECURSIVE found AS (
+    (SELECT kind FROM celeriac_jobs_job WHERE finished_at IS NOT NULL ORDER BY kind LIMIT 1)
+    UNION ALL
+    SELECT (SELECT kind FROM celeriac_jobs_job
+            WHERE finished_at IS NOT NULL AND kind > found.kind ORDER BY kind LIMIT 1)
+    FROM found WHERE found.kind IS NOT NULL
+)
+SELECT kind FROM found WHERE kind IS NOT NULL
+"""
+
+#: Looks at one page of a kind's oldest finished rows, from where the last page ended.
+_PRUNE = f"""
+WITH page AS MATERIALIZED (
+    SELECT id, finished_at, state FROM celeriac_jobs_job
+    WHERE kind = %(kind)s AND finished_at IS NOT NULL
+      AND finished_at < {NOW} - make_interval(secs => %(days)s * 86400)
+      AND finished_at < %(before)s::timestamptz
+      AND (finished_at, id) > (%(after)s::timestamptz, %(after_id)s)
+    ORDER BY finished_at, id LIMIT %(batch)s
+), doomed AS MATERIALIZED (
+    SELECT j.id FROM celeriac_jobs_job j JOIN page USING (id)
+    WHERE j.finished_at IS NOT NULL AND j.state = ANY(%(states)s)
+      AND NOT EXISTS (
+          SELECT FROM celeriac_jobs_jobkey k
+          WHERE k.job_id = j.id AND k.created_at > {NOW} - make_interval(days => %(key_days)s))
+    ORDER BY j.id
+    FOR UPDATE OF j SKIP LOCKED
+), attempts AS (
+    DELETE FROM celeriac_jobs_attempt a USING doomed WHERE a.job_id = doomed.id RETURNING 1
+), keys AS (
+    DELETE FROM celeriac_jobs_jobkey k USING doomed WHERE k.job_id = doomed.id RETURNING 1
+), terms AS (
+    DELETE FROM celeriac_jobs_searchterm t USING doomed WHERE t.job_id = doomed.id
+), jobs AS (
+    DELETE FROM celeriac_jobs_job j USING doomed WHERE j.id = doomed.id RETURNING 1
+)
+SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM attempts), (SELECT count(*) FROM keys),
+    (SELECT count(*) FROM page), last.finished_at, last.id
+FROM (VALUES (1)) AS one LEFT JOIN (
+    SELECT finished_at, id FROM page ORDER BY finished_at DESC, id DESC LIMIT 1
+) AS last ON true
+"""
+
+#: Keys whose job was deleted otherwise, by hand or with an archive.
+_ORPHANS = f"""
+WITH page AS MATERIALIZED (
+    SELECT id, job_id, created_at FROM celeriac_jobs_jobkey
+    WHERE created_at < {NOW} - make_interval(days => %(key_days)s)
+      AND (created_at, id) > (%(after)s::timestamptz, %(after_id)s)
+    ORDER BY created_at, id LIMIT %(batch)s
+), doomed AS MATERIALIZED (
+    SELECT k.id FROM celeriac_jobs_jobkey k JOIN page USING (id)
+    WHERE NOT EXISTS (SELECT FROM celeriac_jobs_job j WHERE j.id = k.job_id)
+    FOR UPDATE OF k SKIP LOCKED
+), keys AS (
+    DELETE FROM celeriac_jobs_jobkey k USING doomed WHERE k.id = doomed.id RETURNING 1
+)
+SELECT 0, 0, (SELECT count(*) FROM keys), (SELECT count(*) FROM page), last.created_at, last.id
+FROM (VALUES (1)) AS one LEFT JOIN (
+    SELECT created_at, id FROM page ORDER BY created_at DESC, id DESC LIMIT 1
+) AS last ON true
+"""
+
+
+@dataclass(slots=True)
+class Pruned:
+    """How many rows went; `complete` is false where the time was up before the end."""
+
+    jobs: int = 0
+    attempts: int = 0
+    keys: int = 0
+    complete: bool = True
+
+
+def prune(*, batch: int = BATCH, seconds: float = 60.0, before: datetime = datetime.max) -> Pruned:
+    """Delete what has been kept long enough, for at most about `seconds`; return the counts.
+
+    Jobs that ended at `before` or later stay: somebody has yet to count them.
+    """
+    pruned = Pruned()
+    limits: dict[str, Any] = {"batch": batch, "before": before}
+    deadline = time.monotonic() + seconds
+    for kind in _kinds():
+        for states, days in _rules(kind):
+            rule = {"kind": kind, "states": states, "days": days}
+            _walk(_PRUNE, rule | limits, UUID(int=0), pruned, deadline)
+    _walk(_ORPHANS, limits, 0, pruned, deadline)
+    return pruned
+
+
+def _rules(name: str) -> list[tuple[list[str], float]]:
+    """Return which states of a kind are kept for how many days."""
+    kind = registry.get(name)
+    days = settings.JOBS_RETENTION_DAYS if kind is None else kind.retention
+    if days is None:
+        days = settings.JOBS_RETENTION_DAYS
+    if days > 0:
+        return [(sorted(TERMINAL), days)]
+    return [
+        ([State.SUCCEEDED, State.CANCELLED], 0.0),
+        ([State.DEAD], settings.JOBS_RETENTION_DAYS),
+    ]
+
+
+def _walk(
+    statement: str, parameters: dict[str, Any], first: object, pruned: Pruned, deadline: float
+) -> None:
+    after: object = datetime.min
+    after_id = first
+    while True:
+        if time.monotonic() > deadline:
+            pruned.complete = False
+            return
+        place = {"after": after, "after_id": after_id, "key_days": KEY_DAYS}
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters | place)
+            jobs, attempts, keys, seen, after, after_id = cursor.fetchone()
+        pruned.jobs, pruned.attempts = pruned.jobs + jobs, pruned.attempts + attempts
+        pruned.keys += keys
+        if seen < parameters["batch"]:
+            return
+
+
+def _kinds() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_KINDS)
+        return [row[0] for row in cursor.fetchall()]

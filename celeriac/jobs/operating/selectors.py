@@ -1,0 +1,141 @@
+"""Reading the ledger: what stands where, and how fast it moves."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from celeriac.breakers.sql import BLOCKED
+from celeriac.core.clock import NOW
+from celeriac.jobs import registry
+from celeriac.jobs.models import Queue
+from celeriac.jobs.operating.circuits import Hold, holds
+
+#: One pass over the queued rows; locks and circuits are small sets beside them.
+_DEPTH = f"""
+WITH moment AS MATERIALIZED (SELECT {NOW} AS now),
+paused AS (
+    SELECT name FROM celeriac_jobs_queue, moment
+    WHERE paused_at IS NOT NULL AND (paused_until IS NULL OR paused_until > now)
+), held AS MATERIALIZED (
+    SELECT lock_key FROM celeriac_jobs_job WHERE state = 'running' AND lock_key IS NOT NULL
+), guarded AS MATERIALIZED (
+    SELECT kind FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
+    WHERE breaker IN ({BLOCKED})
+), waiting AS (
+    SELECT queue, run_at, run_at <= now AS due, attempt,
+           queue IN (SELECT name FROM paused)
+           OR coalesce(lock_key IN (SELECT lock_key FROM held), false)
+           OR kind IN (SELECT kind FROM guarded)
+           OR NOT kind = ANY(%(known)s) AS parked
+    FROM celeriac_jobs_job, moment WHERE state = 'queued'
+)
+SELECT queue,
+    count(*) FILTER (WHERE NOT parked AND attempt = 0 AND due) AS queued,
+    count(*) FILTER (WHERE NOT parked AND attempt = 0 AND NOT due) AS scheduled,
+    count(*) FILTER (WHERE NOT parked AND attempt > 0) AS retrying,
+    count(*) FILTER (WHERE parked) AS parked,
+    0::bigint AS running,
+    extract(epoch FROM (SELECT now FROM moment) - min(run_at) FILTER (WHERE due))::float8
+FROM waiting GROUP BY queue
+UNION ALL
+SELECT queue, 0, 0, 0, 0, count(*), NULL FROM celeriac_jobs_job WHERE state = 'running' GROUP BY
+    queue
+"""
+
+_RECENT = f"""
+SELECT kind, state, count(*),
+    percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (
+        ORDER BY extract(epoch FROM finished_at - started_at)::float8)
+FROM celeriac_jobs_job
+WHERE finished_at > {NOW} - make_interval(secs => %s)
+GROUP BY kind, state ORDER BY kind, state
+"""
+
+
+@dataclass(slots=True)
+class Depth:
+    """What a queue holds, by the views of a queued job, and the age of its oldest due one."""
+
+    queue: str
+    queued: int = 0
+    scheduled: int = 0
+    retrying: int = 0
+    parked: int = 0
+    running: int = 0
+    oldest_seconds: float | None = None
+    paused: bool = False
+    paused_by: str = ""
+    pause_reason: str = ""
+    paused_until: datetime | None = None
+    #: The circuits that hold jobs of the queue back, or let them go slowly.
+    circuits: list[Hold] = field(default_factory=list)
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs are queued, whatever for."""
+        return self.queued + self.scheduled + self.retrying + self.parked
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the facts by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """How the jobs of one kind ended lately (times in seconds, of runs that started)."""
+
+    kind: str
+    state: str
+    count: int
+    median_seconds: float | None
+    p99_seconds: float | None
+
+
+def queue_depths() -> list[Depth]:
+    """Return every queue that is declared or holds jobs, by name."""
+    found = {name: Depth(name) for name in settings.JOBS_QUEUES}
+    guarded = registry.guarded()
+    parameters = {
+        "known": registry.names(),
+        "guarded": [kind for kind, _ in guarded],
+        "breakers": [breaker for _, breaker in guarded],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_DEPTH, parameters)
+        for queue, *counts, oldest in cursor.fetchall():
+            _add(found.setdefault(queue, Depth(queue)), counts, oldest)
+    for queue, kept in holds().items():
+        found.setdefault(queue, Depth(queue)).circuits = kept
+    for row in paused_queues():
+        depth = found.setdefault(row.name, Depth(row.name))
+        depth.paused, depth.paused_by = True, row.paused_by
+        depth.pause_reason, depth.paused_until = row.pause_reason, row.paused_until
+    return [found[name] for name in sorted(found)]
+
+
+def paused_queues() -> list[Queue]:
+    """Return the queues that let nothing start now."""
+    return list(Queue.objects.paused())
+
+
+def recent(*, seconds: float = 300.0) -> list[Recent]:
+    """Return how jobs ended in the last `seconds`, by kind and state."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RECENT, [seconds])
+        rows = cursor.fetchall()
+    return [
+        Recent(kind, state, count, *(percentiles or (None, None)))
+        for kind, state, count, percentiles in rows
+    ]
+
+
+def _add(depth: Depth, counts: list[int], oldest: float | None) -> None:
+    for name, count in zip(
+        ("queued", "scheduled", "retrying", "parked", "running"), counts, strict=True
+    ):
+        setattr(depth, name, getattr(depth, name) + count)
+    if oldest is not None:
+        depth.oldest_seconds = oldest

@@ -1,0 +1,68 @@
+"""Who lives and does nothing, judged where there was something to answer."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import F, Q
+
+from celeriac.core.clock import Now
+from celeriac.jobs.models import Dispatcher, Worker
+
+#: Seconds that an answer may take to be told: two beats of a worker.
+PATIENCE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A process that beats and does not do its work: who, since when, and in words."""
+
+    process: str  # worker or dispatcher
+    name: str
+    says: str
+    since: datetime
+    todo: str
+
+    @property
+    def sentence(self) -> str:
+        """Who, and what it does not."""
+        return f"{self.name} {self.says}"
+
+
+def silences() -> list[Silence]:
+    """Return everybody of whom it is known, in two queries."""
+    return [*_workers(), *_dispatchers()]
+
+
+def _workers() -> Iterator[Silence]:
+    patience = timedelta(seconds=max(PATIENCE, 2 * settings.JOBS_HEARTBEAT_SECONDS))
+    lease = timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
+    rows = Worker.objects.filter(
+        Q(answered_at=None) | Q(answered_at__lt=F("asked_at")),
+        stopped_at=None,
+        beat_at__gt=Now() - lease,
+        asked_at__lt=Now() - patience,
+    )
+    for name, asked_at in rows.values_list("name", "asked_at"):
+        if asked_at is None:
+            continue
+        todo = "Read its log and start it again: its children claim nothing, or it hears no broker."
+        yield Silence("worker", name, "beats and answers no doorbell", asked_at, todo)
+
+
+def _dispatchers() -> Iterator[Silence]:
+    lease = timedelta(seconds=settings.JOBS_QUEUE_LEASE_SECONDS)
+    patience = Now() - timedelta(seconds=PATIENCE)
+    for row in Dispatcher.objects.filter(beat_at__gt=Now() - lease).annotate(limit=patience):
+        for since, says, todo in (
+            (row.mute_since, "rings nobody: the broker takes no doorbells", "See to the broker."),
+            (row.deaf_since, "hears no nudges, so that jobs start late", "See to the broker."),
+            (
+                row.idle_since,
+                "can rescue nobody",
+                "See why its database is slow or comes and goes.",
+            ),
+        ):
+            if since is not None and since < row.limit:
+                yield Silence("dispatcher", row.name, says, since, todo)

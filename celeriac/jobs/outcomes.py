@@ -1,0 +1,253 @@
+"""How a run ended, and what that makes of the job. Pure: deciding is not writing.
+
+A handler returns, or raises one of `Snooze`, `GiveUp`, `Retry`, `Cancelled`, or an error;
+`observe` turns that into an `Outcome`, and `decide` an outcome into a
+`Settlement`, which settle.py writes as it stands.
+"""
+
+import contextlib
+import math
+import re
+import traceback as tracebacks
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from celeriac.core.arguments import LONGEST
+from celeriac.jobs.backoff import Backoff
+from celeriac.jobs.states import Verb
+
+#: Why a run was cut short that its worker's stop ended.
+STOPPED = "its worker was stopped (deploy)"
+SNOOZED = "snoozed by its handler"
+MAX_TRACEBACK = 16_000
+MAX_MESSAGE = 2_000
+#: From this run in a row on, one that lost the database's connection is a failure.
+MOST_CUTS = 3
+#: What PostgreSQL's text can't hold.
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
+
+
+def _span(name: str, seconds: float) -> float:
+    if not math.isfinite(seconds):
+        raise ValueError(f"{name}({seconds!r}): give a finite number of seconds.")
+    return min(max(0.0, float(seconds)), LONGEST)
+
+
+class Snooze(Exception):
+    """Run me again in `seconds`, cut to ten years; nothing failed.
+
+    Infinity and what is no number are a ValueError, where they were written.
+    """
+
+    def __init__(self, seconds: float, reason: str = SNOOZED) -> None:
+        super().__init__(reason)
+        self.seconds = _span("Snooze", seconds)
+        self.reason = str(reason)
+
+
+class GiveUp(Exception):
+    """This can't succeed, however often it runs."""
+
+    def __init__(self, reason: str = "given up by its handler") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Retry(Exception):
+    """This run failed; run me again in `seconds`, or by the kind's Backoff where None.
+
+    It counts as a failure like any other, under the name of its `cause` where there is one,
+    and is retried whatever the Backoff retries on, up to `max_attempts`.
+    """
+
+    def __init__(self, seconds: float | None = None, cause: BaseException | None = None) -> None:
+        if cause is not None and not isinstance(cause, BaseException):
+            raise TypeError(f"Retry(cause={cause!r}): give the error itself, or nothing.")
+        super().__init__("asked to be run again" if cause is None else _words(cause))
+        self.seconds = None if seconds is None else _span("Retry", seconds)
+        self.cause = cause
+
+
+class Cancelled(Exception):
+    """The handler stopped because it was asked to."""
+
+
+class TimeLimitExceeded(Exception):
+    """The handler ran past its soft limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one run ended: a verb of states.py and its facts."""
+
+    verb: Verb
+    result: Any = None
+    delay: float = 0.0
+    reason: str = ""
+    error_class: str = ""
+    message: str = ""
+    traceback: str = ""
+    retryable: bool = True
+    retry_after: float | None = None
+    #: Seconds to wait before the next run, instead of what the Backoff says.
+    retry_in: float | None = None
+    #: The open circuit that a snoozed run met: while it stays open, the job keeps its run_at.
+    circuit: str = ""
+    #: Whether its worker's stop cut the run short: that leaves an Attempt row, and no charge.
+    stopped: bool = False
+    #: Runs in a row, this one included, that lost the database's connection though it could be
+    #: had again at once; None where nobody could have it: the row's own count stays.
+    cuts: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a job may still do when its run ends."""
+
+    failures: int
+    losses: int
+    max_attempts: int
+    max_losses: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What settle.py writes; a requested cancel is applied by the statement itself."""
+
+    verb: Verb
+    delay: float = 0.0
+    failures: int = 0  # added
+    losses: int = 0  # added
+    result: Any = None
+    error: str = ""
+    wait_reason: str = ""
+    writes_attempt: bool = False
+    circuit: str = ""
+    cuts: int | None = 0  # what the row's count becomes; None: it stays
+
+
+def succeeded(result: object) -> Outcome:
+    """The handler returned `result`, a JSON value."""
+    return Outcome(Verb.COMPLETE, result=result)
+
+
+def released(reason: str, *, delay: float = 0.0) -> Outcome:
+    """The job was claimed but not started; it is due in `delay` seconds, 0 meaning as before."""
+    return Outcome(Verb.RELEASE, reason=reason, delay=delay)
+
+
+def stopped(delay: float = 0.0, reason: str = "") -> Outcome:
+    """The run was cut short by the stop of its worker; `reason` is what its handler says of it."""
+    words = STOPPED if reason in ("", SNOOZED) else f"{STOPPED}: {reason}"
+    return Outcome(Verb.SNOOZE, delay=delay, reason=words, message=words, stopped=True)
+
+
+def lost(reason: str) -> Outcome:
+    """The run ended with its process."""
+    return Outcome(Verb.RESCUE, error_class="WorkerLost", message=reason, reason=reason)
+
+
+def observe(error: BaseException, retry: Backoff, *, hide: Callable[[str], str] = str) -> Outcome:
+    """Return the outcome of a handler that raised `error`; `hide` masks secrets in its texts."""
+    if isinstance(error, Snooze):
+        reason = _clip(hide(error.reason), MAX_MESSAGE)
+        return Outcome(Verb.SNOOZE, delay=error.seconds, reason=reason)
+    if isinstance(error, Cancelled):
+        message = _clip(hide(_words(error)), MAX_MESSAGE)
+        return Outcome(Verb.STOP, message=message or "stopped on request")
+    if isinstance(error, Retry):
+        named = error.cause or error
+        return replace(_failure(named, retry, hide), retryable=True, retry_in=error.seconds)
+    return _failure(error, retry, hide)
+
+
+def _failure(error: BaseException, retry: Backoff, hide: Callable[[str], str]) -> Outcome:
+    gave_up = isinstance(error, GiveUp)
+    return Outcome(
+        Verb.GIVE_UP if gave_up else Verb.RETRY,
+        error_class=_name(error),
+        message=_clip(hide(_words(error)), MAX_MESSAGE),
+        traceback=_clip(hide(_render(error)), MAX_TRACEBACK),
+        retryable=not gave_up and retry.retries(error),
+        retry_after=retry_after(error),
+    )
+
+
+def retry_after(error: BaseException) -> float | None:
+    """Return the seconds that the error asks to wait, where it says."""
+    seconds = -1.0
+    with contextlib.suppress(BaseException):  # whoever wrote the error, its wish is only a wish
+        value = getattr(error, "retry_after", None)
+        seconds = -1.0 if value is None else float(value)
+    return seconds if 0 <= seconds < float("inf") else None
+
+
+def decide(outcome: Outcome, limits: Limits, retry: Backoff, *, attempt: int) -> Settlement:
+    """Return what the outcome makes of a job that stands at `limits`."""
+    match outcome.verb:
+        case Verb.COMPLETE:
+            return Settlement(Verb.COMPLETE, result=outcome.result, writes_attempt=attempt > 1)
+        case Verb.SNOOZE | Verb.RELEASE:
+            return Settlement(
+                outcome.verb,
+                delay=outcome.delay,
+                wait_reason=outcome.reason,
+                circuit=outcome.circuit,
+                writes_attempt=outcome.stopped,
+                cuts=None if outcome.verb is Verb.RELEASE else outcome.cuts,
+            )
+        case Verb.STOP:
+            return Settlement(Verb.STOP, error=outcome.message, writes_attempt=True)
+        case Verb.RESCUE:
+            return _after_loss(outcome, limits)
+        case _:
+            return _after_failure(outcome, limits, retry)
+
+
+def error_line(outcome: Outcome) -> str:
+    """Return the error as one line: `ValueError: no such customer`."""
+    text = f"{outcome.error_class}: {outcome.message}".strip(": ")
+    return _clip(" ".join(text.split()), 500)
+
+
+def _after_failure(outcome: Outcome, limits: Limits, retry: Backoff) -> Settlement:
+    failures = limits.failures + 1
+    line = error_line(outcome)
+    if not outcome.retryable or failures >= limits.max_attempts:
+        return Settlement(
+            Verb.GIVE_UP, failures=1, error=line, writes_attempt=True, cuts=outcome.cuts
+        )
+    delay = outcome.retry_in
+    if delay is None:
+        delay = retry.delay(failures, retry_after=outcome.retry_after)
+    return Settlement(
+        Verb.RETRY, delay=delay, failures=1, error=line, writes_attempt=True, cuts=outcome.cuts
+    )
+
+
+def _after_loss(outcome: Outcome, limits: Limits) -> Settlement:
+    verb = Verb.GIVE_UP if limits.losses + 1 >= limits.max_losses else Verb.RESCUE
+    return Settlement(verb, losses=1, error=error_line(outcome), writes_attempt=True)
+
+
+def _name(error: BaseException) -> str:
+    kind = type(error)
+    module = "" if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}."
+    return f"{module}{kind.__qualname__}"
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException as broken:  # an error that can't say what it is must still be counted
+        return f"its text can't be had ({type(broken).__name__})"
+
+
+def _render(error: BaseException) -> str:
+    return "".join(tracebacks.format_exception(error))
+
+
+def _clip(text: str, limit: int) -> str:
+    text = _UNFIT.sub("�", text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

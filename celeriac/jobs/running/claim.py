@@ -1,0 +1,168 @@
+"""Claiming: a doorbell's ids become jobs that one run owns.
+
+One statement takes, by primary key and in id order, those rows of the doorbell
+that may start now, and skips locked ones: a stale or doubled doorbell claims
+nothing and costs one query. A fresh `claim_id` fences all that follows. The
+claim may commit asynchronously: should a failover forget it, the fence refuses
+what its owner writes later.
+"""
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+
+from celeriac.breakers.sql import BLOCKED, UNSETTLED
+from celeriac.core.clock import NOW
+from celeriac.jobs.running import hot
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """What a run needs to know of its job."""
+
+    id: UUID
+    kind: str
+    args: str  # JSON, as Django's connections hand it over
+    attempt: int
+    failures: int
+    losses: int
+    max_attempts: int
+    lock_key: str | None
+    correlation_id: str
+    tenant: str
+    #: Whether nobody asked to be told how it ends.
+    silent: bool
+    #: Seconds between its run_at and its claim.
+    waited: float
+    trace: str | None
+    #: Whether its circuit is half-open or has just closed, so that it must take its place.
+    gated: bool = False
+
+
+_CLAIM = f"""
+WITH may_start AS (
+    SELECT j.id
+    FROM celeriac_jobs_job j
+    WHERE j.id = ANY(%(ids)s::uuid[])
+      AND j.state = {hot.QUEUED}
+      AND j.run_at <= (SELECT {NOW})
+      AND (j.attempt > 0 OR j.expires_at IS NULL OR j.expires_at > (SELECT {NOW}))
+      AND j.kind = ANY(%(kinds)s)
+      AND (j.losses = 0 OR %(alone)s)
+      AND NOT EXISTS (
+          SELECT FROM celeriac_jobs_queue q
+          WHERE q.name = j.queue AND q.paused_at IS NOT NULL
+            AND (q.paused_until IS NULL OR q.paused_until > (SELECT {NOW})))
+      AND NOT EXISTS (
+          SELECT FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
+          WHERE g.kind = j.kind AND g.breaker IN ({BLOCKED}))
+    ORDER BY j.id
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE celeriac_jobs_job j
+SET state = 'running', attempt = j.attempt + 1, claim_id = %(claim_id)s, worker = %(worker)s,
+    started_at = (SELECT {NOW}), wait_reason = ''
+FROM may_start
+WHERE j.id = may_start.id
+  AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
+RETURNING j.id, j.kind, j.args::text, j.attempt, j.failures, j.losses, j.max_attempts, j.lock_key,
+          j.correlation_id, j.tenant, j.callback_url = '',
+          extract(epoch FROM (SELECT {NOW}) - j.run_at)::float8, j.trace,
+          EXISTS (
+              SELECT FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
+              JOIN celeriac_breakers_breaker b ON b.name = g.breaker
+              WHERE g.kind = j.kind AND {UNSETTLED})
+"""
+
+_CLAIM_ONE = hot.for_one(_CLAIM, "ids")
+
+#: Gated, all of them: whether one is gated is asked again where it takes its place.
+_HELD = """
+SELECT id, kind, args, attempt, failures, losses, max_attempts, lock_key, correlation_id, tenant,
+       callback_url = '', extract(epoch FROM started_at - run_at)::float8, trace, true
+FROM celeriac_jobs_job
+WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
+ORDER BY id
+"""
+
+_VERIFY = """
+SELECT id FROM celeriac_jobs_job WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The kinds a process can run, and the breaker of each guarded one."""
+
+    kinds: tuple[str, ...]
+    guarded: tuple[str, ...] = ()
+    breakers: tuple[str, ...] = ()
+    #: The longest ramp of any of their circuits, in seconds.
+    ramp: float = 0.0
+
+
+def claim(ids: Sequence[UUID], *, claim_id: UUID, worker: UUID, known: Known) -> list[ClaimedJob]:
+    """Take those of `ids` that may start now; return them in id order.
+
+    A job whose lock another run holds stays queued: the database refuses it.
+    """
+    try:
+        return _claim(ids, claim_id, worker, known, alone=len(ids) == 1)
+    except IntegrityError as error:
+        if "job_lock_key_running" not in str(error):
+            raise
+    return _claim_singly(ids, claim_id, worker, known)
+
+
+def held(ids: Iterable[UUID], *, claim_id: UUID) -> list[ClaimedJob]:
+    """Return the jobs of a claim whose answer got lost: it may have been committed all the same."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HELD, [list(ids), claim_id])
+        return [ClaimedJob(*row) for row in cursor.fetchall()]
+
+
+def verify(ids: Iterable[UUID], *, claim_id: UUID) -> set[UUID]:
+    """Return those of `ids` that the claim still owns."""
+    with connection.cursor() as cursor:
+        cursor.execute(_VERIFY, [list(ids), claim_id])
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _claim_singly(
+    ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Known
+) -> list[ClaimedJob]:
+    if len(ids) == 1:
+        return []
+    claimed = []
+    for job_id in sorted(ids):
+        with contextlib.suppress(IntegrityError):
+            claimed += _claim([job_id], claim_id, worker, known, alone=False)
+    return claimed
+
+
+def _claim(
+    ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Known, *, alone: bool
+) -> list[ClaimedJob]:
+    parameters: dict[str, Any] = {
+        "ids": ids[0] if alone else hot.uuids(ids),
+        "alone": alone,
+        "claim_id": claim_id,
+        "worker": worker,
+        "kinds": list(known.kinds),
+        "guarded": list(known.guarded),
+        "breakers": list(known.breakers),
+        "ramp": known.ramp,
+    }
+    with _savepoint_if_needed():
+        jobs = [ClaimedJob(*row) for row in hot.fetch(_CLAIM_ONE if alone else _CLAIM, parameters)]
+    return sorted(jobs, key=lambda job: job.id)
+
+
+def _savepoint_if_needed() -> contextlib.AbstractContextManager[None]:
+    if connection.in_atomic_block:
+        return transaction.atomic()
+    return contextlib.nullcontext()

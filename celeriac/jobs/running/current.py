@@ -1,0 +1,174 @@
+"""What a handler can ask about the job it runs."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from celeriac.jobs.enqueueing.enqueue import enqueue
+from celeriac.jobs.errors import LostClaim, NoCurrentJob
+from celeriac.jobs.handle import JobHandle
+from celeriac.jobs.outcomes import STOPPED
+from celeriac.jobs.running.claim import ClaimedJob
+
+#: Seconds between two looks at the row, and between two writes of progress.
+LOOK_EVERY = 0.5
+#: Seconds between two looks whether the worker stops.
+GLANCE_EVERY = 0.01
+CANCELLED = "a cancel was asked for"
+LOST = "the job is no longer this run's"
+
+_PROGRESS = """
+UPDATE celeriac_jobs_job SET progress = %s::jsonb
+WHERE id = %s AND state = 'running' AND claim_id = %s
+"""
+#: The same outside a transaction; inside one it would make the handler's own commit asynchronous.
+_PROGRESS_LIGHTLY = f"""{_PROGRESS}
+  AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
+"""
+_LOOK = """
+SELECT cancel_requested_at IS NOT NULL FROM celeriac_jobs_job
+WHERE id = %s AND state = 'running' AND claim_id = %s
+"""
+
+#: How to see whether the worker stops: bool() is False, for a process that is none's.
+_is_stopping: Callable[[], bool] = bool
+#: The run that should_stop() last told of that: its claim and job.
+_told: tuple[UUID, UUID] | None = None
+_running: ContextVar["CurrentJob | None"] = ContextVar("celeriac_current_job", default=None)
+
+
+class CurrentJob:
+    """The job that this handler runs, as one claim owns it."""
+
+    def __init__(self, job: ClaimedJob, claim_id: UUID) -> None:
+        self.id = job.id
+        self.kind = job.kind
+        self.attempt = job.attempt
+        self.failures = job.failures
+        self.max_attempts = job.max_attempts
+        self.tenant = job.tenant
+        self.correlation_id = job.correlation_id
+        self._args = job.args
+        self._claim_id = claim_id
+        #: Why should_stop() said yes, or ''.
+        self.stop_reason = ""
+        self._looked = self._glanced = 0.0
+        self._reported = 0.0
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """The job's arguments by name, as JSON gives them back."""
+        args: dict[str, Any] = json.loads(self._args)
+        return args
+
+    def idempotency_key(self, step: str) -> str:
+        """Return a key for an external effect: the same on every attempt of this job."""
+        return f"{self.id}:{step}"
+
+    def progress(self, done: int, total: int) -> None:
+        """Say how far it is; written at most twice a second, and at the end.
+
+        Inside a transactional handler it becomes visible with the commit.
+        Raises LostClaim when the job is no longer this run's.
+        """
+        now = time.monotonic()
+        if now - self._reported < LOOK_EVERY and done < total:
+            return
+        self._reported = now
+        with _cursor("aprogress") as cursor:
+            value = json.dumps({"done": done, "total": total})
+            statement = _PROGRESS if connection.in_atomic_block else _PROGRESS_LIGHTLY
+            cursor.execute(statement, [value, self.id, self._claim_id])
+            if not cursor.rowcount:
+                raise LostClaim(f"Job {self.id} is no longer this run's; its progress is refused.")
+
+    def should_stop(self) -> bool:
+        """Return whether to stop, which `stop_reason` explains.
+
+        Because its worker stops (a deploy): raise `Snooze(0)` to go on elsewhere, from where it
+        is. Because a cancel was asked or the claim is lost: raise `Cancelled` to comply. May be
+        asked as often as one likes: it looks at the row at most twice a second.
+        """
+        now = time.monotonic()
+        if not self.stop_reason and now - self._glanced >= GLANCE_EVERY:
+            self._glanced = now
+            if _is_stopping():
+                self._tell_of_stop()
+        if not self.stop_reason and now - self._looked >= LOOK_EVERY:
+            self._looked = now
+            self.stop_reason = self._look()
+        return bool(self.stop_reason)
+
+    def _look(self) -> str:
+        with _cursor("ashould_stop") as cursor:
+            cursor.execute(_LOOK, [self.id, self._claim_id])
+            row = cursor.fetchone()
+        return LOST if row is None else CANCELLED if row[0] else ""
+
+    def _tell_of_stop(self) -> None:
+        global _told
+        _told = (self._claim_id, self.id)
+        self.stop_reason = STOPPED
+
+    def enqueue(self, step: str, kind: str, args: Mapping[str, Any], **options: Any) -> JobHandle:  # noqa: ANN401 enqueue()'s options
+        """Enqueue a child job, once per `step` however often this job runs."""
+        return enqueue(kind, args, idempotency_key=step, scope=f"job:{self.id}", **options)
+
+    async def aprogress(self, done: int, total: int) -> None:
+        """Say how far it is, from a coroutine: on the job's own connection, as `progress` does."""
+        await sync_to_async(self.progress)(done, total)
+
+    async def ashould_stop(self) -> bool:
+        """Return whether to stop, to a coroutine, as `should_stop` does."""
+        return await sync_to_async(self.should_stop)()
+
+    async def aenqueue(
+        self,
+        step: str,
+        kind: str,
+        args: Mapping[str, Any],
+        **options: Any,  # noqa: ANN401 enqueue()'s options
+    ) -> JobHandle:
+        """Enqueue a child job from a coroutine, in the job's own transaction, as `enqueue` does."""
+        return await sync_to_async(self.enqueue)(step, kind, args, **options)
+
+
+def _cursor(instead: str) -> CursorWrapper:
+    try:
+        return connection.cursor()
+    except SynchronousOnlyOperation:
+        raise SynchronousOnlyOperation(
+            f"This is a coroutine: await current_job().{instead}(...) instead."
+        ) from None
+
+
+def current_job() -> CurrentJob:
+    """Return the running job; NoCurrentJob outside a handler."""
+    job = _running.get()
+    if job is None:
+        raise NoCurrentJob
+    return job
+
+
+def enter(job: CurrentJob) -> None:
+    """Make `job` the current one in this context."""
+    _running.set(job)
+
+
+def heed(is_stopping: Callable[[], bool]) -> None:
+    """Have handlers in this process asked from now on whether its worker stops."""
+    global _is_stopping
+    _is_stopping = is_stopping
+
+
+def was_told_of_stop(claim_id: UUID, job_id: UUID) -> bool:
+    """Return whether that run asked, and heard that its worker stops."""
+    return _told == (claim_id, job_id)

@@ -1,0 +1,263 @@
+"""Performing one job: its handler, within its limits, to an outcome."""
+
+import contextvars
+import decimal
+import inspect
+import logging
+import os
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from pydantic_core import PydanticSerializationError, to_json
+
+from celeriac.breakers.api import CircuitOpen
+from celeriac.core import context, reporting, tracing
+from celeriac.jobs import outcomes, redacting
+from celeriac.jobs.errors import LostClaim
+from celeriac.jobs.outcomes import Limits, Outcome, Settlement
+from celeriac.jobs.registry import Kind
+from celeriac.jobs.running import current, hooked, joint, outage, parking, sessions
+from celeriac.jobs.running.claim import ClaimedJob
+from celeriac.jobs.running.coroutines import run_within
+from celeriac.jobs.running.finish import settle_in_its_transaction
+from celeriac.jobs.running.joint import TransactionLeftOpen
+from celeriac.jobs.running.limits import SoftLimit
+from celeriac.jobs.running.setbacks import one_line
+from celeriac.jobs.running.settle import Entry, Settled
+from celeriac.jobs.states import Verb
+
+logger = logging.getLogger(__name__)
+
+_NO_FAILURE = (outcomes.Snooze, outcomes.Cancelled, CircuitOpen)
+#: What may end a handler amid a statement.
+_CUTTING = (outcomes.TimeLimitExceeded, LostClaim)
+
+
+@dataclass(slots=True)
+class Run:
+    """One job on its way through this process; `settled` is set once it is written."""
+
+    job: ClaimedJob
+    kind: Kind
+    claim_id: UUID
+    claimed_at: float
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    outcome: Outcome | None = None
+    error: BaseException | None = None
+    settled: Settled | None = None
+    _entry: Entry | None = None
+    #: Whether what goes wrong may be laid to the job: its arguments are being read, or it runs.
+    reached: bool = False
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether its handler started and nobody can say how it ended."""
+        return self.started_at > 0 and self.outcome is None
+
+    def entry(self) -> Entry:
+        """Return what settle writes for this run: decided once, also where chance decides."""
+        if self._entry is None or self._entry.outcome is not self.outcome:
+            self._entry = self._make_entry()
+        return self._entry
+
+    def _make_entry(self) -> Entry:
+        outcome = self.outcome or outcomes.released("its doorbell's time was used up")
+        started = outcome.verb is not Verb.RELEASE
+        return Entry(
+            self.job.id,
+            self.claim_id,
+            self._decide(outcome),
+            outcome,
+            started=self.started_at - self.claimed_at if started else None,
+            seconds=self.ended_at - self.started_at if started else None,
+            silent=self.job.silent,
+        )
+
+    def _decide(self, outcome: Outcome) -> Settlement:
+        job = self.job
+        limits = Limits(job.failures, job.losses, job.max_attempts, self.kind.max_losses)
+        return outcomes.decide(outcome, limits, self.kind.retry, attempt=job.attempt)
+
+
+def perform(run: Run) -> None:
+    """Run the handler; afterwards `run.outcome` is set, for a transactional kind settled too."""
+    process = os.getpid()
+    before = sessions.look()
+    run.started_at = run.ended_at = time.monotonic()
+    try:
+        with _bound(run):
+            if tracing.is_on():
+                with _traced(run):
+                    contextvars.copy_context().run(_perform, run, before)
+            else:
+                contextvars.copy_context().run(_perform, run, before)
+    except KeyboardInterrupt:
+        raise  # of this process, not of this job
+    except BaseException as error:  # every ending is an outcome
+        _leave_if_forked(process, error)
+        if not run.reached and isinstance(error, Exception):
+            run.started_at = 0.0  # this platform stumbled before the job's turn
+            raise
+        run.error = error
+        run.outcome = _observe(error, run, before)
+    finally:
+        _leave_if_forked(process, run.error)
+        run.ended_at = max(run.ended_at, time.monotonic())
+        before.restore(run.error, cut=issubclass(type(run.error), _CUTTING))
+
+
+def _bound(run: Run) -> AbstractContextManager[None]:
+    """Give every log line of the run what to find it by."""
+    return context.bind(
+        job_id=str(run.job.id),
+        kind=run.kind.name,
+        attempt=str(run.job.attempt),
+        correlation_id=run.job.correlation_id,
+    )
+
+
+def _traced(run: Run) -> AbstractContextManager[object]:
+    """Make the run a span of the trace that the job was enqueued in."""
+    return tracing.span(
+        f"run {run.kind.name}",
+        "consumer",
+        parent=run.job.trace,
+        expected=_NO_FAILURE,
+        hide=redacting.veil_of(run.kind, run.job.args).text,
+        celeriac__job_id=str(run.job.id),
+        celeriac__attempt=run.job.attempt,
+        celeriac__correlation_id=run.job.correlation_id,
+    )
+
+
+def _perform(run: Run, before: sessions.Before) -> None:
+    current.enter(current.CurrentJob(run.job, run.claim_id))
+    decimal.setcontext(decimal.getcontext().copy())  # a copied context shares the object
+    if run.kind.redact:
+        context.hide(redacting.veil_of(run.kind, run.job.args).text)
+    run.reached = True
+    handler = _bind(run)
+    if run.kind.transactional:
+        _perform_in_transaction(run, handler, before)
+    else:
+        outcome = _returned(_call(handler, run.kind.timeout))
+        if before.left_open():
+            raise TransactionLeftOpen
+        run.outcome = outcome
+    run.ended_at = time.monotonic()
+
+
+def _perform_in_transaction(run: Run, handler: Callable[[], Any], before: sessions.Before) -> None:
+    block = transaction.atomic()
+    with block:
+        began = joint.begin()
+        try:
+            outcome = _returned(_call(handler, run.kind.timeout))
+        except BaseException as error:
+            if not isinstance(error, KeyboardInterrupt) and joint.has_ended(began):
+                raise joint.ended() from error
+            raise
+        joint.check(block)
+        run.outcome, run.ended_at = outcome, time.monotonic()
+        settled = settle_in_its_transaction(run.entry(), began)
+        if settled.refused:
+            if joint.has_ended(began):
+                raise joint.ended()
+            raise LostClaim(f"Job {run.job.id} is no longer this run's; its effects roll back.")
+        raised = hooked.guard()
+    run.settled = settled
+    if before.left_open():
+        raised.append(TransactionLeftOpen())  # by a hook: the job itself has succeeded
+        before.restore(raised[-1], cut=False)
+    if raised:
+        hooked.tell(run.job, run.kind, raised)
+
+
+def _bind(run: Run) -> Callable[[], Any]:
+    arguments = run.kind.schema.load(run.job.args)
+    return lambda: run.kind.handler(**arguments)
+
+
+def _call(handler: Callable[[], Any], limit: float | None) -> Any:  # noqa: ANN401 the handler's own
+    """Call the handler within its soft limit; await what it returns where that is an awaitable."""
+    value = SoftLimit(limit).call(handler)
+    return run_within(limit, value) if inspect.isawaitable(value) else value
+
+
+def _returned(value: object) -> Outcome:
+    """The handler has done its work: what goes wrong now drops its result, and fails nothing."""
+    try:
+        return _kept(value)
+    except Exception as error:
+        logger.exception("a result was dropped, it could not be judged")
+        problem = f"its result was dropped: {one_line(error)}"
+        return replace(outcomes.succeeded(None), message=problem)
+
+
+def _kept(value: object) -> Outcome:
+    problem = ""
+    text: str | None = None
+    if value is not None:
+        try:
+            text = to_json(value, inf_nan_mode="null").decode()
+        except (PydanticSerializationError, ValueError) as error:
+            problem = f"its result was dropped, it is not JSON: {error}"
+    if text is not None and len(text) > settings.JOBS_MAX_RESULT_BYTES:
+        problem = f"its result was dropped: {len(text)} bytes is over JOBS_MAX_RESULT_BYTES"
+    elif text is not None and "\\u0000" in text:
+        problem = "its result was dropped: PostgreSQL keeps no NUL characters"
+    if problem:
+        logger.error("%s", problem)
+        return replace(outcomes.succeeded(None), message=problem)
+    return outcomes.succeeded(text)
+
+
+def _observe(error: BaseException, run: Run, before: sessions.Before) -> Outcome:
+    """Return what the error makes of the run; one that can't be read is a failure all the same."""
+    try:
+        return _judge(error, run, before)
+    except BaseException as broken:  # it says what it likes, the other error's own text
+        words = f"{type(error).__qualname__} can't be read ({type(broken).__name__})"
+        logger.error("what job %s raised is lost: %s", run.job.id, words)
+        return outcomes.observe(TypeError(words), run.kind.retry)
+
+
+def _judge(error: BaseException, run: Run, before: sessions.Before) -> Outcome:
+    hide = redacting.veil_of(run.kind, run.job.args).text
+    if isinstance(error, CircuitOpen):
+        return parking.parked(error, run.kind)
+    outcome = outcomes.observe(error, run.kind.retry, hide=hide)
+    if not outcome.error_class:
+        return outcome
+    if outage.went_away(error, before.ledger):
+        # Should its commit have happened after all, the fence refuses what is written now.
+        before.throw_away(connection)
+        outcome = outage.outcome_of(error, run.job, outcome)
+        if outcome.verb is Verb.SNOOZE:
+            return outcome
+    logger.warning("%s failed: %s", run.kind.name, outcomes.error_line(outcome))
+    _report(error, run, outcome, hide)
+    return outcome
+
+
+def _report(error: BaseException, run: Run, outcome: Outcome, hide: Callable[[str], str]) -> None:
+    """Tell of a failure; as a warning while the job will be tried again."""
+    final = run._decide(outcome).verb is Verb.GIVE_UP
+    with _bound(run):
+        reporting.report(
+            error, level="error" if final else "warning", hide=hide, tags=context.current()
+        )
+
+
+def _leave_if_forked(process: int, error: BaseException | None) -> None:
+    """End a fork that came out of its handler: only the process that claimed may go on."""
+    if os.getpid() != process:
+        code = error.code if isinstance(error, SystemExit) else 1 if error else 0
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)

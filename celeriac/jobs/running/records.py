@@ -1,0 +1,129 @@
+"""The form of a slot: records one behind the other, the run times, and words at the end.
+
+A record is complete or not there: its checksum is written with it, and the record behind it is
+zero. The words are written over and over, by one side each, without a record's form.
+"""
+
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from mmap import mmap
+from typing import Any
+from uuid import UUID
+
+from celeriac.jobs.outcomes import Outcome, Settlement
+from celeriac.jobs.running.settle import Entry
+from celeriac.jobs.states import Verb
+
+SIZE = 1 << 20
+#: Room at the end of the file for the run times by kind.
+TIMES_AT = SIZE - (1 << 16)
+#: The words: first some of eight bytes, by number.
+WORDS_AT = SIZE - 64
+ANSWERED = 0  # the child's: when the database last answered it (monotonic seconds)
+FROZEN = 1  # the parent's: how many seconds the child was kept from working
+LOOKED = 2  # the parent's: when it last looked (monotonic seconds); 0 before it ever did
+#: The claim of which nothing more may start, and whether there is one.
+HALT = slice(WORDS_AT + 32, WORDS_AT + 48)
+IS_HALTED = WORDS_AT + 48
+#: Whether the file is no longer at its place: the child must make another.
+IS_GONE = WORDS_AT + 49
+
+HEADER = struct.Struct("<II")
+#: A record's payload: these two are too frequent for JSON, which starts with a brace.
+_START = struct.Struct("<c16sd")  # job, until when it may run
+_DONE = struct.Struct("<c16sdd??")  # job, started, seconds, whether an attempt is written, a result
+
+
+def words(shared: mmap) -> Any:  # noqa: ANN401 typeshed's memoryview takes no doubles
+    """Return the words, a memoryview of doubles: each is read and written as a whole."""
+    return memoryview(shared)[WORDS_AT:].cast("d")
+
+
+def pack(record: dict[str, Any]) -> bytes:
+    """Return the payload of any record."""
+    return json.dumps(record).encode()
+
+
+def pack_start(job_id: UUID, until: float) -> bytes:
+    """Return the payload of a start."""
+    return _START.pack(b"S", job_id.bytes, until)
+
+
+def pack_end(entry: Entry) -> bytes:
+    """Return the payload of an end."""
+    return _pack_done(entry) or pack({"end": _dump(entry)})
+
+
+def read_records(data: mmap, at: int, limit: int) -> Iterator[dict[str, Any]]:
+    """Yield the records from `at` on."""
+    while at + HEADER.size <= limit:
+        length, checksum = HEADER.unpack_from(data, at)
+        payload = data[at + HEADER.size : at + HEADER.size + length]
+        if not length or len(payload) < length or zlib.crc32(payload) != checksum:
+            return
+        yield _unpack(payload)
+        at += HEADER.size + length
+
+
+def ends(records: list[dict[str, Any]], claim_id: UUID) -> Iterator[Entry]:
+    """Yield what ended."""
+    for record in records:
+        if "done" in record:
+            yield _load_done(record["done"], claim_id)
+        elif "end" in record:
+            yield _load(record["end"], claim_id)
+
+
+def _unpack(payload: bytes) -> dict[str, Any]:
+    if payload.startswith(b"S"):
+        _, job_id, until = _START.unpack(payload)
+        return {"start": UUID(bytes=job_id), "until": until}
+    if payload.startswith(b"D"):
+        return {"done": payload}
+    record: dict[str, Any] = json.loads(payload)
+    return record
+
+
+def _pack_done(entry: Entry) -> bytes | None:
+    """Return the record of a plain success, None where there is more to say."""
+    settlement, outcome = entry.settlement, entry.outcome
+    plain = settlement.verb is Verb.COMPLETE and not outcome.message and not settlement.error
+    if not plain or entry.started is None or entry.seconds is None:
+        return None
+    result, job = settlement.result, entry.job_id.bytes
+    facts = (entry.started, entry.seconds, settlement.writes_attempt, result is not None)
+    return _DONE.pack(b"D", job, *facts) + (result or "").encode()
+
+
+def _load_done(payload: bytes, claim_id: UUID) -> Entry:
+    _, job_id, started, seconds, writes_attempt, has_result = _DONE.unpack_from(payload)
+    result = payload[_DONE.size :].decode() if has_result else None
+    settlement = Settlement(Verb.COMPLETE, result=result, writes_attempt=writes_attempt)
+    outcome = Outcome(Verb.COMPLETE, result=result)
+    return Entry(UUID(bytes=job_id), claim_id, settlement, outcome, started, seconds)
+
+
+def _dump(entry: Entry) -> dict[str, Any]:
+    return {
+        "job": str(entry.job_id),
+        "settlement": asdict(entry.settlement),
+        "outcome": asdict(entry.outcome),
+        "started": entry.started,
+        "seconds": entry.seconds,
+    }
+
+
+def _load(data: dict[str, Any], claim_id: UUID) -> Entry:
+    settlement = data["settlement"] | {"verb": Verb(data["settlement"]["verb"])}
+    outcome = data["outcome"] | {"verb": Verb(data["outcome"]["verb"])}
+    return Entry(
+        UUID(data["job"]),
+        claim_id,
+        Settlement(**settlement),
+        Outcome(**outcome),
+        data["started"],
+        data["seconds"],
+    )

@@ -1,0 +1,198 @@
+"""The parent's end of its children's slots, held open: a file that is removed is seen all the same.
+
+A parent that only read what lies in the folder would lose sight of every child whose file
+somebody removes, and of what it runs.
+"""
+
+import contextlib
+import mmap
+import os
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from uuid import UUID
+
+from celeriac.jobs.running.records import (
+    ANSWERED,
+    FROZEN,
+    HALT,
+    HEADER,
+    IS_GONE,
+    IS_HALTED,
+    LOOKED,
+    SIZE,
+    TIMES_AT,
+    WORDS_AT,
+    ends,
+    read_records,
+    words,
+)
+from celeriac.jobs.running.settle import Entry
+from celeriac.jobs.running.slots import lock_is_free
+
+#: How often a slot is read again whose child has opened another claim meanwhile.
+_READINGS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a slot says of a child: its claim, what ended, what runs since when.
+
+    `opened` and `running_until` are seconds of the child's own clock, see `awake`.
+    """
+
+    pid: int
+    alive: bool
+    claim_id: UUID | None = None
+    ids: tuple[UUID, ...] = ()
+    opened: float = 0.0
+    started: tuple[UUID, ...] = ()
+    ended: tuple[Entry, ...] = ()
+    running: UUID | None = None
+    running_until: float = 0.0
+    means: dict[str, float] = field(default_factory=dict)
+    #: When the database last answered the child (monotonic seconds); 0 before it ever did.
+    answered: float = 0.0
+    #: Seconds that it was frozen.
+    frozen: float = 0.0
+
+    @property
+    def awake(self) -> float:
+        """The time by the child's own clock."""
+        return time.monotonic() - self.frozen
+
+    @property
+    def unstarted(self) -> list[UUID]:
+        """The jobs of its claim whose turn has not come."""
+        begun = {entry.job_id for entry in self.ended} | set(self.started)
+        return [job_id for job_id in self.ids if job_id not in begun]
+
+
+class Ward:
+    """One child's slot, as its parent has it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.pid = int(path.stem)
+        self._file = path.open("r+b")
+        try:
+            self._map = mmap.mmap(self._file.fileno(), SIZE)
+        except ValueError:  # its child has not finished making it
+            self._file.close()
+            raise
+        self._words = words(self._map)
+
+    def read(self) -> Trace:
+        """Return what the slot says."""
+        alive = not lock_is_free(self._file.fileno())
+        for _ in range(_READINGS):
+            claim = self._map[: HEADER.size]
+            trace = self._read(alive)
+            if self._map[: HEADER.size] == claim:
+                break
+        return trace
+
+    def look(self, frozen: float) -> None:
+        """Tell the child that it is watched, and that it was frozen for so many seconds more."""
+        if frozen:
+            self._words[FROZEN] += frozen
+        self._words[LOOKED] = time.monotonic()
+
+    def halt(self, claim_id: UUID) -> Trace:
+        """Let nothing more of the claim start; return what the slot says then."""
+        self._map[HALT] = claim_id.bytes
+        self._map[IS_HALTED] = 1
+        return self.read()
+
+    def tell_gone(self) -> None:
+        """Have the child make another slot."""
+        self._map[IS_GONE] = 1
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._words.release()
+        self._map.close()
+        self._file.close()
+
+    def _read(self, alive: bool) -> Trace:
+        idle = Trace(
+            self.pid,
+            alive,
+            means=next(read_records(self._map, TIMES_AT, WORDS_AT), {}),
+            answered=self._words[ANSWERED],
+            frozen=self._words[FROZEN],
+        )
+        records = list(read_records(self._map, 0, TIMES_AT))
+        if not records or "claim" not in records[0]:
+            return idle
+        claim_id = UUID(records[0]["claim"])
+        last = records[-1] if "start" in records[-1] else {}
+        return replace(
+            idle,
+            claim_id=claim_id,
+            ids=tuple(UUID(job_id) for job_id in records[0]["ids"]),
+            opened=records[0].get("at", 0.0),
+            started=tuple(each["start"] for each in records if "start" in each),
+            ended=tuple(ends(records, claim_id)),
+            running=last.get("start"),
+            running_until=last.get("until", 0.0),
+        )
+
+
+class Wards:
+    """All slots of a folder that ever were seen, until they are removed. Safe for threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known: dict[tuple[int, int], Ward] = {}
+        self._lock = threading.Lock()
+
+    def all(self) -> list[Ward]:
+        """Return every slot, new ones too."""
+        with self._lock:
+            self._find()
+            return list(self._known.values())
+
+    def astray(self) -> list[Ward]:
+        """Return those whose file is no longer at its place."""
+        with self._lock:
+            here = self._find()
+            return [ward for key, ward in self._known.items() if key not in here]
+
+    def remove(self, ward: Ward) -> None:
+        """Forget a slot, and remove its file where it is still there."""
+        with self._lock:
+            for key, each in list(self._known.items()):
+                if each is ward:
+                    del self._known[key]
+                    if _key(ward.path) == key:
+                        ward.path.unlink(missing_ok=True)
+                    ward.close()
+
+    def close(self) -> None:
+        """Let go of all of them."""
+        with self._lock:
+            for ward in self._known.values():
+                ward.close()
+            self._known.clear()
+
+    def _find(self) -> set[tuple[int, int]]:
+        """Open what is new; return what is there."""
+        here = set()
+        for path in sorted(self.folder.glob("*.slot")):
+            key = _key(path)
+            if key is not None and key not in self._known:
+                with contextlib.suppress(OSError, ValueError):  # it went away, or is not ours
+                    self._known[key] = Ward(path)
+            if key is not None:
+                here.add(key)
+        return here
+
+
+def _key(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,153 @@
+"""A handler's signature as the schema of its arguments. Pure: no Django.
+
+The arguments are a typed dictionary to pydantic, compiled once when the kind is
+declared. A default is not stored with the job: what the caller left out is
+filled by the handler's signature on the day it runs.
+"""
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, NoReturn, NotRequired, TypedDict, Union, cast, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
+
+from celeriac.jobs import jsonable
+from celeriac.jobs.errors import InvalidArgs, field_errors
+
+_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=False, allow_inf_nan=False)
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+@dataclass(frozen=True, slots=True)
+class Dumped:
+    """Validated arguments: as JSON values, and as the text that is stored."""
+
+    values: dict[str, Any]
+    text: str
+
+
+class Schema:
+    """Validates arguments at the door and restores their types before a run."""
+
+    __slots__ = ("_adapter", "defaults", "fields", "name")
+
+    def __init__(self, name: str, hints: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+        self.name = name
+        self.defaults = dict(defaults)
+        self.fields = tuple(hints)
+        typed = TypedDict(name, {  # type: ignore[misc]  # a signature is known at run time only
+            field: NotRequired[hint] if field in defaults else hint for field, hint in hints.items()
+        })  # fmt: skip
+        typed.__pydantic_config__ = _CONFIG  # type: ignore[attr-defined]  # pydantic's own hook
+        self._adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(cast(Any, typed))
+
+    @classmethod
+    def of(cls, handler: Callable[..., Any]) -> "Schema":
+        """Read the schema from the signature of `handler`."""
+        hints = get_type_hints(handler, include_extras=True)
+        fields: dict[str, Any] = {}
+        defaults: dict[str, Any] = {}
+        for name, parameter in inspect.signature(handler).parameters.items():
+            if parameter.kind not in _NAMED:
+                raise TypeError(f"{handler.__qualname__}: a job takes named arguments, not {name}.")
+            hint = jsonable.strict(hints.get(name, Any))
+            # A default of None says that None may be given, whatever the annotation says.
+            fields[name] = Union[hint, None] if parameter.default is None else hint  # noqa: UP007 at run time
+            if parameter.default is not parameter.empty:
+                defaults[name] = parameter.default
+        return cls(handler.__qualname__, fields, defaults)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names that a lock or unique template may use."""
+        return self.fields
+
+    def named(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return validated values by the names that templates use."""
+        return values
+
+    def check(self, args: Mapping[str, Any]) -> Dumped:
+        """Return `args` validated; InvalidArgs names each bad field and what is wrong with it."""
+        try:
+            value = self._adapter.validate_python(args if type(args) is dict else _mapping(args))
+            text = self._adapter.dump_json(value).decode()
+            values: dict[str, Any] = json.loads(text)
+            back = self._adapter.validate_json(jsonable.stored(text))
+            if not jsonable.is_same(value, back):
+                self._refuse_altered(value, back)
+        except ValidationError as error:
+            self._refuse(error)
+        except (PydanticSerializationError, UnicodeError, ValueError) as error:
+            problems = jsonable.problems_in(args) or {"args": f"do not fit in JSON: {error}"}
+            raise InvalidArgs(field_errors(problems), errors=problems) from error
+        if problems := jsonable.stored_problems(values, text):
+            raise InvalidArgs(field_errors(problems), errors=problems)
+        return Dumped(values, text)
+
+    def dump(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Return `args` validated, as JSON values; InvalidArgs names each bad field."""
+        return self.check(args).values
+
+    def load(self, args: str | Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keyword arguments of the handler, types restored from JSON."""
+        text = args if isinstance(args, str) else json.dumps(args)
+        try:
+            return self._adapter.validate_json(text)
+        except ValidationError as error:
+            self._refuse(error)
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the arguments' JSON Schema, defaults included where JSON has them."""
+        schema = self._adapter.json_schema()
+        for name, default in self.defaults.items():
+            if default is None or isinstance(default, str | int | float | bool):
+                schema["properties"][name]["default"] = default
+        return schema
+
+    def _refuse(self, error: ValidationError) -> NoReturn:
+        problems = {
+            ".".join(str(part) for part in problem["loc"][:8]) or "args": self._explain(problem)
+            for problem in error.errors(include_url=False)
+        }
+        raise InvalidArgs(field_errors(problems), errors=problems) from error
+
+    def _explain(self, problem: Any) -> str:  # noqa: ANN401 pydantic's error details
+        match problem["type"]:
+            case "missing":
+                return "is missing"
+            case "extra_forbidden" if len(problem["loc"]) == 1:
+                return self._unknown(str(problem["loc"][0]))
+            case "invalid-json-value":
+                return f"is no JSON value ({type(problem['input']).__name__}); pass plain data"
+            case "recursion_depth_exceeded":
+                return jsonable.TOO_DEEP
+            case "dict_type":
+                return "must be a mapping of the handler's keyword arguments"
+            case _:
+                return str(problem["msg"]).removeprefix("Value error, ")
+
+    def _unknown(self, name: str) -> str:
+        near = get_close_matches(name, self.fields, n=1, cutoff=0.6)
+        if near:
+            return f"is unknown; did you mean {near[0]!r}?"
+        return f"is unknown; {self.name} takes {', '.join(self.fields) or 'no arguments'}"
+
+    def _refuse_altered(self, value: Mapping[str, Any], back: Mapping[str, Any]) -> NoReturn:
+        problems = {
+            name: f"would not come back from JSON as it went in: {item!r:.80} would be "
+            f"{back.get(name)!r:.80}; pass plain data, or narrow the handler's type"
+            for name, item in value.items()
+            if not jsonable.is_same(item, back.get(name))
+        }
+        raise InvalidArgs(field_errors(problems), errors=problems)
+
+
+def _mapping(args: object) -> dict[str, Any]:
+    if isinstance(args, Mapping):
+        return dict(args)
+    problems = {"args": "must be a mapping of the handler's keyword arguments"}
+    raise InvalidArgs(field_errors(problems), errors=problems)

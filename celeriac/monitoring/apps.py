@@ -1,0 +1,18 @@
+"""Django's registration of the app."""
+
+from django.apps import AppConfig
+from django.core.checks import register
+
+
+class MonitoringConfig(AppConfig):
+    """What machines see: metrics, health, roll-ups; Flower behind the site's own sign-in."""
+
+    name = "celeriac.monitoring"
+    label = "celeriac_monitoring"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register what `manage.py check` looks at."""
+        from celeriac.monitoring.flower.checks import check_flower  # apps are loaded by now
+
+        register(check_flower)

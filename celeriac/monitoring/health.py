@@ -1,0 +1,218 @@
+"""Whether the platform can work, part by part, each look bounded in time.
+
+The database and the broker are asked by a thread each, which closes what it opened. One that
+hangs is left behind and reported; no second one is sent after it. What comes out names parts
+and never addresses, versions or errors' texts, for anybody may ask.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import QuerySet
+from django_celery_beat.models import PeriodicTask
+
+from celeriac.breakers import selectors as breakers
+from celeriac.breakers.models import Breaker
+from celeriac.breakers.options import declared
+from celeriac.breakers.replies import State
+from celeriac.core.clock import Now
+from celeriac.jobs import nudge
+from celeriac.jobs.models import Queue, Worker
+from celeriac.jobs.operating.silence import Silence, silences
+from celeriac.monitoring.fresh import Fresh
+from celeriac.schedules.api import lag_seconds, living_beats
+
+#: Seconds for all checks together: they run side by side.
+PATIENCE = 2.0
+#: Seconds that a report is shared.
+LIVES = 1.0
+#: Seconds that a tick may be late.
+LATE = 60.0
+LEDGER = ("database", "migrations", "dispatcher", "workers", "beat", "circuits")
+PARTS = (*LEDGER[:2], "broker", *LEDGER[2:])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part: whether it is well, and a sentence."""
+
+    ok: bool
+    says: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {"ok": self.ok, "says": self.says}
+
+
+@dataclass(slots=True)
+class _Look:
+    """One look at several parts, by a thread of its own."""
+
+    name: str
+    run: Callable[[], Iterator[tuple[str, Part]]]
+    found: dict[str, Part] = field(default_factory=dict)
+    _thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Look, unless the last look still hangs."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self.found = {}
+        self._thread = threading.Thread(
+            target=self._look, args=[self.found], name=f"celeriac-{self.name}", daemon=True
+        )
+        self._thread.start()
+
+    def end(self, timeout: float) -> dict[str, Part]:
+        """Return what was found within `timeout` seconds."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+        return dict(self.found)
+
+    def _look(self, found: dict[str, Part]) -> None:
+        try:
+            for name, part in self.run():
+                found[name] = part
+        except Exception as error:  # whatever it is, it must not leave the thread
+            found.setdefault("error", Part(False, type(error).__name__))
+        finally:
+            connection.close()
+
+
+def report() -> dict[str, Part]:
+    """Return every part, in order; at most PATIENCE seconds later."""
+    for look in _looks:
+        look.begin()
+    found: dict[str, Part] = {}
+    for look in _looks:
+        found |= look.end(PATIENCE)
+    return {name: found.get(name) or _missing(name, found) for name in PARTS}
+
+
+def _missing(name: str, found: dict[str, Part]) -> Part:
+    if name in ("database", "broker"):
+        return Part(False, f"no answer within {PATIENCE:g} s")
+    if name in LEDGER and not found.get("database", Part(False, "")).ok:
+        return Part(False, "not known without the database")
+    return Part(False, f"not known: {found['error'].says if 'error' in found else 'no answer'}")
+
+
+def ledger() -> Iterator[tuple[str, Part]]:
+    """Yield the parts that the database knows of."""
+    try:
+        connection.ensure_connection()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', '1500', false)")
+    except Exception as error:
+        yield "database", Part(False, f"can't be reached ({type(error).__name__})")
+        return
+    yield "database", Part(True, "answers")
+    missing = unapplied()
+    if missing:
+        yield "migrations", Part(False, f"{len(missing)} to apply: run manage.py migrate")
+        return
+    yield "migrations", Part(True, "all applied")
+    silent = silences()
+    yield "dispatcher", dispatcher(silent)
+    yield "workers", workers(silent)
+    yield "beat", beat()
+    yield "circuits", circuits()
+
+
+def broker() -> Iterator[tuple[str, Part]]:
+    """Yield whether the broker answers."""
+    client = nudge.client(settings.JOBS_NUDGE_URL, timeout=PATIENCE / 2)
+    try:
+        client.ping()
+    except Exception as error:  # redis' own, or a URL that is none
+        yield "broker", Part(False, f"can't be reached ({type(error).__name__})")
+    else:
+        yield "broker", Part(True, "answers")
+    finally:
+        client.close()
+
+
+def dispatcher(silent: Sequence[Silence] = ()) -> Part:
+    """Return whether dispatchers serve the queues, and ring, hear and rescue."""
+    declared = set(settings.JOBS_QUEUES)
+    rows = Queue.objects.filter(name__in=declared, lease_until__gt=Now())
+    missing = declared - set(rows.values_list("name", flat=True))
+    if missing == declared:
+        return Part(False, "no dispatcher holds a queue")
+    if missing:
+        return Part(False, f"no dispatcher serves {', '.join(sorted(missing))}")
+    if found := sorted({each.says for each in silent if each.process == "dispatcher"}):
+        return Part(False, f"one lives and {'; '.join(found)}")
+    return Part(True, f"serves {len(declared)} queues")
+
+
+def workers(silent: Sequence[Silence] = ()) -> Part:
+    """Return whether any worker lives, and whether all that do answer."""
+    lease = timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
+    count = Worker.objects.filter(stopped_at=None, beat_at__gt=Now() - lease).count()
+    if not count:
+        return Part(False, f"none has beaten within {settings.JOBS_WORKER_LEASE_SECONDS:g} s")
+    if found := sum(each.process == "worker" for each in silent):
+        return Part(False, f"{count} living, of which {found} answer nothing")
+    return Part(True, f"{count} living")
+
+
+def circuits() -> Part:
+    """Return each circuit's state and the failures in its window; none of them fails the whole."""
+    found = [
+        f"{each.name} {each.state} ({each.failures} failures)"
+        for each in breakers.status(sorted(declared()))
+    ]
+    # Members of a family are named after other people's hosts, which are nobody's business.
+    members = Breaker.objects.filter(name__contains=":").exclude(state=State.CLOSED)
+    for family, count in sorted(
+        Counter(each.partition(":")[0] for each in _names(members)).items()
+    ):
+        found.append(f"{count} of {family}: not closed")
+    return Part(True, ", ".join(found) or "none declared")
+
+
+def _names(rows: QuerySet[Breaker]) -> list[str]:
+    return list(rows.values_list("name", flat=True))
+
+
+def beat() -> Part:
+    """Return whether a beat lives and fires, where there is anything to fire."""
+    count = living_beats().count()
+    if count and (late := lag_seconds()) > LATE:
+        return Part(False, f"{count} living, and a tick has been due for {late:.0f} s")
+    if count:
+        return Part(True, f"{count} living")
+    if not PeriodicTask.objects.filter(enabled=True).exists():
+        return Part(True, "nothing is scheduled")
+    return Part(False, f"none has beaten within {settings.SCHEDULES_BEAT_LEASE_SECONDS:g} s")
+
+
+def unapplied() -> list[str]:
+    """Return the migrations on disk that the database does not have."""
+    applied = set(MigrationRecorder(connection).applied_migrations())
+    return sorted(".".join(name) for name, old in _on_disk().items() if not applied & {name, *old})
+
+
+@cache
+def _on_disk() -> dict[tuple[str, str], frozenset[tuple[str, str]]]:
+    """Return every migration with those that it replaces."""
+    loader = MigrationLoader(None)
+    return {
+        name: frozenset(map(tuple, migration.replaces))  # type: ignore[arg-type] # pairs, all of them
+        for name, migration in loader.disk_migrations.items()
+    }
+
+
+_looks = (_Look("ledger", ledger), _Look("broker", broker))
+#: The report, shared for a moment: a flood of probes costs one look a second.
+readiness = Fresh(report, lives=LIVES)

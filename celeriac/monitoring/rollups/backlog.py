@@ -1,0 +1,158 @@
+"""What the queues hold now: how many wait, for what, and since when.
+
+The dashboard looks at the first few thousand of each queue, whatever stands behind them;
+the minute's sample at (nearly) all. Both go by the due index, the oldest job by one probe
+for each priority.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from celeriac.breakers.sql import BLOCKED
+from celeriac.core.clock import NOW
+from celeriac.jobs import registry
+from celeriac.jobs.models import Queue
+
+#: Reasons for which a job is parked.
+PAUSED, CIRCUIT, LOCK, UNKNOWN = "paused", "circuit", "lock", "unknown_kind"
+
+WAITING = f"""
+WITH moment AS MATERIALIZED (SELECT {NOW} AS now),
+paused AS MATERIALIZED (
+    SELECT name FROM celeriac_jobs_queue, moment
+    WHERE paused_at IS NOT NULL AND (paused_until IS NULL OR paused_until > now)
+), held AS MATERIALIZED (
+    SELECT lock_key FROM celeriac_jobs_job WHERE state = 'running' AND lock_key IS NOT NULL
+), guarded AS MATERIALIZED (
+    SELECT kind, breaker FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
+    WHERE breaker IN ({BLOCKED})
+), waiting AS (
+    SELECT q.queue, w.run_at <= moment.now AS due, w.attempt > 0 AS again,
+           extract(epoch FROM moment.now - w.run_at)::float8 AS age,
+           CASE WHEN q.queue IN (SELECT name FROM paused) THEN '{PAUSED}'
+                WHEN guarded.kind IS NOT NULL THEN '{CIRCUIT}'
+                WHEN w.lock_key IN (SELECT lock_key FROM held) THEN '{LOCK}'
+                WHEN NOT w.kind = ANY(%(known)s) THEN '{UNKNOWN}' ELSE '' END AS reason,
+           CASE WHEN q.queue IN (SELECT name FROM paused) THEN q.queue
+                ELSE coalesce(guarded.breaker, '') END AS by
+    FROM unnest(%(queues)s::text[]) AS q(queue)
+    CROSS JOIN moment
+    CROSS JOIN LATERAL (
+        SELECT run_at, attempt, lock_key, kind FROM celeriac_jobs_job
+        WHERE state = 'queued' AND queue = q.queue
+        ORDER BY priority DESC, run_at, id LIMIT %(most)s
+    ) w
+    LEFT JOIN guarded ON guarded.kind = w.kind
+)
+SELECT queue, reason, by, due, again, count(*), max(age) FROM waiting GROUP BY 1, 2, 3, 4, 5
+"""
+
+#: The oldest due job of each queue.
+OLDEST = f"""
+WITH RECURSIVE levels(queue, priority) AS (
+    SELECT q, (SELECT priority FROM celeriac_jobs_job
+               WHERE state = 'queued' AND queue = q ORDER BY priority DESC LIMIT 1)
+    FROM unnest(%(queues)s::text[]) AS q
+    UNION ALL
+    SELECT l.queue, (SELECT j.priority FROM celeriac_jobs_job j
+                     WHERE j.state = 'queued' AND j.queue = l.queue AND j.priority < l.priority
+                     ORDER BY j.priority DESC LIMIT 1)
+    FROM levels l WHERE l.priority IS NOT NULL
+)
+SELECT l.queue, extract(epoch FROM {NOW} - min(first.run_at))::float8
+FROM levels l CROSS JOIN LATERAL (
+    SELECT run_at FROM celeriac_jobs_job
+    WHERE state = 'queued' AND queue = l.queue AND priority = l.priority
+    ORDER BY run_at LIMIT 1
+) first
+WHERE l.priority IS NOT NULL GROUP BY l.queue
+"""
+
+RUNNING = "SELECT queue, count(*) FROM celeriac_jobs_job WHERE state = 'running' GROUP BY queue"
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """How many jobs of a queue something holds back: `by` names the queue or the circuit."""
+
+    reason: str
+    by: str
+    count: int
+
+
+@dataclass(slots=True)
+class Backlog:
+    """What one queue holds. Counts beyond the limit they were taken with are `at_least`."""
+
+    queue: str
+    queued: int = 0
+    scheduled: int = 0
+    retrying: int = 0
+    running: int = 0
+    #: Age in seconds of the oldest due job.
+    oldest: float = 0.0
+    #: The same of those jobs that nothing holds back, as far as somebody looked.
+    oldest_free: float = 0.0
+    at_least: bool = False
+    parked: list[Parked] = field(default_factory=list)
+
+    @property
+    def held(self) -> int:
+        """How many are parked."""
+        return sum(each.count for each in self.parked)
+
+    @property
+    def waiting(self) -> int:
+        """How many are queued, whatever for."""
+        return self.queued + self.scheduled + self.retrying + self.held
+
+
+def read(*, most: int) -> list[Backlog]:
+    """Return each queue's backlog, by name, looking at no more than `most` jobs of each."""
+    names = set(settings.JOBS_QUEUES) | set(Queue.objects.values_list("name", flat=True))
+    found = {name: Backlog(name) for name in sorted(names)}
+    for queue, reason, by, due, again, count, age in _fetch(WAITING, parameters(list(found), most)):
+        _add(found[queue], reason, by, due, again, count)
+        if due and not reason:
+            found[queue].oldest_free = max(found[queue].oldest_free, age)
+    for queue, oldest in _fetch(OLDEST, {"queues": list(found)}):
+        found[queue].oldest = max(0.0, oldest)
+    for queue, count in _fetch(RUNNING, {}):
+        found.setdefault(queue, Backlog(queue)).running = count
+    for backlog in found.values():
+        backlog.at_least = backlog.waiting >= most
+    return list(found.values())
+
+
+def parameters(queues: Sequence[str], most: int) -> dict[str, Any]:
+    """Return the parameters of WAITING."""
+    guarded = registry.guarded()
+    return {
+        "queues": list(queues),
+        "most": most,
+        "known": registry.names(),
+        "guarded": [kind for kind, _ in guarded],
+        "breakers": [breaker for _, breaker in guarded],
+    }
+
+
+def _add(backlog: Backlog, reason: str, by: str, due: bool, again: bool, count: int) -> None:
+    if reason:
+        backlog.parked.append(Parked(reason, by, count))
+    elif again:
+        backlog.retrying += count
+    elif due:
+        backlog.queued += count
+    else:
+        backlog.scheduled += count
+
+
+def _fetch(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found

@@ -1,0 +1,11 @@
+"""Where machines ask."""
+
+from django.urls import path
+
+from celeriac.monitoring.views import healthz, metrics_page, readyz
+
+urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics_page, name="metrics"),
+]

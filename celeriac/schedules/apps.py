@@ -1,0 +1,19 @@
+"""App configuration."""
+
+from importlib import import_module
+
+from django.apps import AppConfig
+
+
+class SchedulesConfig(AppConfig):
+    """Schedules: each tick becomes at most one job, as its policy says."""
+
+    name = "celeriac.schedules"
+    label = "celeriac_schedules"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Read odd rows, connect the receivers and tell of jobs; all need the models."""
+        import_module("celeriac.schedules.zones").read_unknown()
+        import_module("celeriac.schedules.receivers")
+        import_module("celeriac.schedules.telling").register()

@@ -1,0 +1,37 @@
+"""What schedules know of a job: the tick that made it."""
+
+from celeriac.jobs import companions
+from celeriac.jobs.companions import Companion
+from celeriac.jobs.models import Job
+from celeriac.jobs.words import Event, Link
+from celeriac.schedules.models import Tick
+
+
+def register() -> None:
+    """Let jobs' pages ask."""
+    companions.register("schedules", applies, tell, permission="celeriac_schedules.view_tick")
+
+
+def applies(job: Job) -> bool:
+    """Whether a schedule made the job."""
+    return job.tick is not None
+
+
+def tell(job: Job) -> Companion | None:
+    """Return the schedule, the tick, and when it was due."""
+    ticks = Tick.objects.select_related("periodic_task")
+    tick = ticks.filter(id=job.tick).first() if job.tick else None
+    if tick is None:
+        return None
+    task = tick.periodic_task
+    schedule = Link(
+        f"Schedule {task.name}", "admin:django_celery_beat_periodictask_change", (str(task.pk),)
+    )
+    page = Link(
+        f"Tick {tick.scheduled_for:%Y-%m-%d %H:%M:%S}",
+        "admin:celeriac_schedules_tick_change",
+        (str(tick.id),),
+    )
+    text = f"{task.name}, decided by {tick.source}" + (f": {tick.reason}" if tick.reason else "")
+    event = Event(tick.scheduled_for, "Its tick was due", text, "idle", links=(page,))
+    return Companion(links=(schedule, page), events=(event,))

@@ -1,0 +1,144 @@
+"""Test tools for users of the platform: docs/testing.md shows them at work.
+
+They read and run the rows of the open test database in this process, so they
+work under pytest-django's `db` (where nothing commits) and `transactional_db`
+alike, and need neither broker nor worker.
+"""
+
+import json
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import connection
+from pydantic_core import to_jsonable_python
+
+from celeriac.console.waiting import waiting
+from celeriac.core.clock import NOW
+from celeriac.jobs import registry
+from celeriac.jobs.enqueueing.enqueue import enqueue_job
+from celeriac.jobs.models import Job
+from celeriac.jobs.running import execute
+from celeriac.jobs.running.execute import Desk, knowledge
+from celeriac.jobs.running.perform import Run
+from celeriac.jobs.states import Verb
+
+__all__ = ["assert_enqueued", "assert_not_enqueued", "drain", "perform_job"]
+
+#: Due jobs that no pause, lock or circuit is asked about: the claim is the judge of those.
+_NEXT = f"""
+SELECT id FROM celeriac_jobs_job
+WHERE state = 'queued' AND run_at <= {NOW} AND (%(queue)s::text IS NULL OR queue = %(queue)s)
+  AND id <> ALL(%(held)s)
+ORDER BY priority DESC, run_at, id LIMIT 1
+"""
+
+_BRING_FORWARD = f"""
+UPDATE celeriac_jobs_job SET run_at = {NOW}
+WHERE state = 'queued' AND run_at > {NOW} AND (%(queue)s::text IS NULL OR queue = %(queue)s)
+"""
+
+
+def assert_enqueued(kind: str, /, **args: Any) -> Job:  # noqa: ANN401 the handler's own
+    """Assert that a job of `kind` was enqueued with (at least) `args`; return the newest.
+
+    Values may be Python's (a UUID, a date): they are compared as JSON.
+    """
+    jobs = _of_kind(kind)
+    for job in jobs:
+        if _matches(job, args):
+            return job
+    raise AssertionError(f"No {_call(kind, args)} was enqueued. {_seen(kind, jobs)}")
+
+
+def assert_not_enqueued(kind: str, /, **args: Any) -> None:  # noqa: ANN401 the handler's own
+    """Assert that no job of `kind` was enqueued with `args`."""
+    for job in _of_kind(kind):
+        if _matches(job, args):
+            raise AssertionError(f"{_call(kind, job.args)} was enqueued: job {job.id}.")
+
+
+def perform_job(kind: str, /, **args: Any) -> Any:  # noqa: ANN401 the handler's own
+    """Enqueue a job, run it here and now, and return its result as a caller would read it.
+
+    Whatever the handler raises is raised (Snooze and GiveUp too), after it was
+    settled; AssertionError where the job may not start, with the reasons.
+    """
+    job = enqueue_job(kind, args)
+    runs = execute.answer([job.id], desk=_desk())
+    if not _started(runs):
+        reasons = "; ".join(wait.sentence for wait in waiting(job) if wait.code in _HOLDS)
+        raise AssertionError(f"{_call(kind, args)} may not start: {reasons or 'it was not due'}.")
+    if runs[0].error is not None:
+        raise runs[0].error
+    return Job.objects.get(pk=job.id).result
+
+
+def drain(
+    queue: str | None = None, /, *, with_scheduled: bool = False, limit: int = 1000
+) -> list[Job]:
+    """Run what is due, and what that enqueues, until nothing is left; return the jobs that ran.
+
+    A handler's error is settled as in production (retried later, or dead), not
+    raised: look at the returned jobs. Jobs whose run_at is ahead stay, unless
+    `with_scheduled` says that time does not matter: then retries and snoozes run
+    to their end, too. After `limit` runs it gives up with an AssertionError.
+    """
+    ran: dict[UUID, None] = {}
+    held: set[UUID] = set()
+    runs = 0
+    while (job_id := _next(queue, held, with_scheduled=with_scheduled)) is not None:
+        if not _started(execute.answer([job_id], desk=_desk())):
+            held.add(job_id)  # by a lock, a pause, a circuit: perhaps not after the next run
+            continue
+        ran[job_id] = None
+        held.clear()
+        runs += 1
+        if runs > limit:
+            raise AssertionError(f"drain() ran {limit} jobs and more are due, such as {job_id}.")
+    found = Job.objects.in_bulk(list(ran))
+    return [found[job_id] for job_id in ran if job_id in found]
+
+
+#: The reasons of waiting() that also hold where no worker and no dispatcher is needed.
+_HOLDS = frozenset({"expired", "time", "paused", "circuit", "probe", "lock", "unknown_kind"})
+
+
+def _next(queue: str | None, held: set[UUID], *, with_scheduled: bool) -> UUID | None:
+    parameters = {"queue": queue, "held": list(held)}
+    with connection.cursor() as cursor:
+        if with_scheduled:
+            cursor.execute(_BRING_FORWARD, parameters)
+        cursor.execute(_NEXT, parameters)
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def _started(runs: list[Run]) -> bool:
+    """Say whether a handler ran: a half-open circuit sends jobs back as if never claimed."""
+    return any(run.outcome is None or run.outcome.verb is not Verb.RELEASE for run in runs)
+
+
+def _desk() -> Desk:
+    return Desk(worker=uuid4(), known=knowledge())
+
+
+def _of_kind(kind: str) -> list[Job]:
+    name = registry.find(kind).name
+    return list(Job.objects.filter(kind=name).order_by("-id"))
+
+
+def _matches(job: Job, args: dict[str, Any]) -> bool:
+    wanted = to_jsonable_python(args)
+    return all(name in job.args and job.args[name] == value for name, value in wanted.items())
+
+
+def _call(kind: str, args: dict[str, Any]) -> str:
+    inside = ", ".join(f"{name}={json.dumps(value, default=str)}" for name, value in args.items())
+    return f"{kind}({inside})"
+
+
+def _seen(kind: str, jobs: list[Job]) -> str:
+    if jobs:
+        return f"Of that kind there were: {', '.join(_call(kind, job.args) for job in jobs[:5])}."
+    others = sorted(set(Job.objects.values_list("kind", flat=True).distinct()))
+    return f"There were jobs of: {', '.join(others)}." if others else "Nothing was."
