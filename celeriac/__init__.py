@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from celeriac.breakers.api import guard as guard
     from celeriac.breakers.errors import CircuitOpen as CircuitOpen
+    from celeriac.breakers.options import breaker_options as breaker_options
     from celeriac.celery.base import job as job
+    from celeriac.core import findings as findings
+    from celeriac.core.findings import Finding as Finding
+    from celeriac.core.plugins import (
+        ROLES as ROLES,
+        Attention as Attention,
+        Plugin as Plugin,
+        Sentence as Sentence,
+        plug_in as plug_in,
+    )
+    from celeriac.core.retention import RetentionRule as RetentionRule
     from celeriac.jobs import companions as companions
     from celeriac.jobs.backoff import Backoff as Backoff
     from celeriac.jobs.callbacks.targets import CallbackRefused as CallbackRefused
@@ -53,53 +64,67 @@ if TYPE_CHECKING:
         TimeLimitExceeded as TimeLimitExceeded,
     )
     from celeriac.jobs.running.current import CurrentJob as CurrentJob, current_job as current_job
-    from celeriac.jobs.words import Event as Event, Link as Link, Step as Step, Wait as Wait
+    from celeriac.jobs.words import (
+        Event as Event,
+        Link as Link,
+        Step as Step,
+        Wait as Wait,
+    )
 
 #: Where each name stands.
 _HOMES = {
-    "guard": "celeriac.breakers.api",
-    "CircuitOpen": "celeriac.breakers.errors",
-    "job": "celeriac.celery.base",
-    "companions": "celeriac.jobs",
+    "Attention": "celeriac.core.plugins",
     "Backoff": "celeriac.jobs.backoff",
     "CallbackRefused": "celeriac.jobs.callbacks.targets",
+    "Cancelled": "celeriac.jobs.outcomes",
+    "CircuitOpen": "celeriac.breakers.errors",
     "Companion": "celeriac.jobs.companions",
-    "aenqueue": "celeriac.jobs.enqueueing.enqueue",
-    "aenqueue_many": "celeriac.jobs.enqueueing.enqueue",
-    "enqueue": "celeriac.jobs.enqueueing.enqueue",
-    "enqueue_many": "celeriac.jobs.enqueueing.enqueue",
+    "CurrentJob": "celeriac.jobs.running.current",
     "EnqueueBusy": "celeriac.jobs.errors",
+    "Event": "celeriac.jobs.words",
+    "Finding": "celeriac.core.findings",
+    "GiveUp": "celeriac.jobs.outcomes",
     "IdempotencyConflict": "celeriac.jobs.errors",
     "InvalidArgs": "celeriac.jobs.errors",
     "InvalidOption": "celeriac.jobs.errors",
+    "Job": "celeriac.jobs.models",
     "JobCancelled": "celeriac.jobs.errors",
     "JobError": "celeriac.jobs.errors",
     "JobFailed": "celeriac.jobs.errors",
+    "JobHandle": "celeriac.jobs.handle",
     "JobNotFound": "celeriac.jobs.errors",
+    "Link": "celeriac.jobs.words",
     "LostClaim": "celeriac.jobs.errors",
     "NoCurrentJob": "celeriac.jobs.errors",
+    "Plugin": "celeriac.core.plugins",
+    "ROLES": "celeriac.core.plugins",
+    "RetentionRule": "celeriac.core.retention",
+    "Retry": "celeriac.jobs.outcomes",
+    "Sentence": "celeriac.core.plugins",
+    "Snooze": "celeriac.jobs.outcomes",
+    "Step": "celeriac.jobs.words",
     "Superseded": "celeriac.jobs.errors",
+    "TimeLimitExceeded": "celeriac.jobs.outcomes",
     "TransitionRefused": "celeriac.jobs.errors",
     "UnknownKind": "celeriac.jobs.errors",
     "UnknownQueue": "celeriac.jobs.errors",
-    "WrongTransaction": "celeriac.jobs.errors",
-    "JobHandle": "celeriac.jobs.handle",
-    "Job": "celeriac.jobs.models",
-    "cancel": "celeriac.jobs.operating.operate",
-    "retry": "celeriac.jobs.operating.operate",
-    "pause_queue": "celeriac.jobs.operating.operate_queues",
-    "resume_queue": "celeriac.jobs.operating.operate_queues",
-    "Cancelled": "celeriac.jobs.outcomes",
-    "GiveUp": "celeriac.jobs.outcomes",
-    "Retry": "celeriac.jobs.outcomes",
-    "Snooze": "celeriac.jobs.outcomes",
-    "TimeLimitExceeded": "celeriac.jobs.outcomes",
-    "CurrentJob": "celeriac.jobs.running.current",
-    "current_job": "celeriac.jobs.running.current",
-    "Event": "celeriac.jobs.words",
-    "Link": "celeriac.jobs.words",
-    "Step": "celeriac.jobs.words",
     "Wait": "celeriac.jobs.words",
+    "WrongTransaction": "celeriac.jobs.errors",
+    "aenqueue": "celeriac.jobs.enqueueing.enqueue",
+    "aenqueue_many": "celeriac.jobs.enqueueing.enqueue",
+    "breaker_options": "celeriac.breakers.options",
+    "cancel": "celeriac.jobs.operating.operate",
+    "companions": "celeriac.jobs",
+    "current_job": "celeriac.jobs.running.current",
+    "enqueue": "celeriac.jobs.enqueueing.enqueue",
+    "enqueue_many": "celeriac.jobs.enqueueing.enqueue",
+    "findings": "celeriac.core",
+    "guard": "celeriac.breakers.api",
+    "job": "celeriac.celery.base",
+    "pause_queue": "celeriac.jobs.operating.operate_queues",
+    "plug_in": "celeriac.core.plugins",
+    "resume_queue": "celeriac.jobs.operating.operate_queues",
+    "retry": "celeriac.jobs.operating.operate",
 }
 __all__ = sorted(_HOMES)
 

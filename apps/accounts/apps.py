@@ -3,6 +3,8 @@
 from django.apps import AppConfig
 from django.contrib import admin
 
+from celeriac import plug_in
+
 
 class AccountsConfig(AppConfig):
     """Who may act: people who sign in and service clients."""
@@ -12,8 +14,11 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Let changes of one's own password be written down, too."""
+        """Join the console; let changes of one's own password be written down, too."""
         from apps.accounts import passwords  # imports models
+        from apps.accounts.plugin import PLUGIN
+
+        plug_in(PLUGIN)
 
         # unfold does not read the site's own hook for the form
         admin.site.password_change = passwords.password_change  # type: ignore[method-assign]  # so a method it is

@@ -16,6 +16,7 @@ from unfold.forms import (
 )
 
 from apps.accounts import powers
+from celeriac import ROLES
 from celeriac.console.audited import AsksWhy
 
 
@@ -61,7 +62,7 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the c
     def clean_name(self) -> str:
         """Refuse a name that would be given permissions by itself."""
         name: str = self.cleaned_data["name"]
-        is_taken_up = name in powers.FILLED and name != self.initial.get("name")
+        is_taken_up = name in ROLES and name != self.initial.get("name")
         if is_taken_up and not self.actor.is_superuser:
             raise forms.ValidationError(
                 f"Releases give new permissions to the group {name}: ask a superuser."

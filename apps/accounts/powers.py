@@ -7,9 +7,6 @@ from django.contrib.auth.models import Group, Permission
 
 from apps.accounts.models import User
 
-#: The groups that `migrate` makes, and fills with what later releases declare.
-FILLED = ("viewer", "operator", "admin")
-
 
 def may_change_user(actor: Any, user: User) -> bool:  # noqa: ANN401 whoever a request is from
     """Return whether `actor` holds all that the person holds; a superuser is for superusers.

@@ -4,6 +4,8 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
+from celeriac import plug_in
+
 
 class NotificationsConfig(AppConfig):
     """Email: messages that must be sent once."""
@@ -13,6 +15,7 @@ class NotificationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the receivers and tell of jobs; both need the models."""
+        """Connect the receivers, tell of jobs and join the console: all need the models."""
         import_module("apps.notifications.receivers")
         import_module("apps.notifications.telling").register()
+        plug_in(import_module("apps.notifications.plugin").PLUGIN)

@@ -4,6 +4,8 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
+from celeriac import plug_in
+
 
 class PaymentsConfig(AppConfig):
     """Money: operations that must happen once at a gateway."""
@@ -13,5 +15,6 @@ class PaymentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Tell of jobs, which needs the models."""
+        """Tell of jobs and join the console, which needs the models."""
         import_module("apps.payments.telling").register()
+        plug_in(import_module("apps.payments.plugin").PLUGIN)

@@ -14,7 +14,7 @@ def check_options(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
     found: list[CheckMessage] = []
     for name in options_module.declared():
         try:
-            judge_from(options_module.of(name).provider_fault)
+            judge_from(options_module.breaker_options(name).provider_fault)
         except BreakerError as error:
             found.append(Error(f"BREAKERS[{name!r}]: {error}", id="celeriac_breakers.E001"))
     return found

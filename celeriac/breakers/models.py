@@ -76,7 +76,7 @@ class Breaker(models.Model):
     def clean(self) -> None:
         """Refuse overrides that the breaker could not use."""
         try:
-            options_module.of(self.name).using(self.overrides)
+            options_module.breaker_options(self.name).using(self.overrides)
         except (BreakerError, TypeError) as error:
             raise ValidationError({"overrides": str(error)}) from error
 

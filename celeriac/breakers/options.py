@@ -125,7 +125,7 @@ def declared() -> list[str]:
     return sorted(settings.BREAKERS)
 
 
-def of(name: str) -> Options:
+def breaker_options(name: str) -> Options:
     """Return the declared options of `name` or of its family; raises UnknownBreaker."""
     given = settings.BREAKERS.get(name, settings.BREAKERS.get(name.split(":", 1)[0]))
     if given is None:
@@ -139,7 +139,7 @@ def of(name: str) -> Options:
 
 def longest_ramp() -> float:
     """Return the longest `ramp_seconds` in settings; what operators tuned is in their rows."""
-    return max((of(name).ramp_seconds for name in declared()), default=0.0)
+    return max((breaker_options(name).ramp_seconds for name in declared()), default=0.0)
 
 
 def _check_number(name: str, value: object, *, whole: bool) -> None:

@@ -131,7 +131,7 @@ def _admission(
 
 def _options(name: str, overrides: Any) -> options_module.Options | None:  # noqa: ANN401 JSON
     try:
-        return options_module.of(name).using(overrides)
+        return options_module.breaker_options(name).using(overrides)
     except (BreakerError, TypeError):
         return None
 

@@ -83,7 +83,7 @@ def tune(
 
     Raises UnknownBreaker and InvalidOptions.
     """
-    options_module.of(name).using(options)
+    options_module.breaker_options(name).using(options)
     with transaction.atomic():
         before = _locked(name).overrides
         _update(name, overrides=options)
@@ -114,7 +114,7 @@ def _force(
     reason: str,
     until: datetime | None,
 ) -> Breaker:
-    options_module.of(name)
+    options_module.breaker_options(name)
     if not reason.strip():
         raise BreakerError("Say why: a forced circuit needs a reason.")
     if until is not None and until <= clock.read():
@@ -143,7 +143,7 @@ def _force(
 
 
 def _locked(name: str) -> Breaker:
-    options_module.of(name)
+    options_module.breaker_options(name)
     Breaker.objects.bulk_create([Breaker(name=name)], ignore_conflicts=True)
     return Breaker.objects.select_for_update(no_key=True).get(name=name)
 

@@ -21,7 +21,7 @@ import redis
 from celeriac.breakers import durable
 from celeriac.breakers.errors import BreakerError
 from celeriac.breakers.local import LocalCircuit
-from celeriac.breakers.options import Options, of
+from celeriac.breakers.options import Options, breaker_options
 from celeriac.breakers.replies import ADMITTED, Move, Reply, Report, Snapshot, State, Verdict
 from celeriac.breakers.shared import SharedCircuit, Store, is_quiet
 
@@ -46,7 +46,7 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
         self._store = store
         self._shared = SharedCircuit(name, store)
         self._local = LocalCircuit(name)
-        self._declared = of(name)
+        self._declared = breaker_options(name)
         self._known = Snapshot()
         self._lock = threading.Lock()
         self._asked_at = float("-inf")

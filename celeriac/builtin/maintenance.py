@@ -2,8 +2,8 @@
 
 from celery.schedules import crontab
 
+from celeriac.builtin import cleanup
 from celeriac.celery.base import job
-from celeriac.console import cleanup
 from celeriac.jobs.operating import prune
 from celeriac.monitoring.rollups import roll
 from celeriac.schedules.api import Schedule

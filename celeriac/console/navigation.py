@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
-#: By section: the titles, and the model or the URL behind each.
+from celeriac.core.plugins import plugins
+
+#: By section: the titles, and the model or the URL behind each. Apps add theirs (core/plugins.py).
 SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
         "Jobs",
@@ -41,25 +44,6 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
     (
-        "Payments",
-        (
-            ("Orders", "orders.order"),
-            ("Payments", "payments.payment"),
-            ("Operations", "payments.operation"),
-            ("Differences", "payments.difference"),
-            ("Webhook events", "payments.webhookevent"),
-        ),
-    ),
-    (
-        "Mail",
-        (
-            ("Emails", "notifications.email"),
-            ("Campaigns", "notifications.campaign"),
-            ("Recipients", "notifications.recipient"),
-            ("Suppressions", "notifications.suppression"),
-        ),
-    ),
-    (
         "Plain Celery",
         (
             ("Task results", "django_celery_results.taskresult"),
@@ -70,10 +54,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "Who may what",
         (
             ("Audit trail", "celeriac_core.audit"),
-            ("Users", "accounts.user"),
-            ("Failed sign-ins", "accounts.failedsignin"),
             ("Groups", "auth.group"),
-            ("Service accounts", "celeriac_http.serviceaccount"),
         ),
     ),
 )
@@ -87,17 +68,31 @@ NEEDS = {
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sections for unfold, Flower's line only where there is a Flower."""
     dashboard = {"title": "Control room", "link": reverse("admin:index")}
-    return [
-        {"items": [dashboard]},
-        *(
-            {"title": title, "items": [_line(*each) for each in lines if _is_there(each[1])]}
-            for title, lines in SECTIONS
-        ),
-    ]
+    found = (
+        {"title": title, "items": [_line(*each) for each in lines if _is_there(each[1])]}
+        for title, lines in sections()
+    )
+    return [{"items": [dashboard]}, *(section for section in found if section["items"])]
+
+
+def sections() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the sections in order, with the lines of apps: new ones stand before the last two."""
+    every = {title: list(lines) for title, lines in SECTIONS}
+    order = list(every)
+    for plugin in plugins():
+        for title, lines in plugin.sidebar.items():
+            if title not in every:
+                order.insert(-2, title)
+            every.setdefault(title, []).extend(lines)
+    return [(title, every[title]) for title in order]
 
 
 def _is_there(place: str) -> bool:
-    return place != "flower" or bool(settings.FLOWER_BASIC_AUTH)
+    """Say whether a page is there: its app may be no part of the project."""
+    if place == "flower":
+        return bool(settings.FLOWER_BASIC_AUTH)
+    app = place.partition(".")[0]
+    return ":" in place or app in apps.app_configs
 
 
 def _line(title: str, place: str) -> dict[str, Any]:

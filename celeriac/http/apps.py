@@ -2,10 +2,23 @@
 
 from django.apps import AppConfig
 
+from celeriac.core.plugins import Plugin, plug_in
+
 
 class HttpConfig(AppConfig):
-    """What Django calls it."""
+    """The HTTP API, for service accounts."""
 
     name = "celeriac.http"
     label = "celeriac_http"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Add the accounts' page to the console."""
+        plug_in(
+            Plugin(
+                name="http",
+                sidebar={"Who may what": (("Service accounts", "celeriac_http.serviceaccount"),)},
+                viewed=frozenset({"celeriac_http"}),
+                audited=("service account",),
+            )
+        )

@@ -63,7 +63,7 @@ def _check_kind(kind: Kind) -> Iterator[CheckMessage]:
         yield Error(text, hint="No such job could be enqueued.", id="celeriac_jobs.E004")
     if kind.breaker is not None:
         try:
-            options.of(kind.breaker)
+            options.breaker_options(kind.breaker)
         except BreakerError as error:
             yield Error(f"{kind.name}: {error}", id="celeriac_jobs.E005")
 

@@ -24,6 +24,7 @@ from celeriac.breakers import selectors as breakers
 from celeriac.core.clock import NOW, Now
 from celeriac.core.counting.counts import BOUNDS, SPAN
 from celeriac.core.models import Tally
+from celeriac.core.plugins import plugins
 from celeriac.jobs import counted, garbage
 from celeriac.jobs.models import Worker
 from celeriac.jobs.operating.selectors import Depth, queue_depths
@@ -104,6 +105,9 @@ class _Collector(Collector):
             yield _dispatcher_lag()
             yield _heartbeats()
         yield _circuits()
+        for plugin in plugins():
+            for collect in plugin.metrics:
+                yield from collect()
 
 
 def _counted() -> Iterator[Metric]:

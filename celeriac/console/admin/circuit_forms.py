@@ -54,7 +54,7 @@ class TuneForm(ReasonForm):
         row = Breaker.objects.filter(name=self._name).first()
         overrides = row.overrides if row else {}
         try:
-            declared = options_module.of(self._name)
+            declared = options_module.breaker_options(self._name)
         except UnknownBreaker as error:
             raise Http404(str(error)) from error
         for option in fields(options_module.Options):
@@ -72,7 +72,7 @@ class TuneForm(ReasonForm):
     def clean(self) -> dict[str, Any]:
         """Refuse options that do not fit, at the option that the message begins with."""
         try:
-            options_module.of(self._name).using(self.changed_options)
+            options_module.breaker_options(self._name).using(self.changed_options)
         except BreakerError as error:
             named = str(error).split()[0]
             self.add_error(named if named in self.fields else "reason", str(error))

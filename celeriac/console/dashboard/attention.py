@@ -14,14 +14,17 @@ PATIENCE = 300.0
 STILL = timedelta(minutes=5)
 #: Beat may be so late before it is a matter for people, in seconds.
 LATE = 60.0
-#: Operations for review that are counted out.
-MOST_REVIEWED = 100
 #: Kinds of dead letters that the sentence names.
 NAMED = 3
 
 
-def sentences(facts: Facts, now: datetime, upto: datetime | None) -> list[dict[str, str]]:
-    """Return what is wrong, gravest first, from the sections that the reader may see."""
+def sentences(
+    facts: Facts, now: datetime, upto: datetime | None, of_apps: list[dict[str, str]]
+) -> list[dict[str, str]]:
+    """Return what is wrong, gravest first, from the sections that the reader may see.
+
+    `of_apps` is what apps add (core/plugins.py).
+    """
     found = [
         *_dispatchers(facts),
         *_workers(facts),
@@ -31,7 +34,7 @@ def sentences(facts: Facts, now: datetime, upto: datetime | None) -> list[dict[s
         *_circuits(facts),
         *_queues(facts),
         *_unknown(facts),
-        *_payments(facts),
+        *of_apps,
         *_dead(facts),
         *_charts(facts, now, upto),
     ]
@@ -144,19 +147,6 @@ def _unknown(facts: Facts) -> Iterator[dict[str, str]]:
             waits = f"{least}{words.waits(row['count'])}"
             text = f"{waits} for a kind that nobody declares: deploy its code, or cancel."
             yield _say("warning", text, links.jobs(state="queued"))
-
-
-def _payments(facts: Facts) -> Iterator[dict[str, str]]:
-    if count := facts.get("review", 0):
-        more = f"{MOST_REVIEWED}+" if count > MOST_REVIEWED else str(count)
-        wait = words.waits(count, "payment operation").partition(" ")[2]
-        text = f"{more} {wait} for a human: nobody knows what became of the money."
-        yield _say("warning", text, links.reviews())
-    if count := facts.get("differences", 0):
-        more = f"{MOST_REVIEWED}+" if count > MOST_REVIEWED else str(count)
-        wait = words.waits(count, "difference").partition(" ")[2]
-        text = f"{more} {wait} for a human: our books and the provider's disagree."
-        yield _say("warning", text, links.differences())
 
 
 def _dead(facts: Facts) -> Iterator[dict[str, str]]:

@@ -17,16 +17,6 @@ def attempts(**filters: str) -> str:
     return _list("celeriac_jobs_attempt", filters)
 
 
-def reviews() -> str:
-    """Return the list of payment operations that wait for a human."""
-    return _list("payments_operation", {"review": "yes"})
-
-
-def differences() -> str:
-    """Return the list of differences with the provider that nobody has closed."""
-    return _list("payments_difference", {"closed_at__isempty": "1"})
-
-
 def page(model: str, key: int | str | UUID) -> str:
     """Return the page of one row, such as `celeriac_jobs_worker`'s."""
     return reverse(f"admin:{model}_change", args=[quote(key)])

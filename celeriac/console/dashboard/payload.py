@@ -1,15 +1,14 @@
 """All that one refresh shows, by what the reader may see."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from django.contrib.auth.models import AbstractUser, AnonymousUser
 
-from apps.accounts.models import User
-from apps.payments.selectors import open_differences, review_queue
 from celeriac.console.dashboard import attention, charts, crew, dead, queues
 from celeriac.core import clock
+from celeriac.core.plugins import plugins
 from celeriac.monitoring.rollups import read, roll
 
 #: What each part of the page needs: the same as the admin's list of it.
@@ -17,11 +16,9 @@ JOBS = "celeriac_jobs.view_job"
 WORKERS = "celeriac_jobs.view_worker"
 CIRCUITS = "celeriac_breakers.view_breaker"
 SCHEDULES = "django_celery_beat.view_periodictask"
-PAYMENTS = "payments.view_operation"
-DIFFERENCES = "payments.view_difference"
 ANY = (JOBS, WORKERS, CIRCUITS, SCHEDULES)
 
-Reader = User | AnonymousUser
+Reader = AbstractUser | AnonymousUser
 
 
 def may_see(user: Reader) -> bool:
@@ -38,7 +35,7 @@ def build(user: Reader, *, window: str, seen: str = "") -> dict[str, Any]:
     return facts | {
         "at": now,
         "window": window,
-        "attention": attention.sentences(facts, now, upto),
+        "attention": attention.sentences(facts, now, upto, _of_apps(user)),
         "charts": _charts(window, upto, seen) if user.has_perm(JOBS) else None,
     }
 
@@ -60,16 +57,18 @@ def _sections(user: Reader, now: datetime) -> dict[str, Any]:
         facts["beats"] = crew.beats(now)
         facts["ticks"] = crew.ticks(now)
         facts["faults"] = crew.faults()
-    if user.has_perm(PAYMENTS):
-        facts["review"] = _counted(review_queue())
-    if user.has_perm(DIFFERENCES):
-        facts["differences"] = _counted(open_differences())
     return facts
 
 
-def _counted(waiting: QuerySet[Any]) -> int:
-    """Return how many rows wait for a human, up to one more than the sentence counts out."""
-    return len(waiting.values_list("pk")[: attention.MOST_REVIEWED + 1])
+def _of_apps(user: Reader) -> list[dict[str, str]]:
+    """Return what apps have to say."""
+    return [
+        asdict(sentence)
+        for plugin in plugins()
+        for each in plugin.attention
+        if user.has_perm(each.permission)
+        for sentence in each.sentences()
+    ]
 
 
 def _charts(window: str, upto: datetime | None, seen: str) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from celeriac.console.doctor.database import judge_clock
-from celeriac.console.doctor.finding import Finding, error, ok, warning
+from celeriac.core.findings import Finding, error, ok, warning
 from celeriac.jobs import nudge
 from celeriac.jobs.words import waits
 

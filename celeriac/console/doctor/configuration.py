@@ -6,8 +6,7 @@ from django.conf import settings
 from django.core.checks import ERROR, run_checks
 from django.utils.module_loading import import_string
 
-from celeriac.breakers import options
-from celeriac.console.doctor.finding import Finding, error, ok, warning
+from celeriac.core.findings import Finding, error, ok, warning
 
 #: Seconds between two beats of a beat.
 _BEAT = 5.0
@@ -48,11 +47,3 @@ def times() -> Iterator[Finding]:
     if settings.SCHEDULES_BEAT_LEASE_SECONDS < 2 * _BEAT:
         says = f"SCHEDULES_BEAT_LEASE_SECONDS is under twice the {_BEAT:g} s between beats"
         yield error("settings", says, "Raise it: living beats are taken for dead.")
-    permit = options.of("payments").permit if "payments" in settings.BREAKERS else None
-    if permit is not None and permit <= settings.PAYMENTS_TIMEOUT:
-        says = f"a probe's permit ({permit:g} s) ends before a payment's call may"
-        todo = "Raise BREAKERS['payments']['permit'], or lower PAYMENTS_TIMEOUT."
-        yield error("settings", says, todo)
-    if settings.PAYMENTS_KEY_HOURS >= 24:
-        says = f"a key is used for {settings.PAYMENTS_KEY_HOURS:g} h, and forgotten there at 24"
-        yield error("settings", says, "Lower PAYMENTS_KEY_HOURS: a later call would charge again.")

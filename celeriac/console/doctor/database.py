@@ -8,8 +8,8 @@ from pathlib import Path
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
-from celeriac.console.doctor.finding import Finding, error, ok, warning
 from celeriac.core.clock import NOW
+from celeriac.core.findings import Finding, error, ok, warning
 from celeriac.monitoring.health import unapplied
 
 #: Seconds that clocks may be apart, and what is too much.

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from django.db import DatabaseError, InterfaceError, connection
 
 from celeriac.console.doctor import broker, configuration, database, platform
-from celeriac.console.doctor.finding import Check, Finding, Level, error, warning
+from celeriac.core.findings import Check, Finding, Level, error, warning
+from celeriac.core.plugins import plugins
 from celeriac.monitoring.health import unapplied
 
 #: What needs no database.
@@ -34,7 +35,6 @@ THIRD: tuple[Check, ...] = (
     platform.pauses,
     platform.circuits,
     platform.deaths,
-    platform.payments,
 )
 
 
@@ -54,6 +54,8 @@ def examine() -> Iterator[Finding]:
         yield warning("platform", "not looked at: the tables are not up to date", todo)
         return
     yield from _all(THIRD)
+    for plugin in plugins():
+        yield from _all(plugin.checks)
 
 
 def is_healthy(findings: Sequence[Finding]) -> bool:

@@ -1,4 +1,4 @@
-"""The platform's own parts: dispatchers, workers, beats, kinds, queues, circuits, payments."""
+"""The platform's own parts: dispatchers, workers, beats, kinds, queues, circuits."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,12 +8,11 @@ from django.db import connection
 from django.db.models import Exists, OuterRef
 from django_celery_beat.models import PeriodicTask
 
-from apps.payments.selectors import open_differences, review_queue
 from celeriac.breakers import selectors as breakers
 from celeriac.console.dashboard import dead
 from celeriac.console.dashboard.attention import dead_in_words, unseen_in_words
-from celeriac.console.doctor.finding import Finding, error, ok, warning
 from celeriac.core.clock import Now
+from celeriac.core.findings import Finding, error, ok, warning
 from celeriac.jobs import registry
 from celeriac.jobs.models import Job, Queue, Worker
 from celeriac.jobs.operating.silence import silences
@@ -147,25 +146,6 @@ def deaths() -> Iterator[Finding]:
         todo = "Read why: manage.py jobs list --state dead; then jobs retry, or fix and deploy."
         handled = "What is to stay dead: manage.py jobs acknowledge --reason …"
         yield warning("dead letters", dead_in_words(found), f"{todo} {handled}")
-
-
-def payments() -> Iterator[Finding]:
-    """Count what waits for a human."""
-    operations, differences = review_queue().count(), open_differences().count()
-    if operations:
-        says = (
-            f"{count(operations, 'operation')} of unknown outcome {_wait(operations)} for a human"
-        )
-        yield warning("payments", says, "Decide each in the admin: Payments → Operations.")
-    if differences:
-        says = (
-            f"{count(differences, 'difference')} with the provider {_wait(differences)} for a human"
-        )
-        yield warning("payments", says, "Decide each in the admin: Differences.")
-
-
-def _wait(number: int) -> str:
-    return "waits" if number == 1 else "wait"
 
 
 def _living() -> list[Worker]:

@@ -10,52 +10,40 @@ from typing import Any
 from django.contrib.auth.models import Group, Permission
 from django.db import connections, transaction
 
-from apps.accounts.powers import FILLED
 from celeriac.console.verbs.models import Grant
+from celeriac.core.plugins import ROLES, plugins
 
-#: Everything an operator may do; an administrator may do anything that our apps know.
+#: What the group *operator* may do with the library's rows; apps add theirs (core/plugins.py).
 OPERATOR = frozenset(
     {
-        *(
-            "celeriac_jobs.retry_job",
-            "celeriac_jobs.cancel_job",
-            "celeriac_jobs.run_job_now",
-            "celeriac_jobs.edit_job_args",
-        ),
-        *(
-            "celeriac_jobs.change_job_priority",
-            "celeriac_jobs.change_job_queue",
-            "celeriac_jobs.pause_queue",
-        ),
+        *("celeriac_jobs.retry_job", "celeriac_jobs.cancel_job", "celeriac_jobs.run_job_now"),
+        *("celeriac_jobs.change_job_priority", "celeriac_jobs.change_job_queue"),
+        *("celeriac_jobs.edit_job_args", "celeriac_jobs.pause_queue"),
         *("celeriac_breakers.force_breaker", "celeriac_breakers.clear_breaker"),
-        *(
-            "celeriac_schedules.pause_schedule",
-            "celeriac_schedules.run_schedule",
-            "celeriac_schedules.backfill_schedule",
-        ),
-        *("notifications.start_campaign", "notifications.cancel_campaign"),
-        *("notifications.resend_email", "payments.decide_operation", "payments.close_difference"),
+        *("celeriac_schedules.pause_schedule", "celeriac_schedules.run_schedule"),
+        "celeriac_schedules.backfill_schedule",
     }
 )
 #: Apps whose rows everybody in the control room may see; accounts are the administrators' matter.
 _SEEN = frozenset(
     {
         *("celeriac_core", "celeriac_breakers", "celeriac_jobs", "celeriac_schedules"),
-        *("celeriac_http", "celeriac_monitoring", "celeriac_console"),
-        *("payments", "notifications", "orders", "django_celery_beat", "django_celery_results"),
+        *("celeriac_monitoring", "celeriac_console", "django_celery_beat"),
+        "django_celery_results",
     }
 )
-_ADMINISTERED = _SEEN | {"accounts", "auth"}
-GROUPS = FILLED
+GROUPS = ROLES
 
 
 def wanted(group: str, permission: str) -> bool:
     """Return whether a permission, as app.codename, belongs to a group."""
     app, codename = permission.split(".", 1)
+    seen = _SEEN.union(*(plugin.viewed for plugin in plugins()))
     if group == "admin":
-        return app in _ADMINISTERED
-    is_look = app in _SEEN and codename.startswith("view_")
-    return is_look or (group == "operator" and permission in OPERATOR)
+        return app in seen.union({"auth"}, *(plugin.administered for plugin in plugins()))
+    operated = OPERATOR.union(*(plugin.operated for plugin in plugins()))
+    is_look = app in seen and codename.startswith("view_")
+    return is_look or (group == "operator" and permission in operated)
 
 
 def give(*, using: str = "default") -> None:

@@ -248,7 +248,8 @@ HARM = {
     "reads only": sql("SET default_transaction_read_only = on"),
     "hides the ledger": sql("CREATE TEMP TABLE celeriac_jobs_job (LIKE public.celeriac_jobs_job)"),
     "hides the queues": sql(
-        "CREATE TEMP TABLE celeriac_jobs_queue (LIKE public.celeriac_jobs_queue INCLUDING DEFAULTS)",
+        "CREATE TEMP TABLE celeriac_jobs_queue "
+        "(LIKE public.celeriac_jobs_queue INCLUDING DEFAULTS)",
         "INSERT INTO celeriac_jobs_queue (name, paused_at) VALUES ('default', now())",
     ),
     "sees another schema": sql("SET search_path = pg_catalog"),

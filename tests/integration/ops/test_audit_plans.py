@@ -15,7 +15,10 @@ INSERT INTO celeriac_core_auditbatch (audit_id, targets)
 SELECT %s, ARRAY(SELECT uuidv7() FROM generate_series(1, 500) WHERE batch > 0)
 FROM generate_series(1, 300) batch
 """
-_HEARD = "UPDATE pg_class SET relpages = 0, reltuples = {} WHERE oid = 'celeriac_core_auditbatch'::regclass"
+_HEARD = (
+    "UPDATE pg_class SET relpages = 0, reltuples = {} "
+    "WHERE oid = 'celeriac_core_auditbatch'::regclass"
+)
 #: What the planner last heard of the table, whatever autovacuum told it meanwhile.
 HEARD = {
     "nothing": _HEARD.format(-1),

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
 
 from apps.payments.models import Difference
+from apps.payments.plugin import check_review
 from celeriac.console.dashboard import dead as dashboard_dead, payload
 from celeriac.console.doctor import platform
 from celeriac.core import clock
@@ -324,7 +325,7 @@ def label(client, model, name):
         (nobody_serves, platform.kinds, ["ok"], ""),
         (nobody_serves, platform.workers, ["error"], r"payments \(where jobs wait\)"),
         (killed_and_holding, platform.workers, ["warning", "ok"], "w on h has been silent"),
-        (books_disagree, platform.payments, ["warning"], "1 difference"),
+        (books_disagree, check_review, ["warning"], "1 difference"),
         (cannot_fire, platform.schedules, ["warning"], "nightly makes no job"),
         (cannot_be_called, platform.schedules, ["warning"], "nightly makes no job"),
         (could_be_called_again, platform.schedules, [], ""),

@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.db import connection
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from apps.payments.plugin import check_times
 from celeriac.breakers import services as breakers
 from celeriac.console.doctor import broker, configuration, database, examine, platform
 from celeriac.core import clock
@@ -219,7 +220,12 @@ def test_settings_that_do_not_fit_are_named(settings, name, value, word):
     """Each at its own place."""
     settings.DEBUG = True
     setattr(settings, name, value)
-    found = [*configuration.checks(), *configuration.engine(), *configuration.times()]
+    found = [
+        *configuration.checks(),
+        *configuration.engine(),
+        *configuration.times(),
+        *check_times(),
+    ]
     (finding,) = [each for each in found if each.level != "ok"]
     assert word in finding.says
     assert finding.todo

@@ -1,7 +1,7 @@
 """Every list of the admin over a table that grows: by index, and no more rows than it needs.
 
 The lists come from the admin's registry and the tables from the table of what grows
-(celeriac/console/cleanup.py), so that a new one is tried here or fails here. `PLAN_ROWS=2000000`
+(celeriac/builtin/cleanup.py), so that a new one is tried here or fails here. `PLAN_ROWS=2000000`
 fills
 each table with two million rows; by default there are fewer.
 """
@@ -17,7 +17,8 @@ from django.test import RequestFactory
 
 from apps.orders.models import Order
 from apps.payments.models import Payment
-from celeriac.console import cleanup, growing
+from celeriac.builtin import cleanup
+from celeriac.console import growing
 from celeriac.core.ids import uuid7
 from celeriac.schedules.api import standings
 from tests.factories import UserFactory

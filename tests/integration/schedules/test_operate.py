@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django_celery_beat.clockedschedule import clocked
 from django_celery_beat.models import PeriodicTask
 
-from celeriac.console.cleanup import clean
+from celeriac.builtin.cleanup import clean
 from celeriac.core.models import Audit
 from celeriac.jobs import registry
 from celeriac.jobs.models import Job

@@ -48,16 +48,16 @@ def test_an_unknown_option_is_answered_with_what_was_meant(settings):
     """In settings as at run time."""
     settings.BREAKERS = {"gate": {"failure_rates": 0.5}}
     with pytest.raises(InvalidOptions, match="'failure_rate'"):
-        options_module.of("gate")
+        options_module.breaker_options("gate")
 
 
 def test_an_unknown_breaker_is_answered_with_what_was_meant(settings):
     """Or with where to declare it."""
     settings.BREAKERS = {"payments": {}}
     with pytest.raises(UnknownBreaker, match="'payments'"):
-        options_module.of("payment")
+        options_module.breaker_options("payment")
     with pytest.raises(UnknownBreaker, match=r"settings\.BREAKERS"):
-        options_module.of("xyz")
+        options_module.breaker_options("xyz")
 
 
 def test_every_number_can_be_tuned():
@@ -85,7 +85,7 @@ def test_a_ramp_can_be_switched_off():
 def test_the_declared_breakers_are_valid():
     """Those that this deployment ships with."""
     for name in options_module.declared():
-        assert options_module.of(name).window > 0
+        assert options_module.breaker_options(name).window > 0
 
 
 def test_the_system_check_finds_what_does_not_fit(settings):

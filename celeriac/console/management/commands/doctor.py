@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from celeriac.console.doctor.examine import examine, is_healthy
-from celeriac.console.doctor.finding import Finding, Level
 from celeriac.console.management.output import as_json
+from celeriac.core.findings import Finding, Level
 
 
 class Command(BaseCommand):

@@ -5,75 +5,33 @@ first by an index, and never for long: the next hour goes on where this one ende
 """
 
 import time
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.db.models import QuerySet
 
 from celeriac.core import clock
+from celeriac.core.plugins import plugins
+from celeriac.core.retention import RetentionRule
 
 BATCH = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Rows of a model go when `column` is `setting` days ago.
-
-    They are found by an index of the column; without one (`by_key`), by a primary key that grows
-    with it. `filters` says which may go at all.
-    """
-
-    model: str
-    column: str
-    setting: str
-    by_key: bool = False
-    filters: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def rows(self) -> QuerySet[Any]:
-        """Return all rows of the model."""
-        found: QuerySet[Any] = apps.get_model(self.model)._default_manager.all()
-        return found
-
-    def page(self, edge: datetime, after: Any) -> QuerySet[Any]:  # noqa: ANN401 a primary key
-        """Return where to look next, the oldest first, as (primary key, column)."""
-        if not self.by_key:
-            rows = self.rows.filter(**{f"{self.column}__lt": edge}).order_by(self.column)
-        else:
-            rows = self.rows.order_by("pk")
-            rows = rows if after is None else rows.filter(pk__gt=after)
-        return rows.values_list("pk", self.column)
-
-    def delete(self, ids: list[Any], edge: datetime) -> int:
-        """Delete those of the rows that may go, in one transaction; return how many."""
-        old = {f"{self.column}__lt": edge}
-        _, counts = self.rows.filter(pk__in=ids, **old, **self.filters).delete()
-        return counts.get(self.model, 0)
-
-
 RULES = (
-    Rule("sessions.Session", "expire_date", "SESSIONS_RETENTION_DAYS"),
+    RetentionRule("sessions.Session", "expire_date", "SESSIONS_RETENTION_DAYS"),
     *(
-        Rule(f"django_celery_results.{name}", "date_done", "RESULTS_RETENTION_DAYS")
+        RetentionRule(f"django_celery_results.{name}", "date_done", "RESULTS_RETENTION_DAYS")
         for name in ("TaskResult", "GroupResult")
     ),
-    Rule("celeriac_breakers.Transition", "at", "BREAKERS_RETENTION_DAYS", by_key=True),
-    Rule("celeriac_schedules.Tick", "decided_at", "SCHEDULES_RETENTION_DAYS"),
-    Rule(
-        *("payments.WebhookEvent", "received_at", "WEBHOOKS_RETENTION_DAYS"),
-        by_key=True,
-        filters={"processed_at__isnull": False},
-    ),
-    Rule("celeriac_core.AuditBatch", "at", "AUDIT_TARGETS_RETENTION_DAYS", by_key=True),
+    RetentionRule("celeriac_breakers.Transition", "at", "BREAKERS_RETENTION_DAYS", by_key=True),
+    RetentionRule("celeriac_schedules.Tick", "decided_at", "SCHEDULES_RETENTION_DAYS"),
+    RetentionRule("celeriac_core.AuditBatch", "at", "AUDIT_TARGETS_RETENTION_DAYS", by_key=True),
     # A verb over a filter goes before the audit's row that it names.
-    Rule("celeriac_console.BulkVerb", "created_at", "AUDIT_RETENTION_DAYS", by_key=True),
-    Rule("celeriac_core.Audit", "at", "AUDIT_RETENTION_DAYS", filters={"bulk_verb": None}),
-    Rule("admin.LogEntry", "action_time", "SIGN_INS_RETENTION_DAYS", by_key=True),
+    RetentionRule("celeriac_console.BulkVerb", "created_at", "AUDIT_RETENTION_DAYS", by_key=True),
+    RetentionRule("celeriac_core.Audit", "at", "AUDIT_RETENTION_DAYS", filters={"bulk_verb": None}),
+    RetentionRule("admin.LogEntry", "action_time", "SIGN_INS_RETENTION_DAYS", by_key=True),
     *(
-        Rule(f"axes.{name}", "attempt_time", "SIGN_INS_RETENTION_DAYS", by_key=True)
+        RetentionRule(f"axes.{name}", "attempt_time", "SIGN_INS_RETENTION_DAYS", by_key=True)
         for name in ("AccessAttempt", "AccessFailureLog", "AccessLog")
     ),
 )
@@ -83,8 +41,6 @@ _ROLL_UP = "maintenance.roll_up forgets it: minutes after 2 days, hours after 60
 _PEOPLE = "people write it, one by one"
 _DEPLOYED = "as many as the code and the settings declare"
 _DISPATCHER = "a dispatcher deletes it a day after its end"
-_MONEY = "the books: what was sold, charged and said is kept for as long as the law asks"
-_MAIL = "what keeps a mail from being sent twice, or at all, for as long as it may be asked"
 
 #: Why every other table has no rule: somebody else deletes, or it does not grow by itself.
 KEPT = {
@@ -102,16 +58,6 @@ KEPT = {
     "celeriac_monitoring.Pass": "maintenance.roll_up forgets it after 2 days",
     "django_celery_results.ChordCounter": "the last task of a chord deletes it",
     "axes.AccessAttemptExpiration": "it goes with its attempt",
-    "payments.Payment": _MONEY,
-    "payments.Operation": _MONEY,
-    "payments.PaymentEvent": _MONEY,
-    "payments.Difference": _MONEY,
-    "orders.Order": _MONEY,
-    "orders.Item": _MONEY,
-    "notifications.Email": _MAIL,
-    "notifications.Recipient": _MAIL,
-    "notifications.Suppression": _MAIL,
-    "notifications.Campaign": _PEOPLE,
     "celeriac_core.Tally": "one row for each metric and set of labels",
     "celeriac_breakers.Breaker": "one row for each provider, and each host that may be called back",
     "celeriac_jobs.Queue": _DEPLOYED,
@@ -120,7 +66,6 @@ KEPT = {
     "celeriac_console.Grant": _DEPLOYED,
     "celeriac_monitoring.Flower": "no table",
     "auth.Group": _PEOPLE,
-    "accounts.User": _PEOPLE,
     "celeriac_http.ServiceAccount": _PEOPLE,
     "celeriac_http.Grant": _PEOPLE,
     "celeriac_http.Secret": _PEOPLE,
@@ -138,8 +83,6 @@ KEPT = {
 _GROWS = {
     _PRUNE,
     _ROLL_UP,
-    _MONEY,
-    _MAIL,
     KEPT["celeriac_jobs.Job"],
     KEPT["celeriac_monitoring.Pass"],
 }
@@ -147,14 +90,22 @@ _GROWS = {
 
 def growing() -> list[str]:
     """Return the models whose tables grow, by label: what their lists cost is tested."""
-    kept = [model for model, reason in KEPT.items() if reason in _GROWS]
-    return sorted({rule.model for rule in RULES} | set(kept))
+    kept = {model for model, reason in KEPT.items() if reason in _GROWS}
+    for plugin in plugins():
+        kept |= plugin.growing
+    return sorted({rule.model for rule in rules()} | kept)
 
 
-def rules() -> list[Rule]:
+def kept() -> dict[str, str]:
+    """Return why each table without a rule has none, by model."""
+    return KEPT | {model: why for plugin in plugins() for model, why in plugin.kept.items()}
+
+
+def rules() -> list[RetentionRule]:
     """Return the rules whose app is installed."""
     labels = {model._meta.label for model in apps.get_models()}
-    return [rule for rule in RULES if rule.model in labels]
+    every = [*RULES, *(rule for plugin in plugins() for rule in plugin.rules)]
+    return [rule for rule in every if rule.model in labels]
 
 
 def clean(*, batch: int = BATCH, seconds: float = 120.0) -> dict[str, int]:
@@ -173,7 +124,7 @@ def clean(*, batch: int = BATCH, seconds: float = 120.0) -> dict[str, int]:
     return gone
 
 
-def _sweep(rule: Rule, now: datetime, batch: int, deadline: float) -> int:
+def _sweep(rule: RetentionRule, now: datetime, batch: int, deadline: float) -> int:
     edge = now - timedelta(days=getattr(settings, rule.setting))
     deleted, after = 0, None
     while time.monotonic() < deadline:
