@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
 app = Celery("celeriac")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-# Plain tasks of Django apps; the ledger's kinds are named in JOBS_MODULES.
+# Plain tasks of Django apps; the ledger's kinds are named in CELERIAC['MODULES'].
 app.autodiscover_tasks()
 
 

@@ -128,7 +128,7 @@ def settings(*, memory: Path | None = None) -> dict[str, str]:
     return chosen | {
         "WEB_CONCURRENCY": "2",
         "DJANGO_SETTINGS_MODULE": "config.settings.development",
-        "JOBS_SLOT_DIRECTORY": str(HOME / "slots"),
+        "CELERIAC_SLOT_DIRECTORY": str(HOME / "slots"),
         "STRIPE_API_BASE": f"http://{ports.LOOPBACK}:{chosen['GATEWAY_PORT']}",
         "STRIPE_API_KEY": "sk_test_sandbox",
         "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(16)}",

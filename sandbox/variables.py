@@ -2,13 +2,22 @@
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 
+from celeriac.settings import Settings
 from sandbox.procfile import ROOT
 
+#: What is read by a table: each key of CELERIAC, with its variable.
+_VARIABLES: dict[str, str] = next(
+    ast.literal_eval(node.value)
+    for node in ast.parse(
+        (ROOT / "config" / "settings" / "parts" / "celeriac.py").read_text(encoding="utf-8")
+    ).body
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "VARIABLES"
+)
 _READERS = {"str", "bool", "int", "float", "list", "word"}
-_FILES = ("config", "celeriac/core", "flowerconfig.py")
+_FILES = ("config", "celeriac/core", "celeriac/settings.py", "flowerconfig.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,17 @@ def reads() -> Iterator[Variable]:
         path = ROOT / place
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             yield from _reads_of(file)
+    for key, name in _VARIABLES.items():
+        yield Variable(name, _default_of(key), "config/settings/parts/celeriac.py")
+
+
+def _default_of(key: str) -> str:
+    """Return the default of a key of CELERIAC, as code."""
+    default = Settings.__dataclass_fields__[key]
+    if default.default_factory is not MISSING:
+        code = default.default_factory.__name__
+        return "[]" if code == "list" else f"{code}()"
+    return repr(default.default)
 
 
 def _reads_of(file: Path) -> Iterator[Variable]:

@@ -81,7 +81,7 @@ def process_env(database_url, run_directory):
         "DATABASE_URL": database_url,
         "BROKER_URL": os.environ["BROKER_URL"],
         "CACHE_URL": os.environ["CACHE_URL"],
-        "JOBS_SLOT_DIRECTORY": str(run_directory / "slots"),
+        "CELERIAC_SLOT_DIRECTORY": str(run_directory / "slots"),
     }
 
 

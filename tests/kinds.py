@@ -1,4 +1,4 @@
-"""Kinds that only tests declare. Worker processes load them through JOBS_MODULES."""
+"""Kinds that only tests declare. Worker processes load them through CELERIAC['MODULES']."""
 
 import contextlib
 import multiprocessing
@@ -131,7 +131,7 @@ def stubborn(seconds: float = 30.0) -> None:
 @job("test.break", retry=SOON)
 def break_process() -> None:
     """Leave a process that can't answer another doorbell."""
-    settings.JOBS_DOORBELL_BUDGET_SECONDS = None
+    settings.CELERIAC = {**settings.CELERIAC, "DOORBELL_BUDGET_SECONDS": None}
 
 
 @job("test.die", retry=SOON, max_losses=3)

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from apps.payments.selectors import open_differences, review_queue
 from celeriac import Attention, Finding, Plugin, RetentionRule, Sentence, breaker_options, findings
+from celeriac.settings import conf
 
 #: Rows that the dashboard counts out.
 MOST = 100
@@ -63,7 +64,7 @@ def check_review() -> Iterator[Finding]:
 
 def check_times() -> Iterator[Finding]:
     """Look at times of which one must outlast the other."""
-    permit = breaker_options("payments").permit if "payments" in settings.BREAKERS else None
+    permit = breaker_options("payments").permit if "payments" in conf.BREAKERS else None
     if permit is not None and permit <= settings.PAYMENTS_TIMEOUT:
         says = f"a probe's permit ({permit:g} s) ends before a payment's call may"
         todo = "Raise BREAKERS['payments']['permit'], or lower PAYMENTS_TIMEOUT."

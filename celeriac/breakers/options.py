@@ -1,6 +1,6 @@
 """What a breaker may be told: validated, from settings and from its row.
 
-`settings.BREAKERS` maps a name to options. A name with a colon, such as
+`CELERIAC["BREAKERS"]` maps a name to options. A name with a colon, such as
 `callbacks:example.com`, is one of a family and takes the options of `callbacks`.
 """
 
@@ -11,9 +11,8 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
-from django.conf import settings
-
 from celeriac.breakers.errors import InvalidOptions, UnknownBreaker
+from celeriac.settings import conf
 
 #: The most that `window_calls` may be: a window is read whole with each call that it counts.
 MOST_CALLS = 1_000
@@ -91,7 +90,7 @@ class Options:
                 "stable": round(self.stable * 1000),
                 "permit": round(self.permit * 1000),
                 "probes": self.probes,
-                "sync": round(settings.BREAKERS_SYNC_SECONDS * 1000),
+                "sync": round(conf.BREAKERS_SYNC_SECONDS * 1000),
             }
         )
 
@@ -121,13 +120,13 @@ _SHARES = {"failure_rate", "slow_rate"}
 
 
 def declared() -> list[str]:
-    """Return the names in settings.BREAKERS."""
-    return sorted(settings.BREAKERS)
+    """Return the declared names."""
+    return sorted(conf.BREAKERS)
 
 
 def breaker_options(name: str) -> Options:
     """Return the declared options of `name` or of its family; raises UnknownBreaker."""
-    given = settings.BREAKERS.get(name, settings.BREAKERS.get(name.split(":", 1)[0]))
+    given = conf.BREAKERS.get(name, conf.BREAKERS.get(name.split(":", 1)[0]))
     if given is None:
         raise UnknownBreaker(_unknown(name))
     try:
@@ -160,5 +159,5 @@ def _unknown_option(name: str) -> str:
 
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, declared(), n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else " Declare it in settings.BREAKERS."
+    hint = f" Did you mean {near[0]!r}?" if near else " Declare it in CELERIAC['BREAKERS']."
     return f"There is no breaker {name!r}.{hint}"

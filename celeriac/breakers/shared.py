@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from celeriac.breakers.options import Options
 from celeriac.breakers.replies import Finding, Reply, Report, Snapshot, State
 from celeriac.core import broker
+from celeriac.settings import conf
 
 PREFIX = "celeriac:breaker:"
 
@@ -73,9 +73,9 @@ class Store:
 def connect() -> Store:
     """Return the store named in settings; nothing is sent yet."""
     return Store(
-        settings.BREAKERS_STORE_URL,
-        timeout=settings.BREAKERS_STORE_TIMEOUT,
-        mute=settings.BREAKERS_STORE_MUTE_SECONDS,
+        conf.BREAKERS_STORE_URL,
+        timeout=conf.BREAKERS_STORE_TIMEOUT,
+        mute=conf.BREAKERS_STORE_MUTE_SECONDS,
     )
 
 

@@ -8,11 +8,11 @@ import time
 from datetime import datetime, timedelta
 
 from django.apps import apps
-from django.conf import settings
 
 from celeriac.core import clock
 from celeriac.core.plugins import plugins
 from celeriac.core.retention import RetentionRule
+from celeriac.settings import project_setting
 
 BATCH = 1000
 
@@ -125,7 +125,7 @@ def clean(*, batch: int = BATCH, seconds: float = 120.0) -> dict[str, int]:
 
 
 def _sweep(rule: RetentionRule, now: datetime, batch: int, deadline: float) -> int:
-    edge = now - timedelta(days=getattr(settings, rule.setting))
+    edge = now - timedelta(days=project_setting(rule.setting))
     deleted, after = 0, None
     while time.monotonic() < deadline:
         page = list(rule.page(edge, after)[:batch])

@@ -14,7 +14,6 @@ from uuid import UUID
 
 from celery.exceptions import Ignore
 from celery.utils.time import maybe_iso8601
-from django.conf import settings
 from django.db import connection
 
 from celeriac.celery import celery_options
@@ -22,6 +21,7 @@ from celeriac.core.away import is_away
 from celeriac.jobs import garbage
 from celeriac.jobs.errors import EnqueueBusy, JobError
 from celeriac.jobs.models import Job
+from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def _enqueue(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID: 
         options={},
     )
     queue = (request.delivery_info or {}).get("routing_key")
-    if queue in settings.JOBS_QUEUES:
+    if queue in conf.QUEUES:
         options["queue"] = queue
     options |= {"idempotency_key": str(request.id), "enqueued_by": "celery"}
     written: UUID = task.write(args, kwargs, options).id

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -29,6 +28,7 @@ from celeriac.jobs.running import folders, liveness, runtimes, watch
 from celeriac.jobs.running.folders import Folder
 from celeriac.jobs.running.liveness import Card, Report
 from celeriac.jobs.running.wards import Trace, Ward
+from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ _TELL_EVERY = 0.25
 
 def patience() -> float:
     """Return the seconds that one step may take."""
-    return float(settings.JOBS_WORKER_LEASE_SECONDS) / 4
+    return float(conf.WORKER_LEASE_SECONDS) / 4
 
 
 class Teller(threading.Thread):
@@ -104,7 +104,7 @@ class Teller(threading.Thread):
     # -- the worker's row ----------------------------------------------------------------
 
     def _is_due(self) -> bool:
-        every = min(settings.JOBS_HEARTBEAT_SECONDS, patience())
+        every = min(conf.HEARTBEAT_SECONDS, patience())
         return time.monotonic() - self._beaten >= every or self._card() != self._told
 
     def _report(self, children: list[Trace]) -> Report:
@@ -148,7 +148,7 @@ class Teller(threading.Thread):
             self._taken_back.add(claim_id)
 
     def _find_left(self) -> None:
-        self._left += folders.left_behind(Path(settings.JOBS_SLOT_DIRECTORY))
+        self._left += folders.left_behind(Path(conf.SLOT_DIRECTORY))
 
     def _settle_left(self, left: Folder) -> None:
         """Settle what the children of a dead worker of this host left, then remove its folder."""

@@ -12,13 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from django.conf import settings
-
 from celeriac.celery.boot import Boot
 from celeriac.celery.telling import Teller
 from celeriac.jobs.running import watch
 from celeriac.jobs.running.liveness import Card
 from celeriac.jobs.running.wards import Trace, Ward
+from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +87,7 @@ class Watch(threading.Thread):
     def _end_grace(self, children: list[Trace]) -> None:
         """Kill who still holds a claim when the grace after a stop is over."""
         since = self._boot.stopping_since
-        if since is None or time.monotonic() - since < settings.JOBS_SHUTDOWN_GRACE_SECONDS:
+        if since is None or time.monotonic() - since < conf.SHUTDOWN_GRACE_SECONDS:
             return
         for trace in children:
             if trace.alive and trace.claim_id is not None:

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 
 from celery import Celery, signals
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from celeriac.celery import revoking
@@ -26,6 +25,7 @@ from celeriac.jobs.running.execute import Desk, knowledge
 from celeriac.jobs.running.liveness import Card
 from celeriac.jobs.running.slots import FileSlot
 from celeriac.jobs.running.surroundings import Surroundings
+from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
@@ -187,7 +187,7 @@ def _wait_until_seen() -> None:
 def _vouch() -> None:
     """Say that the worker lives, where its parent could not for half a lease."""
     boot = _boot
-    if boot is None or boot.unheard_for < settings.JOBS_WORKER_LEASE_SECONDS / 2:
+    if boot is None or boot.unheard_for < conf.WORKER_LEASE_SECONDS / 2:
         return
     try:
         liveness.sign(boot.id)
@@ -210,13 +210,13 @@ def _begin(worker: Any) -> Boot:  # noqa: ANN401 a WorkController
 
 
 def _slot_directory() -> Path:
-    directory = Path(settings.JOBS_SLOT_DIRECTORY)
+    directory = Path(conf.SLOT_DIRECTORY)
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ImproperlyConfigured(
             f"The slots' directory {directory} can't be made ({error.strerror}): set"
-            " JOBS_SLOT_DIRECTORY to one that this user may write and that no cleaner empties."
+            " CELERIAC_SLOT_DIRECTORY to one that this user may write and that no cleaner empties."
         ) from error
     return directory
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
 from celeriac.core.plugins import plugins
+from celeriac.settings import conf
 
 #: By section: the titles, and the model or the URL behind each. Apps add theirs (core/plugins.py).
 SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
@@ -90,7 +90,7 @@ def sections() -> list[tuple[str, list[tuple[str, str]]]]:
 def _is_there(place: str) -> bool:
     """Say whether a page is there: its app may be no part of the project."""
     if place == "flower":
-        return bool(settings.FLOWER_BASIC_AUTH)
+        return bool(conf.FLOWER_BASIC_AUTH)
     app = place.partition(".")[0]
     return ":" in place or app in apps.app_configs
 

@@ -1,7 +1,8 @@
 """App configuration."""
 
 from django.apps import AppConfig
-from django.conf import settings
+
+from celeriac.settings import conf
 
 
 class CoreConfig(AppConfig):
@@ -19,6 +20,6 @@ class CoreConfig(AppConfig):
 
         print_what_fits()
 
-        if settings.METRICS_PUBLISH:
+        if conf.METRICS_PUBLISH:
             publish.by_thread()
         reporting.start()

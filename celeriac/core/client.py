@@ -2,8 +2,9 @@
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from django.conf import settings
 from django.http import HttpRequest
+
+from celeriac.settings import conf
 
 #: Whoever has one address of IPv6 has so many of them that only its network counts.
 _NETWORK = 64
@@ -15,7 +16,7 @@ def address_of(request: HttpRequest) -> str | None:
     `X-Forwarded-For` is believed as far as PROXIES says that proxies of ours wrote it: its
     last so many entries. What a client wrote stands before them.
     """
-    known = settings.PROXIES
+    known = conf.PROXIES
     written = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if known else []
     given = [*written[-known:], request.META.get("REMOTE_ADDR", "")] if known else []
     for text in given or [request.META.get("REMOTE_ADDR", "")]:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from celeriac.core import context, tracing
+from celeriac.settings import conf
 
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -65,6 +65,7 @@ class AdminPolicyMiddleware:
 
     def process_template_response(self, request: HttpRequest, response: Any) -> Any:  # noqa: ANN401 Django's
         """Give a page that wears the admin's frame the admin's policy."""
-        if "site_header" in (response.context_data or {}) and not hasattr(response, "_csp_config"):
-            response._csp_config = settings.ADMIN_CSP
+        wears_frame = "site_header" in (response.context_data or {})
+        if wears_frame and conf.ADMIN_CSP is not None and not hasattr(response, "_csp_config"):
+            response._csp_config = conf.ADMIN_CSP
         return response

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.conf import settings
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 
 from celeriac.core.client import address_of
 from celeriac.core.errorpages import error_page
+from celeriac.settings import project_setting
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def seconds_left() -> int:
 def is_within(request: HttpRequest, door: str, setting: str) -> bool:
     """Return whether the client's address may pass that door once more this minute."""
     name = f"{door}:{address_of(request)}"
-    return counts.take(name, now=time.time()) <= int(getattr(settings, setting))
+    return counts.take(name, now=time.time()) <= int(project_setting(setting))
 
 
 def limited(door: str, setting: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -9,20 +9,19 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
-from django.conf import settings
-
 from celeriac.core import context
+from celeriac.settings import conf
 
 
 def start() -> None:
     """Begin reporting, where a DSN is set."""
-    if not settings.SENTRY_DSN:
+    if not conf.SENTRY_DSN:
         return
     import sentry_sdk  # not loaded where nothing is reported
 
     sentry_sdk.init(
-        dsn=settings.SENTRY_DSN,
-        environment=settings.SENTRY_ENVIRONMENT,
+        dsn=conf.SENTRY_DSN,
+        environment=conf.SENTRY_ENVIRONMENT,
         send_default_pii=False,
         include_local_variables=False,
         max_request_body_size="never",
@@ -36,7 +35,7 @@ def report(
     error: BaseException, *, level: str, hide: Callable[[str], str], tags: dict[str, str]
 ) -> None:
     """Report an error that was handled, with tags to find it by; `hide` masks its texts."""
-    if settings.SENTRY_DSN:
+    if conf.SENTRY_DSN:
         copy_context().run(_report, error, level, hide, tags)
 
 

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
-
 from celeriac.core import context
 from celeriac.core.environment import env
+from celeriac.settings import conf
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -31,7 +30,7 @@ _provider: "TracerProvider | None" = None
 
 def is_on() -> bool:
     """Return whether anything is traced."""
-    return bool(settings.OTEL_EXPORTER_OTLP_ENDPOINT)
+    return bool(conf.OTEL_EXPORTER_OTLP_ENDPOINT)
 
 
 def span(
@@ -49,14 +48,14 @@ def span(
     elsewhere. An error makes the span a failure unless it is `expected`; `hide` masks its text.
     A double underscore in the name of an attribute stands for a dot.
     """
-    if not settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+    if not conf.OTEL_EXPORTER_OTLP_ENDPOINT:
         return NOTHING
     return _span(name, kind, parent, (expected, hide), attributes)
 
 
 def traceparent() -> str | None:
     """Return the current span as a W3C traceparent, None where there is none."""
-    if not settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+    if not conf.OTEL_EXPORTER_OTLP_ENDPOINT:
         return None
     from opentelemetry import trace  # not loaded where nothing is traced
 
@@ -131,7 +130,7 @@ def _tracer() -> Any:  # noqa: ANN401 OpenTelemetry's
     global _provider
     with _lock:
         if _provider is None:
-            _provider = _make_provider(settings.OTEL_EXPORTER_OTLP_ENDPOINT)
+            _provider = _make_provider(conf.OTEL_EXPORTER_OTLP_ENDPOINT)
         return _provider.get_tracer("celeriac")
 
 

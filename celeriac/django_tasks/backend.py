@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.core import checks
 from django.tasks.backends.base import BaseTaskBackend
 from django.tasks.exceptions import InvalidTask, InvalidTaskBackend
@@ -10,12 +9,13 @@ from django.tasks.exceptions import InvalidTask, InvalidTaskBackend
 from celeriac.django_tasks import policy
 from celeriac.django_tasks.task import LedgerTask
 from celeriac.django_tasks.types import AnyResult, AnyTask
+from celeriac.settings import conf
 
 
 class LedgerBackend(BaseTaskBackend):
     """Runs `django.tasks` functions as jobs of the ledger.
 
-    QUEUES are those of JOBS_QUEUES where none are given. OPTIONS are the defaults of all
+    QUEUES are those of CELERIAC['QUEUES'] where none are given. OPTIONS are the defaults of all
     its tasks: retry (a Backoff, or a dictionary of its arguments), timeout, hard_timeout,
     breaker, batch, transactional, max_losses, retention, on_dead.
     """
@@ -27,7 +27,7 @@ class LedgerBackend(BaseTaskBackend):
     supports_priority = True
 
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
-        super().__init__(alias, {"QUEUES": list(settings.JOBS_QUEUES), **params})
+        super().__init__(alias, {"QUEUES": list(conf.QUEUES), **params})
         try:
             self.defaults = policy.of_backend(self.options)
         except (TypeError, ValueError) as error:
@@ -60,9 +60,9 @@ class LedgerBackend(BaseTaskBackend):
         """Report what would fail at the first call."""
         return [
             checks.Error(
-                f"TASKS[{self.alias!r}] names the queue {queue!r}, which JOBS_QUEUES lacks.",
+                f"TASKS[{self.alias!r}] names the queue {queue!r}, which CELERIAC['QUEUES'] lacks.",
                 hint="Declare it there, or take it out of QUEUES.",
                 id="celeriac_jobs.E001",
             )
-            for queue in sorted(self.queues - set(settings.JOBS_QUEUES))
+            for queue in sorted(self.queues - set(conf.QUEUES))
         ]

@@ -1,7 +1,7 @@
 """Tasks as kinds of the ledger.
 
 A task that every process loads at its start (in an app's tasks.py, or in a module that
-JOBS_MODULES names) is a kind of its own, named by its import path: with its own policy,
+CELERIAC['MODULES'] names) is a kind of its own, named by its import path: with its own policy,
 run times and place in the admin. Any other task of an installed app runs under one general
 kind of its backend, which finds the function by its path when the job runs.
 """
@@ -11,7 +11,6 @@ from inspect import Parameter, Signature, signature
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings
 from django.tasks import task_backends
 from django.tasks.exceptions import InvalidTask
 from django.utils.module_loading import autodiscover_modules
@@ -23,6 +22,7 @@ from celeriac.jobs.errors import InvalidArgs
 from celeriac.jobs.jsonable import Json
 from celeriac.jobs.registry import Kind
 from celeriac.jobs.schema import Dumped, Schema
+from celeriac.settings import conf
 
 _HINTS: dict[str, Any] = {"args": list[Json], "kwargs": dict[str, Json]}
 _ORDER = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
@@ -105,7 +105,7 @@ def declare(task: Any) -> None:  # noqa: ANN401 a LedgerTask, which imports this
             raise InvalidTask(
                 f"{name}: workers do not load {task.func.__module__} at their start, so its "
                 "options would be lost: move it into its app's tasks.py, or name its module "
-                "in JOBS_MODULES."
+                "in CELERIAC['MODULES']."
             )
         return
     known = _own.get(name)
@@ -201,4 +201,4 @@ def _by_path(task: str, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN
 
 def _is_loaded_everywhere(module: str) -> bool:
     own = {f"{config.name}.tasks" for config in apps.get_app_configs()}
-    return module in own or module in settings.JOBS_MODULES
+    return module in own or module in conf.MODULES

@@ -1,17 +1,17 @@
 """From an import path to a task, and to nothing else.
 
 The path comes from a job's arguments. So only modules of installed apps, and those that
-JOBS_MODULES names, are imported for it, and only an object of Django's Task class that
+CELERIAC['MODULES'] names, are imported for it, and only an object of Django's Task class that
 bears this very path is returned: never any other function.
 """
 
 from django.apps import apps
-from django.conf import settings
 from django.tasks import Task
 from django.tasks.exceptions import InvalidTask
 from django.utils.module_loading import import_string
 
 from celeriac.django_tasks.types import AnyTask
+from celeriac.settings import conf
 
 
 def task(path: str) -> AnyTask:
@@ -20,7 +20,7 @@ def task(path: str) -> AnyTask:
     if not name.isidentifier() or not _is_ours(module):
         raise InvalidTask(
             f"{path!r} lies in no installed app, so no worker would find it: name its module "
-            "in JOBS_MODULES."
+            "in CELERIAC['MODULES']."
         )
     try:
         found = import_string(path)
@@ -35,6 +35,6 @@ def task(path: str) -> AnyTask:
 
 
 def _is_ours(module: str) -> bool:
-    if module in settings.JOBS_MODULES:
+    if module in conf.MODULES:
         return True
     return any(f"{module}.".startswith(f"{config.name}.") for config in apps.get_app_configs())

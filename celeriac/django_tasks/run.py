@@ -4,7 +4,6 @@ from collections.abc import Awaitable
 from inspect import isawaitable
 from typing import Any
 
-from django.conf import settings
 from django.tasks import TaskContext, task_backends
 from django.tasks.signals import task_started
 from django.utils.json import normalize_json
@@ -18,6 +17,7 @@ from celeriac.jobs import jsonable
 from celeriac.jobs.models import Job
 from celeriac.jobs.outcomes import Snooze
 from celeriac.jobs.running.current import current_job
+from celeriac.settings import conf
 
 
 def call(task: AnyTask, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 JSON
@@ -44,10 +44,10 @@ def _problem(result: Any) -> str:  # noqa: ANN401 JSON
     for place, problem in jsonable.problems_in({"the result": result}).items():
         return f"{place} {problem}"
     text = to_json(result)
-    if len(text) > settings.JOBS_MAX_RESULT_BYTES:
+    if len(text) > conf.MAX_RESULT_BYTES:
         return (
-            f"{len(text):,} bytes, where {settings.JOBS_MAX_RESULT_BYTES:,} are allowed "
-            "(JOBS_MAX_RESULT_BYTES): store the data and return its id"
+            f"{len(text):,} bytes, where {conf.MAX_RESULT_BYTES:,} are allowed "
+            "(CELERIAC['MAX_RESULT_BYTES']): store the data and return its id"
         )
     if from_json(text) != result:
         return "it would come back from JSON as something else; the keys of an object are text"

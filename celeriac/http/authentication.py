@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.backends import TokenBackend
@@ -21,6 +20,7 @@ from rest_framework_simplejwt.tokens import Token
 
 from celeriac.core.keys import signing_keys
 from celeriac.http.models import ServiceAccount
+from celeriac.settings import conf
 
 _AGAIN = "get a new one at /api/v1/token/"
 
@@ -54,7 +54,7 @@ class AccountToken(Token):
     """What a service account shows at each call."""
 
     token_type = "access"  # noqa: S105 the name of a type
-    lifetime = timedelta(seconds=settings.API_TOKEN_SECONDS)
+    lifetime = timedelta(seconds=conf.API_TOKEN_SECONDS)
 
     @property
     def token_backend(self) -> TokenBackend:

@@ -4,7 +4,6 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
@@ -13,6 +12,7 @@ from celeriac.core import rates
 from celeriac.core.client import address_of
 from celeriac.http.bodies import MOST_JOBS
 from celeriac.http.models import ServiceAccount
+from celeriac.settings import conf
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -26,9 +26,9 @@ class Throttle(BaseThrottle):
         account: ServiceAccount | None = getattr(request._request, "api_account", None)
         if account is None:
             name = f"at:{address_of(request._request)}"
-            limit = int(settings.API_TOKEN_CALLS_PER_MINUTE)
+            limit = int(conf.API_TOKEN_CALLS_PER_MINUTE)
         else:
-            limit = int(account.rate_per_minute or settings.API_CALLS_PER_MINUTE)
+            limit = int(account.rate_per_minute or conf.API_CALLS_PER_MINUTE)
             name = account.scope
         return rates.counts.take(name, now=time.time()) <= limit
 
@@ -55,7 +55,7 @@ def take_jobs(account: ServiceAccount, count: int) -> None:
     An account at rest may always send one full bulk call: where its minute's share is smaller,
     that is spread over as many minutes as it takes, up to an hour.
     """
-    limit = int(account.jobs_per_minute or settings.API_JOBS_PER_MINUTE)
+    limit = int(account.jobs_per_minute or conf.API_JOBS_PER_MINUTE)
     minutes = min(math.ceil(MOST_JOBS / limit), rates.MOST_MINUTES)
     name, now = f"jobs:{account.scope}", time.time()
     if rates.counts.take(name, now=now, amount=count, minutes=minutes) > max(

@@ -3,9 +3,10 @@
 from importlib import import_module
 
 from django.apps import AppConfig
-from django.conf import settings
 from django.core.checks import register
 from django.db.models.signals import post_migrate
+
+from celeriac.settings import conf
 
 
 class JobsConfig(AppConfig):
@@ -27,5 +28,5 @@ class JobsConfig(AppConfig):
         register(checks.check_addresses)
         register(checks.check_time_zones)
         register(checks.check_kinds)
-        for module in settings.JOBS_MODULES:
+        for module in conf.MODULES:
             import_module(module)

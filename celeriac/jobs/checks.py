@@ -13,6 +13,7 @@ from celeriac.core import broker
 from celeriac.jobs import registry
 from celeriac.jobs.errors import InvalidArgs
 from celeriac.jobs.registry import Kind
+from celeriac.settings import conf
 
 #: What the platform gives to an on_dead hook.
 _HOOKED = {"job_id": str(UUID(int=0)), "error": ""}
@@ -20,23 +21,29 @@ _HOOKED = {"job_id": str(UUID(int=0)), "error": ""}
 
 def check_heartbeat(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
     """Report a heartbeat that one late beat would make outlast its lease."""
-    beat, lease = settings.JOBS_HEARTBEAT_SECONDS, settings.JOBS_WORKER_LEASE_SECONDS
+    beat, lease = conf.HEARTBEAT_SECONDS, conf.WORKER_LEASE_SECONDS
     if 0 < beat <= lease / 2:
         return []
     text = (
-        f"JOBS_HEARTBEAT_SECONDS={beat:g} is not well below JOBS_WORKER_LEASE_SECONDS={lease:g}: "
+        f"HEARTBEAT_SECONDS={beat:g} is not well below WORKER_LEASE_SECONDS={lease:g}: "
         "one late beat, and the jobs of a living worker are rescued."
     )
     hint = "Let the lease be at least twice the heartbeat; four times is better."
     return [Error(text, hint=hint, id="celeriac_jobs.E001")]
 
 
+#: Settings of a project that name a broker or a cache.
+_ADDRESSES = ("BROKER_URL", "CACHE_URL")
+
+
 def check_addresses(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
     """Report addresses of Redis or Valkey that not every client could use."""
     found: list[CheckMessage] = []
-    for name in ("BROKER_URL", "JOBS_NUDGE_URL", "BREAKERS_STORE_URL", "CACHE_URL"):
+    named = {"NUDGE_URL": conf.NUDGE_URL, "BREAKERS_STORE_URL": conf.BREAKERS_STORE_URL}
+    named |= {name: value for name in _ADDRESSES if (value := getattr(settings, name, ""))}
+    for name, url in named.items():
         try:
-            broker.client(getattr(settings, name)).close()
+            broker.client(url).close()
         except broker.BadAddress as error:
             found.append(Error(f"{name}: {error}", id="celeriac_jobs.E006"))
     return found
@@ -58,8 +65,8 @@ def check_kinds(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
 def _check_kind(kind: Kind) -> Iterator[CheckMessage]:
     if kind.on_dead is not None:
         yield from _check_hook(kind.name, kind.on_dead)
-    if kind.queue not in settings.JOBS_QUEUES:
-        text = f"{kind.name}: JOBS_QUEUES declares no queue {kind.queue!r}."
+    if kind.queue not in conf.QUEUES:
+        text = f"{kind.name}: CELERIAC['QUEUES'] declares no queue {kind.queue!r}."
         yield Error(text, hint="No such job could be enqueued.", id="celeriac_jobs.E004")
     if kind.breaker is not None:
         try:
@@ -72,7 +79,7 @@ def _check_hook(name: str, hook: str) -> Iterator[CheckMessage]:
     found = registry.get(hook)
     if found is None:
         text = f"{name}: on_dead={hook!r} names no declared kind: deaths would go unnoticed."
-        yield Error(text, hint="Is its module in JOBS_MODULES?", id="celeriac_jobs.E002")
+        yield Error(text, hint="Is its module in CELERIAC['MODULES']?", id="celeriac_jobs.E002")
         return
     try:
         found.schema.check(_HOOKED)

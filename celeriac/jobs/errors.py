@@ -15,7 +15,7 @@ class UnknownKind(JobError):
 
 
 class UnknownQueue(JobError):
-    """No queue of this name is declared in JOBS_QUEUES."""
+    """No queue of this name is declared in CELERIAC['QUEUES']."""
 
 
 class InvalidArgs(JobError):

@@ -18,12 +18,12 @@ from typing import Any
 from uuid import UUID
 
 import redis
-from django.conf import settings
 from django.db import connections, transaction
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from celeriac.core import broker
+from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
@@ -227,8 +227,8 @@ class _Sender:
 
     def _connected(self) -> redis.Redis:
         with self._lock:
-            if self._client is None or self._url != settings.JOBS_NUDGE_URL:
-                self._url = settings.JOBS_NUDGE_URL
+            if self._client is None or self._url != conf.NUDGE_URL:
+                self._url = conf.NUDGE_URL
                 self._client = client(self._url, timeout=TIMEOUT)
             return self._client
 

@@ -40,7 +40,7 @@ class Kind:
     aliases: tuple[str, ...] = ()
     search: tuple[str, ...] = ()  # arguments by which jobs are found
     redact: tuple[str, ...] = ()  # what is never shown: see redacting.py
-    retention: float | None = None  # days; None is JOBS_RETENTION_DAYS; 0 keeps only failures
+    retention: float | None = None  # days; None: as CELERIAC says; 0 keeps only failures
     on_dead: str | None = None
     schedule: object | None = None
     celery_result: bool = False
@@ -131,7 +131,7 @@ def find(name: str) -> Kind:
     kind = get(name)
     if kind is None:
         near = get_close_matches(name, names(), n=1, cutoff=0.6)
-        hint = f" Did you mean {near[0]!r}?" if near else " Is its module in JOBS_MODULES?"
+        hint = f" Did you mean {near[0]!r}?" if near else " Is its module in CELERIAC['MODULES']?"
         raise UnknownKind(f"No job of kind {name!r} is declared.{hint}")
     return kind
 

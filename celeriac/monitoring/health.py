@@ -13,7 +13,6 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -30,6 +29,7 @@ from celeriac.jobs.models import Queue, Worker
 from celeriac.jobs.operating.silence import Silence, silences
 from celeriac.monitoring.fresh import Fresh
 from celeriac.schedules.api import lag_seconds, living_beats
+from celeriac.settings import conf
 
 #: Seconds for all checks together: they run side by side.
 PATIENCE = 2.0
@@ -130,7 +130,7 @@ def ledger() -> Iterator[tuple[str, Part]]:
 
 def broker() -> Iterator[tuple[str, Part]]:
     """Yield whether the broker answers."""
-    client = nudge.client(settings.JOBS_NUDGE_URL, timeout=PATIENCE / 2)
+    client = nudge.client(conf.NUDGE_URL, timeout=PATIENCE / 2)
     try:
         client.ping()
     except Exception as error:  # redis' own, or a URL that is none
@@ -143,7 +143,7 @@ def broker() -> Iterator[tuple[str, Part]]:
 
 def dispatcher(silent: Sequence[Silence] = ()) -> Part:
     """Return whether dispatchers serve the queues, and ring, hear and rescue."""
-    declared = set(settings.JOBS_QUEUES)
+    declared = set(conf.QUEUES)
     rows = Queue.objects.filter(name__in=declared, lease_until__gt=Now())
     missing = declared - set(rows.values_list("name", flat=True))
     if missing == declared:
@@ -157,10 +157,10 @@ def dispatcher(silent: Sequence[Silence] = ()) -> Part:
 
 def workers(silent: Sequence[Silence] = ()) -> Part:
     """Return whether any worker lives, and whether all that do answer."""
-    lease = timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
+    lease = timedelta(seconds=conf.WORKER_LEASE_SECONDS)
     count = Worker.objects.filter(stopped_at=None, beat_at__gt=Now() - lease).count()
     if not count:
-        return Part(False, f"none has beaten within {settings.JOBS_WORKER_LEASE_SECONDS:g} s")
+        return Part(False, f"none has beaten within {conf.WORKER_LEASE_SECONDS:g} s")
     if found := sum(each.process == "worker" for each in silent):
         return Part(False, f"{count} living, of which {found} answer nothing")
     return Part(True, f"{count} living")
@@ -194,7 +194,7 @@ def beat() -> Part:
         return Part(True, f"{count} living")
     if not PeriodicTask.objects.filter(enabled=True).exists():
         return Part(True, "nothing is scheduled")
-    return Part(False, f"none has beaten within {settings.SCHEDULES_BEAT_LEASE_SECONDS:g} s")
+    return Part(False, f"none has beaten within {conf.SCHEDULES_BEAT_LEASE_SECONDS:g} s")
 
 
 def unapplied() -> list[str]:

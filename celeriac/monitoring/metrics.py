@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import connection, transaction
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -30,6 +29,7 @@ from celeriac.jobs.models import Worker
 from celeriac.jobs.operating.selectors import Depth, queue_depths
 from celeriac.monitoring.fresh import Fresh
 from celeriac.monitoring.patient import Patient
+from celeriac.settings import conf
 
 #: Seconds. Depths cost a pass over the queued rows, so scrapers share one.
 DEPTHS_LIVE = 5.0
@@ -163,9 +163,9 @@ def _queues(depths: list[Depth]) -> Iterator[Metric]:
 
 
 def _dispatcher_lag() -> Metric:
-    names = list(settings.JOBS_QUEUES)
+    names = list(conf.QUEUES)
     with connection.cursor() as cursor:
-        cursor.execute(_LAG, [settings.JOBS_QUEUE_LEASE_SECONDS, names])
+        cursor.execute(_LAG, [conf.QUEUE_LEASE_SECONDS, names])
         (lag,) = cursor.fetchone()
     return GaugeMetricFamily(
         "celeriac_dispatcher_lag_seconds",

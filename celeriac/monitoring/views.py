@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from celeriac.monitoring import health, metrics
 from celeriac.monitoring.patient import NoAnswer
+from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
 
 
 def _refusal(request: HttpRequest) -> HttpResponse | None:
-    token = settings.METRICS_TOKEN
+    token = conf.METRICS_TOKEN
     if not token:
         return None if settings.DEBUG else _text(_CLOSED, status=403)
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")

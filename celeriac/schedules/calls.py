@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from django.conf import settings
 from django.utils.module_loading import import_string
 from django_celery_beat.models import PeriodicTask
 
@@ -16,6 +15,7 @@ from celeriac.jobs.enqueueing.queues import check as check_queue
 from celeriac.jobs.errors import InvalidArgs, UnknownQueue
 from celeriac.jobs.models.job import MAX_PRIORITY
 from celeriac.schedules.errors import InvalidSchedule
+from celeriac.settings import conf
 
 #: The kind that sends a plain Celery task, so that its ticks are as safe as any other.
 SEND = "schedules.send"
@@ -58,9 +58,9 @@ def call_of(task: PeriodicTask) -> Call:
 
 def plain_tasks() -> frozenset[str]:
     """Return the names of the plain Celery tasks that may be scheduled."""
-    if not settings.SCHEDULES_PLAIN_TASKS:
+    if not conf.SCHEDULES_PLAIN_TASKS:
         return frozenset()
-    known: Callable[[], frozenset[str]] = import_string(settings.SCHEDULES_PLAIN_TASKS)
+    known: Callable[[], frozenset[str]] = import_string(conf.SCHEDULES_PLAIN_TASKS)
     return known()
 
 
@@ -134,7 +134,7 @@ def _check_queue(name: str, errors: dict[str, str]) -> None:
 def _unknown(name: str) -> str:
     near = get_close_matches(name, choices(), n=1, cutoff=0.6)
     return f"nothing of the name {name!r} is declared" + (
-        f"; did you mean {near[0]!r}?" if near else "; is its module in JOBS_MODULES?"
+        f"; did you mean {near[0]!r}?" if near else "; is its module in CELERIAC['MODULES']?"
     )
 
 

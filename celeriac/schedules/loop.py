@@ -3,7 +3,6 @@
 import logging
 import time
 
-from django.conf import settings
 from django.db import connection
 
 from celeriac.core.away import is_away
@@ -13,6 +12,7 @@ from celeriac.schedules.fire import BATCH, Round, fire_due
 from celeriac.schedules.heartbeat import Heart
 from celeriac.schedules.refresh import reconsider, refresh
 from celeriac.schedules.sync import sync
+from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Loop:
             self._synced = True
         now = time.monotonic()
         if self._refreshed_at is None or (
-            now - self._refreshed_at >= settings.SCHEDULES_REFRESH_SECONDS
+            now - self._refreshed_at >= conf.SCHEDULES_REFRESH_SECONDS
         ):
             refresh()
             self._refreshed_at = now

@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django_celery_beat.models import PeriodicTask
 
@@ -14,6 +13,7 @@ from celeriac.schedules.calls import call_of
 from celeriac.schedules.definition import RELATED, clock_of, times_of, zone_of
 from celeriac.schedules.errors import InvalidSchedule, ScheduleNotFound
 from celeriac.schedules.models import UNCALLED, Beat, Misfire, Policy, Tick
+from celeriac.settings import conf
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def upcoming(*, count: int = 10) -> list[tuple[datetime, str]]:
 
 def living_beats() -> QuerySet[Beat]:
     """Return the beats that have been heard of lately and have not said goodbye."""
-    lease = timedelta(seconds=settings.SCHEDULES_BEAT_LEASE_SECONDS)
+    lease = timedelta(seconds=conf.SCHEDULES_BEAT_LEASE_SECONDS)
     return Beat.objects.filter(stopped_at=None, beat_at__gte=Now() - lease)
 
 

@@ -88,16 +88,11 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 from config.settings.parts.accounts import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.admin import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.api import *  # noqa: E402, F403 one file a topic, joined here
-from config.settings.parts.breakers import *  # noqa: E402, F403 one file a topic, joined here
-from config.settings.parts.callbacks import *  # noqa: E402, F403 one file a topic, joined here
+from config.settings.parts.celeriac import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.celery import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.database import *  # noqa: E402, F403 one file a topic, joined here
-from config.settings.parts.flower import *  # noqa: E402, F403 one file a topic, joined here
-from config.settings.parts.jobs import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.logs import *  # noqa: E402, F403 one file a topic, joined here
-from config.settings.parts.observability import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.providers import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.retention import *  # noqa: E402, F403 one file a topic, joined here
-from config.settings.parts.schedules import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.security import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.tasks import *  # noqa: E402, F403 one file a topic, joined here

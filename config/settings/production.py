@@ -3,7 +3,7 @@
 from django.core.exceptions import ImproperlyConfigured
 
 from config.settings.base import *  # noqa: F403 a settings module is the base and its changes
-from config.settings.base import PROXIES, SIGNING_KEY, env
+from config.settings.base import CELERIAC, env
 
 SECRET_KEY = env.str("SECRET_KEY", default="")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
@@ -14,7 +14,7 @@ if _missing:
     raise ImproperlyConfigured(f"Set {', '.join(_missing)} in the environment.")
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("SECRET_KEY is shorter than 50 characters; make a random one.")
-if SIGNING_KEY and len(SIGNING_KEY) < 50:
+if 0 < len(CELERIAC.get("SIGNING_KEY", "")) < 50:
     raise ImproperlyConfigured("SIGNING_KEY is shorter than 50 characters; make a random one.")
 for _name in ("SECRET_KEY_FALLBACKS", "SIGNING_KEY_FALLBACKS"):
     if any(len(key) < 50 for key in env.list(_name, default=[])):
@@ -25,9 +25,9 @@ for _name in ("SECRET_KEY_FALLBACKS", "SIGNING_KEY_FALLBACKS"):
 if "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS holds '*'; name the hosts that serve this site.")
 
-API_DOCS = env.bool("API_DOCS", default=False)
+CELERIAC["API_DOCS"] = env.bool("API_DOCS", default=False)
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
-if PROXIES:
+if CELERIAC["PROXIES"]:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=3600)
 SECURE_HSTS_SECONDS = 31_536_000

@@ -4,8 +4,8 @@ from tempfile import gettempdir
 
 from config.settings.base import *  # noqa: F403 a settings module is the base and its changes
 from config.settings.base import (
+    CELERIAC,
     INSTALLED_APPS,
-    JOBS_MODULES,
     LOG_FORMATS,
     LOGGING,
     MIDDLEWARE,
@@ -19,9 +19,15 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MIDDLEWARE = [name for name in MIDDLEWARE if "whitenoise" not in name]
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="sk_test_sandbox")
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.app"]
-JOBS_MODULES = [*JOBS_MODULES, "tests.kinds", "tests.app.moved", "tests.chaos.kinds"]
-# Below what the tests remove.
-JOBS_SLOT_DIRECTORY = env.str("JOBS_SLOT_DIRECTORY", default=gettempdir())
+CELERIAC = CELERIAC | {
+    "MODULES": [*CELERIAC["MODULES"], "tests.kinds", "tests.app.moved", "tests.chaos.kinds"],
+    # Below what the tests remove.
+    "SLOT_DIRECTORY": env.str("CELERIAC_SLOT_DIRECTORY", default=gettempdir()),
+    "CALLBACK_ALLOWED_HOSTS": ["example.com", "*.example.com"],
+    "CALLBACK_SECRET": "test-only-not-a-secret-0123456789-abcdefghijklmnopqrstuvwxyz",
+    # A thread that writes now and then would keep the test's database from being dropped.
+    "METRICS_PUBLISH": env.bool("METRICS_PUBLISH", default=False),
+}
 PUBLIC_URL = "https://shop.example"
 TASKS = TASKS | {
     "immediate": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"},
@@ -31,9 +37,5 @@ TASKS = TASKS | {
         "OPTIONS": {"retry": {"max_attempts": 1}, "timeout": 0.3},
     },
 }
-CALLBACK_ALLOWED_HOSTS = ["example.com", "*.example.com"]
-CALLBACK_SECRET = "test-only-not-a-secret-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 tests only
-# A thread that writes now and then would keep the test's database from being dropped.
-METRICS_PUBLISH = env.bool("METRICS_PUBLISH", default=False)
 LOG_FORMAT = env.word("LOG_FORMAT", LOG_FORMATS, default="line")
 LOGGING["handlers"]["stderr"]["formatter"] = LOG_FORMAT

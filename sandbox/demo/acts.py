@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 import redis
-from django.conf import settings
 
+from celeriac.settings import conf
 from sandbox.demo import ledger
 from sandbox.demo.plan import FLUSH_AT, KILL_AT, OUTAGE_AT, Act, Plan
 from sandbox.demo.stage import Stage
@@ -60,7 +60,7 @@ class Acts:
     def empty_the_broker(self) -> bool:
         """FLUSHALL while doorbells lie in it."""
         with redis.Redis.from_url(self._stage.valkey.url(0), socket_timeout=5) as client:
-            bells = sum(int(client.llen(name)) for name in settings.JOBS_QUEUES)
+            bells = sum(int(client.llen(name)) for name in conf.QUEUES)
             if not bells and not self._waited("flush"):
                 return False
             client.flushall()

@@ -122,7 +122,7 @@ def _environment(
         "CACHE_URL": valkey.url(1),
         "BREAKERS_STORE_URL": valkey.url(0),
         "DEBUG": "false",
-        "JOBS_SLOT_DIRECTORY": str(state / "slots"),
+        "CELERIAC_SLOT_DIRECTORY": str(state / "slots"),
         "MAILSINK_CONTROL_PORT": str(ports.free_port()),
         "TMPDIR": str(state / "tmp"),
     }

@@ -6,6 +6,7 @@ from celery import Celery
 from celeriac.celery.messages import DOORBELL, HEADER
 from celeriac.jobs import registry
 from celeriac.jobs.models import Job, Queue
+from celeriac.settings import conf
 from config.celery import app
 
 
@@ -18,7 +19,7 @@ def send_doorbell(kind, ids, **options):
 @pytest.fixture(autouse=True)
 def queues(transactional_db, settings):
     """Make the queues' rows anew: a transactional test's end has emptied the table."""
-    for name in settings.JOBS_QUEUES:
+    for name in conf.QUEUES:
         Queue.objects.get_or_create(name=name)
 
 

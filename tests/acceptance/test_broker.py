@@ -31,9 +31,9 @@ def own_broker(run_directory, request):
 @pytest.fixture
 def platform(processes, own_broker, settings):
     """Start a worker and a dispatcher on it."""
-    settings.JOBS_NUDGE_URL = own_broker.url()
+    settings.CELERIAC = {**settings.CELERIAC, "NUDGE_URL": own_broker.url()}
     nudge.reset()
-    env = {"BROKER_URL": own_broker.url(), "JOBS_HEARTBEAT_SECONDS": "0.5"}
+    env = {"BROKER_URL": own_broker.url(), "CELERIAC_HEARTBEAT_SECONDS": "0.5"}
     started = processes.worker(queues=["default"], env=env), processes.dispatcher(env=env)
     started[1].wait_for_output("dispatcher ready")
     yield started

@@ -27,9 +27,9 @@ SEED = int(os.environ.get("SEED", "7"))
 PATIENCE = 60 + RECIPIENTS / 5
 #: Short leases, so that a rescue need not be waited for long.
 FAST = {
-    "JOBS_HEARTBEAT_SECONDS": "0.4",
-    "JOBS_WORKER_LEASE_SECONDS": "2.5",
-    "JOBS_QUEUE_LEASE_SECONDS": "3",
+    "CELERIAC_HEARTBEAT_SECONDS": "0.4",
+    "CELERIAC_WORKER_LEASE_SECONDS": "2.5",
+    "CELERIAC_QUEUE_LEASE_SECONDS": "3",
 }
 
 

@@ -17,9 +17,9 @@ from tests.support.processes import wait_until
 pytestmark = pytest.mark.covered
 
 FAST = {
-    "JOBS_HEARTBEAT_SECONDS": "0.5",
-    "JOBS_WORKER_LEASE_SECONDS": "3",
-    "JOBS_QUEUE_LEASE_SECONDS": "2",
+    "CELERIAC_HEARTBEAT_SECONDS": "0.5",
+    "CELERIAC_WORKER_LEASE_SECONDS": "3",
+    "CELERIAC_QUEUE_LEASE_SECONDS": "2",
 }
 
 

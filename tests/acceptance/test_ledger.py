@@ -18,9 +18,9 @@ from tests.support.processes import ROOT, wait_until
 
 #: Short leases, so that a test need not wait long; still ten beats to a lease.
 FAST = {
-    "JOBS_HEARTBEAT_SECONDS": "0.4",
-    "JOBS_WORKER_LEASE_SECONDS": "4",
-    "JOBS_QUEUE_LEASE_SECONDS": "3",
+    "CELERIAC_HEARTBEAT_SECONDS": "0.4",
+    "CELERIAC_WORKER_LEASE_SECONDS": "4",
+    "CELERIAC_QUEUE_LEASE_SECONDS": "3",
 }
 #: Seconds that a server is away. `AWAY=60` is the long run, with the leases as shipped.
 AWAY = float(os.environ.get("AWAY", "8"))

@@ -50,7 +50,7 @@ def store(run_directory, request):
 @pytest.fixture
 def platform(processes, gateway, settings, store):  # noqa: F811 the fixture above
     """Run a dispatcher and the workers against this test's gateway and store."""
-    settings.BREAKERS_STORE_URL = store.url()
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS_STORE_URL": store.url()}
     registry.forget()
     testing.reset()
     env = {

@@ -16,7 +16,7 @@ from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.covered
 
-FAST = {"JOBS_HEARTBEAT_SECONDS": "0.5", "JOBS_WORKER_LEASE_SECONDS": "3"}
+FAST = {"CELERIAC_HEARTBEAT_SECONDS": "0.5", "CELERIAC_WORKER_LEASE_SECONDS": "3"}
 
 
 def states(jobs):

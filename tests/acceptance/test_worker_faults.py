@@ -16,7 +16,7 @@ from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.covered
 
-LEASE = {"JOBS_HEARTBEAT_SECONDS": "0.5", "JOBS_WORKER_LEASE_SECONDS": "8"}
+LEASE = {"CELERIAC_HEARTBEAT_SECONDS": "0.5", "CELERIAC_WORKER_LEASE_SECONDS": "8"}
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def start(processes, slots):
     """Return a function that starts a worker with slots of its own."""
 
     def worker(*arguments, concurrency=2, queues=("default",), **env):
-        env = {**LEASE, "JOBS_SLOT_DIRECTORY": str(slots), **env}
+        env = {**LEASE, "CELERIAC_SLOT_DIRECTORY": str(slots), **env}
         return processes.worker(*arguments, queues=list(queues), concurrency=concurrency, env=env)
 
     return worker
@@ -75,7 +75,7 @@ def test_a_worker_ends_while_the_database_is_away_and_the_next_settles_for_it(
     start, write, ring, slots, postgres_server
 ):
     """What had ended well is charged nothing, and its folder goes once it is read."""
-    first = start(JOBS_SHUTDOWN_GRACE_SECONDS="2")
+    first = start(CELERIAC_SHUTDOWN_GRACE_SECONDS="2")
     ended = write("test.sleep", [{"seconds": 1.0}, {"seconds": 0.0}])
     ring(ended)
     wait_until(running(ended))
@@ -113,7 +113,7 @@ def test_a_job_is_given_the_time_in_which_it_was_frozen(start, write, ring):
 
 def test_neighbours_of_a_long_job_do_not_wait_for_it(start, write, ring):
     """Once their doorbell's time is over they are released, and another child runs them."""
-    start(concurrency=2, JOBS_SHUTDOWN_GRACE_SECONDS="0.2")
+    start(concurrency=2, CELERIAC_SHUTDOWN_GRACE_SECONDS="0.2")
     long = write("test.sleep", [{"seconds": 60.0}])
     short = write("test.note", [{"name": str(number)} for number in range(5)])
     ring(long + short)

@@ -43,8 +43,8 @@ class Ground:
             **env,
             "DJANGO_SETTINGS_MODULE": "config.settings.test",
             "CHAOS_DIRECTORY": str(directory),
-            "JOBS_SLOT_DIRECTORY": str(slots),
-            "JOBS_SHUTDOWN_GRACE_SECONDS": str(GRACE),
+            "CELERIAC_SLOT_DIRECTORY": str(slots),
+            "CELERIAC_SHUTDOWN_GRACE_SECONDS": str(GRACE),
             "PYTHONUNBUFFERED": "1",
             "NO_PROXY": "127.0.0.1",
         }

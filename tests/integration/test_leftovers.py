@@ -91,9 +91,9 @@ ACTS = {
         lambda old: signal.signal(signal.SIGUSR1, old),
     ),
     "blocked signals": (masked(signal.SIG_BLOCK), masked(signal.SIG_UNBLOCK)),
-    "setting JOBS_QUEUES": (
-        lambda: django_settings.JOBS_QUEUES.update(culprit="x"),
-        lambda _: django_settings.JOBS_QUEUES.pop("culprit"),
+    "setting CELERIAC": (
+        lambda: django_settings.CELERIAC["QUEUES"].update(culprit="x"),
+        lambda _: django_settings.CELERIAC["QUEUES"].pop("culprit"),
     ),
     "time zone : it was 'UTC', and is 'Asia/Tokyo'": (
         lambda: timezone.activate("Asia/Tokyo"),

@@ -2,6 +2,7 @@
 
 import httpx
 
+from celeriac.settings import conf
 from sandbox import ports
 from tests.support.processes import wait_until
 
@@ -17,9 +18,9 @@ def start_flower(processes, settings, *, env=None):
         *("--conf=flowerconfig.py", f"--port={port}"),
         env={"FLOWER_BASIC_AUTH": LOGIN, **(env or {})},
     )
-    settings.FLOWER_URL = f"http://127.0.0.1:{port}"
-    settings.FLOWER_BASIC_AUTH = LOGIN
-    wait_until(lambda: answers(settings.FLOWER_URL) or not process.is_running, timeout=120)
+    settings.CELERIAC = {**settings.CELERIAC, "FLOWER_URL": f"http://127.0.0.1:{port}"}
+    settings.CELERIAC = {**settings.CELERIAC, "FLOWER_BASIC_AUTH": LOGIN}
+    wait_until(lambda: answers(conf.FLOWER_URL) or not process.is_running, timeout=120)
     return process
 
 

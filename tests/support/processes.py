@@ -9,6 +9,7 @@ import time
 
 import psutil
 
+from celeriac.settings import conf
 from tests.support.servers import ROOT
 
 #: Seconds that a process gets between SIGTERM and SIGKILL when a test ends.
@@ -185,6 +186,4 @@ class Processes:
 
 def default_queues():
     """Return the names of the ledger's queues."""
-    from django.conf import settings
-
-    return sorted(settings.JOBS_QUEUES)
+    return sorted(conf.QUEUES)

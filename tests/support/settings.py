@@ -2,14 +2,17 @@
 
 import ast
 import re
+from dataclasses import MISSING
 
-from sandbox.variables import reads
+from celeriac.settings import Settings
+from sandbox.variables import _VARIABLES, reads
 from tests.support.servers import ROOT
 
 PARTS = ROOT / "config" / "settings" / "parts"
 #: Django's, Celery's and other packages' own names; their manuals have them.
 FOREIGN = (
-    "ADMIN_CSP", "ANYMAIL", "AUTH", "AXES", "CACHES", "CELERY_", "CSRF_", "DATABASES", "DEFAULT_",
+    "ADMIN_CSP", "CELERIAC", "VARIABLES",
+    "ANYMAIL", "AUTH", "AXES", "CACHES", "CELERY_", "CSRF_", "DATABASES", "DEFAULT_",
     "EMAIL_",
     "LOGGING", "LOG_FORMATS", "LOGIN_", "PASSWORD", "REST_FRAMEWORK", "SECRET_KEY_FALLBACKS",
     "SECURE_", "SESSION_", "SPECTACULAR_", "STORAGES", "TASKS", "UNFOLD", "X_FRAME_OPTIONS",
@@ -44,6 +47,16 @@ def settings():
             if "env." not in ast.unparse(value):
                 found[name] = shown(ast.unparse(value))
     return found
+
+
+def keys():
+    """Return the default of each key of CELERIAC that no variable sets, as code."""
+    fields = {f"{name}": each for name, each in Settings.__dataclass_fields__.items()}
+    return {
+        name: shown(repr(each.default) if each.default is not MISSING else "…" + "x" * LONG)
+        for name, each in fields.items()
+        if name not in set(_VARIABLES)
+    }
 
 
 def assigned(node):

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Exists, F, OuterRef
 
 from celeriac.breakers.api import status
@@ -12,6 +11,7 @@ from celeriac.jobs.models import Job, Worker
 from celeriac.jobs.operating.silence import silences
 from celeriac.schedules import api as schedules
 from celeriac.schedules.models import Beat, Policy
+from celeriac.settings import conf
 
 #: Workers and beats that went without a word are shown for so long.
 REMEMBERED = timedelta(hours=1)
@@ -33,7 +33,7 @@ def workers(now: datetime) -> list[Worker]:
 
 def living(rows: list[Worker], now: datetime) -> list[Worker]:
     """Return those whose heartbeat is fresh."""
-    lease = timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
+    lease = timedelta(seconds=conf.WORKER_LEASE_SECONDS)
     return [row for row in rows if row.beat_at > now - lease]
 
 
@@ -45,7 +45,7 @@ def show_workers(rows: list[Worker], now: datetime) -> list[dict[str, Any]]:
             "name": row.name,
             "url": links.page("celeriac_jobs_worker", row.pk),
             "queues": row.queues,
-            "everywhere": set(row.queues) >= set(settings.JOBS_QUEUES),
+            "everywhere": set(row.queues) >= set(conf.QUEUES),
             "slots": row.slots,
             "busy": len(row.claims) if row.pk in alive else 0,
             "age": _age(row.beat_at, now),
@@ -67,7 +67,7 @@ def silent(now: datetime) -> list[dict[str, Any]]:
 
 def beats(now: datetime) -> list[dict[str, Any]]:
     """Return the beats that have not signed off."""
-    lease = settings.SCHEDULES_BEAT_LEASE_SECONDS
+    lease = conf.SCHEDULES_BEAT_LEASE_SECONDS
     rows = Beat.objects.filter(stopped_at=None, beat_at__gt=now - REMEMBERED)[:MOST]
     return [
         {

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
-
 from celeriac.console.dashboard import links
 from celeriac.jobs.models import Queue, Worker
 from celeriac.monitoring.models import Sample
 from celeriac.monitoring.rollups import backlog
 from celeriac.monitoring.rollups.backlog import Backlog
+from celeriac.settings import conf
 
 #: How far into each queue a refresh looks; the minute's sample knows the rest.
 MOST = 5_000
@@ -57,7 +56,7 @@ def dispatchers(now: datetime) -> list[dict[str, Any]]:
         if row.lease_until is None:
             continue
         left = (row.lease_until - now).total_seconds()
-        age = max(0.0, settings.JOBS_QUEUE_LEASE_SECONDS - left)
+        age = max(0.0, conf.QUEUE_LEASE_SECONDS - left)
         mine = found.setdefault(
             str(row.holder), {"name": row.holder_name, "queues": [], "age": age, "alive": False}
         )

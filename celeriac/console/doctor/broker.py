@@ -10,6 +10,7 @@ from celeriac.console.doctor.database import judge_clock
 from celeriac.core.findings import Finding, error, ok, warning
 from celeriac.jobs import nudge
 from celeriac.jobs.words import waits
+from celeriac.settings import conf
 
 #: Seconds.
 PATIENCE = 3.0
@@ -21,8 +22,8 @@ def stores() -> Iterator[Finding]:
     """Look at each server that holds something fleeting."""
     named = {
         "broker": settings.BROKER_URL,
-        "nudges": settings.JOBS_NUDGE_URL,
-        "breakers": settings.BREAKERS_STORE_URL,
+        "nudges": conf.NUDGE_URL,
+        "breakers": conf.BREAKERS_STORE_URL,
         "cache": settings.CACHE_URL,
     }
     for part, url in named.items():
@@ -62,7 +63,7 @@ def _clock(client: Any) -> Finding:  # noqa: ANN401 a Redis client
 
 
 def _lists(client: Any) -> Iterator[Finding]:  # noqa: ANN401 a Redis client
-    for queue in settings.JOBS_QUEUES:
+    for queue in conf.QUEUES:
         waiting = int(client.llen(queue))
         if waiting > MANY:
             says = f"{waits(waiting, 'doorbell')} for {queue}"

@@ -7,6 +7,7 @@ from django.core.checks import ERROR, run_checks
 from django.utils.module_loading import import_string
 
 from celeriac.core.findings import Finding, error, ok, warning
+from celeriac.settings import conf
 
 #: Seconds between two beats of a beat.
 _BEAT = 5.0
@@ -36,7 +37,7 @@ def engine() -> Iterator[Finding]:
 
 def plain_limits() -> Iterator[Finding]:
     """Look at the limits of this platform's plain tasks; a host's are the host's."""
-    path = getattr(settings, "PLAIN_TASK_LIMITS", "")
+    path = conf.PLAIN_TASK_LIMITS
     for says in import_string(path)() if path else ():
         todo = "Set time_limit below the visibility timeout and soft_time_limit below time_limit"
         yield warning("plain tasks", says, f"{todo}: in @shared_task, or in config/plain.py.")
@@ -44,6 +45,6 @@ def plain_limits() -> Iterator[Finding]:
 
 def times() -> Iterator[Finding]:
     """Look at times of which one must outlast the other."""
-    if settings.SCHEDULES_BEAT_LEASE_SECONDS < 2 * _BEAT:
+    if conf.SCHEDULES_BEAT_LEASE_SECONDS < 2 * _BEAT:
         says = f"SCHEDULES_BEAT_LEASE_SECONDS is under twice the {_BEAT:g} s between beats"
         yield error("settings", says, "Raise it: living beats are taken for dead.")

@@ -5,12 +5,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
 from celeriac.core.clock import NOW
 from celeriac.core.findings import Finding, error, ok, warning
 from celeriac.monitoring.health import unapplied
+from celeriac.settings import conf
 
 #: Seconds that clocks may be apart, and what is too much.
 SKEW, MUCH_SKEW = 1.0, 5.0
@@ -118,7 +118,7 @@ def with_room() -> Iterator[Finding]:
         yield ok("disk", f"the database takes {size}; its disk can't be seen from here, watch it")
     else:
         yield judge_room(f"the database ({size})", place)
-    yield judge_room("the workers' slots", Path(settings.JOBS_SLOT_DIRECTORY))
+    yield judge_room("the workers' slots", Path(conf.SLOT_DIRECTORY))
 
 
 def judge_room(what: str, place: Path) -> Finding:
@@ -127,7 +127,7 @@ def judge_room(what: str, place: Path) -> Finding:
     usage = shutil.disk_usage(there)
     share = usage.free / usage.total
     says = f"{what}: {share:.0%} free ({usage.free / 1e9:.1f} GB)"
-    todo = "Make room: prune sooner (JOBS_RETENTION_DAYS), or grow the disk. See the runbook."
+    todo = "Make room: prune sooner (RETENTION_DAYS), or grow the disk. See the runbook."
     if share < LITTLE_ROOM:
         return error("disk", says, todo)
     return warning("disk", says, todo) if share < ROOM else ok("disk", says)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef
 from django_celery_beat.models import PeriodicTask
@@ -18,6 +17,7 @@ from celeriac.jobs.models import Job, Queue, Worker
 from celeriac.jobs.operating.silence import silences
 from celeriac.jobs.words import clock_time, count
 from celeriac.schedules.api import faults, lag_seconds, living_beats
+from celeriac.settings import conf
 
 #: Seconds that a tick may be late.
 LATE = 60.0
@@ -32,7 +32,7 @@ def dispatchers() -> Iterator[Finding]:
     """Look at the queues' leases."""
     rows = Queue.objects.filter(lease_until__gt=Now())
     served = dict(rows.values_list("name", "holder_name"))
-    missing = sorted(set(settings.JOBS_QUEUES) - set(served))
+    missing = sorted(set(conf.QUEUES) - set(served))
     if missing:
         says = f"none serves {', '.join(missing)}"
         yield error("dispatcher", says, "Start one: manage.py dispatcher.")
@@ -50,7 +50,7 @@ def workers() -> Iterator[Finding]:
         yield warning("workers", says, todo)
     served = {queue for worker in living for queue in worker.queues}
     waiting = {queue for queue, _ in _waiting_kinds()}
-    missing = sorted((set(settings.JOBS_QUEUES) | waiting) - served)
+    missing = sorted((set(conf.QUEUES) | waiting) - served)
     if missing:
         named = [f"{queue} (where jobs wait)" if queue in waiting else queue for queue in missing]
         says = f"none lives that serves {', '.join(named)}"
@@ -153,7 +153,7 @@ def _living() -> list[Worker]:
 
 
 def _lease() -> timedelta:
-    return timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
+    return timedelta(seconds=conf.WORKER_LEASE_SECONDS)
 
 
 def _waiting_kinds() -> list[tuple[str, str]]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import F
 
@@ -19,6 +18,7 @@ from celeriac.jobs.operating.circuits import Hold, hold
 from celeriac.jobs.redacting import Veil
 from celeriac.jobs.registry import Kind
 from celeriac.jobs.states import State
+from celeriac.settings import conf
 
 #: Due jobs before this one are counted up to here.
 MOST_AHEAD = 1_000
@@ -103,7 +103,7 @@ class Facts:
 
 def lease() -> timedelta:
     """Return how long a worker may be silent."""
-    return timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
+    return timedelta(seconds=conf.WORKER_LEASE_SECONDS)
 
 
 def gather(job: Job, *, history: bool = True) -> Facts:

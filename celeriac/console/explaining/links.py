@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from django.conf import settings
-
 from celeriac.console.explaining.facts import Facts
 from celeriac.jobs.companions import Companion
 from celeriac.jobs.words import Link
+from celeriac.settings import conf
 
 
 def links(facts: Facts, companions: Sequence[Companion]) -> list[Link]:
@@ -31,8 +30,8 @@ def _own(facts: Facts) -> Iterator[Link]:
     if kind and kind.celery_result:
         page = "admin:django_celery_results_taskresult_changelist"
         yield Link("Celery result", page, query=f"q={job.id}")
-    if (trace := facts.trace) and settings.JOBS_TRACE_URL:
-        yield Link("Its trace", settings.JOBS_TRACE_URL.format(trace_id=trace))
-    if settings.FLOWER_BASIC_AUTH and job.attempt:
+    if (trace := facts.trace) and conf.TRACE_URL:
+        yield Link("Its trace", conf.TRACE_URL.format(trace_id=trace))
+    if conf.FLOWER_BASIC_AUTH and job.attempt:
         # A doorbell bears the job's id where the job rang alone.
         yield Link("Its doorbell in Flower", f"/flower/task/{job.id}")

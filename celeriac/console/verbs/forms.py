@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.conf import settings
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
@@ -15,6 +14,7 @@ from unfold.widgets import (
 from celeriac.console.verbs.catalogue import BulkAction
 from celeriac.core.ids import uuid7
 from celeriac.jobs.models.job import MAX_PRIORITY, MIN_PRIORITY
+from celeriac.settings import conf
 
 #: A set larger than this, or one that nobody counted, is confirmed by typing.
 TYPED_ABOVE = 100
@@ -83,7 +83,7 @@ def _priority() -> forms.Field:
 
 
 def _queue() -> forms.Field:
-    names = sorted(settings.JOBS_QUEUES)
+    names = sorted(conf.QUEUES)
     return forms.ChoiceField(
         choices=[(name, name) for name in names], widget=UnfoldAdminSelectWidget
     )

@@ -13,11 +13,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from celeriac.core.counting.counts import Series, process
 from celeriac.core.counting.shared import Collector
+from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class _Thread:
     def _run(self) -> None:
         quiet = False
         while not quiet:
-            quiet = self._stopped.wait(settings.METRICS_PUBLISH_SECONDS)
+            quiet = self._stopped.wait(conf.METRICS_PUBLISH_SECONDS)
             try:
                 self._publisher.publish()
             except Exception as error:  # the counts wait for the next time

@@ -2,7 +2,6 @@
 
 from typing import Any, cast
 
-from django.conf import settings
 from pydantic import BaseModel
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -10,6 +9,7 @@ from rest_framework.views import APIView
 from celeriac.http import bodies
 from celeriac.http.models import ServiceAccount
 from celeriac.http.problems import Problem
+from celeriac.settings import conf
 
 
 class ApiView(APIView):
@@ -17,7 +17,7 @@ class ApiView(APIView):
 
     http_method_names = ["get", "post", "head"]
     #: The largest body it takes, in bytes.
-    max_body: int = settings.API_MAX_BODY_BYTES
+    max_body: int = conf.API_MAX_BODY_BYTES
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 the framework's
         """Check the token, the rate and the query."""

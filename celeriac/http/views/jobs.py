@@ -5,7 +5,6 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponseBase
 from django.urls import reverse
@@ -23,6 +22,7 @@ from celeriac.http.submit import submit
 from celeriac.http.throttling import take_jobs
 from celeriac.http.views.base import ApiView
 from celeriac.jobs.operating import operate
+from celeriac.settings import conf
 
 _FRESH = "private, no-cache"
 
@@ -76,7 +76,7 @@ class JobsView(ApiView):
 class BulkView(ApiView):
     """Many jobs in one transaction."""
 
-    max_body = settings.API_MAX_BULK_BYTES
+    max_body = conf.API_MAX_BULK_BYTES
 
     @extend_schema(
         operation_id="jobs_bulk_create",

@@ -3,7 +3,6 @@
 from functools import cache
 from typing import Any
 
-from django.conf import settings
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -17,6 +16,7 @@ from rest_framework.views import APIView
 
 from celeriac.http import problems
 from celeriac.http.throttling import PublicThrottle
+from celeriac.settings import conf
 
 
 @cache
@@ -51,7 +51,7 @@ class DocsView(SpectacularSwaggerSplitView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 the framework's
         """Be nowhere unless the setting opens it."""
-        if not settings.API_DOCS:
+        if not conf.API_DOCS:
             raise Http404
         super().initial(request, *args, **kwargs)
 

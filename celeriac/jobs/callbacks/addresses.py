@@ -8,9 +8,8 @@ import socket
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from django.conf import settings
-
 from celeriac.core.errors import CeleriacError
+from celeriac.settings import conf
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -74,7 +73,7 @@ def may_reach(text: str) -> bool:
 
 def networks() -> list[Network]:
     """Return CALLBACK_ALLOWED_NETWORKS; ValueError for one that is none."""
-    return [ip_network(text) for text in settings.CALLBACK_ALLOWED_NETWORKS]
+    return [ip_network(text) for text in conf.CALLBACK_ALLOWED_NETWORKS]
 
 
 def _in(address: Address, ranges: list[Network]) -> bool:

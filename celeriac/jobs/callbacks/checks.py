@@ -3,10 +3,10 @@
 from ipaddress import ip_network
 from typing import Any
 
-from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
 from celeriac.jobs.callbacks import signature, targets
+from celeriac.settings import conf
 
 SHORTEST = 32
 
@@ -18,7 +18,7 @@ def check_callbacks(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
 
 def _check_hosts() -> list[CheckMessage]:
     found: list[CheckMessage] = []
-    for entry in settings.CALLBACK_ALLOWED_HOSTS:
+    for entry in conf.CALLBACK_ALLOWED_HOSTS:
         try:
             targets.split_entry(entry)
         except ValueError as error:
@@ -31,7 +31,7 @@ def _check_hosts() -> list[CheckMessage]:
 
 def _check_networks() -> list[CheckMessage]:
     found: list[CheckMessage] = []
-    for entry in settings.CALLBACK_ALLOWED_NETWORKS:
+    for entry in conf.CALLBACK_ALLOWED_NETWORKS:
         try:
             ip_network(entry)
         except ValueError as error:
@@ -43,9 +43,9 @@ def _check_networks() -> list[CheckMessage]:
 
 
 def _check_secrets() -> list[CheckMessage]:
-    if not settings.CALLBACK_ALLOWED_HOSTS:
+    if not conf.CALLBACK_ALLOWED_HOSTS:
         return []
-    if not settings.CALLBACK_SECRET:
+    if not conf.CALLBACK_SECRET:
         text = "CALLBACK_ALLOWED_HOSTS allows callbacks, but CALLBACK_SECRET is not set."
         return [
             Error(text, hint="Make a random one and give it to receivers.", id="celeriac_jobs.E103")

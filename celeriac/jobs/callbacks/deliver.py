@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import httpcore
-from django.conf import settings
 
 from celeriac.breakers.api import CircuitOpen, guard
 from celeriac.breakers.classify import asked_seconds
@@ -18,6 +17,7 @@ from celeriac.jobs.callbacks import addresses, signature, targets, transport
 from celeriac.jobs.callbacks.addresses import Resolver
 from celeriac.jobs.callbacks.transport import Answer
 from celeriac.jobs.outcomes import GiveUp, Snooze
+from celeriac.settings import conf
 
 #: Callbacks that a circuit held back come over so many seconds, not all at once.
 SPREAD = 10.0
@@ -76,7 +76,7 @@ def _post(target: targets.Target, body: bytes, event_id: UUID, resolver: Resolve
         "Celeriac-Event": str(event_id),
         signature.HEADER: signature.sign(body, timestamp=int(time.time())),
     }
-    seconds = settings.CALLBACK_TIMEOUT_SECONDS
+    seconds = conf.CALLBACK_TIMEOUT_SECONDS
     try:
         return transport.post(target, body, headers, timeout=seconds, resolver=resolver)
     except (

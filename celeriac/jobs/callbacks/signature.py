@@ -6,14 +6,14 @@ secret is being changed, two. docs/callbacks.md shows how a receiver verifies it
 
 import hmac
 
-from django.conf import settings
+from celeriac.settings import conf
 
 HEADER = "Celeriac-Signature"
 
 
 def secrets() -> list[str]:
     """Return the secrets in use: the present one, and the former one while it is changed."""
-    return [text for text in (settings.CALLBACK_SECRET, settings.CALLBACK_SECRET_FORMER) if text]
+    return [text for text in (conf.CALLBACK_SECRET, conf.CALLBACK_SECRET_FORMER) if text]
 
 
 def sign(body: bytes, *, timestamp: int) -> str:

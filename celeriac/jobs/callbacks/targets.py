@@ -12,9 +12,8 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 from zlib import crc32
 
-from django.conf import settings
-
 from celeriac.jobs.errors import InvalidOption
+from celeriac.settings import conf
 
 PORTS = {"https": 443, "http": 80}
 #: Circuits of one wildcard entry: its hosts share them, however many they are.
@@ -52,12 +51,12 @@ def checked(url: str) -> Target:
     scheme, host, port, path = _parts(url)
     entry = _entry(scheme, host, port)
     if entry is None:
-        listed = "is not on" if settings.CALLBACK_ALLOWED_HOSTS else "can't be: nothing is on"
+        listed = "is not on" if conf.CALLBACK_ALLOWED_HOSTS else "can't be: nothing is on"
         raise CallbackRefused(
             f"callback_url: {scheme}://{_authority(host, port)} {listed} "
             "CALLBACK_ALLOWED_HOSTS. An operator may add it there."
         )
-    if not settings.CALLBACK_SECRET:
+    if not conf.CALLBACK_SECRET:
         raise CallbackRefused(
             "callback_url: CALLBACK_SECRET is not set, so no callback could be signed."
         )
@@ -128,7 +127,7 @@ def _is_address(host: str) -> bool:
 
 
 def _entry(scheme: str, host: str, port: int) -> str | None:
-    for entry in settings.CALLBACK_ALLOWED_HOSTS:
+    for entry in conf.CALLBACK_ALLOWED_HOSTS:
         try:
             allowed, name, number = split_entry(entry)
         except ValueError:

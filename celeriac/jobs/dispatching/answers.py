@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
 
 from celeriac.core.clock import NOW
 from celeriac.jobs.dispatching.bells import Publisher
+from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class Canaries:
 
     def send(self) -> int:
         """Send a canary to each quiet worker; return how many."""
-        parameters = {"lease": settings.JOBS_WORKER_LEASE_SECONDS, "quiet": QUIET}
+        parameters = {"lease": conf.WORKER_LEASE_SECONDS, "quiet": QUIET}
         with connection.cursor() as cursor:
             cursor.execute(QUIET_WORKERS, {**parameters, "me": self.me})
             rows = cursor.fetchall()

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
 
 from celeriac.core.clock import NOW
 from celeriac.jobs import registry
 from celeriac.jobs.running import hot
 from celeriac.jobs.running.liveness import HEARD
+from celeriac.settings import conf
 
 LIVING = f"""
 SELECT w.id, w.queues, w.kinds, w.slots, w.run_times
@@ -128,7 +128,7 @@ def read() -> Fleet:
     fleet = Fleet()
     samples: dict[str, list[float]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(LIVING, {"lease": settings.JOBS_WORKER_LEASE_SECONDS})
+        cursor.execute(LIVING, {"lease": conf.WORKER_LEASE_SECONDS})
         rows = cursor.fetchall()
     _enlist(fleet, rows)
     for *_, run_times in rows:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
 
 from celeriac.core.clock import NOW
+from celeriac.settings import conf
 
 _UNTIL = f"{NOW} + make_interval(secs => %(lease)s)"
 
@@ -69,11 +69,11 @@ class Leases:
 
     def wanted(self) -> list[str]:
         """Return the declared queues that this dispatcher is there for."""
-        declared = settings.JOBS_QUEUES
+        declared = conf.QUEUES
         return [name for name in declared if self.queues is None or name in self.queues]
 
     def _parameters(self, **values: Any) -> dict[str, Any]:  # noqa: ANN401 parameters of SQL
-        return {"me": self.me, "lease": settings.JOBS_QUEUE_LEASE_SECONDS, **values}
+        return {"me": self.me, "lease": conf.QUEUE_LEASE_SECONDS, **values}
 
 
 def to_take(me: UUID, holders: dict[str, UUID | None]) -> dict[str, UUID | None]:

@@ -13,10 +13,10 @@ import time
 from uuid import uuid4
 
 import redis
-from django.conf import settings
 
 from celeriac.jobs import counted, garbage, nudge
 from celeriac.jobs.nudge import CHANNEL, Nudge, client
+from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Listener:
     """
 
     def __init__(self, url: str | None = None) -> None:
-        self._url = url or settings.JOBS_NUDGE_URL
+        self._url = url or conf.NUDGE_URL
         self._news: queue.SimpleQueue[Nudge] = queue.SimpleQueue()
         self._overflowed = False
         self._closed = threading.Event()

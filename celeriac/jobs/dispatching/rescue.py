@@ -10,9 +10,9 @@ so two rescuers, or a rescuer and an owner that comes back, do no harm.
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
 
 from celeriac.core.clock import NOW
@@ -24,6 +24,7 @@ from celeriac.jobs.registry import Kind
 from celeriac.jobs.running.finish import settle_what_is_free
 from celeriac.jobs.running.liveness import HEARD
 from celeriac.jobs.running.settle import Entry, Settled
+from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
@@ -134,8 +135,8 @@ def _grouped[T](pairs: Iterable[tuple[T, UUID]]) -> dict[T, list[UUID]]:
 def find(*, most: int = MOST) -> list[Lost]:
     """Return running jobs whose run is gone."""
     limits = {name: _longest(kind) for kind in registry.kinds() for name in _names(kind)}
-    parameters = {
-        "lease": settings.JOBS_WORKER_LEASE_SECONDS,
+    parameters: dict[str, Any] = {
+        "lease": conf.WORKER_LEASE_SECONDS,
         "kinds": list(limits),
         "limits": list(limits.values()),
         "most": most,
@@ -151,7 +152,7 @@ def _names(kind: Kind) -> tuple[str, ...]:
 
 
 def _longest(kind: Kind) -> float:
-    return kind.hard_timeout + settings.JOBS_DOORBELL_BUDGET_SECONDS + GRACE
+    return kind.hard_timeout + conf.DOORBELL_BUDGET_SECONDS + GRACE
 
 
 def _lost(  # the columns of LOST

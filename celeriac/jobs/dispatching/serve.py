@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Callable
 
-from django.conf import settings
 from django.db import connection
 
 from celeriac.core.away import is_away
@@ -18,6 +17,7 @@ from celeriac.jobs.dispatching.sweep import Sweep
 from celeriac.jobs.enqueueing import queues
 from celeriac.jobs.nudge import Nudge
 from celeriac.jobs.running.hot import Answered
+from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Server:
         self._sweep = Sweep(dispatcher.bells)
         self._fleet = Duty(dispatcher.read_fleet, interval=1.0, share=0.2)
         self._duties = (
-            Duty(dispatcher.leases.renew, interval=settings.JOBS_QUEUE_LEASE_SECONDS / 8),
+            Duty(dispatcher.leases.renew, interval=conf.QUEUE_LEASE_SECONDS / 8),
             self._fleet,
             Duty(self._rescue, interval=1.0, share=0.5),
             Duty(self._expire, interval=1.0, share=0.5),
@@ -176,7 +176,7 @@ class Server:
 
     def _rescue(self) -> bool:
         now = self.dispatcher.clock()
-        if self.dispatcher.contact.lasts(now) <= settings.JOBS_WORKER_LEASE_SECONDS:
+        if self.dispatcher.contact.lasts(now) <= conf.WORKER_LEASE_SECONDS:
             self._say_no_rescue(now)
             return False
         if self._no_rescue_said:
@@ -188,10 +188,10 @@ class Server:
     def _say_no_rescue(self, now: float) -> None:
         """Say once that lost jobs wait, when they have waited for longer than a start takes."""
         waits = now - self._no_rescue_since
-        if not self._no_rescue_said and waits > 1.25 * settings.JOBS_WORKER_LEASE_SECONDS:
+        if not self._no_rescue_said and waits > 1.25 * conf.WORKER_LEASE_SECONDS:
             self._no_rescue_said = True
             text = "rescue waits: contact broken, nobody was taken back for %.0f s; it needs %.0f s"
-            logger.warning(text, waits, settings.JOBS_WORKER_LEASE_SECONDS)
+            logger.warning(text, waits, conf.WORKER_LEASE_SECONDS)
 
     def _ask(self) -> None:
         if self.dispatcher.lanes and self.dispatcher.mute_since is None:

@@ -9,8 +9,6 @@ from difflib import get_close_matches
 from typing import Any, TypedDict
 from uuid import UUID
 
-from django.conf import settings
-
 from celeriac.core import context, tracing
 from celeriac.core.ids import uuid7
 from celeriac.jobs import registry
@@ -19,6 +17,7 @@ from celeriac.jobs.enqueueing import queues, searching, templates
 from celeriac.jobs.errors import InvalidArgs, InvalidOption
 from celeriac.jobs.models.job import MAX_PRIORITY, MIN_PRIORITY
 from celeriac.jobs.registry import Kind
+from celeriac.settings import conf
 
 MAX_DELAY = 10 * 366 * 86_400.0  # seconds
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
@@ -94,7 +93,7 @@ def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
     """Return the draft of one job; raises what `enqueue` raises, but touches no database."""
     declared = registry.find(kind)
     dumped = declared.schema.check(args)
-    if len(dumped.text) > settings.JOBS_MAX_ARGS_BYTES // 4:
+    if len(dumped.text) > conf.MAX_ARGS_BYTES // 4:
         _check_size(declared.name, dumped.text)
     job_id = uuid7()
     draft = Draft(
@@ -236,10 +235,10 @@ def checked_args(kind: Kind, args: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_size(kind: str, text: str) -> None:
-    size, limit = len(text.encode()), settings.JOBS_MAX_ARGS_BYTES
+    size, limit = len(text.encode()), conf.MAX_ARGS_BYTES
     if size > limit:
         raise InvalidArgs(
             f"The arguments of {kind!r} take {size:,} bytes, {limit:,} are allowed "
-            "(JOBS_MAX_ARGS_BYTES): store the data and pass its id.",
+            "(CELERIAC['MAX_ARGS_BYTES']): store the data and pass its id.",
             errors={"args": f"take {size:,} bytes, {limit:,} are allowed"},
         )

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from celeriac.jobs.errors import EnqueueBusy
+from celeriac.settings import conf
 
 _LOCK_NOT_AVAILABLE, _DEADLOCK, _SERIALIZATION = "55P03", "40P01", "40001"
 
 
 def timeout() -> str:
     """Return how long a lock is waited for, as PostgreSQL reads it."""
-    return f"{max(1, round(settings.JOBS_LOCK_TIMEOUT_SECONDS * 1000))}ms"
+    return f"{max(1, round(conf.LOCK_TIMEOUT_SECONDS * 1000))}ms"
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def refuse(error: OperationalError, what: str) -> None:
     if state in (_LOCK_NOT_AVAILABLE, _DEADLOCK):
         raise EnqueueBusy(
             f"Another transaction has held {what} for longer than "
-            f"{settings.JOBS_LOCK_TIMEOUT_SECONDS:g} s; try again shortly."
+            f"{conf.LOCK_TIMEOUT_SECONDS:g} s; try again shortly."
         ) from error
 
 

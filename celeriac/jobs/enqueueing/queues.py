@@ -3,18 +3,18 @@
 from difflib import get_close_matches
 from typing import Any
 
-from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from celeriac.jobs.errors import UnknownQueue
 from celeriac.jobs.models import Queue
+from celeriac.settings import conf
 
 
 def check(name: str) -> str:
-    """Return `name` if JOBS_QUEUES declares it; UnknownQueue says what was probably meant."""
-    if name in settings.JOBS_QUEUES:
+    """Return `name` if it is declared; UnknownQueue says what was probably meant."""
+    if name in conf.QUEUES:
         return name
-    declared = sorted(settings.JOBS_QUEUES)
+    declared = sorted(conf.QUEUES)
     near = get_close_matches(str(name), declared, n=1, cutoff=0.6)
     hint = f"Did you mean {near[0]!r}?" if near else f"JOBS_QUEUES has {', '.join(declared)}."
     raise UnknownQueue(f"No queue {name!r} is declared. {hint}")
@@ -23,7 +23,7 @@ def check(name: str) -> str:
 def make_rows(*, using: str = DEFAULT_DB_ALIAS) -> None:
     """Make the row of every declared queue that has none; rows that exist stay as they are."""
     Queue.objects.using(using).bulk_create(
-        [Queue(name=name, **options) for name, options in settings.JOBS_QUEUES.items()],
+        [Queue(name=name, **options) for name, options in conf.QUEUES.items()],
         ignore_conflicts=True,
     )
 

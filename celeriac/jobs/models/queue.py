@@ -17,7 +17,7 @@ class QueueQuerySet(models.QuerySet["Queue"]):
 
 
 class Queue(models.Model):
-    """A declared queue (JOBS_QUEUES): its pause, and the dispatcher that holds it."""
+    """A declared queue (CELERIAC['QUEUES']): its pause, and the dispatcher that holds it."""
 
     name = models.TextField(primary_key=True)
     paused_at = models.DateTimeField(null=True, blank=True)

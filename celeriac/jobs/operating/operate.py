@@ -2,7 +2,7 @@
 
 A verb with an `actor` (a user, or a name such as "cli") leaves an audit row in the
 same transaction. A row that somebody else holds is waited for as long as
-JOBS_LOCK_TIMEOUT_SECONDS, then EnqueueBusy.
+CELERIAC_LOCK_TIMEOUT_SECONDS, then EnqueueBusy.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 The audit row is written first and counts on with every batch, so that it tells
 the truth wherever the work was cut short. Jobs that somebody else holds for
-longer than JOBS_LOCK_TIMEOUT_SECONDS end it with EnqueueBusy.
+longer than CELERIAC_LOCK_TIMEOUT_SECONDS end it with EnqueueBusy.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
 
 from celeriac.core.clock import NOW
 from celeriac.jobs import registry
 from celeriac.jobs.states import TERMINAL, State
+from celeriac.settings import conf
 
 KEY_DAYS = 7
 BATCH = 1000
@@ -116,14 +116,14 @@ def prune(*, batch: int = BATCH, seconds: float = 60.0, before: datetime = datet
 def _rules(name: str) -> list[tuple[list[str], float]]:
     """Return which states of a kind are kept for how many days."""
     kind = registry.get(name)
-    days = settings.JOBS_RETENTION_DAYS if kind is None else kind.retention
+    days = conf.RETENTION_DAYS if kind is None else kind.retention
     if days is None:
-        days = settings.JOBS_RETENTION_DAYS
+        days = conf.RETENTION_DAYS
     if days > 0:
         return [(sorted(TERMINAL), days)]
     return [
         ([State.SUCCEEDED, State.CANCELLED], 0.0),
-        ([State.DEAD], settings.JOBS_RETENTION_DAYS),
+        ([State.DEAD], conf.RETENTION_DAYS),
     ]
 
 

@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 
 from celeriac.breakers.sql import BLOCKED
@@ -12,6 +11,7 @@ from celeriac.core.clock import NOW
 from celeriac.jobs import registry
 from celeriac.jobs.models import Queue
 from celeriac.jobs.operating.circuits import Hold, holds
+from celeriac.settings import conf
 
 #: One pass over the queued rows; locks and circuits are small sets beside them.
 _DEPTH = f"""
@@ -96,7 +96,7 @@ class Recent:
 
 def queue_depths() -> list[Depth]:
     """Return every queue that is declared or holds jobs, by name."""
-    found = {name: Depth(name) for name in settings.JOBS_QUEUES}
+    found = {name: Depth(name) for name in conf.QUEUES}
     guarded = registry.guarded()
     parameters = {
         "known": registry.names(),

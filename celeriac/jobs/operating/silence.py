@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import F, Q
 
 from celeriac.core.clock import Now
 from celeriac.jobs.models import Dispatcher, Worker
+from celeriac.settings import conf
 
 #: Seconds that an answer may take to be told: two beats of a worker.
 PATIENCE = 10.0
@@ -36,8 +36,8 @@ def silences() -> list[Silence]:
 
 
 def _workers() -> Iterator[Silence]:
-    patience = timedelta(seconds=max(PATIENCE, 2 * settings.JOBS_HEARTBEAT_SECONDS))
-    lease = timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
+    patience = timedelta(seconds=max(PATIENCE, 2 * conf.HEARTBEAT_SECONDS))
+    lease = timedelta(seconds=conf.WORKER_LEASE_SECONDS)
     rows = Worker.objects.filter(
         Q(answered_at=None) | Q(answered_at__lt=F("asked_at")),
         stopped_at=None,
@@ -52,7 +52,7 @@ def _workers() -> Iterator[Silence]:
 
 
 def _dispatchers() -> Iterator[Silence]:
-    lease = timedelta(seconds=settings.JOBS_QUEUE_LEASE_SECONDS)
+    lease = timedelta(seconds=conf.QUEUE_LEASE_SECONDS)
     patience = Now() - timedelta(seconds=PATIENCE)
     for row in Dispatcher.objects.filter(beat_at__gt=Now() - lease).annotate(limit=patience):
         for since, says, todo in (

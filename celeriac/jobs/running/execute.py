@@ -29,6 +29,7 @@ from celeriac.jobs.running.setbacks import Unfit, one_line
 from celeriac.jobs.running.settle import Entry, Settled
 from celeriac.jobs.running.slots import SlotFull
 from celeriac.jobs.states import Verb
+from celeriac.settings import conf
 
 __all__ = ["Desk", "Unfit", "answer", "knowledge"]
 
@@ -103,7 +104,7 @@ def _answer(ids: Sequence[UUID], claim_id: UUID, desk: Desk, runs: list[Run]) ->
 
 
 def _run_in_turn(runs: list[Run], desk: Desk) -> None:
-    deadline = time.monotonic() + settings.JOBS_DOORBELL_BUDGET_SECONDS
+    deadline = time.monotonic() + conf.DOORBELL_BUDGET_SECONDS
     verified = runs[0].claimed_at if runs else 0.0
     looked, stopping = 0.0, False
     waiting = deque(runs)

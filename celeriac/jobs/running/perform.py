@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection, transaction
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -31,6 +30,7 @@ from celeriac.jobs.running.limits import SoftLimit
 from celeriac.jobs.running.setbacks import one_line
 from celeriac.jobs.running.settle import Entry, Settled
 from celeriac.jobs.states import Verb
+from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
@@ -209,7 +209,7 @@ def _kept(value: object) -> Outcome:
             text = to_json(value, inf_nan_mode="null").decode()
         except (PydanticSerializationError, ValueError) as error:
             problem = f"its result was dropped, it is not JSON: {error}"
-    if text is not None and len(text) > settings.JOBS_MAX_RESULT_BYTES:
+    if text is not None and len(text) > conf.MAX_RESULT_BYTES:
         problem = f"its result was dropped: {len(text)} bytes is over JOBS_MAX_RESULT_BYTES"
     elif text is not None and "\\u0000" in text:
         problem = "its result was dropped: PostgreSQL keeps no NUL characters"

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
 
 from celeriac.jobs import counted, nudge, outcomes, registry
@@ -26,6 +25,7 @@ from celeriac.jobs.registry import Kind
 from celeriac.jobs.running.finish import settle_what_is_free
 from celeriac.jobs.running.settle import Entry
 from celeriac.jobs.running.wards import Trace, Ward
+from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def halt_overlong(ward: Ward, trace: Trace) -> Trace | None:
     Return what its slot said then, where something of the claim has not started: that can be
     taken back, since the child looks after it has noted a start.
     """
-    budget = settings.JOBS_DOORBELL_BUDGET_SECONDS
+    budget = conf.DOORBELL_BUDGET_SECONDS
     claim_id = trace.claim_id
     late = trace.alive and claim_id and trace.running and trace.awake > trace.opened + budget
     if not late or claim_id is None or not trace.unstarted:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 
 import httpx
-from django.conf import settings
 
 from celeriac.core.errors import CeleriacError
+from celeriac.settings import conf
 
 #: Bytes of an answer and of a request's body.
 MOST_ANSWERED, MOST_ASKED = 16 * 1024 * 1024, 64 * 1024
@@ -34,12 +34,12 @@ class Answer:
 
 def ask(method: str, path: str, *, query: str, headers: dict[str, str], body: bytes) -> Answer:
     """Return Flower's answer; raises FlowerUnavailable in words for an operator."""
-    if not settings.FLOWER_BASIC_AUTH:
+    if not conf.FLOWER_BASIC_AUTH:
         raise FlowerUnavailable("FLOWER_BASIC_AUTH is not set, so there is no Flower to show.")
-    base = httpx.URL(settings.FLOWER_URL)
+    base = httpx.URL(conf.FLOWER_URL)
     # Path and query in place of the address's own: what is asked for can't change where it goes.
     url = base.copy_with(raw_path=f"{path}?{query}".encode() if query else path.encode())
-    timeout = httpx.Timeout(settings.FLOWER_TIMEOUT_SECONDS).as_dict()
+    timeout = httpx.Timeout(conf.FLOWER_TIMEOUT_SECONDS).as_dict()
     request = httpx.Request(
         method, url, headers=headers | _own(), content=body, extensions={"timeout": timeout}
     )
@@ -47,13 +47,13 @@ def ask(method: str, path: str, *, query: str, headers: dict[str, str], body: by
         return _ask(request)
     except httpx.HTTPError as error:
         raise FlowerUnavailable(
-            f"Flower does not answer at {settings.FLOWER_URL} ({type(error).__name__}). "
+            f"Flower does not answer at {conf.FLOWER_URL} ({type(error).__name__}). "
             "Is its process running?"
         ) from error
 
 
 def _ask(request: httpx.Request) -> Answer:
-    deadline = time.monotonic() + settings.FLOWER_TIMEOUT_SECONDS
+    deadline = time.monotonic() + conf.FLOWER_TIMEOUT_SECONDS
     response = _transport().handle_request(request)
     try:
         if response.status_code == 401:
@@ -81,7 +81,7 @@ def _read(response: httpx.Response, deadline: float) -> bytes:
 
 
 def _own() -> dict[str, str]:
-    login = settings.FLOWER_BASIC_AUTH.split(",")[0]
+    login = conf.FLOWER_BASIC_AUTH.split(",")[0]
     return {
         "Authorization": f"Basic {b64encode(login.encode()).decode()}",
         "Accept-Encoding": "identity",

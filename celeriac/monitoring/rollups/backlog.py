@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 
 from celeriac.breakers.sql import BLOCKED
 from celeriac.core.clock import NOW
 from celeriac.jobs import registry
 from celeriac.jobs.models import Queue
+from celeriac.settings import conf
 
 #: Reasons for which a job is parked.
 PAUSED, CIRCUIT, LOCK, UNKNOWN = "paused", "circuit", "lock", "unknown_kind"
@@ -113,7 +113,7 @@ class Backlog:
 
 def read(*, most: int) -> list[Backlog]:
     """Return each queue's backlog, by name, looking at no more than `most` jobs of each."""
-    names = set(settings.JOBS_QUEUES) | set(Queue.objects.values_list("name", flat=True))
+    names = set(conf.QUEUES) | set(Queue.objects.values_list("name", flat=True))
     found = {name: Backlog(name) for name in sorted(names)}
     for queue, reason, by, due, again, count, age in _fetch(WAITING, parameters(list(found), most)):
         _add(found[queue], reason, by, due, again, count)

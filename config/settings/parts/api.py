@@ -8,23 +8,8 @@ from redis.retry import Retry
 from celeriac.core.environment import env
 from config.settings.parts.database import CACHE_URL, CACHES
 
-#: How long a service account's token is good; seconds.
-API_TOKEN_SECONDS = env.int("API_TOKEN_SECONDS", default=600)
-#: Calls a minute of an account that names no number of its own.
-API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=1200)
-#: Jobs a minute of an account that names no number of its own; each item of a bulk call counts.
-API_JOBS_PER_MINUTE = env.int("API_JOBS_PER_MINUTE", default=60_000)
-#: Calls a minute from one address: of pages that are open to everyone (schema, docs, leaving bulk
-#: mail); of webhooks, whose providers send an outage's events in one burst and try again.
-PUBLIC_CALLS_PER_MINUTE = env.int("PUBLIC_CALLS_PER_MINUTE", default=600)
+#: Webhooks a minute from one address; their providers send an outage's events in one burst.
 WEBHOOK_CALLS_PER_MINUTE = env.int("WEBHOOK_CALLS_PER_MINUTE", default=6000)
-#: Whether /api/docs/ and /api/schema/ are shown to everyone; production shows them on demand.
-API_DOCS = env.bool("API_DOCS", default=True)
-#: Calls for a token a minute, from one address.
-API_TOKEN_CALLS_PER_MINUTE = env.int("API_TOKEN_CALLS_PER_MINUTE", default=60)
-#: The largest bodies, in bytes: of one job (its arguments are bounded besides), of a bulk call.
-API_MAX_BODY_BYTES = 512 * 1024
-API_MAX_BULK_BYTES = 16 * 1024 * 1024
 
 #: The throttle's own, which waits for nobody: a cache that is away must not hold calls up.
 CACHES["api"] = {

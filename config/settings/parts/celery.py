@@ -37,7 +37,5 @@ CELERY_TIMEZONE = "UTC"
 # The Django fixup would close the connection around every task; children check theirs instead.
 CELERY_DB_REUSE_MAX = 1_000_000_000
 CELERY_BEAT_SCHEDULER = "celeriac.celery.beat:DatabaseScheduler"
-#: What the doctor asks about the limits of plain tasks; "" for nothing (config/plain.py).
-PLAIN_TASK_LIMITS = "config.plain.unfit_limits"
 #: Schedules are declared beside their jobs (`@job(…, schedule=…)`); entries here work, too.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}

@@ -1,20 +1,11 @@
-"""Headers, cookies, keys, and whom we believe about a request."""
+"""Headers, cookies and keys. Whom we believe about a request: PROXIES of CELERIAC."""
 
 from django.utils.csp import CSP
 
 from celeriac.core.environment import env
 
-#: How many proxies of ours stand before the web servers, each adding to X-Forwarded-For and
-#: saying in X-Forwarded-Proto whether the client came by TLS. What is written by nobody of ours
-#: is not believed. (API_PROXIES is the name of before.)
-PROXIES = env.int("PROXIES", default=env.int("API_PROXIES", default=0))
 #: Keys of before, which are believed while a new SECRET_KEY is rolled out.
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-#: What tokens and unsubscribe links are signed with, and keys of before that are still believed.
-#: Without one it is SECRET_KEY: put that into the fallbacks when setting one, since links in
-#: mails that were sent live for years.
-SIGNING_KEY = env.str("SIGNING_KEY", default="")
-SIGNING_KEY_FALLBACKS = env.list("SIGNING_KEY_FALLBACKS", default=[])
 CSRF_FAILURE_VIEW = "celeriac.core.errorpages.csrf_failure"
 
 X_FRAME_OPTIONS = "DENY"

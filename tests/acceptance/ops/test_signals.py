@@ -93,7 +93,7 @@ def platform(processes, start_web, make_sink):
         "METRICS_PUBLISH": "1",
         "METRICS_PUBLISH_SECONDS": "0.5",
         "METRICS_TOKEN": TOKEN,
-        "JOBS_HEARTBEAT_SECONDS": "0.5",
+        "CELERIAC_HEARTBEAT_SECONDS": "0.5",
         "LOG_FORMAT": "json",
     }
     processes.dispatcher(env=env)

@@ -61,7 +61,7 @@ class Provider:
 
 def test_twenty_processes_send_exactly_one_probe(settings):
     """It is inside until all the others have been refused."""
-    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.2}}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK | {"cooldown": 0.2}}}
     trip("gate")
     wait_until(lambda: registry.get("gate").storage.peek().open_for == 0)
     together, provider = fork.Barrier(20), Provider()
@@ -113,7 +113,10 @@ def test_the_calls_that_reach_a_provider_that_is_down_are_bounded(processes):
 
 def test_a_provider_that_stays_down_gets_one_probe_a_cooldown(settings):
     """And never two at a time, while the store is emptied again and again."""
-    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.15, "cooldown_growth": 1}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {"gate": QUICK | {"cooldown": 0.15, "cooldown_growth": 1}},
+    }
     provider, stop = Provider(), fork.Event()
     trip("gate")
 
@@ -144,7 +147,10 @@ def test_one_probe_at_a_time_while_the_store_dies_and_comes_back(
     settings, valkey_server, monkeypatch
 ):
     """Some processes notice before others; the database decides between them."""
-    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.15, "cooldown_growth": 1}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {"gate": QUICK | {"cooldown": 0.15, "cooldown_growth": 1}},
+    }
     monkeypatch.setattr(durable, "WAIT", 20.0)
     provider, stop = Provider(), fork.Event()
     trip("gate")
@@ -178,7 +184,7 @@ def test_one_probe_at_a_time_while_the_store_dies_and_comes_back(
 
 def test_twenty_threads_send_exactly_one_probe(settings):
     """Threads are as many callers as processes are."""
-    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.05}}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK | {"cooldown": 0.05}}}
     trip("gate")
     wait_until(lambda: registry.get("gate").storage.peek().open_for == 0)
     refused, release = [], threading.Event()

@@ -36,7 +36,7 @@ class Timed(Recorder):
 @pytest.fixture
 def twenty(settings):
     """Declare twenty queues, each with a backlog, and a worker for them all."""
-    settings.JOBS_QUEUES = {name: {} for name in QUEUES}
+    settings.CELERIAC = {**settings.CELERIAC, "QUEUES": {name: {} for name in QUEUES}}
     Queue.objects.bulk_create([Queue(name=name) for name in QUEUES])
     for name in QUEUES:
         fill("test.noop", EACH, queue=name)

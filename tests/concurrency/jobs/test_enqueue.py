@@ -156,7 +156,7 @@ def test_enqueues_and_claims_of_one_key_never_collide():
 @pytest.mark.parametrize("key", ["unique_key", "idempotency_key"])
 def test_a_key_held_too_long_is_busy_and_leaves_the_transaction_usable(settings, key):
     """What was done before stays, what follows works, lock_timeout is as before."""
-    settings.JOBS_LOCK_TIMEOUT_SECONDS = 0.1
+    settings.CELERIAC = {**settings.CELERIAC, "LOCK_TIMEOUT_SECONDS": 0.1}
     with held_open(lambda: enqueue("test.note", NOTE, **{key: "k"})):
         with transaction.atomic():
             with connection.cursor() as cursor:
@@ -176,7 +176,7 @@ def test_a_key_held_too_long_is_busy_and_leaves_the_transaction_usable(settings,
 
 def test_an_operator_does_not_wait_forever_for_a_row(settings):
     """A cancel of a job that a caller holds is busy, too."""
-    settings.JOBS_LOCK_TIMEOUT_SECONDS = 0.1
+    settings.CELERIAC = {**settings.CELERIAC, "LOCK_TIMEOUT_SECONDS": 0.1}
     job = enqueue("test.note", NOTE, unique_key="u")
     with (
         held_open(lambda: enqueue("test.note", NOTE, unique_key="u")),

@@ -118,7 +118,7 @@ def test_a_lock_ends_by_itself_however_often_somebody_tries_meanwhile(settings):
 )
 def test_the_address_is_what_our_proxies_say(settings, proxies, written, counted):
     """A header that the client wrote is not believed; an IPv6 network counts as one."""
-    settings.PROXIES = proxies
+    settings.CELERIAC = {**settings.CELERIAC, "PROXIES": proxies}
     headers = {"HTTP_X_FORWARDED_FOR": written} if written else {}
     sign_in("nobody@example.com", "wrong", REMOTE_ADDR="192.0.2.7", **headers)
     assert AccessAttempt.objects.get().ip_address == counted

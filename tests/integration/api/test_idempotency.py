@@ -47,7 +47,7 @@ def test_a_refused_call_leaves_its_key_free(caller):
 @pytest.mark.django_db(transaction=True)
 def test_a_key_that_another_transaction_holds_too_long_is_busy(caller, account, settings):
     """409 with Retry-After, and then it works."""
-    settings.JOBS_LOCK_TIMEOUT_SECONDS = 0.05
+    settings.CELERIAC = {**settings.CELERIAC, "LOCK_TIMEOUT_SECONDS": 0.05}
 
     def hold():
         JobKey.objects.create(scope=account.scope, key="k", hash="x", job_id=account.id)

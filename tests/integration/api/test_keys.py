@@ -5,6 +5,7 @@ import pytest
 from apps.notifications.errors import InvalidToken
 from apps.notifications.unsubscribe import address_of, token_for
 from celeriac.http.authentication import AccountToken
+from celeriac.settings import conf
 from tests.integration.api.conftest import Caller, make_account
 
 pytestmark = pytest.mark.django_db
@@ -40,15 +41,15 @@ def test_a_signing_key_comes_in_is_rotated_and_goes(settings):
     """No link in a mail dies before its key is taken out of the fallbacks."""
     account = make_account()
     token, link = str(AccountToken.of(account)), token_for("ada@mail.example")
-    settings.SIGNING_KEY, settings.SIGNING_KEY_FALLBACKS = OLD, [settings.SECRET_KEY]
+    conf.SIGNING_KEY, conf.SIGNING_KEY_FALLBACKS = OLD, [settings.SECRET_KEY]
     assert (works(account, token), leaves(link)) == (True, True)
     newer = token_for("ada@mail.example"), str(AccountToken.of(account))
     settings.SECRET_KEY = NEWEST  # it can be changed now without a thought for them
     assert (works(account, newer[1]), leaves(newer[0])) == (True, True)
-    settings.SIGNING_KEY, settings.SIGNING_KEY_FALLBACKS = NEW, [OLD]
+    conf.SIGNING_KEY, conf.SIGNING_KEY_FALLBACKS = NEW, [OLD]
     assert (works(account, newer[1]), leaves(newer[0])) == (True, True)
     assert (works(account, token), leaves(link)) == (False, False)
-    settings.SIGNING_KEY_FALLBACKS = []
+    settings.CELERIAC = {**settings.CELERIAC, "SIGNING_KEY_FALLBACKS": []}
     assert (works(account, newer[1]), leaves(newer[0])) == (False, False)
 
 
@@ -56,7 +57,7 @@ def test_the_secret_key_opens_no_door_once_there_is_a_signing_key(settings):
     """Sessions and tokens are two things."""
     account = make_account()
     token = str(AccountToken.of(account))
-    settings.SIGNING_KEY = NEW
+    settings.CELERIAC = {**settings.CELERIAC, "SIGNING_KEY": NEW}
     assert not works(account, token)
 
 

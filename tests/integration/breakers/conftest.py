@@ -9,9 +9,9 @@ from tests.integration.breakers.support import QUICK, settle
 @pytest.fixture(autouse=True)
 def breakers(settings, transactional_db, broker):
     """Declare a breaker `gate`; what breakers write is committed, hence `transactional_db`."""
-    settings.BREAKERS_STORE_TIMEOUT = 2.0
-    settings.BREAKERS_STORE_MUTE_SECONDS = 0.3
-    settings.BREAKERS = {"gate": QUICK}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS_STORE_TIMEOUT": 2.0}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS_STORE_MUTE_SECONDS": 0.3}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK}}
     scribe._after_fork()
     services.declare_rows()  # as `migrate` does
     yield

@@ -52,7 +52,7 @@ def test_the_list_shows_where_each_circuit_stands(client, staff):
 
 def test_the_list_costs_the_same_for_many(client, staff, settings, django_assert_max_num_queries):
     """The database is asked once for all rows; windows come from the store."""
-    settings.BREAKERS = {f"gate-{n}": QUICK for n in range(20)}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {f"gate-{n}": QUICK for n in range(20)}}
     declare_rows()
     with django_assert_max_num_queries(8):
         client.get(reverse("admin:celeriac_breakers_breaker_changelist"))
@@ -140,7 +140,7 @@ def test_options_that_do_not_fit_come_back(client, staff):
 
 def test_a_breaker_of_a_family_has_a_page(client, staff, settings):
     """Its name holds a colon."""
-    settings.BREAKERS = {"callbacks": QUICK}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"callbacks": QUICK}}
     trip("callbacks:a.example")
     settle()
     assert Breaker.objects.filter(name="callbacks:a.example").exists()

@@ -105,7 +105,10 @@ def test_a_success_that_fills_the_volume_opens_too():
 
 def test_a_slow_provider_opens(settings):
     """Slow answers are as bad as none."""
-    settings.BREAKERS = {"gate": QUICK | {"slow_call": 0.01, "slow_rate": 1.0}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {"gate": QUICK | {"slow_call": 0.01, "slow_rate": 1.0}},
+    }
     for _ in range(4):
         with guard("gate"):
             threading.Event().wait(0.02)
@@ -179,7 +182,7 @@ def test_retry_after_opens_for_as_long_as_the_provider_asked():
 
 def test_retry_after_is_bounded(settings):
     """A provider can't shut us out for a year."""
-    settings.BREAKERS = {"gate": QUICK | {"max_retry_after": 30}}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK | {"max_retry_after": 30}}}
     busy = ProviderDown("slow down")
     busy.retry_after = 3e7
     with pytest.raises(ProviderDown):
@@ -191,7 +194,7 @@ def test_retry_after_is_bounded(settings):
 
 def test_a_successful_probe_closes(settings):
     """After the cooldown one call decides."""
-    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.05}}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK | {"cooldown": 0.05}}}
     trip("gate")
     wait_until(lambda: admitted("gate"))
     call("gate")
@@ -204,7 +207,7 @@ def test_a_successful_probe_closes(settings):
 def test_a_failed_probe_opens_for_longer_each_time(settings):
     """The cooldown grows up to its maximum."""
     quick = {"cooldown": 0.05, "cooldown_growth": 3.0, "max_cooldown": 0.2, "stable": 600}
-    settings.BREAKERS = {"gate": QUICK | quick}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK | quick}}
     trip("gate")
     for _ in range(3):
         wait_until(lambda: admitted("gate", ProviderDown("still down")))
@@ -219,12 +222,18 @@ def test_a_failed_probe_opens_for_longer_each_time(settings):
 
 def test_a_circuit_that_was_closed_for_long_starts_over(settings):
     """An outage a week later is a first one."""
-    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.05, "stable": 0.05}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {"gate": QUICK | {"cooldown": 0.05, "stable": 0.05}},
+    }
     trip("gate")
     wait_until(lambda: admitted("gate"))
     threading.Event().wait(0.1)
     # A short cooldown could pass within a slow trip, which would then open it twice.
-    settings.BREAKERS = {"gate": QUICK | {"cooldown": 60, "stable": 0.05}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {"gate": QUICK | {"cooldown": 60, "stable": 0.05}},
+    }
     trip("gate")
     settle()
     assert row("gate").opened_count == 1
@@ -232,7 +241,10 @@ def test_a_circuit_that_was_closed_for_long_starts_over(settings):
 
 def test_an_open_circuit_tells_since_when_it_is_open_whatever_its_probes_said(settings):
     """Each probe moved the moment; a circuit that closed begins anew."""
-    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.05, "max_cooldown": 0.05}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {"gate": QUICK | {"cooldown": 0.05, "max_cooldown": 0.05}},
+    }
     trip("gate")
     settle()
     first = row("gate").opened_at
@@ -258,7 +270,7 @@ def standing(name):
 
 def test_a_probe_that_made_no_call_returns_its_permit(settings):
     """No verdict: the next call is the probe, at once."""
-    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.05}}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK | {"cooldown": 0.05}}}
     trip("gate")
     wait_until(lambda: admitted("gate", KeyboardInterrupt()))
     settle()
@@ -270,7 +282,10 @@ def test_a_probe_that_made_no_call_returns_its_permit(settings):
 
 def test_a_probe_whose_process_died_loses_its_permit(settings):
     """The permit has an end."""
-    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.05, "permit": 0.3}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {"gate": QUICK | {"cooldown": 0.05, "permit": 0.3}},
+    }
     trip("gate")
     breaker = registry.get("gate")
     wait_until(lambda: refused(breaker) is None)
@@ -280,7 +295,10 @@ def test_a_probe_whose_process_died_loses_its_permit(settings):
 
 def test_several_probes_can_be_asked_for(settings):
     """With `probes` of 2 the second success closes."""
-    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.05, "probes": 2}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {"gate": QUICK | {"cooldown": 0.05, "probes": 2}},
+    }
     trip("gate")
     wait_until(lambda: admitted("gate"))
     settle()
@@ -292,7 +310,10 @@ def test_several_probes_can_be_asked_for(settings):
 
 def test_a_call_from_before_the_trip_does_not_count_after_it(settings):
     """Its version is not the circuit's any more."""
-    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.05, "min_volume": 1}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {"gate": QUICK | {"cooldown": 0.05, "min_volume": 1}},
+    }
     breaker = registry.get("gate")
     old = breaker.enter()
     trip("gate")
@@ -380,7 +401,7 @@ def test_a_guard_is_a_context_manager_a_decorator_and_a_call():
 
 def test_a_family_shares_its_options(settings):
     """Members have circuits of their own."""
-    settings.BREAKERS = {"callbacks": QUICK}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"callbacks": QUICK}}
     trip("callbacks:a.example")
     call("callbacks:b.example")
     with pytest.raises(CircuitOpen):
@@ -395,7 +416,10 @@ def test_an_unknown_breaker_is_named_with_what_was_meant():
 
 def test_a_provider_fault_option_decides(settings):
     """Exceptions, or a callable."""
-    settings.BREAKERS = {"gate": QUICK | {"provider_fault": (ConnectionError,)}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {"gate": QUICK | {"provider_fault": (ConnectionError,)}},
+    }
     fail("gate", times=4)
     for _ in range(4):
         with pytest.raises(ConnectionError):

@@ -180,7 +180,7 @@ def test_the_ledger_sees_a_forced_circuit():
 
 def test_the_ledger_sends_one_probe_when_the_cooldown_is_over(settings):
     """And nobody is blocked by SQL then."""
-    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.05}}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK | {"cooldown": 0.05}}}
     trip("gate")
     settle()
     wait_until(lambda: not blocked())
@@ -189,7 +189,10 @@ def test_the_ledger_sends_one_probe_when_the_cooldown_is_over(settings):
 
 def test_the_ramp_grows_and_ends(settings):
     """By the database's clock, from the moment of closing."""
-    settings.BREAKERS = {"gate": QUICK | {"ramp": 8, "ramp_growth": 2, "ramp_seconds": 3}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {"gate": QUICK | {"ramp": 8, "ramp_growth": 2, "ramp_seconds": 3}},
+    }
     Breaker.objects.filter(name="gate").delete()
     Breaker.objects.create(name="gate", state="closed", closed_at=clock.read())
     rates = []
@@ -201,7 +204,10 @@ def test_the_ramp_grows_and_ends(settings):
 
 def test_claims_pass_the_ramp_one_by_one(settings):
     """The place is taken in the database."""
-    settings.BREAKERS = {"gate": QUICK | {"ramp": 0.01, "ramp_growth": 1, "ramp_seconds": 600}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {"gate": QUICK | {"ramp": 0.01, "ramp_growth": 1, "ramp_seconds": 600}},
+    }
     assert take_place("gate") == 0.0
     Breaker.objects.filter(name="gate").delete()
     Breaker.objects.create(name="gate", state="closed", closed_at=clock.read())
@@ -211,7 +217,7 @@ def test_claims_pass_the_ramp_one_by_one(settings):
 
 def test_claims_of_a_half_open_circuit_go_one_at_a_time(settings):
     """One a second, and none while a probe's permit is out."""
-    settings.BREAKERS = {"gate": QUICK}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK}}
     facts = {"state": "open", "open_until": clock.read()}
     Breaker.objects.update_or_create(name="gate", defaults=facts)
     assert take_place("gate") == 0.0
@@ -230,7 +236,7 @@ def test_admission_of_many_costs_one_query(django_assert_num_queries):
 
 def test_the_status_lists_every_declared_breaker(settings):
     """With what the window holds."""
-    settings.BREAKERS = {"gate": QUICK, "idle": {}}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK, "idle": {}}}
     fail("gate", times=2)
     call("gate")
     found = {each.name: each for each in status()}
@@ -273,7 +279,7 @@ def test_a_reset_for_tests_leaves_nothing_behind():
 
 def test_migrating_makes_the_declared_rows(settings):
     """So that lists are complete before the first call."""
-    settings.BREAKERS = {"gate": QUICK, "fresh": {}}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK, "fresh": {}}}
     services.declare_rows()
     services.declare_rows()
     assert Breaker.objects.filter(name="fresh", state="closed", forced="").count() == 1

@@ -28,7 +28,7 @@ from tests.support.processes import wait_until
 @pytest.fixture
 def away(settings):
     """Point the breakers at a store that refuses connections."""
-    settings.BREAKERS_STORE_URL = "redis://127.0.0.1:1/0"
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS_STORE_URL": "redis://127.0.0.1:1/0"}
 
 
 @pytest.fixture
@@ -132,8 +132,8 @@ def test_a_trip_while_the_store_was_away_reaches_the_store(valkey_server, broker
 
 def test_a_frozen_store_delays_a_call_once_and_not_for_long(valkey_server, settings):
     """It is left alone for a while after each failure."""
-    settings.BREAKERS_STORE_TIMEOUT = 0.1
-    settings.BREAKERS_STORE_MUTE_SECONDS = 60
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS_STORE_TIMEOUT": 0.1}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS_STORE_MUTE_SECONDS": 60}
     call("gate")
     valkey_server.pause()
     try:
@@ -210,13 +210,13 @@ def test_a_move_whose_process_died_is_written_by_the_next_comparison(settings):
 
 def test_only_one_probe_goes_even_if_some_see_the_store_and_some_do_not(settings):
     """The permit is taken in the database as well."""
-    settings.BREAKERS = {"gate": QUICK | {"cooldown": 0.05}}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK | {"cooldown": 0.05}}}
     trip("gate")
     settle()
     with_store = registry.get("gate")
     ticket = wait_until(lambda: enter(with_store))
     registry.forget()
-    settings.BREAKERS_STORE_URL = "redis://127.0.0.1:1/0"
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS_STORE_URL": "redis://127.0.0.1:1/0"}
     assert enter(registry.get("gate")) is None
     with_store.leave(ticket, ProviderDown("still"))
 

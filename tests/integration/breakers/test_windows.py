@@ -29,7 +29,7 @@ SUCCESSES = 300
 def guarded(request, settings):
     """The breaker `gate` in the store, and in this process alone while the store is away."""
     if request.param == "local":
-        settings.BREAKERS_STORE_URL = "redis://127.0.0.1:1/0"
+        settings.CELERIAC = {**settings.CELERIAC, "BREAKERS_STORE_URL": "redis://127.0.0.1:1/0"}
     return "gate"
 
 
@@ -63,7 +63,7 @@ def test_a_provider_that_goes_down_entirely_is_called_min_volume_times(guarded):
 
 def test_a_row_of_failures_has_no_end_in_time(guarded, settings):
     """A provider that is called seldom and never answers is no better."""
-    settings.BREAKERS = {"gate": QUICK | {"window": 0.1}}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK | {"window": 0.1}}}
     fail("gate", times=3)
     threading.Event().wait(0.15)
     assert failures_until_open("gate") == 1
@@ -71,7 +71,7 @@ def test_a_row_of_failures_has_no_end_in_time(guarded, settings):
 
 def test_the_window_holds_no_more_than_the_last_calls(guarded, settings):
     """One that fails in part is judged by its last calls, not by a busy half minute."""
-    settings.BREAKERS = {"gate": QUICK | {"window_calls": 20}}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK | {"window_calls": 20}}}
     for _ in range(SUCCESSES):
         call(guarded)
     # Of twenty calls ten must have failed: three of four.
@@ -80,7 +80,10 @@ def test_the_window_holds_no_more_than_the_last_calls(guarded, settings):
 
 def test_the_window_still_ends_after_its_seconds(guarded, settings):
     """Whichever is less: what is older than the window counts for nothing."""
-    settings.BREAKERS = {"gate": QUICK | {"window": 0.2, "buckets": 2}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {"gate": QUICK | {"window": 0.2, "buckets": 2}},
+    }
     for _ in range(30):
         call(guarded)
     threading.Event().wait(0.45)
@@ -121,7 +124,7 @@ def test_only_a_success_that_ends_a_row_costs_a_trip_of_its_own(broker):
 
 def test_the_memory_of_a_circuit_is_bounded(broker, settings):
     """By the option, however the calls ended."""
-    settings.BREAKERS = {"gate": {"failure_rate": 1.0}}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": {"failure_rate": 1.0}}}
     for _ in range(200):
         call("gate")
         fail("gate")

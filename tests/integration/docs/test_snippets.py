@@ -18,6 +18,7 @@ from apps.orders.services import order_create
 from celeriac import GiveUp, current_job, enqueue, enqueue_many, job
 from celeriac.jobs import companions, registry
 from celeriac.jobs.callbacks import signature
+from celeriac.settings import conf
 from celeriac.testing import drain
 from tests.factories_domain import EmailFactory, LineFactory
 from tests.integration.payments.conftest import (  # noqa: F401 fixtures
@@ -138,7 +139,7 @@ def redeclared(text):
 @pytest.mark.parametrize("page", [page for page in PYTHON if page not in ELSEWHERE])
 def test_the_python_of_a_page_runs(page, fresh, module, circuits, gateway, mailsink, settings):  # noqa: F811 the fixtures above
     """In the order of the page, in one module; what it shows of testing is run as a test."""
-    settings.JOBS_MODULES = [*settings.JOBS_MODULES, "shop.pages"]
+    settings.CELERIAC = {**settings.CELERIAC, "MODULES": [*conf.MODULES, "shop.pages"]}
     made = module("shop.pages", **pages_names())
     for text in PYTHON[page]:
         if "# before " in text:

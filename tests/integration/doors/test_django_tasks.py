@@ -635,7 +635,7 @@ def test_a_queue_that_the_ledger_lacks_is_a_system_check_error(settings):
     }
     found = [each for each in run_checks() if each.id == "celeriac_jobs.E001"]
     assert [each.msg for each in found] == [
-        "TASKS['default'] names the queue 'nowhere', which JOBS_QUEUES lacks."
+        "TASKS['default'] names the queue 'nowhere', which CELERIAC['QUEUES'] lacks."
     ]
 
 
@@ -750,7 +750,7 @@ def test_options_of_a_task_that_workers_do_not_load_are_refused(monkeypatch):
 
     far_away.__qualname__ = "far_away"
     far_away.__module__ = "tests.app.models"
-    with pytest.raises(InvalidTask, match=r"name its module in JOBS_MODULES"):
+    with pytest.raises(InvalidTask, match=r"name its module in CELERIAC.*MODULES"):
         ledger_task(timeout=3)(far_away)
 
 

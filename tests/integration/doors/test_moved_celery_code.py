@@ -68,7 +68,7 @@ def apply_async():
     moved.add.apply_async((1,), {"y": 2}, queue="payments", priority=5)
     job = Job.objects.get()
     assert (job.queue, job.priority) == ("payments", 5)
-    return "the same; the queue must be one of JOBS_QUEUES, a higher priority runs first"
+    return "the same; the queue must be one of CELERIAC['QUEUES'], a higher priority runs first"
 
 
 @row

@@ -154,7 +154,7 @@ def test_a_canary_that_nobody_takes_vanishes(broker):
 
 def test_readyz_shows_circuits_and_fails_for_none(settings):
     """What is open is somebody else's outage."""
-    settings.BREAKERS = {"payments": {}}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"payments": {}}}
     part = health.circuits()
     assert part.ok
     assert "payments closed (0 failures)" in part.says

@@ -30,6 +30,7 @@ from celeriac.jobs.enqueueing.enqueue import enqueue_drafts, enqueue_job as enqu
 from celeriac.jobs.models import Job
 from celeriac.jobs.operating.operate_many import cancel_many
 from celeriac.jobs.running import execute
+from celeriac.settings import conf
 from celeriac.testing import drain
 from tests.support.receiver import running_receiver
 from tests.support.servers import ROOT
@@ -52,9 +53,12 @@ def circuits(broker):
 def receiver(settings, circuits):
     """Yield a receiver on loopback that callbacks may reach as hooks.example.com."""
     with running_receiver() as receiver:
-        settings.CALLBACK_ALLOWED_HOSTS = [f"http://hooks.example.com:{receiver.port}"]
-        settings.CALLBACK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
-        settings.CALLBACK_TIMEOUT_SECONDS = 5.0
+        settings.CELERIAC = {
+            **settings.CELERIAC,
+            "CALLBACK_ALLOWED_HOSTS": [f"http://hooks.example.com:{receiver.port}"],
+        }
+        settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_ALLOWED_NETWORKS": ["127.0.0.0/8"]}
+        settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_TIMEOUT_SECONDS": 5.0}
         yield receiver
 
 
@@ -266,12 +270,12 @@ def test_a_callback_arrives_signed(receiver, names, settings):
     assert headers["Celeriac-Event"] == str(call.id)
     assert headers["Host"] == f"hooks.example.com:{receiver.port}"
     verify = documented_verify()
-    assert verify(body, headers["Celeriac-Signature"], settings.CALLBACK_SECRET)
+    assert verify(body, headers["Celeriac-Signature"], conf.CALLBACK_SECRET)
 
 
 def test_a_tampered_or_replayed_callback_does_not_verify(settings, monkeypatch):
     """Another body, another time, another secret, an old one sent again, nonsense."""
-    verify, body, secret = documented_verify(), b'{"id":"1"}', settings.CALLBACK_SECRET
+    verify, body, secret = documented_verify(), b'{"id":"1"}', conf.CALLBACK_SECRET
     now = int(time.time())
     good = signature.sign(body, timestamp=now)
     assert verify(body, good, secret)
@@ -292,11 +296,11 @@ def test_a_tampered_or_replayed_callback_does_not_verify(settings, monkeypatch):
 def test_while_the_secret_is_changed_both_verify(settings):
     """A receiver may know either."""
     verify, body = documented_verify(), b"{}"
-    settings.CALLBACK_SECRET_FORMER, settings.CALLBACK_SECRET = settings.CALLBACK_SECRET, "n" * 40
+    conf.CALLBACK_SECRET_FORMER, conf.CALLBACK_SECRET = conf.CALLBACK_SECRET, "n" * 40
     header = signature.sign(body, timestamp=int(time.time()))
     assert header.count("v1=") == 2
-    assert verify(body, header, settings.CALLBACK_SECRET)
-    assert verify(body, header, settings.CALLBACK_SECRET_FORMER)
+    assert verify(body, header, conf.CALLBACK_SECRET)
+    assert verify(body, header, conf.CALLBACK_SECRET_FORMER)
 
 
 def test_what_fails_is_tried_again_with_the_same_event(receiver, names):
@@ -318,7 +322,7 @@ def test_what_fails_is_tried_again_with_the_same_event(receiver, names):
 def test_a_redirect_is_not_followed(receiver, names, settings, status):
     """Not even to the same host."""
     with running_receiver() as elsewhere:
-        settings.CALLBACK_ALLOWED_HOSTS.append(f"http://hooks.example.com:{elsewhere.port}")
+        conf.CALLBACK_ALLOWED_HOSTS.append(f"http://hooks.example.com:{elsewhere.port}")
         receiver.status, receiver.headers = status, {"Location": elsewhere.url()}
         with pytest.raises(CallbackFailed, match="redirect"):
             deliver(url=receiver.url(), event=EVENT, event_id=uuid4())
@@ -342,7 +346,10 @@ def test_a_receiver_may_ask_to_wait_or_to_be_left_alone(receiver, names):
 
 def test_a_host_that_is_down_opens_its_circuit_and_no_other(receiver, names, settings):
     """Then nothing is sent, and callbacks wait without a failure."""
-    settings.BREAKERS = {"callbacks": {"min_volume": 3, "cooldown": 600, "max_cooldown": 900}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {"callbacks": {"min_volume": 3, "cooldown": 600, "max_cooldown": 900}},
+    }
     receiver.status = 503
     for _ in range(3):
         with pytest.raises(CallbackFailed):
@@ -355,7 +362,7 @@ def test_a_host_that_is_down_opens_its_circuit_and_no_other(receiver, names, set
     assert "circuit callbacks:hooks.example.com" in call.wait_reason
     assert (call.run_at - job.run_at).total_seconds() > 300
     with running_receiver() as other:
-        settings.CALLBACK_ALLOWED_HOSTS.append(f"http://well.example.com:{other.port}")
+        conf.CALLBACK_ALLOWED_HOSTS.append(f"http://well.example.com:{other.port}")
         deliver(url=other.url("well.example.com"), event=EVENT, event_id=uuid4())
         assert len(other.calls) == 1
 
@@ -363,7 +370,7 @@ def test_a_host_that_is_down_opens_its_circuit_and_no_other(receiver, names, set
 def test_a_url_that_is_allowed_no_longer_is_given_up(receiver, names, settings):
     """The list is asked again when the callback leaves."""
     url = receiver.url()
-    settings.CALLBACK_ALLOWED_HOSTS = ["hooks.example.com"]
+    settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_ALLOWED_HOSTS": ["hooks.example.com"]}
     with pytest.raises(GiveUp, match="CALLBACK_ALLOWED_HOSTS"):
         deliver(url=url, event=EVENT, event_id=uuid4())
     assert receiver.calls == []
@@ -384,7 +391,7 @@ def test_nothing_is_sent_inside_a_transaction(receiver, names):
 )
 def test_a_name_that_leads_inside_is_not_followed(receiver, names, settings, address):
     """Whatever stands beside the bad address."""
-    settings.CALLBACK_ALLOWED_NETWORKS = []
+    settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_ALLOWED_NETWORKS": []}
     for answer in ([address], ["1.1.1.1", address], [address, "1.1.1.1"]):
         names(answer)
         with pytest.raises(AddressRefused, match=re.escape(address)):
@@ -394,7 +401,7 @@ def test_a_name_that_leads_inside_is_not_followed(receiver, names, settings, add
 
 def test_a_name_that_changes_after_it_was_judged_gains_nothing(receiver, names, settings):
     """DNS rebinding: one look a connection, and the connection goes to what was judged."""
-    settings.CALLBACK_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+    settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_ALLOWED_NETWORKS": ["127.0.0.1/32"]}
     with running_receiver("127.0.0.2", receiver.port) as inside:
         looks = names(["127.0.0.1"], ["127.0.0.2"])
         deliver(url=receiver.url(), event=EVENT, event_id=uuid4())
@@ -406,11 +413,17 @@ def test_a_name_that_changes_after_it_was_judged_gains_nothing(receiver, names, 
 
 def test_the_real_resolver_is_judged_too(receiver, settings):
     """`localhost` on the list still leads to loopback, which is not public."""
-    settings.CALLBACK_ALLOWED_HOSTS = [f"http://localhost:{receiver.port}"]
-    settings.CALLBACK_ALLOWED_NETWORKS = []
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "CALLBACK_ALLOWED_HOSTS": [f"http://localhost:{receiver.port}"],
+    }
+    settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_ALLOWED_NETWORKS": []}
     with pytest.raises(AddressRefused, match="localhost resolves to"):
         deliver(url=receiver.url("localhost"), event=EVENT, event_id=uuid4())
-    settings.CALLBACK_ALLOWED_NETWORKS = ["127.0.0.0/8", "::1/128"]
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "CALLBACK_ALLOWED_NETWORKS": ["127.0.0.0/8", "::1/128"],
+    }
     assert deliver(url=receiver.url("localhost"), event=EVENT, event_id=uuid4()) == 204
 
 
@@ -482,10 +495,13 @@ def informing(peer, stop):
 @pytest.mark.parametrize("behave", [drip, hang, flood, informing])
 def test_a_receiver_that_does_not_come_to_an_end_is_left(settings, names, circuits, behave):
     """One deadline for all of it, and headers have a limit."""
-    settings.CALLBACK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
-    settings.CALLBACK_TIMEOUT_SECONDS = 0.5
+    settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_ALLOWED_NETWORKS": ["127.0.0.0/8"]}
+    settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_TIMEOUT_SECONDS": 0.5}
     with misbehaving(behave) as port:
-        settings.CALLBACK_ALLOWED_HOSTS = [f"http://hooks.example.com:{port}"]
+        settings.CELERIAC = {
+            **settings.CELERIAC,
+            "CALLBACK_ALLOWED_HOSTS": [f"http://hooks.example.com:{port}"],
+        }
         began = time.monotonic()
         with pytest.raises(CallbackFailed, match="gave no answer"):
             deliver(url=f"http://hooks.example.com:{port}/", event=EVENT, event_id=uuid4())
@@ -500,9 +516,12 @@ def test_an_endless_body_is_not_read(settings, names, circuits):
         while not stop.is_set():
             peer.sendall(b"a" * 65536)
 
-    settings.CALLBACK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_ALLOWED_NETWORKS": ["127.0.0.0/8"]}
     with misbehaving(stream) as port:
-        settings.CALLBACK_ALLOWED_HOSTS = [f"http://hooks.example.com:{port}"]
+        settings.CELERIAC = {
+            **settings.CELERIAC,
+            "CALLBACK_ALLOWED_HOSTS": [f"http://hooks.example.com:{port}"],
+        }
         url = f"http://hooks.example.com:{port}/"
         assert deliver(url=url, event=EVENT, event_id=uuid4()) == 200
 
@@ -527,10 +546,13 @@ def test_tls_verifies_the_name_although_the_connection_goes_to_a_number(
     """The right name passes; another one of the same address, or an unknown issuer, does not."""
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     serving.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-    settings.CALLBACK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_ALLOWED_NETWORKS": ["127.0.0.0/8"]}
     with running_receiver(tls=serving) as receiver:
         hosts = ("hooks.example.com", "other.example.com")
-        settings.CALLBACK_ALLOWED_HOSTS = [f"{host}:{receiver.port}" for host in hosts]
+        settings.CELERIAC = {
+            **settings.CELERIAC,
+            "CALLBACK_ALLOWED_HOSTS": [f"{host}:{receiver.port}" for host in hosts],
+        }
         right, wrong = (f"https://{host}:{receiver.port}/" for host in hosts)
         with pytest.raises(CallbackFailed, match="CERTIFICATE_VERIFY_FAILED"):
             deliver(url=right, event=EVENT, event_id=uuid4())

@@ -182,7 +182,7 @@ def test_an_unknown_kind_says_what_was_meant():
 
 def test_arguments_too_large_name_size_limit_and_remedy(settings):
     """The size is that of the stored text in bytes."""
-    settings.JOBS_MAX_ARGS_BYTES = 1000
+    settings.CELERIAC = {**settings.CELERIAC, "MAX_ARGS_BYTES": 1000}
     enqueue("test.greet", {"name": "x" * 980})
     with pytest.raises(InvalidArgs, match=r"1,009 bytes, 1,000 are allowed.*pass its id"):
         enqueue("test.greet", {"name": "é" * 499})

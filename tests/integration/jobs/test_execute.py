@@ -194,7 +194,7 @@ def test_a_soft_limit_stops_the_handler(make_job, answer):
 
 def test_what_a_doorbells_time_does_not_reach_is_released(make_job, answer, settings):
     """Released: back as if never claimed."""
-    settings.JOBS_DOORBELL_BUDGET_SECONDS = 0.1
+    settings.CELERIAC = {**settings.CELERIAC, "DOORBELL_BUDGET_SECONDS": 0.1}
     jobs = [make_job("test.sleep", {"seconds": 0.15}) for _ in range(3)]
     answer(*jobs)
     states = list(Job.objects.order_by("id").values_list("state", "attempt", "failures"))

@@ -130,7 +130,10 @@ def test_a_broker_that_is_away_costs_next_to_nothing(settings):
     with socket.socket() as deaf:  # takes connections, and never answers
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
-        settings.JOBS_NUDGE_URL = f"redis://127.0.0.1:{deaf.getsockname()[1]}/0"
+        settings.CELERIAC = {
+            **settings.CELERIAC,
+            "NUDGE_URL": f"redis://127.0.0.1:{deaf.getsockname()[1]}/0",
+        }
         started = time.monotonic()
         for _ in range(1000):
             tell()
@@ -140,7 +143,7 @@ def test_a_broker_that_is_away_costs_next_to_nothing(settings):
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "amqp://nowhere", "nonsense"])
 def test_a_nudge_never_raises(settings, url):
     """Whatever the address."""
-    settings.JOBS_NUDGE_URL = url
+    settings.CELERIAC = {**settings.CELERIAC, "NUDGE_URL": url}
     tell()
 
 

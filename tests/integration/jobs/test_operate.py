@@ -23,6 +23,7 @@ from celeriac.jobs import nudge
 from celeriac.jobs.models import Attempt, Job, Queue
 from celeriac.jobs.operating.operate import change
 from celeriac.jobs.operating.operate_many import cancel_many, change_many, retry_many
+from celeriac.settings import conf
 from tests.factories import AttemptFactory, JobFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -206,4 +207,4 @@ def test_a_pause_that_makes_no_sense_is_refused():
 
 def test_every_declared_queue_has_a_row(settings):
     """Migrations made them; a row that exists stays as it is."""
-    assert set(Queue.objects.values_list("name", flat=True)) >= set(settings.JOBS_QUEUES)
+    assert set(Queue.objects.values_list("name", flat=True)) >= set(conf.QUEUES)

@@ -20,6 +20,7 @@ from celeriac.jobs.nudge import Nudge
 from celeriac.jobs.operating.selectors import queue_depths
 from celeriac.jobs.running import execute
 from celeriac.jobs.running.execute import knowledge
+from celeriac.settings import conf
 from celeriac.testing import perform_job
 from tests.app.models import Effect
 from tests.integration.jobs.dispatching import Desk, fill, hire, queued, start
@@ -34,7 +35,7 @@ STEADY = {"ramp": 20, "ramp_growth": 1.0, "ramp_seconds": 600}
 @pytest.fixture(autouse=True)
 def breaker(settings):
     """Return a function that sets how the circuit stands in the database."""
-    settings.BREAKERS = {**settings.BREAKERS, "payments": STEADY}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {**conf.BREAKERS, "payments": STEADY}}
 
     def stands(**columns):
         Breaker.objects.update_or_create(name="payments", defaults=columns)

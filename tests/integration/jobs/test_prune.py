@@ -31,7 +31,7 @@ def left():
 
 def test_jobs_past_the_retention_go_with_their_attempts_and_keys(settings):
     """The younger, the queued and the running stay."""
-    settings.JOBS_RETENTION_DAYS = 14
+    settings.CELERIAC = {**settings.CELERIAC, "RETENTION_DAYS": 14}
     old = finished(days=15)
     AttemptFactory(job=old)
     JobKeyFactory(job_id=old.id, created_at=ago(days=15))

@@ -14,6 +14,7 @@ from celeriac.jobs.dispatching.serve import Server
 from celeriac.jobs.models import Job
 from celeriac.jobs.nudge import Nudge
 from celeriac.jobs.running.hot import Answered
+from celeriac.settings import conf
 from tests.integration.jobs.dispatching import Desk, hire, queued, start
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,7 +104,7 @@ def test_lost_jobs_are_rescued_over_a_slow_database(served, settings, seconds):
     start([job_id], uuid4())
     Job.objects.filter(pk=job_id).update(started_at=timezone.now() - timedelta(hours=1))
     with slow(desk.clock, seconds), connection.execute_wrapper(Answered(server._touch)):
-        deadline = desk.clock.now + 10 * settings.JOBS_WORKER_LEASE_SECONDS
+        deadline = desk.clock.now + 10 * conf.WORKER_LEASE_SECONDS
         while Job.objects.filter(pk=job_id, state="running").exists():
             assert desk.clock.now < deadline, "nobody was rescued"
             server._next(Nudge())
@@ -122,9 +123,12 @@ def test_a_rescue_that_must_wait_says_so_once(served, settings, caplog):
 @pytest.mark.parametrize("count", [5, 300])
 def test_a_turn_at_rest_costs_as_many_statements_for_many_queues_as_for_few(settings, count):
     """And looks at none of them: the workers' crews are shared, and nothing is known to wait."""
-    settings.JOBS_QUEUES = {f"queue-{number}": {} for number in range(count)}
-    hire(queues=list(settings.JOBS_QUEUES), slots=4)
-    hire(queues=list(settings.JOBS_QUEUES), slots=4)
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "QUEUES": {f"queue-{number}": {} for number in range(count)},
+    }
+    hire(queues=list(conf.QUEUES), slots=4)
+    hire(queues=list(conf.QUEUES), slots=4)
     desk = Desk()
     server = Server(desk.dispatcher, Deaf())
     server._next(Nudge(missed=True))

@@ -20,6 +20,7 @@ from celeriac.jobs.running.claim import claim
 from celeriac.jobs.running.desk import Desk, knowledge
 from celeriac.jobs.running.setbacks import Setbacks, Unfit
 from celeriac.jobs.running.slots import FileSlot
+from celeriac.settings import conf
 from tests.app.models import Effect
 from tests.support.slots import traces
 
@@ -333,7 +334,7 @@ def test_a_platform_error_gives_the_job_back_at_rest(make_job, desk, pauses, set
     rung = []
     monkeypatch.setattr(nudge, "returned", lambda *, ids: rung.extend(ids))
     job = make_job("test.noop", max_attempts=1)
-    del settings.JOBS_DOORBELL_BUDGET_SECONDS
+    del conf.DOORBELL_BUDGET_SECONDS
     with pytest.raises(AttributeError):
         execute.answer([job.id], desk=desk)
     assert row(job) == ("queued", 0, 0, 0)
@@ -353,7 +354,7 @@ def test_a_platform_error_around_the_handler_is_not_its_failure(
             execute.answer([early.id], desk=desk)
     assert row(early) == ("queued", 0, 0, 0)
     assert early.run_at > clock.read()
-    del settings.JOBS_MAX_RESULT_BYTES
+    del conf.MAX_RESULT_BYTES
     execute.answer([late.id], desk=desk)
     assert row(late) == ("succeeded", 1, 0, 0)
     assert late.result is None
@@ -361,16 +362,16 @@ def test_a_platform_error_around_the_handler_is_not_its_failure(
 
 def test_platform_errors_in_a_row_end_the_process(make_job, desk, pauses, settings):
     """And an answered doorbell begins the row anew."""
-    budget = settings.JOBS_DOORBELL_BUDGET_SECONDS
+    budget = conf.DOORBELL_BUDGET_SECONDS
     for _ in range(2):
-        del settings.JOBS_DOORBELL_BUDGET_SECONDS
+        del conf.DOORBELL_BUDGET_SECONDS
         for _ in range(4):
             with pytest.raises(AttributeError):
                 execute.answer([make_job("test.noop").id], desk=desk)
-        settings.JOBS_DOORBELL_BUDGET_SECONDS = budget
+        settings.CELERIAC = {**settings.CELERIAC, "DOORBELL_BUDGET_SECONDS": budget}
         execute.answer([make_job("test.noop").id], desk=desk)
     assert pauses == [0.1, 0.2, 0.4, 0.8] * 2
-    del settings.JOBS_DOORBELL_BUDGET_SECONDS
+    del conf.DOORBELL_BUDGET_SECONDS
     for _ in range(4):
         with pytest.raises(AttributeError):
             execute.answer([make_job("test.noop").id], desk=desk)

@@ -40,7 +40,7 @@ def boot(tmp_path):
 @pytest.fixture
 def ward(boot, settings):
     """Return a watch that has not started, with a lease of four seconds."""
-    settings.JOBS_WORKER_LEASE_SECONDS = 4.0
+    settings.CELERIAC = {**settings.CELERIAC, "WORKER_LEASE_SECONDS": 4.0}
     card = Card(boot.id, "w", "h", os.getpid(), ("default",), tuple(registry.names()), 2)
     return Watch(boot, lambda: card)
 
@@ -146,7 +146,7 @@ def test_a_childs_claim_says_that_the_worker_lives_where_its_watch_can_not(
     boot.heard()
     execute.answer([make_job("test.noop").id], desk=desk)
     assert not Sign.objects.exists()
-    settings.JOBS_WORKER_LEASE_SECONDS = 0.02
+    settings.CELERIAC = {**settings.CELERIAC, "WORKER_LEASE_SECONDS": 0.02}
     wait_until(lambda: boot.unheard_for > 0.01)
     execute.answer([uuid4()], desk=desk)
     assert Sign.objects.filter(worker=boot.id).exists()
@@ -160,7 +160,7 @@ def test_what_a_dead_worker_left_is_settled_by_the_next_on_its_host(
     ward, settings, tmp_path, make_job
 ):
     """What had ended well has ended, what ran lost a run, what had not started pays nothing."""
-    settings.JOBS_SLOT_DIRECTORY = str(tmp_path)
+    settings.CELERIAC = {**settings.CELERIAC, "SLOT_DIRECTORY": str(tmp_path)}
     ended, ran, unstarted = (make_job("test.note", {"name": name}) for name in "abc")
     dead = Folder.make(tmp_path, uuid4())
     die_with(dead.path, dead.owner, ended=[ended], running=ran, unstarted=[unstarted])
@@ -181,7 +181,7 @@ def test_what_ran_in_a_worker_that_was_stopped_is_charged_nothing(
     ward, settings, tmp_path, make_job
 ):
     """Its supervisor had killed it at the end of the grace, with the database away."""
-    settings.JOBS_SLOT_DIRECTORY = str(tmp_path)
+    settings.CELERIAC = {**settings.CELERIAC, "SLOT_DIRECTORY": str(tmp_path)}
     job = make_job("test.noop")
     dead = Folder.make(tmp_path, uuid4())
     dead.note_stop()

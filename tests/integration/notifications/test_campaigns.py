@@ -20,6 +20,7 @@ from celeriac import Snooze, cancel
 from celeriac.core.clock import Now
 from celeriac.core.models import Audit
 from celeriac.jobs.models import Job
+from celeriac.settings import conf
 from celeriac.testing import perform_job
 from tests.factories_domain import CampaignFactory, SuppressionFactory, addresses, work
 
@@ -246,7 +247,10 @@ def test_an_outage_costs_time_only(mailsink, mode):
 
 def test_an_open_circuit_parks_the_campaign(mailsink, settings):
     """Not sent, no failure, until the circuit opens again."""
-    settings.BREAKERS = {**settings.BREAKERS, "email": {"min_volume": 1, "cooldown": 60.0}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {**conf.BREAKERS, "email": {"min_volume": 1, "cooldown": 60.0}},
+    }
     campaign = start(CampaignFactory(size=2))
     mailsink.down()
     run(campaign)

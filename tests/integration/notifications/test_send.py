@@ -18,6 +18,7 @@ from apps.notifications.smtp import EmailBackend
 from apps.notifications.states import MessageClass
 from celeriac.breakers.api import CircuitOpen
 from celeriac.jobs.models import Job
+from celeriac.settings import conf
 from tests.factories_domain import (
     CampaignFactory,
     EmailFactory,
@@ -220,7 +221,10 @@ def test_what_is_no_address_is_refused_where_it_is_written(bad):
 
 def test_an_open_circuit_means_not_sent(mailsink, settings):
     """The email is queued as before, and its job snoozes without a failure."""
-    settings.BREAKERS = {**settings.BREAKERS, "email": {"min_volume": 1, "cooldown": 60.0}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {**conf.BREAKERS, "email": {"min_volume": 1, "cooldown": 60.0}},
+    }
     row = EmailFactory()
     mailsink.down()
     with pytest.raises(MailNotSent):

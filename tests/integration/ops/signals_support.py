@@ -51,7 +51,7 @@ TOKEN = "scrape-me"
 @pytest.fixture
 def scrape(client, settings):
     """Return a function that publishes what this process counted and scrapes the page."""
-    settings.METRICS_TOKEN = TOKEN
+    settings.CELERIAC = {**settings.CELERIAC, "METRICS_TOKEN": TOKEN}
 
     def page():
         Publisher().publish()

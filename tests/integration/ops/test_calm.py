@@ -26,6 +26,7 @@ from celeriac.jobs.models import Job, Queue, Worker
 from celeriac.jobs.operating import dead, operate, operate_queues
 from celeriac.monitoring.rollups import roll
 from celeriac.schedules.models import UNCALLED, Beat, Policy, Tick
+from celeriac.settings import conf
 from tests.factories import AttemptFactory, JobFactory, UserFactory
 from tests.factories_schedules import PeriodicTaskFactory
 from tests.integration.payments.conftest import circuits  # noqa: F401 a fixture
@@ -48,16 +49,14 @@ def root(client, django_user_model):
 @pytest.fixture(autouse=True)
 def platform_at_work(circuits, settings):  # noqa: F811 the fixture above
     """Make a dispatcher and a worker of every queue, and fresh charts."""
-    Queue.objects.bulk_create(
-        [Queue(name=name) for name in settings.JOBS_QUEUES], ignore_conflicts=True
-    )
+    Queue.objects.bulk_create([Queue(name=name) for name in conf.QUEUES], ignore_conflicts=True)
     lease = clock.read() + timedelta(hours=1)
     Queue.objects.update(
         holder="11111111-1111-1111-1111-111111111111", holder_name="d", lease_until=lease
     )
     Worker.objects.create(
         **{"name": "w", "host": "h", "pid": 1, "slots": 2, "kinds": registry.names()},
-        queues=list(settings.JOBS_QUEUES),
+        queues=list(conf.QUEUES),
     )
     roll.roll()
 

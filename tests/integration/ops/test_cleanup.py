@@ -25,8 +25,10 @@ from celeriac.jobs import registry
 from celeriac.jobs.models import Job
 from celeriac.schedules.api import sync
 from celeriac.schedules.models import Tick
+from celeriac.settings import project_setting
 from tests.factories import UserFactory
 from tests.factories_schedules import PeriodicTaskFactory
+from tests.support.conf import configure
 
 pytestmark = pytest.mark.django_db
 
@@ -98,7 +100,7 @@ def age(rule, row, **past):
 
 def kept(rule):
     """Return for how many days the rule keeps."""
-    return getattr(settings, rule.setting)
+    return project_setting(rule.setting)
 
 
 def test_every_table_has_somebody_who_deletes_or_a_reason():
@@ -133,11 +135,11 @@ def test_what_was_kept_long_enough_goes_and_nothing_else(rule):
 @pytest.mark.parametrize("rule", OURS, ids=lambda rule: rule.model)
 def test_the_setting_is_obeyed(rule, settings):
     """A day is a day."""
-    setattr(settings, rule.setting, 1000.0)
+    configure(settings, **{rule.setting: 1000.0})
     row = MAKE[rule.model]()
     age(rule, row, days=999)
     assert rule.model not in cleanup.clean()
-    setattr(settings, rule.setting, 998.0)
+    configure(settings, **{rule.setting: 998.0})
     assert cleanup.clean()[rule.model] == 1
 
 

@@ -19,9 +19,11 @@ from celeriac.jobs.models import Queue, Worker
 from celeriac.jobs.operating import operate_queues
 from celeriac.jobs.operating.dead import acknowledge
 from celeriac.schedules.models import Beat, Policy
+from celeriac.settings import conf
 from config import plain
 from tests.factories import JobFactory
 from tests.integration.payments.conftest import circuits  # noqa: F401 a fixture
+from tests.support.conf import configure
 
 
 def doctor(*arguments):
@@ -42,7 +44,7 @@ def said(check):
 @pytest.fixture
 def healthy(db, settings, circuits):  # noqa: F811 the fixture above
     """Write what a living platform writes."""
-    for name in settings.JOBS_QUEUES:
+    for name in conf.QUEUES:
         defaults = {"lease_until": Now() + timedelta(hours=1), "holder_name": "d:1"}
         Queue.objects.update_or_create(name=name, defaults=defaults)
     Worker.objects.create(
@@ -50,7 +52,7 @@ def healthy(db, settings, circuits):  # noqa: F811 the fixture above
         host="h",
         pid=1,
         slots=2,
-        queues=list(settings.JOBS_QUEUES),
+        queues=list(conf.QUEUES),
         kinds=registry.names(),
     )
     Beat.objects.create(host="h", pid=1)
@@ -208,7 +210,7 @@ def test_deaths_are_named_until_somebody_has_dealt_with_them(healthy):
 @pytest.mark.parametrize(
     ("name", "value", "word"),
     [
-        ("JOBS_HEARTBEAT_SECONDS", 19.0, "JOBS_HEARTBEAT_SECONDS"),
+        ("CELERIAC_HEARTBEAT_SECONDS", 19.0, "CELERIAC_HEARTBEAT_SECONDS"),
         ("SCHEDULES_BEAT_LEASE_SECONDS", 6.0, "SCHEDULES_BEAT_LEASE_SECONDS"),
         ("PAYMENTS_TIMEOUT", 60.0, "permit"),
         ("PAYMENTS_KEY_HOURS", 25.0, "a key is used"),
@@ -219,7 +221,7 @@ def test_deaths_are_named_until_somebody_has_dealt_with_them(healthy):
 def test_settings_that_do_not_fit_are_named(settings, name, value, word):
     """Each at its own place."""
     settings.DEBUG = True
-    setattr(settings, name, value)
+    configure(settings, **{name: value})
     found = [
         *configuration.checks(),
         *configuration.engine(),
@@ -249,5 +251,5 @@ def test_a_plain_task_without_fitting_limits_is_named(settings, monkeypatch):
         assert (level, says.startswith("test.plain ")) == ("warning", True)
         assert word in says
         assert "time_limit" in todo
-    settings.PLAIN_TASK_LIMITS = ""
+    settings.CELERIAC = {**settings.CELERIAC, "PLAIN_TASK_LIMITS": ""}
     assert said(configuration.plain_limits) == []

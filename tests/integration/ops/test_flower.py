@@ -11,6 +11,7 @@ from django.test import Client
 
 from apps.accounts.models import User
 from celeriac.monitoring.flower import checks, pages, upstream
+from tests.support.conf import configure
 from tests.support.flower import LOGIN, start_flower
 
 READS = ["", "workers", "tasks", "broker", "worker/ledger-1@host", "task/0190-ab", "api/workers"]
@@ -130,8 +131,11 @@ def standing_in(behave):
 def stand_in(settings):
     """Yield a server in Flower's place that answers politely."""
     with standing_in(polite) as server:
-        settings.FLOWER_URL = f"http://127.0.0.1:{server.server_address[1]}"
-        settings.FLOWER_BASIC_AUTH = LOGIN
+        settings.CELERIAC = {
+            **settings.CELERIAC,
+            "FLOWER_URL": f"http://127.0.0.1:{server.server_address[1]}",
+        }
+        settings.CELERIAC = {**settings.CELERIAC, "FLOWER_BASIC_AUTH": LOGIN}
         yield server
 
 
@@ -325,10 +329,16 @@ def babbling(handler):
 def test_an_ill_flower_gets_a_page_that_says_so(staff, settings, monkeypatch, behave, words):
     """No traceback, no redirect, no login prompt of its own reaches the browser."""
     monkeypatch.setattr(upstream, "MOST_ANSWERED", 1024 * 1024)
-    settings.FLOWER_TIMEOUT_SECONDS = 0.5 if behave in (hanging, dripping) else 10.0
-    settings.FLOWER_BASIC_AUTH = LOGIN
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "FLOWER_TIMEOUT_SECONDS": 0.5 if behave in (hanging, dripping) else 10.0,
+    }
+    settings.CELERIAC = {**settings.CELERIAC, "FLOWER_BASIC_AUTH": LOGIN}
     with standing_in(behave) as server:
-        settings.FLOWER_URL = f"http://127.0.0.1:{server.server_address[1]}"
+        settings.CELERIAC = {
+            **settings.CELERIAC,
+            "FLOWER_URL": f"http://127.0.0.1:{server.server_address[1]}",
+        }
         response = staff.get("/flower/")
     assert response.status_code == 502
     text = response.content.decode()
@@ -341,13 +351,13 @@ def test_an_ill_flower_gets_a_page_that_says_so(staff, settings, monkeypatch, be
 
 def test_without_flower_there_is_a_page_that_says_so(staff, settings):
     """Down, or not configured."""
-    settings.FLOWER_BASIC_AUTH = LOGIN
-    settings.FLOWER_URL = "http://127.0.0.1:1"
+    settings.CELERIAC = {**settings.CELERIAC, "FLOWER_BASIC_AUTH": LOGIN}
+    settings.CELERIAC = {**settings.CELERIAC, "FLOWER_URL": "http://127.0.0.1:1"}
     response = staff.get("/flower/")
     assert response.status_code == 502
     assert "Is its process running?" in response.content.decode()
     assert LOGIN.partition(":")[2] not in response.content.decode()
-    settings.FLOWER_BASIC_AUTH = ""
+    settings.CELERIAC = {**settings.CELERIAC, "FLOWER_BASIC_AUTH": ""}
     assert "FLOWER_BASIC_AUTH is not set" in staff.get("/flower/").content.decode()
 
 
@@ -370,20 +380,20 @@ def test_a_proxy_of_the_environment_is_not_asked(staff, stand_in, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value", "found"),
     [
-        ("FLOWER_BASIC_AUTH", "flower", "celeriac_console.E201"),
-        ("FLOWER_BASIC_AUTH", "flower:", "celeriac_console.E201"),
-        ("FLOWER_BASIC_AUTH", "flower:flower", "celeriac_console.E201"),
-        ("FLOWER_BASIC_AUTH", f"{LOGIN},guest:guest", "celeriac_console.E201"),
-        ("FLOWER_URL", "127.0.0.1:5555", "celeriac_console.E202"),
-        ("FLOWER_URL", "file:///etc", "celeriac_console.E202"),
-        ("FLOWER_URL", "http://127.0.0.1:5555/admin/", "celeriac_console.E202"),
+        ("FLOWER_BASIC_AUTH", "flower", "celeriac_monitoring.E201"),
+        ("FLOWER_BASIC_AUTH", "flower:", "celeriac_monitoring.E201"),
+        ("FLOWER_BASIC_AUTH", "flower:flower", "celeriac_monitoring.E201"),
+        ("FLOWER_BASIC_AUTH", f"{LOGIN},guest:guest", "celeriac_monitoring.E201"),
+        ("FLOWER_URL", "127.0.0.1:5555", "celeriac_monitoring.E202"),
+        ("FLOWER_URL", "file:///etc", "celeriac_monitoring.E202"),
+        ("FLOWER_URL", "http://127.0.0.1:5555/admin/", "celeriac_monitoring.E202"),
     ],
 )
 def test_a_mistake_in_the_settings_is_found_at_start(settings, name, value, found):
     """By `manage.py check`."""
-    settings.FLOWER_BASIC_AUTH = LOGIN
+    settings.CELERIAC = {**settings.CELERIAC, "FLOWER_BASIC_AUTH": LOGIN}
     assert checks.check_flower() == []
-    setattr(settings, name, value)
+    configure(settings, **{name: value})
     assert [problem.id for problem in checks.check_flower()] == [found]
 
 

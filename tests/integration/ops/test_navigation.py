@@ -18,7 +18,7 @@ NAMES = [f"admin:{m._meta.app_label}_{m._meta.model_name}_changelist" for m in a
 @pytest.fixture(autouse=True)
 def with_flower(settings):
     """Let there be a Flower."""
-    settings.FLOWER_BASIC_AUTH = "flower:a-long-enough-password"
+    settings.CELERIAC = {**settings.CELERIAC, "FLOWER_BASIC_AUTH": "flower:a-long-enough-password"}
 
 
 def links(client):
@@ -57,7 +57,7 @@ def test_a_line_is_for_those_who_may_see_its_page(client, codename, name):
 
 def test_there_is_no_line_for_a_flower_that_is_not_there(client, settings):
     """It would lead to an error."""
-    settings.FLOWER_BASIC_AUTH = ""
+    settings.CELERIAC = {**settings.CELERIAC, "FLOWER_BASIC_AUTH": ""}
     client.force_login(UserFactory(is_staff=True, is_superuser=True))
     assert reverse("flower") not in links(client)
 

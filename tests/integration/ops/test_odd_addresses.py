@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 
 from celeriac.jobs.models import Queue
+from celeriac.settings import conf
 from tests.factories import UserFactory
 from tests.integration.test_urls_guarded import path_of, patterns
 
@@ -59,7 +60,7 @@ def test_a_row_that_is_not_there_is_no_error_of_ours(root, key):
 @pytest.mark.parametrize("name", ["my_queue", "a/b", "a b", "b_5Fc"])
 def test_a_queue_of_any_name_is_paused_from_its_page(root, settings, name):
     """The admin writes names into addresses in a code of its own, underscores too."""
-    settings.JOBS_QUEUES = {**settings.JOBS_QUEUES, name: {}}
+    settings.CELERIAC = {**settings.CELERIAC, "QUEUES": {**conf.QUEUES, name: {}}}
     Queue.objects.get_or_create(name=name)
     listed = root.get(reverse("admin:celeriac_jobs_queue_changelist")).content.decode()
     pages = set(re.findall(r'href="(/admin/celeriac_jobs/queue/[^"]+/change/)[^"]*"', listed))
@@ -75,7 +76,7 @@ def test_a_queue_of_any_name_is_paused_from_its_page(root, settings, name):
 def test_the_dashboard_leads_to_queues_of_any_name(root, settings):
     """A link that is written as it stands would be read as another name."""
     name = "b_5Fc"
-    settings.JOBS_QUEUES = {**settings.JOBS_QUEUES, name: {}}
+    settings.CELERIAC = {**settings.CELERIAC, "QUEUES": {**conf.QUEUES, name: {}}}
     Queue.objects.get_or_create(name=name)
     queues = root.get(reverse("dashboard-data")).json()["queues"]
     link = next(queue["url"] for queue in queues if queue["name"] == name)

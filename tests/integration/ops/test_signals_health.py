@@ -11,6 +11,7 @@ from celeriac.core.clock import Now
 from celeriac.jobs.models import Queue, Worker
 from celeriac.monitoring import health
 from celeriac.schedules.models import Beat
+from celeriac.settings import conf
 from tests.integration.ops.signals_support import fresh  # noqa: F401 a fixture
 
 
@@ -22,7 +23,7 @@ def hours(number):
 @pytest.fixture
 def platform(transactional_db, settings):
     """Write what a dispatcher, a worker and a beat write that live."""
-    for name in settings.JOBS_QUEUES:
+    for name in conf.QUEUES:
         Queue.objects.update_or_create(name=name, defaults={"lease_until": Now() + hours(1)})
     Worker.objects.create(name="w", host="h", pid=1, slots=1)
     Beat.objects.create(host="h", pid=1)
@@ -95,7 +96,7 @@ def test_a_missing_migration_is_named_and_the_rest_is_not_asked(client, platform
 
 def test_a_broker_that_is_away_is_named_without_its_address(client, platform, settings):
     """Nor with its password."""
-    settings.JOBS_NUDGE_URL = "redis://:hunter2@127.0.0.1:1/0"
+    settings.CELERIAC = {**settings.CELERIAC, "NUDGE_URL": "redis://:hunter2@127.0.0.1:1/0"}
     status, body = ask(client)
     assert status == 503
     assert body["parts"]["broker"]["says"].startswith("can't be reached")

@@ -163,7 +163,7 @@ def test_totals_of_another_release_do_not_break_the_page(scrape):  # noqa: F811 
 )
 def test_the_page_is_for_bearers_of_the_token(client, settings, header):
     """Everybody else gets a 401 and no number."""
-    settings.METRICS_TOKEN = TOKEN
+    settings.CELERIAC = {**settings.CELERIAC, "METRICS_TOKEN": TOKEN}
     answer = client.get("/metrics", headers={"Authorization": header} if header else {})
     assert answer.status_code == 401
     assert answer["WWW-Authenticate"].startswith("Bearer")
@@ -173,7 +173,7 @@ def test_the_page_is_for_bearers_of_the_token(client, settings, header):
 @pytest.mark.django_db
 def test_without_a_token_the_page_is_closed_but_in_development(client, settings):
     """It says what to set; DEBUG opens it."""
-    settings.METRICS_TOKEN = ""
+    settings.CELERIAC = {**settings.CELERIAC, "METRICS_TOKEN": ""}
     closed = client.get("/metrics")
     assert closed.status_code == 403
     assert b"METRICS_TOKEN" in closed.content

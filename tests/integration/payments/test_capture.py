@@ -12,6 +12,7 @@ from apps.payments.gateways.stripe import StripeGateway
 from apps.payments.models import Operation, PaymentEvent
 from celeriac.breakers.api import CircuitOpen
 from celeriac.core.effects import CallInTransaction
+from celeriac.settings import conf
 from celeriac.testing import perform_job
 from tasks import payments as tasks
 from tests.factories_domain import PaymentFactory, age, capture_of, work, work_until_final
@@ -161,7 +162,10 @@ def test_a_gateway_that_refuses_connections_was_sent_nothing(gateway, settings):
 
 def test_an_open_circuit_parks_the_job_without_a_failure(gateway, settings):
     """Nothing is sent, the job is queued again, and its failures stay as they are."""
-    settings.BREAKERS = {**settings.BREAKERS, "payments": {"min_volume": 1, "cooldown": 60.0}}
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {**conf.BREAKERS, "payments": {"min_volume": 1, "cooldown": 60.0}},
+    }
     first, second = PaymentFactory(), PaymentFactory()
     gateway.down()
     services.payment_capture(payment_id=first.id)

@@ -12,6 +12,7 @@ from apps.payments.states import FINAL
 from celeriac.breakers.api import CircuitOpen
 from celeriac.core.clock import read
 from celeriac.jobs.models import Job
+from celeriac.settings import conf
 from tests.factories_domain import PaymentFactory, work
 from tests.support.processes import wait_until
 
@@ -74,9 +75,12 @@ def reconciled(since):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_random_faults_and_kills_charge_each_payment_at_most_once(gateway, settings, deadly, seed):
     """And leave nothing unknown but what waits for a human."""
-    settings.BREAKERS = {
-        **settings.BREAKERS,
-        "payments": {"min_volume": 1000, "window_calls": 1000},
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {
+            **conf.BREAKERS,
+            "payments": {"min_volume": 1000, "window_calls": 1000},
+        },
     }
     gateway.faults(seed=seed, **FAULTS)
     payments = [PaymentFactory() for _ in range(30)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.conf import settings as project
 from django.db import connection, connections
 from django.test import override_settings
 from freezegun import freeze_time
@@ -266,7 +267,9 @@ def beats(monkeypatch):
 def broker(state):
     """Let nobody listen where the broker should be, if it is down."""
     nudge.reset()
-    with override_settings(**({"JOBS_NUDGE_URL": NOWHERE} if "down" in state else {})):
+    with override_settings(
+        CELERIAC=project.CELERIAC | ({"NUDGE_URL": NOWHERE} if "down" in state else {})
+    ):
         yield
 
 

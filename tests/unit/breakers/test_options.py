@@ -46,17 +46,17 @@ def test_a_volume_that_the_window_never_holds_is_refused():
 
 def test_an_unknown_option_is_answered_with_what_was_meant(settings):
     """In settings as at run time."""
-    settings.BREAKERS = {"gate": {"failure_rates": 0.5}}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": {"failure_rates": 0.5}}}
     with pytest.raises(InvalidOptions, match="'failure_rate'"):
         options_module.breaker_options("gate")
 
 
 def test_an_unknown_breaker_is_answered_with_what_was_meant(settings):
     """Or with where to declare it."""
-    settings.BREAKERS = {"payments": {}}
+    settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"payments": {}}}
     with pytest.raises(UnknownBreaker, match="'payments'"):
         options_module.breaker_options("payment")
-    with pytest.raises(UnknownBreaker, match=r"settings\.BREAKERS"):
+    with pytest.raises(UnknownBreaker, match=r"CELERIAC.*BREAKERS"):
         options_module.breaker_options("xyz")
 
 
@@ -91,10 +91,13 @@ def test_the_declared_breakers_are_valid():
 def test_the_system_check_finds_what_does_not_fit(settings):
     """Before the first call."""
     assert check_options() == []
-    settings.BREAKERS = {
-        "gate": {"window": 0},
-        "mail": {"provider_fault": "no.such.thing"},
-        "ok": {},
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "BREAKERS": {
+            "gate": {"window": 0},
+            "mail": {"provider_fault": "no.such.thing"},
+            "ok": {},
+        },
     }
     found = check_options()
     assert [error.id for error in found] == ["celeriac_breakers.E001", "celeriac_breakers.E001"]

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.support.servers import ROOT
-from tests.support.settings import settings, variables
+from tests.support.settings import keys, settings, variables
 
 PAGE = (ROOT / "docs" / "settings.md").read_text()
 
@@ -19,7 +19,10 @@ def rows(title):
     return {name: default for name, default, _ in found}
 
 
-@pytest.mark.parametrize(("title", "code"), [("Variables", variables), ("Settings", settings)])
+@pytest.mark.parametrize(
+    ("title", "code"),
+    [("Variables", variables), ("Keys of CELERIAC", keys)],
+)
 def test_the_page_has_what_the_code_has(title, code):
     """Names and defaults, both ways; what is missing is printed as the row to write."""
     page, here = rows(title), code()
@@ -29,9 +32,14 @@ def test_the_page_has_what_the_code_has(title, code):
     assert page == here
 
 
+def test_no_setting_of_ours_stands_elsewhere():
+    """Each is a key of CELERIAC, or has a variable."""
+    assert settings() == {}
+
+
 def test_nothing_of_the_platform_reads_the_environment_past_the_reader():
     """Or the page would not know."""
-    readers = {"celeriac/core/environment.py", "config/web.py"}
+    readers = {"celeriac/core/environment.py", "celeriac/settings.py", "config/web.py"}
     past = []
     for folder in ("celeriac", "apps", "config", "tasks"):
         for file in (ROOT / folder).rglob("*.py"):

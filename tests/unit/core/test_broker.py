@@ -8,6 +8,7 @@ from kombu.utils.url import parse_url
 from celeriac.celery.broker import Connection
 from celeriac.core import broker
 from celeriac.core.broker import BadAddress
+from tests.support.conf import configure
 
 #: An address, kombu's spelling of it, and what a redis-py pool gets.
 READ = [
@@ -113,12 +114,10 @@ def test_sentinels_are_read_from_either_place(settings):
     assert broker.read(wanted).pool().service_name == "theirs"
 
 
-@pytest.mark.parametrize(
-    "name", ["BROKER_URL", "JOBS_NUDGE_URL", "BREAKERS_STORE_URL", "CACHE_URL"]
-)
+@pytest.mark.parametrize("name", ["BROKER_URL", "NUDGE_URL", "BREAKERS_STORE_URL", "CACHE_URL"])
 def test_the_check_names_the_setting(settings, name):
     """Before the first job, not at it."""
-    setattr(settings, name, "amqp://guest:guest@rabbit//")
+    configure(settings, **{name: "amqp://guest:guest@rabbit//"})
     (found,) = [each for each in run_checks() if each.id == "celeriac_jobs.E006"]
     assert name in found.msg
     assert "amqp" in found.msg

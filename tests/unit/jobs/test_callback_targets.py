@@ -6,6 +6,7 @@ from celeriac.jobs.callbacks import addresses, checks, targets
 from celeriac.jobs.callbacks.addresses import AddressRefused
 from celeriac.jobs.callbacks.targets import CallbackRefused
 from celeriac.jobs.errors import InvalidOption
+from tests.support.conf import configure
 
 ALLOWED = ["hooks.example.com", "http://plain.example.com:8080", "*.tenants.example", "1.1.1.1"]
 
@@ -145,8 +146,8 @@ FORBIDDEN = [
 @pytest.fixture(autouse=True)
 def allow(settings):
     """Allow four hosts and no network."""
-    settings.CALLBACK_ALLOWED_HOSTS = ALLOWED
-    settings.CALLBACK_ALLOWED_NETWORKS = []
+    settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_ALLOWED_HOSTS": ALLOWED}
+    settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_ALLOWED_NETWORKS": []}
 
 
 @pytest.mark.parametrize("host", LOCALHOSTS)
@@ -190,10 +191,10 @@ def test_the_refusal_says_what_to_do():
 
 def test_nothing_is_allowed_without_a_list_or_a_secret(settings):
     """Off is the default."""
-    settings.CALLBACK_SECRET = ""
+    settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_SECRET": ""}
     with pytest.raises(CallbackRefused, match="CALLBACK_SECRET"):
         targets.checked("https://hooks.example.com/")
-    settings.CALLBACK_ALLOWED_HOSTS = []
+    settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_ALLOWED_HOSTS": []}
     with pytest.raises(CallbackRefused, match="nothing is on"):
         targets.checked("https://hooks.example.com/")
 
@@ -223,12 +224,15 @@ def test_a_public_address_is_fine(address):
 
 def test_a_network_may_be_allowed_but_never_the_metadata(settings):
     """Not even by a list that allows everything."""
-    settings.CALLBACK_ALLOWED_NETWORKS = ["10.20.0.0/16", "fd12::/16"]
+    settings.CELERIAC = {
+        **settings.CELERIAC,
+        "CALLBACK_ALLOWED_NETWORKS": ["10.20.0.0/16", "fd12::/16"],
+    }
     assert addresses.may_reach("10.20.3.4")
     assert addresses.may_reach("::ffff:10.20.3.4")
     assert addresses.may_reach("fd12::5")
     assert not addresses.may_reach("10.21.0.1")
-    settings.CALLBACK_ALLOWED_NETWORKS = ["0.0.0.0/0", "::/0"]
+    settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_ALLOWED_NETWORKS": ["0.0.0.0/0", "::/0"]}
     assert addresses.may_reach("127.0.0.1")
     assert not addresses.may_reach("169.254.169.254")
     assert not addresses.may_reach("::ffff:169.254.169.254")
@@ -261,5 +265,5 @@ def test_a_name_without_an_address_is_refused():
 def test_a_mistake_in_the_settings_is_found_at_start(settings, name, value, found):
     """By `manage.py check`."""
     assert checks.check_callbacks() == []
-    setattr(settings, name, value)
+    configure(settings, **{name: value})
     assert [problem.id for problem in checks.check_callbacks()] == [found]

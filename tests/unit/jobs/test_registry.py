@@ -46,7 +46,7 @@ def test_an_unknown_kind_says_what_was_probably_meant(declare):
     declare("unit.capture")
     with pytest.raises(UnknownKind, match=r"mean 'unit\.capture'"):
         registry.find("unit.captrue")
-    with pytest.raises(UnknownKind, match="JOBS_MODULES"):
+    with pytest.raises(UnknownKind, match="MODULES"):
         registry.find("xyz")
     assert registry.get("xyz") is None
 

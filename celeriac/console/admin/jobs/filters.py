@@ -6,13 +6,13 @@ those filters that no index serves look at the newest jobs only.
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 
 from celeriac.console.growing import newest
 from celeriac.jobs import registry
 from celeriac.jobs.states import State
+from celeriac.settings import conf
 
 #: What became of a run that is remembered.
 OUTCOMES = ("failed", "dead", "lost", "cancelled", "stopped", "superseded", "succeeded")
@@ -72,7 +72,7 @@ class ByQueue(Declared):
 
     def names(self) -> list[str]:
         """Return the declared queues."""
-        return sorted(settings.JOBS_QUEUES)
+        return sorted(conf.QUEUES)
 
 
 class ByOutcome(Declared):

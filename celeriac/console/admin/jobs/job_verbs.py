@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.conf import settings
 from django.contrib.admin.utils import unquote
 from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse
@@ -30,6 +29,7 @@ from celeriac.jobs.models.job import MAX_PRIORITY, MIN_PRIORITY
 from celeriac.jobs.operating import edit as editing, masks, operate
 from celeriac.jobs.redacting import MASK
 from celeriac.jobs.states import State
+from celeriac.settings import conf
 
 
 class PriorityForm(ReasonForm):
@@ -59,7 +59,7 @@ class QueueForm(ReasonForm):
         super().__init__(*args, **kwargs)
         job = found(self.object_id)
         field = self.fields["queue"]
-        field.choices = [(name, name) for name in sorted(settings.JOBS_QUEUES)]
+        field.choices = [(name, name) for name in sorted(conf.QUEUES)]
         field.initial = job.queue if job else None
 
 

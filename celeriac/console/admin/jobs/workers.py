@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
@@ -11,6 +10,7 @@ from unfold.decorators import display
 from celeriac.console.readonly import ReadOnlyAdmin
 from celeriac.core.clock import Now
 from celeriac.jobs.models import Job, Worker
+from celeriac.settings import conf
 
 
 @admin.register(Worker)
@@ -39,7 +39,7 @@ class WorkerAdmin(ReadOnlyAdmin):
         """Whether its heartbeat is fresh; `gone` is one that died, whose jobs were taken back."""
         if worker.stopped_at is not None:
             return "stopped"
-        lease = timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
+        lease = timedelta(seconds=conf.WORKER_LEASE_SECONDS)
         now: datetime = worker.now  # type: ignore[attr-defined]  # see get_queryset
         if worker.beat_at > now - lease:
             return "alive"
@@ -54,5 +54,5 @@ class WorkerAdmin(ReadOnlyAdmin):
 
 def living(now: datetime) -> QuerySet[Worker]:
     """Return the workers whose heartbeat is fresh."""
-    lease = timedelta(seconds=settings.JOBS_WORKER_LEASE_SECONDS)
+    lease = timedelta(seconds=conf.WORKER_LEASE_SECONDS)
     return Worker.objects.filter(stopped_at=None, beat_at__gt=now - lease).only("queues")

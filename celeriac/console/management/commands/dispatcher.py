@@ -5,7 +5,6 @@ from argparse import ArgumentParser
 from types import FrameType
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
@@ -13,6 +12,7 @@ from celeriac.jobs.dispatching.dispatch import Dispatcher
 from celeriac.jobs.dispatching.listen import Listener
 from celeriac.jobs.dispatching.serve import Server
 from celeriac.jobs.words import count
+from celeriac.settings import conf
 
 
 class Command(BaseCommand):
@@ -28,10 +28,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 as Django has it
         """Run until SIGTERM or SIGINT."""
         queues = [name.strip() for name in options["queues"].split(",") if name.strip()]
-        unknown = sorted(set(queues) - set(settings.JOBS_QUEUES))
+        unknown = sorted(set(queues) - set(conf.QUEUES))
         if unknown:
             raise CommandError(f"JOBS_QUEUES declares no queue named {', '.join(unknown)}.")
-        publisher = import_string(settings.JOBS_PUBLISHER)()
+        publisher = import_string(conf.PUBLISHER)()
         publisher.check()
         server = Server(Dispatcher(publisher=publisher, queues=queues), Listener())
         if options["once"]:

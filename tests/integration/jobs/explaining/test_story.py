@@ -146,13 +146,13 @@ def test_a_schedules_job_leads_to_its_tick(read):
 def test_flower_and_the_trace_are_linked_where_they_are_configured(read, settings):
     """And not where they are not."""
     job = JobFactory(state="succeeded")
-    settings.FLOWER_BASIC_AUTH = ""
+    settings.CELERIAC = {**settings.CELERIAC, "FLOWER_BASIC_AUTH": ""}
     assert "Its doorbell in Flower" not in read(job).links
-    settings.FLOWER_BASIC_AUTH = "flower:secret"
+    settings.CELERIAC = {**settings.CELERIAC, "FLOWER_BASIC_AUTH": "flower:secret"}
     assert read(job).links["Its doorbell in Flower"] == f"/flower/task/{job.id}"
     traced = JobFactory(trace=f"00-{'a' * 32}-{'b' * 16}-01")
     assert "Its trace" not in read(traced).links
-    settings.JOBS_TRACE_URL = "https://traces.example/{trace_id}"
+    settings.CELERIAC = {**settings.CELERIAC, "TRACE_URL": "https://traces.example/{trace_id}"}
     assert read(traced).links["Its trace"] == f"https://traces.example/{'a' * 32}"
 
 
@@ -222,7 +222,7 @@ def test_the_fragment_is_for_those_who_may_see_the_page(client, staff, django_us
 
 def test_no_link_leads_where_somebody_may_not_go(client, settings, django_user_model):
     """Flower, breakers and the audit trail are permissions of their own."""
-    settings.FLOWER_BASIC_AUTH = "flower:a-long-enough-password"
+    settings.CELERIAC = {**settings.CELERIAC, "FLOWER_BASIC_AUTH": "flower:a-long-enough-password"}
     job = JobFactory(kind="test.guarded", state="dead", attempt=1)
     viewer = django_user_model.objects.create_user("eye@example.com", "x", is_staff=True)
     viewer.user_permissions.set(Permission.objects.filter(codename="view_job"))

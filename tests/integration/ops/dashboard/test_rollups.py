@@ -112,7 +112,7 @@ def test_a_retry_and_a_prune_take_nothing_back(settings):
 
 def test_a_job_that_is_not_kept_is_counted_before_it_is_pruned(settings):
     """Pruning waits for the roll-up."""
-    settings.JOBS_RETENTION_DAYS = 0
+    settings.CELERIAC = {**settings.CELERIAC, "RETENTION_DAYS": 0}
     ended(minute(ago=40))
     assert prune.prune(before=roll.safe_to_prune()).jobs == 0
     roll.roll()
@@ -122,7 +122,7 @@ def test_a_job_that_is_not_kept_is_counted_before_it_is_pruned(settings):
 
 def test_a_roll_up_that_has_long_been_broken_does_not_fill_the_disk(settings):
     """Pruning waits a day at most."""
-    settings.JOBS_RETENTION_DAYS = 0
+    settings.CELERIAC = {**settings.CELERIAC, "RETENTION_DAYS": 0}
     ended(minute(ago=25 * 60))
     assert prune.prune(before=roll.safe_to_prune()).jobs == 1
 

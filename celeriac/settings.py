@@ -1,0 +1,241 @@
+"""The library's settings: `CELERIAC = {…}` in a project's settings module; `{}` is enough.
+
+Each key is a field of `Settings`, where its default stands. `conf` has them all::
+
+    from celeriac.settings import conf
+    conf.WORKER_LEASE_SECONDS
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, cast, get_origin, get_type_hints
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from pydantic import ConfigDict, ValidationError
+from pydantic.dataclasses import dataclass
+
+from celeriac.core.environment import env
+
+#: Where the broker is, if nobody says.
+LOCAL = "redis://localhost:6379/0"
+
+
+def slot_directory() -> str:
+    """Return where slots lie by default: a place that no cleaner of temporary files visits.
+
+    systemd's StateDirectory, else /var/lib for root, else the user's own state.
+    """
+    given = env.str("STATE_DIRECTORY", default="").split(":")[0]
+    if given:
+        return str(Path(given) / "slots")
+    state = env.str("XDG_STATE_HOME", default="")
+    if not state.startswith("/"):
+        state = str(Path(os.path.expanduser("~"), ".local/state"))
+    if os.geteuid() == 0 or not state.startswith("/"):
+        state = "/var/lib"
+    return str(Path(state) / "celeriac" / "slots")
+
+
+def broker_url() -> str:
+    """Return the broker that the project's Celery settings name."""
+    for name in ("BROKER_URL", "CELERY_BROKER_URL"):
+        if found := getattr(settings, name, ""):
+            return str(found)
+    return LOCAL
+
+
+def _queues() -> dict[str, dict[str, Any]]:
+    return {"default": {}, "callbacks": {}, "maintenance": {}}
+
+
+def _breakers() -> dict[str, dict[str, Any]]:
+    return {"callbacks": {"min_volume": 5, "max_cooldown": 900.0}}
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Settings:
+    """What may be set, with its defaults. Times are seconds unless the name says otherwise."""
+
+    #: Every queue that a job may name. Values are options of the queue's row. The engine's own
+    #: kinds need `callbacks` and `maintenance`.
+    QUEUES: dict[str, dict[str, Any]] = field(default_factory=_queues)
+    #: Modules whose import declares kinds, beside each app's `tasks.py` and `jobs.py`.
+    MODULES: list[str] = field(default_factory=list)
+    #: What the dispatcher rings with.
+    PUBLISHER: str = "celeriac.celery.publisher.CeleryPublisher"
+    #: Where nudges go; the broker's URL if nothing is said.
+    NUDGE_URL: str = field(default_factory=broker_url)
+    #: The largest arguments and the largest result of one job, in bytes.
+    MAX_ARGS_BYTES: int = 256 * 1024
+    MAX_RESULT_BYTES: int = 1024 * 1024
+    #: Where workers keep the memory that they share with their children. Never where a cleaner of
+    #: temporary files comes, nor what a stop or a logout removes: the next worker reads it.
+    SLOT_DIRECTORY: str = field(default_factory=slot_directory)
+    #: Between two beats of a worker.
+    HEARTBEAT_SECONDS: float = 5.0
+    #: A worker that has not beaten for longer is lost.
+    WORKER_LEASE_SECONDS: float = 20.0
+    #: A dispatcher that has not renewed its queue for longer loses it.
+    QUEUE_LEASE_SECONDS: float = 10.0
+    #: What a worker that must stop gives to what runs; a supervisor must wait longer.
+    SHUTDOWN_GRACE_SECONDS: float = 30.0
+    #: How long an enqueue waits for another transaction with its key.
+    LOCK_TIMEOUT_SECONDS: float = 2.0
+    #: Work after which a doorbell releases what it has not started.
+    DOORBELL_BUDGET_SECONDS: float = 1.0
+    #: How long finished jobs stay, where the kind says nothing; days.
+    RETENTION_DAYS: float = 14
+    #: Where a job's trace can be seen, such as `https://traces.example/trace/{trace_id}`.
+    TRACE_URL: str = ""
+
+    #: Circuit breakers by name; `family:member` (such as `callbacks:example.com`) takes the
+    #: options of `family`, which are those of celeriac.breakers.options.Options.
+    BREAKERS: dict[str, dict[str, Any]] = field(default_factory=_breakers)
+    #: Windows and probe permits; the broker's URL if nothing is said. Nothing in it is missed
+    #: when it is emptied.
+    BREAKERS_STORE_URL: str = field(default_factory=broker_url)
+    #: How long one question to the store may take.
+    BREAKERS_STORE_TIMEOUT: float = 0.1
+    #: For how long a store that failed is not asked.
+    BREAKERS_STORE_MUTE_SECONDS: float = 3.0
+    #: How often, across all processes, a breaker's store and database are compared.
+    BREAKERS_SYNC_SECONDS: float = 5.0
+
+    #: Names the plain Celery tasks that may be scheduled beside the ledger's kinds; "" for none.
+    SCHEDULES_PLAIN_TASKS: str = "celeriac.builtin.schedules.plain_tasks"
+    #: How often beat compares every schedule with what it knows.
+    SCHEDULES_REFRESH_SECONDS: float = 2.0
+    #: A beat that has not been heard of for longer is taken for dead.
+    SCHEDULES_BEAT_LEASE_SECONDS: float = 20.0
+
+    #: Hosts, see celeriac/jobs/callbacks/targets.py; with none, nobody is called.
+    CALLBACK_ALLOWED_HOSTS: list[str] = field(default_factory=list)
+    #: Networks such as 10.20.0.0/16 that callbacks may reach although they are not public.
+    CALLBACK_ALLOWED_NETWORKS: list[str] = field(default_factory=list)
+    #: What signs callbacks; while it is changed the former one signs, too.
+    CALLBACK_SECRET: str = ""
+    CALLBACK_SECRET_FORMER: str = ""
+    #: That one call may take in all.
+    CALLBACK_TIMEOUT_SECONDS: float = 10.0
+
+    #: How long a service account's token is good.
+    API_TOKEN_SECONDS: int = 600
+    #: Calls, and jobs, a minute of an account that names no number of its own; each item of a
+    #: bulk call is a job.
+    API_CALLS_PER_MINUTE: int = 1200
+    API_JOBS_PER_MINUTE: int = 60_000
+    #: Calls for a token a minute, from one address.
+    API_TOKEN_CALLS_PER_MINUTE: int = 60
+    #: Calls a minute, from one address, of pages that are open to everyone.
+    PUBLIC_CALLS_PER_MINUTE: int = 600
+    #: Whether /api/docs/ and /api/schema/ are shown to everyone.
+    API_DOCS: bool = False
+    #: The largest bodies, in bytes: of one job (its arguments are bounded besides), of a bulk call.
+    API_MAX_BODY_BYTES: int = 512 * 1024
+    API_MAX_BULK_BYTES: int = 16 * 1024 * 1024
+    #: How many proxies of ours stand before the web servers, each adding to X-Forwarded-For.
+    PROXIES: int = 0
+    #: What tokens and links are signed with, and keys of before that are still believed; without
+    #: one it is SECRET_KEY.
+    SIGNING_KEY: str = ""
+    SIGNING_KEY_FALLBACKS: list[str] = field(default_factory=list)
+    #: The Content-Security-Policy of pages in the admin's frame; None leaves the project's own.
+    ADMIN_CSP: dict[str, list[str]] | None = None
+
+    #: `user:password`, between this site and Flower; without it Flower does not start.
+    FLOWER_BASIC_AUTH: str = ""
+    #: Where Flower listens, for this site alone, and how long one page may take.
+    FLOWER_URL: str = "http://127.0.0.1:5555"
+    FLOWER_TIMEOUT_SECONDS: float = 15.0
+    #: The bearer token of /metrics. Without one it answers where DEBUG is on.
+    METRICS_TOKEN: str = ""
+    #: Whether processes that count have a thread that publishes, and how often.
+    METRICS_PUBLISH: bool = True
+    METRICS_PUBLISH_SECONDS: float = 5.0
+    #: Where traces go (OTLP over HTTP); without it nothing is traced.
+    OTEL_EXPORTER_OTLP_ENDPOINT: str = ""
+    #: Where errors are reported, and as of what; without it nowhere.
+    SENTRY_DSN: str = ""
+    SENTRY_ENVIRONMENT: str = "production"
+    #: What the doctor asks about the limits of plain tasks; "" for nothing.
+    PLAIN_TASK_LIMITS: str = ""
+
+    #: How long rows are kept, in days; `maintenance.cleanup` deletes what is older. Celery's own
+    #: results, of plain tasks and of kinds with `celery_result=True`:
+    RESULTS_RETENTION_DAYS: float = 7.0
+    #: What became of each time of a schedule.
+    SCHEDULES_RETENTION_DAYS: float = 90.0
+    #: The moves of circuits.
+    BREAKERS_RETENTION_DAYS: float = 90.0
+    #: Sign-ins that have expired: counted from then on.
+    SESSIONS_RETENTION_DAYS: float = 1.0
+    #: Which jobs a bulk action changed. The audit's own row stays for AUDIT_RETENTION_DAYS.
+    AUDIT_TARGETS_RETENTION_DAYS: float = 90.0
+    #: Who did what, and bulk actions with it.
+    AUDIT_RETENTION_DAYS: float = 1095.0
+    #: Sign-ins and failed ones, and Django's own log of edits in the admin.
+    SIGN_INS_RETENTION_DAYS: float = 90.0
+
+
+def read_settings(given: object) -> Settings:
+    """Return the settings that `CELERIAC` gives; ImproperlyConfigured names each bad key."""
+    if not isinstance(given, dict):
+        raise ImproperlyConfigured(f"CELERIAC is a dict of settings, not {given!r}.")
+    known = [each.name for each in fields(Settings)]
+    for key in given:
+        if key not in known:
+            near = get_close_matches(str(key), known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ImproperlyConfigured(f"CELERIAC has no setting {key!r}.{hint}")
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        bad = [f"CELERIAC[{'.'.join(map(str, e['loc']))!r}]: {e['msg']}" for e in error.errors()]
+        raise ImproperlyConfigured("; ".join(bad)) from None
+
+
+def from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that the environment gives; `variables` has each key's variable.
+
+    One that is unset is left out, so that its default stands here alone.
+    """
+    hints = get_type_hints(Settings)
+    return {
+        key: env.get_value(name, cast=get_origin(hints[key]) or hints[key])
+        for key, name in variables.items()
+        if os.environ.get(name, "").strip()
+    }
+
+
+class _Conf:
+    """The settings of the running project, read once they are asked for."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 each setting's own
+        if name.startswith("__"):
+            raise AttributeError(name)
+        vars(self).update(vars(read_settings(getattr(settings, "CELERIAC", {}))))
+        if name not in vars(self):
+            raise AttributeError(f"CELERIAC has no setting {name!r}.")
+        return vars(self)[name]
+
+
+conf = cast(Settings, _Conf())
+
+
+def project_setting(name: str) -> Any:  # noqa: ANN401 each setting's own
+    """Return a setting of the library, or of the project where the library has none so named."""
+    return getattr(conf, name) if name in Settings.__dataclass_fields__ else getattr(settings, name)
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    """Read anew what a test has changed."""
+    if setting in ("CELERIAC", "BROKER_URL", "CELERY_BROKER_URL"):
+        vars(conf).clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="celeriac.settings")

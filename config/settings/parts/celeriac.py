@@ -1,0 +1,76 @@
+"""The library's settings: what differs here from its defaults (celeriac/settings.py)."""
+
+from typing import Any
+
+from celeriac.core.environment import env
+from celeriac.settings import from_environment
+from config.settings.parts.celery import BROKER_URL
+from config.settings.parts.security import ADMIN_CSP
+
+#: What the environment may set: each key's variable.
+VARIABLES = {
+    "HEARTBEAT_SECONDS": "CELERIAC_HEARTBEAT_SECONDS",
+    "WORKER_LEASE_SECONDS": "CELERIAC_WORKER_LEASE_SECONDS",
+    "QUEUE_LEASE_SECONDS": "CELERIAC_QUEUE_LEASE_SECONDS",
+    "SHUTDOWN_GRACE_SECONDS": "CELERIAC_SHUTDOWN_GRACE_SECONDS",
+    "LOCK_TIMEOUT_SECONDS": "CELERIAC_LOCK_TIMEOUT_SECONDS",
+    "SLOT_DIRECTORY": "CELERIAC_SLOT_DIRECTORY",
+    "TRACE_URL": "CELERIAC_TRACE_URL",
+    "BREAKERS_STORE_TIMEOUT": "BREAKERS_STORE_TIMEOUT",
+    "BREAKERS_STORE_MUTE_SECONDS": "BREAKERS_STORE_MUTE_SECONDS",
+    "BREAKERS_SYNC_SECONDS": "BREAKERS_SYNC_SECONDS",
+    "SCHEDULES_REFRESH_SECONDS": "SCHEDULES_REFRESH_SECONDS",
+    "SCHEDULES_BEAT_LEASE_SECONDS": "SCHEDULES_BEAT_LEASE_SECONDS",
+    "CALLBACK_ALLOWED_HOSTS": "CALLBACK_ALLOWED_HOSTS",
+    "CALLBACK_ALLOWED_NETWORKS": "CALLBACK_ALLOWED_NETWORKS",
+    "CALLBACK_SECRET": "CALLBACK_SECRET",
+    "CALLBACK_SECRET_FORMER": "CALLBACK_SECRET_FORMER",
+    "CALLBACK_TIMEOUT_SECONDS": "CALLBACK_TIMEOUT_SECONDS",
+    "API_TOKEN_SECONDS": "API_TOKEN_SECONDS",
+    "API_CALLS_PER_MINUTE": "API_CALLS_PER_MINUTE",
+    "API_JOBS_PER_MINUTE": "API_JOBS_PER_MINUTE",
+    "API_TOKEN_CALLS_PER_MINUTE": "API_TOKEN_CALLS_PER_MINUTE",
+    "PUBLIC_CALLS_PER_MINUTE": "PUBLIC_CALLS_PER_MINUTE",
+    "SIGNING_KEY": "SIGNING_KEY",
+    "SIGNING_KEY_FALLBACKS": "SIGNING_KEY_FALLBACKS",
+    "FLOWER_BASIC_AUTH": "FLOWER_BASIC_AUTH",
+    "METRICS_TOKEN": "METRICS_TOKEN",
+    "METRICS_PUBLISH": "METRICS_PUBLISH",
+    "METRICS_PUBLISH_SECONDS": "METRICS_PUBLISH_SECONDS",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "SENTRY_DSN": "SENTRY_DSN",
+    "SENTRY_ENVIRONMENT": "SENTRY_ENVIRONMENT",
+    "RESULTS_RETENTION_DAYS": "RESULTS_RETENTION_DAYS",
+    "SCHEDULES_RETENTION_DAYS": "SCHEDULES_RETENTION_DAYS",
+    "BREAKERS_RETENTION_DAYS": "BREAKERS_RETENTION_DAYS",
+    "SESSIONS_RETENTION_DAYS": "SESSIONS_RETENTION_DAYS",
+    "AUDIT_TARGETS_RETENTION_DAYS": "AUDIT_TARGETS_RETENTION_DAYS",
+    "AUDIT_RETENTION_DAYS": "AUDIT_RETENTION_DAYS",
+    "SIGN_INS_RETENTION_DAYS": "SIGN_INS_RETENTION_DAYS",
+}
+
+CELERIAC: dict[str, Any] = {
+    "QUEUES": {
+        "default": {},
+        "payments": {},
+        "notifications": {},
+        "callbacks": {},
+        "maintenance": {},
+    },
+    "MODULES": ["tasks.payments", "tasks.notifications"],
+    "NUDGE_URL": BROKER_URL,
+    "BREAKERS": {
+        "payments": {},
+        "email": {"slow_call": 10.0, "permit": 60.0},
+        "callbacks": {"min_volume": 5, "max_cooldown": 900.0},
+    },
+    "BREAKERS_STORE_URL": env.str("BREAKERS_STORE_URL", default=BROKER_URL),
+    "ADMIN_CSP": ADMIN_CSP,
+    "API_DOCS": env.bool("API_DOCS", default=True),
+    "PROXIES": env.int("PROXIES", default=env.int("API_PROXIES", default=0)),
+    "FLOWER_URL": env.str(
+        "FLOWER_URL", default=f"http://127.0.0.1:{env.int('FLOWER_PORT', default=5555)}"
+    ),
+    "PLAIN_TASK_LIMITS": "config.plain.unfit_limits",
+    **from_environment(VARIABLES),
+}
