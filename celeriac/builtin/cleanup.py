@@ -44,7 +44,7 @@ _DISPATCHER = "a dispatcher deletes it a day after its end"
 
 #: Why every other table has no rule: somebody else deletes, or it does not grow by itself.
 KEPT = {
-    "celeriac_jobs.Job": "maintenance.prune deletes it: retention=, JOBS_RETENTION_DAYS",
+    "celeriac_jobs.Job": "maintenance.prune deletes it: retention=, RETENTION_DAYS",
     "celeriac_jobs.Attempt": _PRUNE,
     "celeriac_jobs.SearchTerm": _PRUNE,
     "celeriac_jobs.JobKey": _PRUNE,

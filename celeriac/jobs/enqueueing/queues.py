@@ -16,7 +16,9 @@ def check(name: str) -> str:
         return name
     declared = sorted(conf.QUEUES)
     near = get_close_matches(str(name), declared, n=1, cutoff=0.6)
-    hint = f"Did you mean {near[0]!r}?" if near else f"JOBS_QUEUES has {', '.join(declared)}."
+    hint = (
+        f"Did you mean {near[0]!r}?" if near else f"CELERIAC['QUEUES'] has {', '.join(declared)}."
+    )
     raise UnknownQueue(f"No queue {name!r} is declared. {hint}")
 
 

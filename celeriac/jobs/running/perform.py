@@ -210,7 +210,7 @@ def _kept(value: object) -> Outcome:
         except (PydanticSerializationError, ValueError) as error:
             problem = f"its result was dropped, it is not JSON: {error}"
     if text is not None and len(text) > conf.MAX_RESULT_BYTES:
-        problem = f"its result was dropped: {len(text)} bytes is over JOBS_MAX_RESULT_BYTES"
+        problem = f"its result was dropped: {len(text)} bytes is over MAX_RESULT_BYTES"
     elif text is not None and "\\u0000" in text:
         problem = "its result was dropped: PostgreSQL keeps no NUL characters"
     if problem:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-#: QUEUES are those of JOBS_QUEUES; OPTIONS are defaults of `@job`'s options (docs/django-tasks.md).
+#: QUEUES are those of CELERIAC; OPTIONS are defaults of `@job`'s options (docs/django-tasks.md).
 TASKS: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "celeriac.django_tasks.LedgerBackend"},
 }

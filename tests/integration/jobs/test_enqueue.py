@@ -129,7 +129,7 @@ def test_the_correlation_id_is_the_callers_or_the_jobs_own():
     ("options", "words"),
     [
         ({"queue": "payment"}, "Did you mean 'payments'"),
-        ({"queue": "zzz"}, "JOBS_QUEUES has .*default"),
+        ({"queue": "zzz"}, "QUEUES.* has .*default"),
         ({"priority": 101}, "outside -100 to 100"),
         ({"priority": True}, "whole number"),
         ({"run_at": datetime(2030, 1, 1)}, "naive"),

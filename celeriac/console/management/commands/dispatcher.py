@@ -30,7 +30,7 @@ class Command(BaseCommand):
         queues = [name.strip() for name in options["queues"].split(",") if name.strip()]
         unknown = sorted(set(queues) - set(conf.QUEUES))
         if unknown:
-            raise CommandError(f"JOBS_QUEUES declares no queue named {', '.join(unknown)}.")
+            raise CommandError(f"CELERIAC['QUEUES'] declares no queue named {', '.join(unknown)}.")
         publisher = import_string(conf.PUBLISHER)()
         publisher.check()
         server = Server(Dispatcher(publisher=publisher, queues=queues), Listener())
