@@ -29,14 +29,13 @@ from celeriac.jobs.nudge import Nudge
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between rounds: at rest, and while a backlog waits for room.
-IDLE, BUSY = 1.0, 0.03
+#: Seconds between rounds: at rest, while a backlog waits for room, while more than was read does.
+IDLE, BUSY, FULL = 1.0, 0.03, 0.01
 #: Bells whose answers one round asks for, per queue, oldest first.
 PROBES = 256
 #: Commits may come this much later than their run_at without a nudge and be seen soon.
 LATE = 2.0
-_MOST_ALARMS = 10_000
-_COSTLY = 0.005
+_MOST_ALARMS, _COSTLY = 10_000, 0.005
 
 
 class Dispatcher:
@@ -96,8 +95,9 @@ class Dispatcher:
         lanes = [lane for lane in self.lanes.values() if not lane.paused and lane.kinds]
         if (mute := self._mute_until - self.clock()) > 0:
             return min(mute, IDLE)
-        if any(lane.more and lane.rests_until <= self.clock() for lane in lanes):
-            return 0.0
+        ready = [lane for lane in lanes if lane.more and lane.rests_until <= self.clock()]
+        if ready:  # nothing goes into a full window before some of it is answered
+            return FULL if all(lane.full for lane in ready) else 0.0
         if any(lane.more or lane.full for lane in lanes):
             return BUSY
         soon = max(0.0, min(IDLE, self._alarms[0] - self._now() if self._alarms else IDLE))

@@ -1,5 +1,6 @@
 """The soft limit: a timer armed around the handler alone."""
 
+import _signal  # signal wraps each of these in a search for names, which costs more than they do
 import logging
 import signal
 import threading
@@ -12,7 +13,8 @@ from celeriac.jobs.running.awake import Limit
 
 logger = logging.getLogger(__name__)
 
-_ALARM = (signal.SIGALRM,)
+_NUMBER, _UNBLOCK = int(signal.SIGALRM), int(signal.SIG_UNBLOCK)
+_ALARM = (_NUMBER,)
 
 
 class SoftLimit:
@@ -50,7 +52,7 @@ class SoftLimit:
 
 
 def _is_foreign() -> bool:
-    return signal.getsignal(signal.SIGALRM) is not _ring
+    return _signal.getsignal(_NUMBER) is not _ring
 
 
 #: The limit that holds now, while its alarm has not come.
@@ -63,10 +65,10 @@ def _take_over() -> Any:  # noqa: ANN401 whatever may handle a signal
     Where nobody else wants alarms ours stays on: to install it for each job costs
     more than the timer itself.
     """
-    before = signal.getsignal(signal.SIGALRM)
+    before = _signal.getsignal(_NUMBER)
     if before is not _ring:
         signal.signal(signal.SIGALRM, _ring)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ALARM)  # an earlier handler may have blocked it
+    _signal.pthread_sigmask(_UNBLOCK, _ALARM)  # an earlier handler may have blocked it
     return None if before in (_ring, signal.SIG_DFL) else before
 
 

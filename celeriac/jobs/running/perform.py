@@ -110,7 +110,11 @@ def perform(run: Run) -> None:
     finally:
         _leave_if_forked(process, run.error)
         run.ended_at = max(run.ended_at, time.monotonic())
-        before.restore(run.error, cut=issubclass(type(run.error), _CUTTING))
+        before.restore(run.error, cut=_is_cut(run.error))
+
+
+def _is_cut(error: BaseException | None) -> bool:
+    return error is not None and issubclass(type(error), _CUTTING)
 
 
 def _bound(run: Run) -> AbstractContextManager[None]:
