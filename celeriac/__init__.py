@@ -7,13 +7,39 @@ imported before Django's models are.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from celeriac.breakers.api import guard as guard
     from celeriac.breakers.errors import CircuitOpen as CircuitOpen
     from celeriac.breakers.options import breaker_options as breaker_options
     from celeriac.celery.base import job as job
-    from celeriac.core import findings as findings
+    from celeriac.console.audited import AsksWhy as AsksWhy, Audited as Audited
+    from celeriac.console.confirming import confirmed as confirmed
+    from celeriac.console.growing import GrowingAdmin as GrowingAdmin
+    from celeriac.console.readonly import (
+        LINK as LINK,
+        ReadOnlyAdmin as ReadOnlyAdmin,
+        ReadOnlyInline as ReadOnlyInline,
+        action as action,
+        display as display,
+        uuid_or_404 as uuid_or_404,
+    )
+    from celeriac.core import (
+        audit as audit,
+        clock as clock,
+        context as context,
+        findings as findings,
+        tracing as tracing,
+    )
+    from celeriac.core.arguments import LONGEST as LONGEST
+    from celeriac.core.clock import Now as Now
+    from celeriac.core.effects import require_no_transaction as require_no_transaction
+    from celeriac.core.errorpages import error_page as error_page
+    from celeriac.core.errors import CeleriacError as CeleriacError
     from celeriac.core.findings import Finding as Finding
+    from celeriac.core.ids import uuid7 as uuid7
+    from celeriac.core.keys import signing_keys as signing_keys
     from celeriac.core.plugins import (
         ROLES as ROLES,
         Attention as Attention,
@@ -21,6 +47,7 @@ if TYPE_CHECKING:
         Sentence as Sentence,
         plug_in as plug_in,
     )
+    from celeriac.core.rates import limited as limited
     from celeriac.core.retention import RetentionRule as RetentionRule
     from celeriac.jobs import companions as companions
     from celeriac.jobs.backoff import Backoff as Backoff
@@ -70,13 +97,17 @@ if TYPE_CHECKING:
         Step as Step,
         Wait as Wait,
     )
+    from celeriac.settings import conf as conf
 
 #: Where each name stands.
 _HOMES = {
+    "AsksWhy": "celeriac.console.audited",
     "Attention": "celeriac.core.plugins",
+    "Audited": "celeriac.console.audited",
     "Backoff": "celeriac.jobs.backoff",
     "CallbackRefused": "celeriac.jobs.callbacks.targets",
     "Cancelled": "celeriac.jobs.outcomes",
+    "CeleriacError": "celeriac.core.errors",
     "CircuitOpen": "celeriac.breakers.errors",
     "Companion": "celeriac.jobs.companions",
     "CurrentJob": "celeriac.jobs.running.current",
@@ -84,6 +115,7 @@ _HOMES = {
     "Event": "celeriac.jobs.words",
     "Finding": "celeriac.core.findings",
     "GiveUp": "celeriac.jobs.outcomes",
+    "GrowingAdmin": "celeriac.console.growing",
     "IdempotencyConflict": "celeriac.jobs.errors",
     "InvalidArgs": "celeriac.jobs.errors",
     "InvalidOption": "celeriac.jobs.errors",
@@ -93,11 +125,16 @@ _HOMES = {
     "JobFailed": "celeriac.jobs.errors",
     "JobHandle": "celeriac.jobs.handle",
     "JobNotFound": "celeriac.jobs.errors",
+    "LINK": "celeriac.console.readonly",
+    "LONGEST": "celeriac.core.arguments",
     "Link": "celeriac.jobs.words",
     "LostClaim": "celeriac.jobs.errors",
     "NoCurrentJob": "celeriac.jobs.errors",
+    "Now": "celeriac.core.clock",
     "Plugin": "celeriac.core.plugins",
     "ROLES": "celeriac.core.plugins",
+    "ReadOnlyAdmin": "celeriac.console.readonly",
+    "ReadOnlyInline": "celeriac.console.readonly",
     "RetentionRule": "celeriac.core.retention",
     "Retry": "celeriac.jobs.outcomes",
     "Sentence": "celeriac.core.plugins",
@@ -110,21 +147,35 @@ _HOMES = {
     "UnknownQueue": "celeriac.jobs.errors",
     "Wait": "celeriac.jobs.words",
     "WrongTransaction": "celeriac.jobs.errors",
+    "action": "celeriac.console.readonly",
     "aenqueue": "celeriac.jobs.enqueueing.enqueue",
     "aenqueue_many": "celeriac.jobs.enqueueing.enqueue",
+    "audit": "celeriac.core",
     "breaker_options": "celeriac.breakers.options",
     "cancel": "celeriac.jobs.operating.operate",
+    "clock": "celeriac.core",
     "companions": "celeriac.jobs",
+    "conf": "celeriac.settings",
+    "confirmed": "celeriac.console.confirming",
+    "context": "celeriac.core",
     "current_job": "celeriac.jobs.running.current",
+    "display": "celeriac.console.readonly",
     "enqueue": "celeriac.jobs.enqueueing.enqueue",
     "enqueue_many": "celeriac.jobs.enqueueing.enqueue",
+    "error_page": "celeriac.core.errorpages",
     "findings": "celeriac.core",
     "guard": "celeriac.breakers.api",
     "job": "celeriac.celery.base",
+    "limited": "celeriac.core.rates",
     "pause_queue": "celeriac.jobs.operating.operate_queues",
     "plug_in": "celeriac.core.plugins",
+    "require_no_transaction": "celeriac.core.effects",
     "resume_queue": "celeriac.jobs.operating.operate_queues",
     "retry": "celeriac.jobs.operating.operate",
+    "signing_keys": "celeriac.core.keys",
+    "tracing": "celeriac.core",
+    "uuid7": "celeriac.core.ids",
+    "uuid_or_404": "celeriac.console.readonly",
 }
 __all__ = sorted(_HOMES)
 

@@ -12,9 +12,7 @@ from apps.payments import services
 from apps.payments.errors import GatewayRateLimited, ParametersChanged, PaymentNotFound
 from apps.payments.models import Operation
 from apps.payments.selectors import operation_wait
-from celeriac import Backoff, Snooze, job
-from celeriac.core.arguments import LONGEST
-from celeriac.core.clock import read
+from celeriac import LONGEST, Backoff, Snooze, clock, job
 
 RETRY = Backoff(max_attempts=8, base=2, cap=600, give_up_on=(PaymentNotFound, ParametersChanged))
 LOCK = "payment:{payment_id}"
@@ -119,7 +117,7 @@ def sweep() -> int:
 )
 def reconcile(hours: float = WINDOW / timedelta(hours=1)) -> int:
     """Compare the provider's books of the last hours with ours."""
-    until = read() - MARGIN
+    until = clock.read() - MARGIN
     with _patience():
         return services.payments_reconcile(since=until - timedelta(hours=hours), until=until)
 

@@ -14,9 +14,7 @@ from unfold.forms import UserCreationForm
 from apps.accounts import lockout, powers
 from apps.accounts.forms import GroupForm, PasswordForm, UserForm
 from apps.accounts.models import FailedSignIn, User
-from celeriac.console.audited import Audited
-from celeriac.console.confirming import confirmed
-from celeriac.console.readonly import ReadOnlyAdmin, action
+from celeriac import Audited, ReadOnlyAdmin, action, confirmed
 
 admin.site.unregister(Group)
 

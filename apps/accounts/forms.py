@@ -16,8 +16,7 @@ from unfold.forms import (
 )
 
 from apps.accounts import powers
-from celeriac import ROLES
-from celeriac.console.audited import AsksWhy
+from celeriac import ROLES, AsksWhy
 
 
 class SignInForm(AuthenticationForm):  # type: ignore[misc]  # unfold ships no types

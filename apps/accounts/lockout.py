@@ -12,8 +12,7 @@ from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 
 from apps.accounts import sessions, signing
-from celeriac.core import audit
-from celeriac.core.errorpages import error_page
+from celeriac import audit, error_page
 
 #: As wide as the column.
 _LONGEST = 255

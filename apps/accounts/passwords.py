@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from apps.accounts.forms import OwnPasswordForm
-from celeriac.core import audit
+from celeriac import audit
 
 
 class OwnPasswordView(PasswordChangeView):

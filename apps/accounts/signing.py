@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from apps.accounts.models import User
-from celeriac.core import audit
+from celeriac import audit
 
 logger = logging.getLogger("celeriac.accounts")
 

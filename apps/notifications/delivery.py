@@ -11,8 +11,7 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 
 from apps.notifications.errors import MailNotSent, MailOutcomeUnknown
 from apps.notifications.smtp import LostAfterData
-from celeriac.breakers.api import guard
-from celeriac.core.effects import require_no_transaction
+from celeriac import guard, require_no_transaction
 
 BREAKER = "email"
 

@@ -5,7 +5,7 @@ from django.core import signing
 from django.urls import reverse
 
 from apps.notifications.errors import InvalidToken, NotConfigured
-from celeriac.core.keys import signing_keys
+from celeriac import signing_keys
 
 SALT = "celeriac.unsubscribe"
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 from apps.notifications import services
 from apps.notifications.errors import InvalidToken
 from apps.notifications.unsubscribe import address_of
-from celeriac.core.rates import limited
+from celeriac import limited
 
 
 # The token in the address is the authority: RFC 8058 posts without cookies or a login.

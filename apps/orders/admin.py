@@ -11,9 +11,8 @@ from django.utils.http import urlencode
 
 from apps.orders import services
 from apps.orders.models import Item, Order
-from celeriac.console.confirming import confirmed
-from celeriac.console.readonly import LINK, ReadOnlyAdmin, ReadOnlyInline, action, display
-from celeriac.core.money import display as money
+from apps.payments.money import display as money
+from celeriac import LINK, ReadOnlyAdmin, ReadOnlyInline, action, confirmed, display
 
 
 class ItemInline(ReadOnlyInline):

@@ -1,6 +1,6 @@
 """What can go wrong with an order."""
 
-from celeriac.core.errors import CeleriacError
+from celeriac import CeleriacError
 
 
 class OrderError(CeleriacError):

@@ -1,7 +1,7 @@
 """What an order's mails say."""
 
 from apps.orders.models import Order
-from celeriac.core.money import display
+from apps.payments.money import display
 
 
 def receipt_context(order: Order) -> dict[str, object]:

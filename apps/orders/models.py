@@ -7,8 +7,7 @@ from django.db.models.functions import Lower
 
 from apps.orders.states import State
 from apps.payments.models import Payment
-from celeriac.core.clock import Now
-from celeriac.core.ids import uuid7
+from celeriac import Now, uuid7
 
 
 class OrderQuerySet(models.QuerySet["Order"]):

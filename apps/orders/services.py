@@ -13,12 +13,11 @@ from apps.orders.errors import InvalidOrder, OrderNotFound
 from apps.orders.messages import declined_context, receipt_context
 from apps.orders.models import Item, Order
 from apps.orders.states import State
+from apps.payments import money
 from apps.payments.models import Payment
 from apps.payments.services import payment_cancel, payment_create
 from apps.payments.states import State as PaymentState
-from celeriac.core import audit, money
-from celeriac.core.clock import Now
-from celeriac.core.ids import uuid7
+from celeriac import Now, audit, uuid7
 
 MAX_ITEMS = 100
 

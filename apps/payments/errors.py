@@ -1,6 +1,6 @@
 """What can go wrong with money."""
 
-from celeriac.core.errors import CeleriacError
+from celeriac import CeleriacError
 
 
 class PaymentError(CeleriacError):

@@ -8,8 +8,16 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from apps.payments.selectors import open_differences, review_queue
-from celeriac import Attention, Finding, Plugin, RetentionRule, Sentence, breaker_options, findings
-from celeriac.settings import conf
+from celeriac import (
+    Attention,
+    Finding,
+    Plugin,
+    RetentionRule,
+    Sentence,
+    breaker_options,
+    conf,
+    findings,
+)
 
 #: Rows that the dashboard counts out.
 MOST = 100

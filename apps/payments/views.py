@@ -6,7 +6,7 @@ from django.views.decorators.http import require_POST
 
 from apps.payments import services
 from apps.payments.errors import InvalidWebhook
-from celeriac.core.rates import limited
+from celeriac import limited
 
 MAX_BODY = 1_000_000
 

@@ -12,8 +12,7 @@ from apps.notifications import services
 from apps.notifications.admin.forms import CampaignForm
 from apps.notifications.models import Campaign, Recipient
 from apps.notifications.selectors import campaign_counts
-from celeriac.console.confirming import confirmed
-from celeriac.console.readonly import ReadOnlyAdmin, action, display
+from celeriac import ReadOnlyAdmin, action, confirmed, display
 
 STATES = {"running": "info", "finished": "success", "cancelled": "warning", "stalled": "danger"}
 DELIVERIES = {

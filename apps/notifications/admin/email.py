@@ -9,9 +9,7 @@ from django.http import HttpRequest
 from apps.notifications import services
 from apps.notifications.admin.forms import SuppressionForm
 from apps.notifications.models import Email, Suppression
-from celeriac.console.confirming import confirmed
-from celeriac.console.growing import GrowingAdmin
-from celeriac.console.readonly import ReadOnlyAdmin, action, display
+from celeriac import GrowingAdmin, ReadOnlyAdmin, action, confirmed, display
 
 
 @admin.register(Email)

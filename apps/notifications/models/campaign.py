@@ -8,8 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from apps.notifications.states import CampaignState, Delivery
-from celeriac.core.clock import Now
-from celeriac.core.ids import uuid7
+from celeriac import Now, uuid7
 
 
 class Campaign(models.Model):

@@ -6,8 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from apps.notifications.states import FINAL, MessageClass, State
-from celeriac.core.clock import Now
-from celeriac.core.ids import uuid7
+from celeriac import Now, uuid7
 
 
 class Email(models.Model):

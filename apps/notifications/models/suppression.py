@@ -4,8 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
 
-from celeriac.core.clock import Now
-from celeriac.core.ids import uuid7
+from celeriac import Now, uuid7
 
 
 class SuppressionReason(models.TextChoices):

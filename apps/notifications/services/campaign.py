@@ -11,7 +11,7 @@ from apps.notifications.errors import CampaignBusy, CampaignNotFound, InvalidRec
 from apps.notifications.models import Campaign, Recipient
 from apps.notifications.render import require_template
 from apps.notifications.states import CampaignState
-from celeriac.core import audit
+from celeriac import audit
 
 type Addressee = str | tuple[str, Mapping[str, object]]
 

@@ -21,8 +21,7 @@ from apps.notifications.services.campaign_turns import (
     take_over,
 )
 from apps.notifications.states import Delivery
-from celeriac import TimeLimitExceeded
-from celeriac.breakers.api import CircuitOpen
+from celeriac import CircuitOpen, TimeLimitExceeded
 
 #: Seconds after which a run lets other jobs have its worker.
 RUN_SECONDS = 10.0

@@ -10,9 +10,7 @@ from apps.notifications.models import Campaign
 from apps.notifications.services.campaign import locked
 from apps.notifications.states import CampaignState
 from apps.notifications.unsubscribe import require_public_url
-from celeriac import Job, JobNotFound, TransitionRefused, cancel, enqueue
-from celeriac.core import audit
-from celeriac.core.clock import Now
+from celeriac import Job, JobNotFound, Now, TransitionRefused, audit, cancel, enqueue
 
 KIND = "notifications.campaign"
 

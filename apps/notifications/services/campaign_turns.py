@@ -17,7 +17,7 @@ from apps.notifications.models import Campaign, Recipient
 from apps.notifications.selectors import is_suppressed
 from apps.notifications.services.campaign import locked
 from apps.notifications.states import CampaignState, Delivery, MessageClass
-from celeriac.core.clock import Now, read
+from celeriac import Now, clock
 
 #: A recipient that the server refused for now so often is given up; the first wait, in seconds.
 MOST_REFUSALS, REFUSAL_WAIT = 5, 60.0
@@ -71,7 +71,7 @@ def next_turn(campaign_id: UUID, run: UUID) -> Over | Wait | Turn:
         campaign = locked(campaign_id)
         if campaign.run != run or campaign.state != CampaignState.RUNNING:
             return Over(finished=False)
-        now = read()
+        now = clock.read()
         if campaign.next_at and campaign.next_at > now:
             return Wait((campaign.next_at - now).total_seconds(), "the campaign's rate")
         pending = Recipient.objects.filter(campaign=campaign, state=Delivery.PENDING)

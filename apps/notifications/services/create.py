@@ -11,8 +11,7 @@ from apps.notifications.models import Email
 from apps.notifications.render import require_template
 from apps.notifications.states import MessageClass
 from apps.notifications.unsubscribe import require_public_url
-from celeriac import enqueue
-from celeriac.core.ids import uuid7
+from celeriac import enqueue, uuid7
 
 
 def email_create(

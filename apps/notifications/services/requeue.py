@@ -7,8 +7,7 @@ from django.db import transaction
 from apps.notifications.errors import EmailNotFound, WrongState
 from apps.notifications.models import Email
 from apps.notifications.states import State
-from celeriac import enqueue
-from celeriac.core import audit
+from celeriac import audit, enqueue
 
 #: Where nothing was delivered, so that a second try is a first copy.
 AGAIN = (State.FAILED, State.SUPPRESSED)

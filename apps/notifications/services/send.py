@@ -15,8 +15,7 @@ from apps.notifications.models import Email
 from apps.notifications.render import render
 from apps.notifications.selectors import is_suppressed
 from apps.notifications.states import MessageClass, State
-from celeriac.breakers.api import CircuitOpen
-from celeriac.core.clock import Now
+from celeriac import CircuitOpen, Now
 
 
 def email_send(*, email_id: UUID) -> Email:

@@ -4,7 +4,7 @@ from django.db import transaction
 
 from apps.notifications.addresses import normalise
 from apps.notifications.models import Suppression
-from celeriac.core import audit
+from celeriac import audit
 
 
 def suppress(*, address: str, reason: str, note: str = "", actor: object = None) -> Suppression:

@@ -8,8 +8,7 @@ from django.http import HttpRequest
 
 from apps.payments import services
 from apps.payments.models import Difference, WebhookEvent
-from celeriac.console.confirming import confirmed
-from celeriac.console.readonly import ReadOnlyAdmin, action
+from celeriac import ReadOnlyAdmin, action, confirmed
 
 
 @admin.register(WebhookEvent)

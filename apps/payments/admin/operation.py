@@ -18,12 +18,10 @@ from unfold.widgets import (
 from apps.payments import services
 from apps.payments.admin.labels import STATES
 from apps.payments.models import Operation
+from apps.payments.money import display as money
 from apps.payments.selectors import payment_evidence
 from apps.payments.states import FINAL, State
-from celeriac.console.confirming import confirmed
-from celeriac.console.readonly import ReadOnlyAdmin, action, display, uuid_or_404
-from celeriac.core.errors import CeleriacError
-from celeriac.core.money import display as money
+from celeriac import CeleriacError, ReadOnlyAdmin, action, confirmed, display, uuid_or_404
 
 
 class ForReview(admin.SimpleListFilter):

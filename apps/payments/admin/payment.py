@@ -9,9 +9,8 @@ from django.http import HttpRequest
 from apps.payments import services
 from apps.payments.admin.labels import STATES
 from apps.payments.models import Operation, Payment, PaymentEvent
-from celeriac.console.confirming import confirmed
-from celeriac.console.readonly import ReadOnlyAdmin, ReadOnlyInline, action, display
-from celeriac.core.money import display as money
+from apps.payments.money import display as money
+from celeriac import ReadOnlyAdmin, ReadOnlyInline, action, confirmed, display
 
 
 class OperationInline(ReadOnlyInline):

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from celeriac.breakers.api import guard
-from celeriac.core.effects import require_no_transaction
+from celeriac import guard, require_no_transaction
 
 BREAKER = "payments"
 

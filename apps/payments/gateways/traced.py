@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import stripe
 
-from celeriac.core import tracing
+from celeriac import tracing
 
 
 class TracedClient(stripe.RequestsClient):

@@ -5,8 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.payments.models.payment import Payment
-from celeriac.core.clock import Now
-from celeriac.core.ids import uuid7
+from celeriac import Now, uuid7
 
 
 class DifferenceKind(models.TextChoices):

@@ -4,8 +4,7 @@ from django.db import models
 
 from apps.payments.models.operation import Operation
 from apps.payments.models.payment import Payment
-from celeriac.core.clock import Now
-from celeriac.core.ids import uuid7
+from celeriac import Now, uuid7
 
 
 class PaymentEvent(models.Model):

@@ -5,8 +5,7 @@ from django.db.models import Q
 
 from apps.payments.models.payment import Payment
 from apps.payments.states import FINAL, OPEN, OperationKind, State
-from celeriac.core.clock import Now
-from celeriac.core.ids import uuid7
+from celeriac import Now, uuid7
 
 
 class OperationQuerySet(models.QuerySet["Operation"]):

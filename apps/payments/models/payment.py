@@ -3,10 +3,9 @@
 from django.db import models
 from django.db.models import F, Q
 
+from apps.payments.money import display as money
 from apps.payments.states import FINAL, OPEN, State
-from celeriac.core.clock import Now
-from celeriac.core.ids import uuid7
-from celeriac.core.money import display as money
+from celeriac import Now, uuid7
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):

@@ -3,8 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from celeriac.core.clock import Now
-from celeriac.core.ids import uuid7
+from celeriac import Now, uuid7
 
 
 class WebhookEvent(models.Model):

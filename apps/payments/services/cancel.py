@@ -11,8 +11,7 @@ from apps.payments.services.locking import lock_capture, lock_payment
 from apps.payments.services.operations import operation_create
 from apps.payments.services.settle import settle
 from apps.payments.states import FINAL, OperationKind, State
-from celeriac import enqueue
-from celeriac.core import audit
+from celeriac import audit, enqueue
 
 
 def payment_cancel(*, payment_id: UUID, actor: object = None, reason: str = "") -> Payment:

@@ -1,12 +1,11 @@
 """A payment comes into being, with its capture and the job that makes it."""
 
+from apps.payments import money
 from apps.payments.errors import InvalidAmount
 from apps.payments.models import Operation, Payment
 from apps.payments.services.operations import operation_create
 from apps.payments.states import OperationKind
-from celeriac import enqueue
-from celeriac.core import money
-from celeriac.core.ids import uuid7
+from celeriac import enqueue, uuid7
 
 MAX_AMOUNT = 99_999_999  # Stripe's: eight digits of minor units
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from apps.payments.models import Operation, PaymentEvent
-from celeriac.core import context
+from celeriac import context
 
 
 def event(

@@ -18,8 +18,7 @@ from apps.payments.services.record import record, review
 from apps.payments.services.rules import rules, standing
 from apps.payments.services.settle import move
 from apps.payments.states import OperationKind, State
-from celeriac.core.clock import Now, read as read_clock
-from celeriac.core.ids import uuid7
+from celeriac import Now, clock, uuid7
 
 
 def operation_create(
@@ -64,7 +63,7 @@ def _submit(operation_id: UUID) -> tuple[Operation, Step | None]:
         _verify(operation)
         if operation.state == State.PENDING:
             move(operation, State.SUBMITTED, "submitted", source="service")
-        step = ladder.next_step(standing(operation), read_clock(), rules())
+        step = ladder.next_step(standing(operation), clock.read(), rules())
         _count(operation, step)
         return operation, step
 

@@ -16,8 +16,7 @@ from apps.payments.models import Difference, Operation, Payment
 from apps.payments.models.difference import DifferenceKind
 from apps.payments.services.record import record
 from apps.payments.states import OPEN, OperationKind, State
-from celeriac.core import audit
-from celeriac.core.clock import Now
+from celeriac import Now, audit
 
 #: What an answer of the provider means for a payment here.
 _SAYS = {Succeeded: State.SUCCEEDED, Declined: State.DECLINED, Cancelled: State.CANCELLED}

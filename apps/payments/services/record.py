@@ -20,7 +20,7 @@ from apps.payments.services.events import event
 from apps.payments.services.locking import lock_operation
 from apps.payments.services.settle import move, settle
 from apps.payments.states import State
-from celeriac.core.clock import Now
+from celeriac import Now
 
 _SETTLES = {Succeeded: State.SUCCEEDED, Declined: State.DECLINED, Cancelled: State.CANCELLED}
 

@@ -10,8 +10,7 @@ from apps.payments.models import Operation, Payment
 from apps.payments.services.locking import lock_payment
 from apps.payments.services.operations import operation_create
 from apps.payments.states import OperationKind, State
-from celeriac import enqueue
-from celeriac.core import audit
+from celeriac import audit, enqueue
 
 
 def payment_refund(

@@ -8,8 +8,7 @@ from django.db.models import Q
 from apps.payments.models import Operation
 from apps.payments.services.operations import operation_run
 from apps.payments.states import OPEN, State
-from celeriac import enqueue
-from celeriac.core.clock import Now
+from celeriac import Now, enqueue
 
 SWEEP_AFTER = timedelta(minutes=30)
 SWEEP_SIZE = 500

@@ -11,8 +11,7 @@ from apps.payments.services.events import event
 from apps.payments.services.locking import lock_operation
 from apps.payments.services.settle import Final, settle
 from apps.payments.states import OperationKind, State
-from celeriac import enqueue
-from celeriac.core import audit
+from celeriac import audit, enqueue
 
 
 def operation_decide(

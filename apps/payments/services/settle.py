@@ -11,7 +11,7 @@ from apps.payments.models import Operation, Payment
 from apps.payments.services.events import event
 from apps.payments.services.locking import lock_capture
 from apps.payments.states import OperationKind, State, allows
-from celeriac.core.clock import Now
+from celeriac import Now
 
 Final = Succeeded | Declined | Cancelled
 #: What an answer writes; the locked payment stays the object it is.

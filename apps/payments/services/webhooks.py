@@ -15,8 +15,7 @@ from apps.payments.gateways.calls import call
 from apps.payments.models import Operation, WebhookEvent
 from apps.payments.services.record import record
 from apps.payments.states import OperationKind, State
-from celeriac import enqueue
-from celeriac.core.clock import Now
+from celeriac import Now, enqueue
 
 TOLERANCE = 300  # seconds
 #: Levels of an event; a provider's have ten or so.

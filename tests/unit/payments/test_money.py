@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 from iso4217 import Currency
 
-from celeriac.core.money import decimals, display
+from apps.payments.money import decimals, display
 
 
 @pytest.mark.parametrize(
