@@ -17,5 +17,5 @@ CELERIAC = CELERIAC | {
 
 # As it is everywhere unless somebody finds the setting: Celery's Django fixup closes the
 # connection around every task. Rows without results use no connection in their tasks.
-if not (_ledger or env.bool("BENCH_REUSE", default=False)):
-    del CELERY_DB_REUSE_MAX  # noqa: F821 from the base
+if env.bool("BENCH_REUSE", default=False):
+    CELERY_DB_REUSE_MAX = 1_000_000_000

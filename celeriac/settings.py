@@ -232,6 +232,11 @@ def project_setting(name: str) -> Any:  # noqa: ANN401 each setting's own
     return getattr(conf, name) if name in Settings.__dataclass_fields__ else getattr(settings, name)
 
 
+def celery_app() -> str:
+    """Return what `celery -A` is given: the package of the project."""
+    return str(getattr(settings, "SETTINGS_MODULE", None) or "project").partition(".")[0]
+
+
 def _forget(*, setting: str, **_: object) -> None:
     """Read anew what a test has changed."""
     if setting in ("CELERIAC", "BROKER_URL", "CELERY_BROKER_URL"):

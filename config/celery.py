@@ -2,7 +2,7 @@
 
 import os
 
-from celeriac.celery.app import Celery
+from celeriac.celery import Celery
 from celeriac.core.environment import forget_service_ports
 
 forget_service_ports()  # before Flower reads its own
@@ -10,16 +10,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
 app = Celery("celeriac")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-# Plain tasks of Django apps; the ledger's kinds are named in CELERIAC['MODULES'].
+# Plain tasks of Django apps; the ledger's kinds are found by the ledger itself.
 app.autodiscover_tasks()
-
-
-@app.on_after_finalize.connect
-def make_ledger_worker(sender: Celery, **_: object) -> None:
-    """Let workers of this app answer doorbells, once Django is set up."""
-    from celeriac.celery import canary, kinds, surroundings, worker  # imports models
-
-    worker.install(sender)
-    canary.install(sender)
-    kinds.install(sender)
-    surroundings.install()

@@ -11,13 +11,13 @@ one: a task can clean up before it is killed. A task may set limits of its own b
 
 from collections.abc import Iterator
 
-from celeriac.celery.app import Celery
+from celeriac.celery import Celery
 from config.celery import app as ledger_app
 
 #: Seconds.
 SOFT_TIME_LIMIT, TIME_LIMIT, VISIBILITY_TIMEOUT = 25 * 60, 30 * 60, 60 * 60
 
-app = Celery("celeriac-plain", set_as_current=False)
+app = Celery("celeriac-plain", set_as_current=False, doorbells=False)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
     broker_transport_options={

@@ -2,10 +2,16 @@
 
 from importlib import import_module
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
-#: What declares kinds; the kinds of schedules are there where schedules are.
-KINDS = ("callbacks", "maintenance", "bulk", "schedules")
+#: What declares kinds, by the app without which it has nothing to do; "" for always.
+KINDS = {
+    "callbacks": "",
+    "maintenance": "",
+    "rollups": "celeriac.monitoring",
+    "bulk": "celeriac.console",
+    "schedules": "celeriac.schedules",
+}
 
 
 class BuiltinConfig(AppConfig):
@@ -18,6 +24,7 @@ class BuiltinConfig(AppConfig):
         """Declare them; all models are loaded by now."""
         from celeriac.django_tasks import kinds
 
-        for name in KINDS:
-            import_module(f"celeriac.builtin.{name}")
+        for name, app in KINDS.items():
+            if not app or apps.is_installed(app):
+                import_module(f"celeriac.builtin.{name}")
         kinds.load()

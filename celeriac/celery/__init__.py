@@ -1,1 +1,65 @@
-"""What Celery runs: the task class, the worker, the publisher and the declared jobs."""
+"""Celery on the ledger: the app class, and Celery's own names for code that moves.
+
+::
+
+    from celeriac.celery import Celery          # in the project's celery.py
+    from celeriac.celery import shared_task     # in the place of celery's
+
+Names are imported when they are first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from celeriac.celery.app import Celery as Celery
+    from celeriac.celery.shared import (
+        AsyncResult as AsyncResult,
+        CanvasRefused as CanvasRefused,
+        Ignore as Ignore,
+        MaxRetriesExceededError as MaxRetriesExceededError,
+        Reject as Reject,
+        Retry as Retry,
+        SoftTimeLimitExceeded as SoftTimeLimitExceeded,
+        TimeoutError as TimeoutError,
+        chain as chain,
+        chord as chord,
+        chunks as chunks,
+        group as group,
+        maybe_signature as maybe_signature,
+        shared_task as shared_task,
+        signature as signature,
+        subtask as subtask,
+        xmap as xmap,
+        xstarmap as xstarmap,
+    )
+
+_SHARED = (
+    *("AsyncResult", "CanvasRefused", "Ignore", "MaxRetriesExceededError", "Reject", "Retry"),
+    *("SoftTimeLimitExceeded", "TimeoutError", "chain", "chord", "chunks", "group"),
+    *("maybe_signature", "shared_task", "signature", "subtask", "xmap", "xstarmap"),
+)
+#: Where each name stands.
+_HOMES = {"Celery": "celeriac.celery.app", **dict.fromkeys(_SHARED, "celeriac.celery.shared")}
+__all__ = sorted(_HOMES)
+
+#: What Celery has and the ledger does not, by the way out.
+_ELSEWHERE = {
+    "Task": "declare plain functions: bind=True gives them self, on_dead= follows a failure",
+    "current_task": "use celeriac.current_job()",
+    "current_app": "the app of this project is the one that its celery.py makes",
+    "GroupResult": "keep the results that delay() returned, or count rows of your own",
+    "ResultSet": "keep the results that delay() returned, or count rows of your own",
+    "Signature": "enqueue the next job with current_job().enqueue(step, kind, args)",
+    "uuid": "use uuid.uuid4()",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 whatever the name is
+    """Import a name from where it stands; say what to do about one that the ledger lacks."""
+    if name in _ELSEWHERE:
+        raise ImportError(f"celeriac.celery has no {name}: {_ELSEWHERE[name]}.")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value

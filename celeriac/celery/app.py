@@ -1,4 +1,4 @@
-"""Celery's app class for this platform: a kind that is sent by name becomes a row, too."""
+"""Celery's app class on the ledger: its workers answer doorbells, and what it sends is a row."""
 
 from typing import Any
 
@@ -6,14 +6,35 @@ import django
 from celery import Celery as CeleryApp
 from django.apps import apps
 
+from celeriac.celery.defaults import DEFAULTS
+
 #: What send_task says where its caller says nothing.
 _SILENT = {"add_to_parent": True, "retries": 0, "replaced_task_nesting": 0}
 
 
+def answer_doorbells(sender: CeleryApp, **_: object) -> None:
+    """Let the workers of an app answer doorbells, once Django is set up."""
+    from celeriac.celery import canary, kinds, surroundings, worker  # imports models
+
+    worker.install(sender)
+    canary.install(sender)
+    kinds.install(sender)
+    surroundings.install()
+
+
 class Celery(CeleryApp):
-    """Knows the ledger: `send_task("orders.ship", …)` and `celery call` write jobs."""
+    """Knows the ledger: `send_task("orders.ship", …)` and `celery call` write jobs.
+
+    Its workers answer doorbells, unless `doorbells` is False: those of plain tasks alone.
+    """
 
     amqp_cls = "celeriac.celery.broker:AMQP"
+
+    def __init__(self, *args: Any, doorbells: bool = True, **options: Any) -> None:  # noqa: ANN401 Celery's
+        super().__init__(*args, **options)
+        self.add_defaults(lambda: DEFAULTS)
+        if doorbells:
+            self.on_after_finalize.connect(answer_doorbells, weak=False)
 
     def send_task(
         self,

@@ -1,6 +1,6 @@
 """Celery's beat around the platform's own loop (celeriac/schedules/loop.py).
 
-`celery -A config beat` uses it by default. Celery gives the process, its signals
+`celery beat` of an app of ours uses it by default. Celery gives the process, its signals
 and its logging; entries, heap and shelve of its scheduler stay empty, for whatever
 is due is read from the database each time. Any number of beats may run.
 """

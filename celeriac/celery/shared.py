@@ -1,4 +1,4 @@
-"""Celery code on the ledger by its imports alone: `from celeriac.celery.shared import shared_task`.
+"""Celery code on the ledger by its imports alone: `from celeriac.celery import shared_task`.
 
 `shared_task` keeps Celery's meaning: a task that fails is run again only where it asks
 (self.retry, autoretry_for), as often and as late as Celery would. What the ledger can't
@@ -47,26 +47,6 @@ __all__ = [
 chain, group, chord, chunks = (refusing(name) for name in ("chain", "group", "chord", "chunks"))
 signature, subtask, maybe_signature = (refusing(name) for name in ("signature", "subtask", "s"))
 xmap, xstarmap = refusing("map"), refusing("starmap")
-
-#: What Celery has and the ledger does not, by the way out.
-_ELSEWHERE = {
-    "Task": "declare plain functions: bind=True gives them self, on_dead= follows a failure",
-    "Celery": "the app of this project is config.celery.app",
-    "current_task": "use celeriac.current_job()",
-    "current_app": "the app of this project is config.celery.app",
-    "GroupResult": "keep the results that delay() returned, or count rows of your own",
-    "ResultSet": "keep the results that delay() returned, or count rows of your own",
-    "Signature": "enqueue the next job with current_job().enqueue(step, kind, args)",
-    "uuid": "use uuid.uuid4()",
-}
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 a module's hook
-    """Say what to do where code imports a part of Celery that is not here."""
-    if name in _ELSEWHERE:
-        raise ImportError(f"celeriac.celery.shared has no {name}: {_ELSEWHERE[name]}.")
-    raise AttributeError(f"module 'celeriac.celery.shared' has no attribute {name!r}")
-
 
 #: Celery's names for the ledger's exceptions.
 Ignore = Cancelled

@@ -5,6 +5,7 @@ from importlib import import_module
 from django.apps import AppConfig
 from django.core.checks import register
 from django.db.models.signals import post_migrate
+from django.utils.module_loading import autodiscover_modules
 
 from celeriac.settings import conf
 
@@ -30,3 +31,4 @@ class JobsConfig(AppConfig):
         register(checks.check_kinds)
         for module in conf.MODULES:
             import_module(module)
+        autodiscover_modules("tasks", "jobs")

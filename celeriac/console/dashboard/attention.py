@@ -6,6 +6,7 @@ from typing import Any
 
 from celeriac.console.dashboard import links
 from celeriac.jobs import words
+from celeriac.settings import celery_app
 
 Facts = dict[str, Any]
 #: A due job that nothing holds back should not wait longer, in seconds.
@@ -88,7 +89,8 @@ def _beats(facts: Facts) -> Iterator[dict[str, str]]:
         return
     late = max((tick["late"] for tick in facts["ticks"] if not tick["paused"]), default=0.0)
     if facts["ticks"] and not any(beat["alive"] for beat in facts["beats"]):
-        yield _say("danger", "No beat lives, so no schedule fires. Start `celery -A config beat`.")
+        start = f"Start `celery -A {celery_app()} beat`."
+        yield _say("danger", f"No beat lives, so no schedule fires. {start}")
     elif late > LATE:
         yield _say("warning", f"Beat is behind: a tick has been due for {_span(late)}.")
 

@@ -26,11 +26,12 @@ def checks() -> Iterator[Finding]:
 
 def engine() -> Iterator[Finding]:
     """Look at Celery's side of the wiring."""
-    transport = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    transport = getattr(settings, "CELERY_BROKER_TRANSPORT_OPTIONS", {"ack_emulation": False})
     if transport.get("ack_emulation", True):
         todo = 'Set "ack_emulation": False: the ledger rings again by itself.'
         yield warning("settings", "Celery acknowledges doorbells, which costs half of them", todo)
-    if not settings.CELERY_BEAT_SCHEDULER.startswith("celeriac.celery.beat:"):
+    scheduler = getattr(settings, "CELERY_BEAT_SCHEDULER", "celeriac.celery.beat:")
+    if not scheduler.startswith("celeriac.celery.beat:"):
         todo = 'Set CELERY_BEAT_SCHEDULER = "celeriac.celery.beat:DatabaseScheduler".'
         yield error("settings", "beat runs another scheduler: ticks may be lost or doubled", todo)
 
@@ -40,7 +41,9 @@ def plain_limits() -> Iterator[Finding]:
     path = conf.PLAIN_TASK_LIMITS
     for says in import_string(path)() if path else ():
         todo = "Set time_limit below the visibility timeout and soft_time_limit below time_limit"
-        yield warning("plain tasks", says, f"{todo}: in @shared_task, or in config/plain.py.")
+        yield warning(
+            "plain tasks", says, f"{todo}: in @shared_task, or in the settings of their app."
+        )
 
 
 def times() -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from celeriac.jobs.models import Job, Queue, Worker
 from celeriac.jobs.operating.silence import silences
 from celeriac.jobs.words import clock_time, count
 from celeriac.schedules.api import faults, lag_seconds, living_beats
-from celeriac.settings import conf
+from celeriac.settings import celery_app, conf
 
 #: Seconds that a tick may be late.
 LATE = 60.0
@@ -54,7 +54,7 @@ def workers() -> Iterator[Finding]:
     if missing:
         named = [f"{queue} (where jobs wait)" if queue in waiting else queue for queue in missing]
         says = f"none lives that serves {', '.join(named)}"
-        todo = f"Start one: celery -A config worker --queues={','.join(missing)}."
+        todo = f"Start one: celery -A {celery_app()} worker --queues={','.join(missing)}."
         yield error("workers", says, todo)
     else:
         slots = sum(worker.slots for worker in living)
@@ -95,7 +95,8 @@ def beats() -> Iterator[Finding]:
     """Look at the beats' heartbeats, and for ticks that wait for one."""
     living, needed = living_beats().count(), PeriodicTask.objects.filter(enabled=True).exists()
     if not living and needed:
-        yield error("beat", "none lives, so nothing is fired", "Start one: celery -A config beat.")
+        todo = f"Start one: celery -A {celery_app()} beat."
+        yield error("beat", "none lives, so nothing is fired", todo)
     else:
         says = f"{living} living" + (": any number may run, each tick fires once" * (living > 1))
         yield ok("beat", says if living or needed else "nothing is scheduled")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from celeriac.console.explaining.facts import MOST_AHEAD, Facts
 from celeriac.jobs.words import Link, Step, Wait, ago, clock_time, count
+from celeriac.settings import celery_app
 
 #: Reasons that hold a job back whatever its time, which people call "parked".
 PARKING = frozenset({"paused", "circuit", "lock", "unknown_kind"})
@@ -132,7 +133,7 @@ def _hire(queue: str) -> tuple[Step, ...]:
         Step(
             "Start a worker for this queue, or find out why the last one ended.",
             page=Link("Workers", "admin:celeriac_jobs_worker_changelist"),
-            command=f"celery -A config worker -Q {queue}",
+            command=f"celery -A {celery_app()} worker -Q {queue}",
         ),
     )
 

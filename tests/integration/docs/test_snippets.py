@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 
 import pytest
 from celery import _state
-from django.conf import settings as configured
 from django.db import transaction
 from django.utils import timezone
 
@@ -36,7 +35,10 @@ PYTHON = {}
 for block in blocks("python"):
     PYTHON.setdefault(block.page, []).append(block.text)
 #: Run by a test of their own, as they stand.
-ELSEWHERE = {"docs/sandbox.md": "tests/integration/sandbox/test_docs.py"}
+ELSEWHERE = {
+    "docs/sandbox.md": "tests/integration/sandbox/test_docs.py",
+    "docs/library.md": "tests/acceptance/test_wheel.py",
+}
 
 
 @pytest.fixture
@@ -167,7 +169,7 @@ def check(page, made):
         case "docs/callbacks.md":
             body, now = b"{}", int(timezone.now().timestamp())
             header = signature.sign(body, timestamp=now)
-            assert made.verify(body, header, configured.CALLBACK_SECRET)
+            assert made.verify(body, header, conf.CALLBACK_SECRET)
             assert not made.verify(body, header, "another")
         case "docs/testing.md":
             tests = [value for name, value in vars(made).items() if name.startswith("test_")]

@@ -23,9 +23,8 @@ from celeriac import (
     enqueue,
     job,
 )
-from celeriac.celery import result_rows
+from celeriac.celery import Reject, result_rows, shared_task
 from celeriac.celery.results import AsyncResult
-from celeriac.celery.shared import Reject, shared_task
 from celeriac.core import clock
 from celeriac.jobs import registry
 from celeriac.jobs.dispatching import expire
@@ -249,7 +248,7 @@ def test_a_reject_ends_dead(kind):
 def test_what_celery_has_and_the_ledger_has_not_can_not_be_imported(name, remedy):
     """And the error says what to use."""
     with pytest.raises(ImportError, match=remedy):
-        exec(f"from celeriac.celery.shared import {name}")  # noqa: S102 the import is what is tested
+        exec(f"from celeriac.celery import {name}")  # noqa: S102 the import is what is tested
 
 
 # -- apply_async ---------------------------------------------------------------------------

@@ -1,0 +1,25 @@
+"""Celery's settings as the ledger wants them. What a project's own settings say wins."""
+
+from typing import Any
+
+TRANSPORT_OPTIONS: dict[str, Any] = {
+    # A doorbell is worthless: the ledger rings again, so nothing needs acknowledging.
+    "ack_emulation": False,
+    "socket_timeout": 5,
+    # A broker that comes back is met within a second or two: each try is a short one.
+    "socket_connect_timeout": 1,
+    "socket_keepalive": True,
+}
+DEFAULTS: dict[str, Any] = {
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "broker_pool_acquire_timeout": 5,
+    "broker_transport_options": TRANSPORT_OPTIONS,
+    "worker_consumer": "celeriac.celery.consumer:LedgerConsumer",
+    "worker_prefetch_multiplier": 1,
+    "worker_hijack_root_logger": False,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "beat_scheduler": "celeriac.celery.beat:DatabaseScheduler",
+    # The Django fixup would close the connection around every task; children check theirs.
+    "CELERY_DB_REUSE_MAX": 1_000_000_000,
+}
