@@ -159,7 +159,7 @@ def test_the_window_keeps_a_little_work_in_the_broker_and_an_urgent_job_overtake
     ids = desk.publisher.bells[0].ids
     assert sum(len(bell.ids) for bell in desk.publisher.bells) == pytest.approx(300, abs=8)
     assert sizes(desk.publisher.bells).most_common(1)[0][0] == 7
-    assert desk.dispatcher.pause() < 0.1
+    assert 0 < desk.dispatcher.pause() < 0.1  # it rests, or it would take the workers' processor
     (urgent,) = queued(priority=50)
     for bell in desk.publisher.bells[:20]:
         start(bell.ids, worker)
