@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -98,11 +98,9 @@ def backfill(
     their job now. Raises ScheduleNotFound, InvalidSchedule, JobErrors, and
     ScheduleError for a range that is empty, not past, or holds more than `limit` ticks.
     """
-    aware("start", start)
-    aware("end", end)
     reason, limit = fit(reason), min(limit, MOST)
     # In one zone, two times of a night when the clocks change compare as the wall shows them.
-    start, end = _utc(start), _utc(end)
+    start, end = _utc("start", start), _utc("end", end)
     _check_range(start, end)
     with _held(task_id) as policy:
         moments = _moments(policy, start, end, limit)
@@ -118,11 +116,11 @@ def backfill(
         return list(Tick.objects.filter(pk__in=ids).order_by("scheduled_for"))
 
 
-def _utc(moment: datetime) -> datetime:
-    if not EARLIEST <= moment.year <= LATEST:
+def _utc(name: str, moment: datetime) -> datetime:
+    if isinstance(moment, datetime) and not EARLIEST <= moment.year <= LATEST:
         years = f"{EARLIEST} to {LATEST}"
         raise ScheduleError(f"{moment.isoformat()} is outside the years {years}.")
-    return moment.astimezone(UTC)
+    return aware(name, moment)
 
 
 def _check_range(start: datetime, end: datetime) -> None:
