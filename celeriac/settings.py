@@ -234,7 +234,7 @@ def project_setting(name: str) -> Any:  # noqa: ANN401 each setting's own
 
 def celery_app() -> str:
     """Return what `celery -A` is given: the package of the project."""
-    return str(getattr(settings, "SETTINGS_MODULE", None) or "project").partition(".")[0]
+    return os.environ.get("DJANGO_SETTINGS_MODULE", "project").partition(".")[0]
 
 
 def _forget(*, setting: str, **_: object) -> None:

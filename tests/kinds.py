@@ -9,11 +9,11 @@ import time
 from uuid import UUID
 
 from celery import shared_task
-from django.conf import settings
 from django.db import connection
 from django_celery_results.models import TaskResult
 
 from celeriac import Backoff, Cancelled, GiveUp, Snooze, current_job, job
+from celeriac.settings import conf
 from tests.app.models import Effect
 
 SOON = Backoff(max_attempts=3, base=0.01, cap=0.05)
@@ -131,7 +131,7 @@ def stubborn(seconds: float = 30.0) -> None:
 @job("test.break", retry=SOON)
 def break_process() -> None:
     """Leave a process that can't answer another doorbell."""
-    settings.CELERIAC = {**settings.CELERIAC, "DOORBELL_BUDGET_SECONDS": None}
+    vars(conf)["DOORBELL_BUDGET_SECONDS"] = None
 
 
 @job("test.die", retry=SOON, max_losses=3)

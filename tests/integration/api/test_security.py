@@ -17,6 +17,7 @@ from celeriac.core.models import Audit
 from celeriac.http import services
 from celeriac.http.models import Secret, ServiceAccount, fits
 from celeriac.jobs.models import Job
+from celeriac.settings import conf
 from config.wsgi import application
 from tests.factories import JobFactory
 from tests.factories_api import GrantFactory
@@ -59,7 +60,7 @@ def test_a_secret_gives_a_token_that_opens_the_door(account):
     secret = services.make_secret(account=account, actor="test")
     answer = get_token(Caller(), account.name, secret)
     assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
-    assert answer.json()["expires_in"] == django_settings.API_TOKEN_SECONDS
+    assert answer.json()["expires_in"] == conf.API_TOKEN_SECONDS
     assert Caller(token=answer.json()["access"]).get("jobs/").status_code == 200
     kept = Secret.objects.get()
     assert secret not in json.dumps([kept.digest, kept.hint, str(kept)])
@@ -102,7 +103,7 @@ def test_without_a_token_nothing_opens(db):
 
 def test_an_expired_token_opens_nothing(account):
     """It was good before."""
-    past = datetime.now(UTC) - timedelta(seconds=django_settings.API_TOKEN_SECONDS + 5)
+    past = datetime.now(UTC) - timedelta(seconds=conf.API_TOKEN_SECONDS + 5)
     with freeze_time(past):
         caller = Caller(account)
         assert caller.get("jobs/").status_code == 200

@@ -330,15 +330,15 @@ def test_a_process_that_can_not_connect_for_long_ends(make_job, tmp_path, outage
 
 
 def test_a_platform_error_gives_the_job_back_at_rest(make_job, desk, pauses, settings, monkeypatch):
-    """A missing setting is nobody's failure, and rings no job at full speed."""
+    """A broken setting is nobody's failure, and rings no job at full speed."""
     rung = []
     monkeypatch.setattr(nudge, "returned", lambda *, ids: rung.extend(ids))
     job = make_job("test.noop", max_attempts=1)
-    del conf.DOORBELL_BUDGET_SECONDS
-    with pytest.raises(AttributeError):
+    monkeypatch.setitem(vars(conf), "DOORBELL_BUDGET_SECONDS", "soon")
+    with pytest.raises(TypeError):
         execute.answer([job.id], desk=desk)
     assert row(job) == ("queued", 0, 0, 0)
-    assert job.wait_reason == "its worker could not start it: AttributeError"
+    assert job.wait_reason.startswith("its worker could not start it: TypeError")
     assert clock.read() < job.run_at < clock.read() + timedelta(seconds=execute.SPARED_FOR)
     assert (rung, pauses) == ([], [0.1])
 
@@ -354,26 +354,26 @@ def test_a_platform_error_around_the_handler_is_not_its_failure(
             execute.answer([early.id], desk=desk)
     assert row(early) == ("queued", 0, 0, 0)
     assert early.run_at > clock.read()
-    del conf.MAX_RESULT_BYTES
+    monkeypatch.setitem(vars(conf), "MAX_RESULT_BYTES", "many")
     execute.answer([late.id], desk=desk)
     assert row(late) == ("succeeded", 1, 0, 0)
     assert late.result is None
 
 
-def test_platform_errors_in_a_row_end_the_process(make_job, desk, pauses, settings):
+def test_platform_errors_in_a_row_end_the_process(make_job, desk, pauses, monkeypatch):
     """And an answered doorbell begins the row anew."""
     budget = conf.DOORBELL_BUDGET_SECONDS
     for _ in range(2):
-        del conf.DOORBELL_BUDGET_SECONDS
+        monkeypatch.setitem(vars(conf), "DOORBELL_BUDGET_SECONDS", "soon")
         for _ in range(4):
-            with pytest.raises(AttributeError):
+            with pytest.raises(TypeError):
                 execute.answer([make_job("test.noop").id], desk=desk)
-        settings.CELERIAC = {**settings.CELERIAC, "DOORBELL_BUDGET_SECONDS": budget}
+        monkeypatch.setitem(vars(conf), "DOORBELL_BUDGET_SECONDS", budget)
         execute.answer([make_job("test.noop").id], desk=desk)
     assert pauses == [0.1, 0.2, 0.4, 0.8] * 2
-    del conf.DOORBELL_BUDGET_SECONDS
+    monkeypatch.setitem(vars(conf), "DOORBELL_BUDGET_SECONDS", "soon")
     for _ in range(4):
-        with pytest.raises(AttributeError):
+        with pytest.raises(TypeError):
             execute.answer([make_job("test.noop").id], desk=desk)
     with pytest.raises(Unfit):
         execute.answer([make_job("test.noop").id], desk=desk)

@@ -210,7 +210,7 @@ def test_deaths_are_named_until_somebody_has_dealt_with_them(healthy):
 @pytest.mark.parametrize(
     ("name", "value", "word"),
     [
-        ("CELERIAC_HEARTBEAT_SECONDS", 19.0, "CELERIAC_HEARTBEAT_SECONDS"),
+        ("HEARTBEAT_SECONDS", 19.0, "HEARTBEAT_SECONDS"),
         ("SCHEDULES_BEAT_LEASE_SECONDS", 6.0, "SCHEDULES_BEAT_LEASE_SECONDS"),
         ("PAYMENTS_TIMEOUT", 60.0, "permit"),
         ("PAYMENTS_KEY_HOURS", 25.0, "a key is used"),
