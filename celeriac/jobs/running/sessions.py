@@ -149,10 +149,10 @@ _found: dict[int, Sequence[BaseDatabaseWrapper]] = {}
 def _mine() -> Sequence[BaseDatabaseWrapper]:
     """Return this thread's connections; Django's own look costs more than the rest of ours."""
     thread = threading.get_ident()
-    if thread not in _found:
-        _found.clear()  # of threads that are gone
-        _found[thread] = connections.all(initialized_only=True)
-    return _found[thread]
+    found = _found.get(thread)
+    if found is None:  # whoever makes a connection, in any thread, forgets all
+        found = _found[thread] = connections.all(initialized_only=True)
+    return found
 
 
 def _equip(connection: BaseDatabaseWrapper, **_: object) -> None:
