@@ -5,7 +5,6 @@ queue that it holds up to the queue's window, and sends all doorbells in one
 pipeline. What it has rung is in its memory alone: see bells.py.
 """
 
-import logging
 import os
 import socket
 import time
@@ -24,18 +23,21 @@ from celeriac.jobs.dispatching.gates import Gates
 from celeriac.jobs.dispatching.lanes import Lane, Place
 from celeriac.jobs.dispatching.leases import Leases
 from celeriac.jobs.dispatching.rescue import Contact
+from celeriac.jobs.dispatching.ringing import Ringer
 from celeriac.jobs.dispatching.window import Room
 from celeriac.jobs.nudge import Nudge
 
-logger = logging.getLogger(__name__)
-
-#: Seconds between rounds: at rest, while a backlog waits for room, while more than was read does.
+#: Seconds between rounds: at rest, while a backlog waits for room, and while more of it than was
+#: read waits behind a full window.
 IDLE, BUSY, FULL = 1.0, 0.03, 0.01
 #: Bells whose answers one round asks for, per queue, oldest first.
 PROBES = 256
 #: Commits may come this much later than their run_at without a nudge and be seen soon.
 LATE = 2.0
-_MOST_ALARMS, _COSTLY = 10_000, 0.005
+#: Moments of jobs to come that are kept in mind.
+_MOST_ALARMS = 10_000
+#: Seconds from which on a question is one that is not asked each round.
+_COSTLY = 0.005
 
 
 class Dispatcher:
@@ -51,6 +53,7 @@ class Dispatcher:
         self.id = uuid4()
         self.publisher = publisher
         self.clock = clock
+        self.ringer = Ringer(publisher, clock)
         name = f"{socket.gethostname()}:{os.getpid()}"
         self.leases = Leases(self.id, name, frozenset(queues) if queues else None)
         self.lanes: dict[str, Lane] = {}
@@ -67,10 +70,6 @@ class Dispatcher:
         self._timed: dict[str, float] = {}
         self._untimed: set[str] = set()
         self._alarms: list[float] = []  # run_at of jobs to come, by the database's clock
-        self._mute_until = 0.0
-        self._mute_for = 0.0
-        self.rang_at: float | None = None  # when the broker last took doorbells (monotonic)
-        self.mute_since: float | None = None
 
     # -- a round -------------------------------------------------------------------------
 
@@ -82,7 +81,7 @@ class Dispatcher:
         self.contact.touch(self.clock())
         self._keep_lanes()
         self._hear(nudge)
-        if self.clock() < self._mute_until:
+        if self.ringer.rest:
             return 0
         self._hear_answers()
         turn = self._in_turn()
@@ -93,8 +92,8 @@ class Dispatcher:
     def pause(self) -> float:
         """Return how long to wait for a nudge before the next round, in seconds."""
         lanes = [lane for lane in self.lanes.values() if not lane.paused and lane.kinds]
-        if (mute := self._mute_until - self.clock()) > 0:
-            return min(mute, IDLE)
+        if rest := self.ringer.rest:
+            return min(rest, IDLE)
         ready = [lane for lane in lanes if lane.more and lane.rests_until <= self.clock()]
         if ready:  # nothing goes into a full window before some of it is answered
             return FULL if all(lane.full for lane in ready) else 0.0
@@ -130,7 +129,7 @@ class Dispatcher:
             for lane in self.lanes.values():
                 lane.look_back(LATE)
             self.bells.doubt(self.clock() + window.AGAIN_DOUBTED)
-            self._mute_until = 0.0
+            self.ringer.hasten()
         for queue, levels in nudge.queues.items():
             self._hear_queue(queue, levels)
         if nudge.locks:
@@ -227,17 +226,12 @@ class Dispatcher:
         """Send the doorbells; where that fails, nothing was rung and all is read again."""
         if not rungs:
             return 0
-        failure: Exception | None = None
-        try:
-            self.publisher.ring([rung.bell for rung in rungs])
-        except Exception as error:  # whatever a publisher raises: its doorbells are missing
-            failure = error
+        failure = self.ringer.ring([rung.bell for rung in rungs])
         if failure is None or (isinstance(failure, RingFailed) and failure.uncertain):
             self._record(rungs, uncertain=failure is not None)
         else:
             for name, place in places.items():
                 self.lanes[name].go_back(place)
-        self._note(failure)
         return 0 if failure else sum(len(rung.bell.ids) for rung in rungs)
 
     def _record(self, rungs: Sequence[Rung], *, uncertain: bool) -> None:
@@ -255,20 +249,6 @@ class Dispatcher:
             rung.again_at, rung.sure = now + wait, not uncertain
             self.rung += len(rung.bell.ids)
             counted.rung(queue, len(rung.bell.ids))
-
-    def _note(self, failure: Exception | None) -> None:
-        """Log a loss of the broker once, and its return; be quiet for longer each time."""
-        if failure is None:
-            if self._mute_for:
-                logger.info("the broker takes doorbells again")
-            self._mute_for, self.mute_since, self.rang_at = 0.0, None, self.clock()
-            counted.answered("dispatcher")
-            return
-        if not self._mute_for:
-            self.mute_since = self.clock()
-            logger.error("doorbells can't be sent, trying again: %s", failure)
-        self._mute_for = min(1.0, self._mute_for * 2 or 0.1)
-        self._mute_until = self.clock() + self._mute_for
 
     # -- what the duties bring -----------------------------------------------------------
 

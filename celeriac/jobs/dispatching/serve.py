@@ -194,7 +194,7 @@ class Server:
             logger.warning(text, waits, conf.WORKER_LEASE_SECONDS)
 
     def _ask(self) -> None:
-        if self.dispatcher.lanes and self.dispatcher.mute_since is None:
+        if self.dispatcher.lanes and self.dispatcher.ringer.mute_since is None:
             self._canaries.send()
 
     def _say(self) -> None:
@@ -207,8 +207,8 @@ class Server:
         answers.say(
             dispatcher.id,
             dispatcher.leases.name,
-            rang=ago(dispatcher.rang_at),
-            mute=ago(dispatcher.mute_since),
+            rang=ago(dispatcher.ringer.rang_at),
+            mute=ago(dispatcher.ringer.mute_since),
             deaf=self.listener.deaf_for,
             idle=ago(self._no_rescue_since) if self._no_rescue_said else None,
         )

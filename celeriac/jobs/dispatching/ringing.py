@@ -1,0 +1,53 @@
+"""Sending doorbells to a broker that may be away."""
+
+import logging
+from collections.abc import Callable, Sequence
+
+from celeriac.jobs import counted
+from celeriac.jobs.dispatching.bells import Bell, Publisher
+
+logger = logging.getLogger(__name__)
+
+#: Seconds of quiet after a failure, the first and the longest.
+_FIRST_REST, _LONGEST_REST = 0.1, 1.0
+
+
+class Ringer:
+    """Rings; after a failure it is quiet for a while, each time for longer. Times are monotonic."""
+
+    def __init__(self, publisher: Publisher, clock: Callable[[], float]) -> None:
+        self._publisher = publisher
+        self._clock = clock
+        #: When the broker last took doorbells, and since when it takes none.
+        self.rang_at: float | None = None
+        self.mute_since: float | None = None
+        self._quiet_for = self._quiet_until = 0.0
+
+    @property
+    def rest(self) -> float:
+        """Seconds until the broker should be tried again; 0 where it may be now."""
+        return max(0.0, self._quiet_until - self._clock())
+
+    def hasten(self) -> None:
+        """Let it be tried again now."""
+        self._quiet_until = 0.0
+
+    def ring(self, bells: Sequence[Bell]) -> Exception | None:
+        """Send the doorbells; return what went wrong, logged once for a loss of the broker."""
+        try:
+            self._publisher.ring(bells)
+        except Exception as error:  # whatever a publisher raises: its doorbells are missing
+            self._fail(error)
+            return error
+        if self._quiet_for:
+            logger.info("the broker takes doorbells again")
+        self._quiet_for, self.mute_since, self.rang_at = 0.0, None, self._clock()
+        counted.answered("dispatcher")
+        return None
+
+    def _fail(self, error: Exception) -> None:
+        if not self._quiet_for:
+            self.mute_since = self._clock()
+            logger.error("doorbells can't be sent, trying again: %s", error)
+        self._quiet_for = min(_LONGEST_REST, self._quiet_for * 2 or _FIRST_REST)
+        self._quiet_until = self._clock() + self._quiet_for
