@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     )
     from celeriac.core.rates import limited as limited
     from celeriac.core.retention import RetentionRule as RetentionRule
-    from celeriac.jobs import companions as companions
+    from celeriac.jobs import companions as companions, words as words
     from celeriac.jobs.backoff import Backoff as Backoff
     from celeriac.jobs.callbacks.targets import CallbackRefused as CallbackRefused
     from celeriac.jobs.companions import Companion as Companion
@@ -175,6 +175,7 @@ _HOMES = {
     "signing_keys": "celeriac.core.keys",
     "tracing": "celeriac.core",
     "uuid7": "celeriac.core.ids",
+    "words": "celeriac.jobs",
     "uuid_or_404": "celeriac.console.readonly",
 }
 __all__ = sorted(_HOMES)

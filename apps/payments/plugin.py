@@ -17,10 +17,13 @@ from celeriac import (
     breaker_options,
     conf,
     findings,
+    words,
 )
 
 #: Rows that the dashboard counts out.
 MOST = 100
+_UNKNOWN = "nobody knows what became of the money"
+_DISAGREE = "our books and the provider's disagree"
 _MONEY = "the books: what was sold, charged and said is kept for as long as the law asks"
 _BOOKS = ("payments.Payment", "payments.Operation", "payments.PaymentEvent", "payments.Difference")
 
@@ -28,14 +31,14 @@ _BOOKS = ("payments.Payment", "payments.Operation", "payments.PaymentEvent", "pa
 def undecided() -> Iterator[Sentence]:
     """Say how many operations wait for a human."""
     if wait := _waits(review_queue(), "payment operation"):
-        text = f"{wait} for a human: nobody knows what became of the money."
+        text = f"{wait} for a human: {_UNKNOWN}."
         yield Sentence(text, f"{reverse('admin:payments_operation_changelist')}?review=yes")
 
 
 def disputed() -> Iterator[Sentence]:
     """Say how many differences with the provider nobody has closed."""
     if wait := _waits(open_differences(), "difference"):
-        text = f"{wait} for a human: our books and the provider's disagree."
+        text = f"{wait} for a human: {_DISAGREE}."
         address = reverse("admin:payments_difference_changelist")
         yield Sentence(text, f"{address}?closed_at__isempty=1")
 
@@ -43,31 +46,21 @@ def disputed() -> Iterator[Sentence]:
 def _waits(rows: QuerySet[Any], noun: str) -> str:
     """Return that so many of `noun` wait, counted up to a number; '' where none does."""
     count = len(rows.values_list("pk")[: MOST + 1])
-    if count == 1:
-        return f"1 {noun} waits"
-    number = f"{MOST}+" if count > MOST else str(count)
-    return f"{number} {noun}s wait" if count else ""
+    if count > MOST:
+        return f"{MOST}+ {words.waits(count, noun).partition(' ')[2]}"
+    return words.waits(count, noun) if count else ""
 
 
 def check_review() -> Iterator[Finding]:
     """Count what waits for a human."""
-    operations, differences = review_queue().count(), open_differences().count()
-    if operations:
-        what = (
-            "1 operation of unknown outcome waits"
-            if operations == 1
-            else (f"{operations:,} operations of unknown outcome wait")
-        )
+    if operations := review_queue().count():
+        says = f"{words.waits(operations, 'operation')} for a human: {_UNKNOWN}"
         todo = "Decide each in the admin: Payments → Operations."
-        yield findings.warning("payments", f"{what} for a human", todo)
-    if differences:
-        what = (
-            "1 difference with the provider waits"
-            if differences == 1
-            else (f"{differences:,} differences with the provider wait")
-        )
+        yield findings.warning("payments", says, todo)
+    if differences := open_differences().count():
+        says = f"{words.waits(differences, 'difference')} for a human: {_DISAGREE}"
         todo = "Decide each in the admin: Differences."
-        yield findings.warning("payments", f"{what} for a human", todo)
+        yield findings.warning("payments", says, todo)
 
 
 def check_times() -> Iterator[Finding]:

@@ -76,11 +76,6 @@ def plug_in(plugin: Plugin) -> None:
     _plugins[plugin.name] = plugin
 
 
-def unplug(name: str) -> None:
-    """Take an app's plugin back: for tests."""
-    _plugins.pop(name, None)
-
-
 def plugins() -> Iterator[Plugin]:
     """Iterate over what was plugged in, in order."""
     return iter(list(_plugins.values()))
