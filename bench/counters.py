@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+from celeriac.core import tables
+
 #: The bench's own statements carry the comment and are left out.
 _STATEMENTS = """
 SELECT /* bench */ coalesce(sum(s.calls), 0)::bigint
@@ -11,9 +13,9 @@ FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
 WHERE d.datname = current_database() AND s.query NOT LIKE '%%/* bench */%%'
   AND s.query NOT LIKE '%%pg_stat_statements_reset%%'
 """
-_ROWS = """
+_ROWS = f"""
 SELECT /* bench */ n_tup_ins, n_tup_upd, n_tup_hot_upd, n_tup_del
-FROM pg_stat_user_tables WHERE relname = 'celeriac_jobs_job'
+FROM pg_stat_user_tables WHERE relname = '{tables.JOB}'
 """
 
 

@@ -15,28 +15,30 @@ from typing import Any
 
 import django
 
+from celeriac.core import tables
+
 #: Refreshes of each sort.
 TIMES = 40
-_FINISHED = """
-INSERT INTO celeriac_jobs_job (id, kind, queue, args, state, run_at, attempt, started_at,
+_FINISHED = f"""
+INSERT INTO {tables.JOB} (id, kind, queue, args, state, run_at, attempt, started_at,
     finished_at,
                       created_at)
-SELECT uuidv7(-age), 'bench.touch', 'bench', '{}', CASE WHEN n %% 100 = 0 THEN 'dead'
+SELECT uuidv7(-age), 'bench.touch', 'bench', '{{}}', CASE WHEN n %% 100 = 0 THEN 'dead'
        ELSE 'succeeded' END, now() - age, 1, now() - age, now() - age, now() - age
 FROM (SELECT n, n * interval '14 days' / %(rows)s AS age FROM generate_series(1, %(rows)s) n) s
-WHERE NOT EXISTS (SELECT FROM celeriac_jobs_job WHERE finished_at IS NOT NULL)
+WHERE NOT EXISTS (SELECT FROM {tables.JOB} WHERE finished_at IS NOT NULL)
 """
-_QUEUED = """
-INSERT INTO celeriac_jobs_job (id, kind, queue, args, priority, run_at)
-SELECT uuidv7(), 'bench.touch', 'bench', '{}', n %% 3, now() - n * interval '10 ms'
+_QUEUED = f"""
+INSERT INTO {tables.JOB} (id, kind, queue, args, priority, run_at)
+SELECT uuidv7(), 'bench.touch', 'bench', '{{}}', n %% 3, now() - n * interval '10 ms'
 FROM generate_series(1, %(rows)s / 20) n
 """
-_ATTEMPTS = """
-INSERT INTO celeriac_jobs_attempt (job_id, number, outcome, started_at, finished_at, error_class,
+_ATTEMPTS = f"""
+INSERT INTO {tables.ATTEMPT} (job_id, number, outcome, started_at, finished_at, error_class,
     message)
 SELECT id, 1, CASE WHEN state = 'dead' THEN 'dead' ELSE 'failed' END, started_at, finished_at,
        'ValueError', 'it did not work'
-FROM celeriac_jobs_job WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT %(rows)s / 4
+FROM {tables.JOB} WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT %(rows)s / 4
 """
 
 
@@ -54,7 +56,7 @@ def fill(rows: int) -> None:
     with connection.cursor() as cursor:
         for statement in (_FINISHED, _QUEUED, _ATTEMPTS):
             cursor.execute(statement, {"rows": rows})
-        cursor.execute("VACUUM ANALYZE celeriac_jobs_job, celeriac_jobs_attempt")
+        cursor.execute(f"VACUUM ANALYZE {tables.JOB}, {tables.ATTEMPT}")
 
 
 def measure(rows: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from psycopg import sql
 
 from bench import effort
 from bench.rows import Row
+from celeriac.core import tables
 from sandbox import keeper
 from sandbox.servers import PostgresServer, ValkeyServer
 
@@ -24,8 +25,8 @@ _CHUNK = 500_000
 _FIRST, *_COPIES = ("bench_plain", "bench_ledger", "bench_history")
 
 #: Finished jobs of the last fortnight, the newest last, one in a hundred dead.
-_PAST = """
-INSERT INTO celeriac_jobs_job (id, kind, queue, priority, args, state, run_at, attempt, failures,
+_PAST = f"""
+INSERT INTO {tables.JOB} (id, kind, queue, priority, args, state, run_at, attempt, failures,
     worker,
                       started_at, finished_at, error, created_at)
 SELECT uuidv7(-age), 'bench.touch', 'bench', 0, jsonb_build_object('number', n),
@@ -37,7 +38,7 @@ FROM (SELECT n, interval '14 days' * (1.0 - n::float8 / %(total)s) AS age
       FROM generate_series(%(first)s::int, %(last)s::int) AS n) AS past
 """
 _EMPTIED = (
-    "celeriac_jobs_job, celeriac_jobs_attempt, celeriac_jobs_jobkey, celeriac_jobs_worker, "
+    f"{tables.JOB}, {tables.ATTEMPT}, {tables.JOB_KEY}, {tables.WORKER}, "
     "django_celery_results_taskresult"
 )
 _SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "shared_buffers")
@@ -101,7 +102,7 @@ class Ground:
         with self._connect(row.database) as database:
             emptied = "bench_order" if row.history else f"bench_order, {_EMPTIED}"
             database.execute(f"TRUNCATE {emptied}".encode())
-            database.execute("UPDATE celeriac_jobs_queue SET paused_at = NULL, lease_until = NULL")
+            database.execute(f"UPDATE {tables.QUEUE} SET paused_at = NULL, lease_until = NULL")
             database.execute("CHECKPOINT")
 
     def commit_settings(self) -> dict[str, str]:
@@ -126,7 +127,7 @@ class Ground:
             for first in range(1, HISTORY, _CHUNK):
                 last = first + _CHUNK - 1
                 database.execute(_PAST, {"first": first, "last": last, "total": HISTORY})
-            database.execute("VACUUM (ANALYZE, FREEZE) celeriac_jobs_job")
+            database.execute(f"VACUUM (ANALYZE, FREEZE) {tables.JOB}")
 
     def _connect(self, database: str) -> "psycopg.Connection[tuple[object, ...]]":
         return psycopg.connect(self.postgres.url(database), autocommit=True)

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 
 from bench.crew import wait_until
 from bench.rows import QUEUE, Row
+from celeriac.core import tables
 
 _ORDER = "INSERT INTO bench_order (number) VALUES (%s)"
 _BATCH = 500
@@ -114,9 +115,9 @@ class LedgerSide:
         wait_until(
             lambda: _true(
                 "SELECT /* bench */ EXISTS ("
-                "SELECT FROM celeriac_jobs_worker WHERE stopped_at IS NULL)"
+                f"SELECT FROM {tables.WORKER} WHERE stopped_at IS NULL)"
                 " AND EXISTS ("
-                "SELECT FROM celeriac_jobs_queue WHERE name = %s AND lease_until > now())",
+                f"SELECT FROM {tables.QUEUE} WHERE name = %s AND lease_until > now())",
                 QUEUE,
             ),
             what="worker and dispatcher have signed on",
@@ -152,15 +153,15 @@ class LedgerSide:
     def is_settled(self) -> bool:
         """Say whether every job is settled."""
         return not _true(
-            "SELECT /* bench */ EXISTS (SELECT FROM celeriac_jobs_job WHERE state = 'running')"
-            " OR EXISTS (SELECT FROM celeriac_jobs_job WHERE state = 'queued' AND queue = %s)",
+            f"SELECT /* bench */ EXISTS (SELECT FROM {tables.JOB} WHERE state = 'running')"
+            f" OR EXISTS (SELECT FROM {tables.JOB} WHERE state = 'queued' AND queue = %s)",
             QUEUE,
         )
 
     def _pause(self, moment: str) -> None:
         with connection.cursor() as cursor:
             statement = (
-                f"UPDATE /* bench */ celeriac_jobs_queue SET paused_at = {moment} WHERE name = %s"
+                f"UPDATE /* bench */ {tables.QUEUE} SET paused_at = {moment} WHERE name = %s"
             )
             cursor.execute(statement, [QUEUE])
 

@@ -13,6 +13,7 @@ from django.db import connection
 from pydantic_core import to_jsonable_python
 
 from celeriac.console.waiting import waiting
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs import registry
 from celeriac.jobs.enqueueing.enqueue import enqueue_job
@@ -26,14 +27,14 @@ __all__ = ["assert_enqueued", "assert_not_enqueued", "drain", "perform_job"]
 
 #: Due jobs that no pause, lock or circuit is asked about: the claim is the judge of those.
 _NEXT = f"""
-SELECT id FROM celeriac_jobs_job
+SELECT id FROM {tables.JOB}
 WHERE state = 'queued' AND run_at <= {NOW} AND (%(queue)s::text IS NULL OR queue = %(queue)s)
   AND id <> ALL(%(held)s)
 ORDER BY priority DESC, run_at, id LIMIT 1
 """
 
 _BRING_FORWARD = f"""
-UPDATE celeriac_jobs_job SET run_at = {NOW}
+UPDATE {tables.JOB} SET run_at = {NOW}
 WHERE state = 'queued' AND run_at > {NOW} AND (%(queue)s::text IS NULL OR queue = %(queue)s)
 """
 

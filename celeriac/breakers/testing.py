@@ -8,13 +8,14 @@ import redis
 from celeriac.breakers import registry
 from celeriac.breakers.scribe import scribe
 from celeriac.breakers.shared import PREFIX, connect
+from celeriac.core import tables
 
-_FORGET = """
-WITH gone AS (DELETE FROM celeriac_breakers_transition)
-UPDATE celeriac_breakers_breaker SET state = 'closed', version = 0, open_until = NULL,
+_FORGET = f"""
+WITH gone AS (DELETE FROM {tables.TRANSITION})
+UPDATE {tables.BREAKER} SET state = 'closed', version = 0, open_until = NULL,
     closed_at = NULL,
     opened_count = 0, last_error = '', forced = '', forced_until = NULL, forced_at = NULL,
-    forced_by = '', forced_reason = '', edit = 0, overrides = '{}', probe_token = '',
+    forced_by = '', forced_reason = '', edit = 0, overrides = '{{}}', probe_token = '',
     probe_until = NULL, ramp_next = NULL
 """
 

@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
+from celeriac.core import tables
 from celeriac.jobs import companions, registry
 from celeriac.jobs.enqueueing.searching import clipped
 from celeriac.jobs.models import Job, SearchTerm
@@ -26,20 +27,20 @@ ERROR_WORDS = (
     "error_class || ' ' || left(message, 500), '[^[:alnum:]]+', ' ', 'g'))"
 )
 BY_ERROR = f"""
-SELECT job_id FROM celeriac_jobs_attempt
+SELECT job_id FROM {tables.ATTEMPT}
 WHERE error_class <> '' AND {ERROR_WORDS} @@ to_tsquery('simple', %s)
 """
-BY_KEY = """
-SELECT id FROM celeriac_jobs_job
+BY_KEY = f"""
+SELECT id FROM {tables.JOB}
 WHERE state = 'queued' AND kind = ANY(%(kinds)s) AND unique_key = %(term)s
 UNION
-SELECT id FROM celeriac_jobs_job WHERE state = 'queued' AND lock_key = %(term)s
+SELECT id FROM {tables.JOB} WHERE state = 'queued' AND lock_key = %(term)s
 UNION
-SELECT id FROM celeriac_jobs_job
+SELECT id FROM {tables.JOB}
 WHERE state = 'running' AND %(term)s IN (unique_key, lock_key, correlation_id)
 UNION
 SELECT id FROM (
-    SELECT id, unique_key, lock_key, correlation_id FROM celeriac_jobs_job ORDER BY id DESC LIMIT
+    SELECT id, unique_key, lock_key, correlation_id FROM {tables.JOB} ORDER BY id DESC LIMIT
         %(latest)s
 ) newest
 WHERE %(term)s IN (unique_key, lock_key, correlation_id)

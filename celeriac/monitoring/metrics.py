@@ -20,6 +20,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from celeriac.breakers import selectors as breakers
+from celeriac.core import tables
 from celeriac.core.clock import NOW, Now
 from celeriac.core.counting.counts import BOUNDS, SPAN
 from celeriac.core.models import Tally
@@ -78,8 +79,8 @@ COUNTED = (
 _LAG = f"""
 SELECT max(CASE WHEN lease_until IS NULL THEN 'infinity'::float8
                 ELSE extract(epoch FROM {NOW} - lease_until)::float8 + %s END)
-FROM celeriac_jobs_queue WHERE name = ANY(%s)
-"""  # noqa: S608 a constant
+FROM {tables.QUEUE} WHERE name = ANY(%s)
+"""
 
 
 def text() -> bytes:

@@ -12,15 +12,16 @@ from uuid import UUID
 
 from django.db import connection
 
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 
-_TASKS = """
+_TASKS = f"""
 django_celery_beat_periodictask AS task
 LEFT JOIN django_celery_beat_crontabschedule AS tab ON tab.id = task.crontab_id
 LEFT JOIN django_celery_beat_intervalschedule AS span ON span.id = task.interval_id
 LEFT JOIN django_celery_beat_clockedschedule AS clock ON clock.id = task.clocked_id
 LEFT JOIN django_celery_beat_solarschedule AS sun ON sun.id = task.solar_id
-LEFT JOIN celeriac_schedules_policy AS policy ON policy.periodic_task_id = task.id
+LEFT JOIN {tables.POLICY} AS policy ON policy.periodic_task_id = task.id
 """
 
 #: A hash of all that says when a task fires: a change is seen however it was made.
@@ -31,7 +32,7 @@ _DEFINITION = """md5(ROW(
     sun.event, sun.latitude, sun.longitude)::text)"""
 
 _LOCK_DUE = f"""
-SELECT task.id FROM celeriac_schedules_policy AS policy
+SELECT task.id FROM {tables.POLICY} AS policy
 JOIN django_celery_beat_periodictask AS task ON task.id = policy.periodic_task_id
 WHERE policy.next_fire_at <= {NOW} AND (%(only)s::int[] IS NULL OR task.id = ANY(%(only)s))
 ORDER BY policy.next_fire_at
@@ -40,7 +41,7 @@ FOR NO KEY UPDATE OF task, policy SKIP LOCKED
 """
 
 _DUE = f"""
-SELECT periodic_task_id FROM celeriac_schedules_policy WHERE next_fire_at <= {NOW}
+SELECT periodic_task_id FROM {tables.POLICY} WHERE next_fire_at <= {NOW}
 ORDER BY next_fire_at LIMIT %s
 """
 
@@ -58,10 +59,10 @@ SELECT task.id, {_DEFINITION}, coalesce(policy.definition, ''), {NOW}
 FROM {_TASKS} WHERE task.id = ANY(%s)
 """
 
-_NEXT = f"SELECT {NOW}, (SELECT min(next_fire_at) FROM celeriac_schedules_policy)"
+_NEXT = f"SELECT {NOW}, (SELECT min(next_fire_at) FROM {tables.POLICY})"
 
 _INSERT_TICKS = f"""
-INSERT INTO celeriac_schedules_tick AS tick (id, periodic_task_id, scheduled_for, status, reason,
+INSERT INTO {tables.TICK} AS tick (id, periodic_task_id, scheduled_for, status, reason,
     job,
     missed_before, missed_since, source, decided_at)
 SELECT id, task, scheduled_for, status, reason, job, missed_before, missed_since, source, {NOW}
@@ -81,13 +82,13 @@ WHERE tick.status <> 'fired'
 RETURNING id
 """
 
-_POINT = """
-UPDATE celeriac_schedules_tick AS tick SET job = given.job, reason = given.reason
+_POINT = f"""
+UPDATE {tables.TICK} AS tick SET job = given.job, reason = given.reason
 FROM json_to_recordset(%s) AS given (id uuid, job uuid, reason text) WHERE tick.id = given.id
 """
 
-_ADVANCE = """
-UPDATE celeriac_schedules_policy AS policy
+_ADVANCE = f"""
+UPDATE {tables.POLICY} AS policy
 SET cursor = given.cursor, next_fire_at = given.next_fire_at, fault = given.fault
 FROM json_to_recordset(%s) AS given (task int, cursor timestamptz, next_fire_at timestamptz,
     fault text)
@@ -103,15 +104,15 @@ FROM json_to_recordset(%s) AS given (task int, fired int, own boolean)
 WHERE task.id = given.task
 """
 
-_UNFINISHED = """
+_UNFINISHED = f"""
 SELECT DISTINCT ON (asked.task) asked.task, job.id
 FROM unnest(%s::int[]) AS asked (task)
 CROSS JOIN LATERAL (
-    SELECT tick.job FROM celeriac_schedules_tick AS tick
+    SELECT tick.job FROM {tables.TICK} AS tick
     WHERE tick.periodic_task_id = asked.task AND tick.job IS NOT NULL
     ORDER BY tick.scheduled_for DESC LIMIT 50
 ) AS latest
-JOIN celeriac_jobs_job AS job ON job.id = latest.job AND job.state IN ('queued', 'running')
+JOIN {tables.JOB} AS job ON job.id = latest.job AND job.state IN ('queued', 'running')
 """
 
 

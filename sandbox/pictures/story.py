@@ -9,14 +9,16 @@ from datetime import UTC, datetime, timedelta
 
 import django
 
+from celeriac.core import tables
+
 QUEUES = ("default", "payments", "notifications", "maintenance")
 #: Finished jobs in all.
 JOBS = 40_000
 #: Seconds between the gateway's first failures and now.
 BAD_FOR = 3000
 WORKERS = 3
-SAMPLES = """
-INSERT INTO celeriac_monitoring_sample (span, at, queue, waiting, parked, running, oldest)
+SAMPLES = f"""
+INSERT INTO {tables.SAMPLE} (span, at, queue, waiting, parked, running, oldest)
 SELECT span, at, queue, waiting::int, 0, 1, CASE WHEN late > 0 THEN late ELSE 2 * random() END
 FROM (
     SELECT s.span, at, q.queue,
@@ -36,8 +38,8 @@ FROM (
 ) all_of_it
 """
 #: Finished jobs: a day's rhythm, waits and runs with long tails, more failures at the end.
-PAST = """
-INSERT INTO celeriac_jobs_job (id, kind, queue, args, state, run_at, started_at, finished_at,
+PAST = f"""
+INSERT INTO {tables.JOB} (id, kind, queue, args, state, run_at, started_at, finished_at,
     created_at,
                       attempt, failures, worker, error, correlation_id, enqueued_by)
 SELECT uuidv7(-age), kind, queue, args, CASE WHEN bad THEN 'dead' ELSE 'succeeded' END,
@@ -72,8 +74,8 @@ FROM (
 ) jobs
 """
 #: What each dead job failed of, five times.
-FAILED = """
-INSERT INTO celeriac_jobs_attempt (job_id, number, outcome, worker, started_at, finished_at,
+FAILED = f"""
+INSERT INTO {tables.ATTEMPT} (job_id, number, outcome, worker, started_at, finished_at,
     error_class,
                           message, traceback)
 SELECT j.id, number, CASE WHEN number = 5 THEN 'dead' ELSE 'failed' END, j.worker,
@@ -81,11 +83,11 @@ SELECT j.id, number, CASE WHEN number = 5 THEN 'dead' ELSE 'failed' END, j.worke
        j.finished_at - (5 - number) * interval '40 s',
        split_part(j.error, ': ', 1), split_part(j.error, ': ', 2),
        'Traceback (most recent call last):' || chr(10) || '  ' || j.error
-FROM celeriac_jobs_job j CROSS JOIN generate_series(1, 5) AS number
+FROM {tables.JOB} j CROSS JOIN generate_series(1, 5) AS number
 WHERE j.state = 'dead' ORDER BY j.finished_at, number
 """
-WAITING = """
-INSERT INTO celeriac_jobs_job (kind, queue, id, args, run_at, created_at, correlation_id,
+WAITING = f"""
+INSERT INTO {tables.JOB} (kind, queue, id, args, run_at, created_at, correlation_id,
     enqueued_by,
                       attempt, failures)
 SELECT CASE n %% 3 WHEN 0 THEN 'payments.capture' ELSE 'notifications.send' END,
@@ -96,10 +98,10 @@ SELECT CASE n %% 3 WHEN 0 THEN 'payments.capture' ELSE 'notifications.send' END,
        substr(md5(n::text), 1, 16), 'shop', (n %% 7 = 0)::int, (n %% 7 = 0)::int
 FROM generate_series(1, 960) n
 """
-RUNNING = """
-INSERT INTO celeriac_jobs_job (kind, queue, id, args, state, run_at, started_at, attempt,
+RUNNING = f"""
+INSERT INTO {tables.JOB} (kind, queue, id, args, state, run_at, started_at, attempt,
     claim_id, worker)
-SELECT 'notifications.send', 'notifications', uuidv7(), '{}', 'running', now(), now(), 1,
+SELECT 'notifications.send', 'notifications', uuidv7(), '{{}}', 'running', now(), now(), 1,
        gen_random_uuid(), %(worker)s FROM generate_series(1, 5)
 """
 

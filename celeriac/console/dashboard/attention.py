@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from django_celery_beat.models import PeriodicTask
+
 from celeriac.console.dashboard import links
 from celeriac.jobs import words
 from celeriac.settings import celery_app
@@ -105,7 +107,7 @@ def _schedules(facts: Facts) -> Iterator[dict[str, str]]:
     if (others := len(found) - NAMED) > 0:
         makes = "makes no job, either" if others == 1 else "make no jobs, either"
         text = f"{words.count(others, 'more schedule')} {makes}."
-        yield _say("warning", text, links.every("django_celery_beat_periodictask"))
+        yield _say("warning", text, links.every(PeriodicTask))
 
 
 def _circuits(facts: Facts) -> Iterator[dict[str, str]]:

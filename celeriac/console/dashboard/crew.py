@@ -4,8 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef
+from django_celery_beat.models import PeriodicTask
 
 from celeriac.breakers.api import status
+from celeriac.breakers.models import Breaker
 from celeriac.console.dashboard import links
 from celeriac.jobs.models import Job, Worker
 from celeriac.jobs.operating.silence import silences
@@ -43,7 +45,7 @@ def show_workers(rows: list[Worker], now: datetime) -> list[dict[str, Any]]:
     return [
         {
             "name": row.name,
-            "url": links.page("celeriac_jobs_worker", row.pk),
+            "url": links.page(Worker, row.pk),
             "queues": row.queues,
             "everywhere": set(row.queues) >= set(conf.QUEUES),
             "slots": row.slots,
@@ -85,7 +87,7 @@ def circuits() -> list[dict[str, Any]]:
     found = [
         {
             "name": each.name,
-            "url": links.page("celeriac_breakers_breaker", each.name) if each.changed_at else "",
+            "url": links.page(Breaker, each.name) if each.changed_at else "",
             "state": each.state,
             "fine": each.state in _FINE,
             "until": None if each.state == "closed" else each.until,
@@ -111,7 +113,7 @@ def ticks(now: datetime) -> list[dict[str, Any]]:
         {
             "name": row.periodic_task.name,
             "kind": row.periodic_task.task,
-            "url": links.page("django_celery_beat_periodictask", row.pk),
+            "url": links.page(PeriodicTask, row.pk),
             "at": row.next_fire_at,
             "late": _age(row.next_fire_at, now) if row.next_fire_at else 0.0,
             "paused": _is_paused(row, now),
@@ -123,7 +125,7 @@ def ticks(now: datetime) -> list[dict[str, Any]]:
 def faults() -> list[dict[str, str]]:
     """Return the schedules that can't fire, or whose job can't be made, and why."""
     return [
-        {"name": task.name, "url": links.page("django_celery_beat_periodictask", task.pk),
+        {"name": task.name, "url": links.page(PeriodicTask, task.pk),
          "fault": fault}
         for task, fault in schedules.faults(most=MOST)
     ]  # fmt: skip

@@ -7,6 +7,7 @@ from django.db import connection
 from django.urls import reverse
 
 from celeriac.console.dashboard import links
+from celeriac.core import tables
 from celeriac.jobs.operating import dead
 
 #: The newest dead jobs that are looked at one by one.
@@ -15,7 +16,7 @@ MOST = 1_000
 FURTHER = 20_000
 
 #: By the index of dead jobs, and one probe into the attempts for each.
-NEWEST = """
+NEWEST = f"""
 SELECT coalesce(nullif(a.error_class, ''), '(unknown)') AS error_class, d.kind, count(*),
        max(d.finished_at), count(*) FILTER (WHERE d.is_open),
        min(d.finished_at) FILTER (WHERE d.is_open), max(d.finished_at) FILTER (WHERE d.is_open),
@@ -23,13 +24,13 @@ SELECT coalesce(nullif(a.error_class, ''), '(unknown)') AS error_class, d.kind, 
 FROM (
     SELECT j.id, j.kind, j.attempt, j.finished_at,
            j.finished_at > greatest(done.upto, %(every)s::timestamptz) AS is_open
-    FROM celeriac_jobs_job j
+    FROM {tables.JOB} j
     LEFT JOIN unnest(%(kinds)s::text[], %(uptos)s::timestamptz[]) AS done(kind, upto)
         ON done.kind = j.kind
     WHERE j.state = 'dead' ORDER BY j.finished_at DESC LIMIT %(most)s
 ) d
 LEFT JOIN LATERAL (
-    SELECT error_class FROM celeriac_jobs_attempt
+    SELECT error_class FROM {tables.ATTEMPT}
     WHERE job_id = d.id AND number = d.attempt ORDER BY id DESC LIMIT 1
 ) a ON true
 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2

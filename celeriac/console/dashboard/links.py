@@ -4,29 +4,36 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib.admin.utils import quote
+from django.db.models import Model
 from django.urls import reverse
+
+from celeriac.jobs.models import Attempt, Job
 
 
 def jobs(**filters: str) -> str:
     """Return the list of jobs under filters."""
-    return _list("celeriac_jobs_job", filters)
+    return _list(Job, filters)
 
 
 def attempts(**filters: str) -> str:
     """Return the list of attempts under filters."""
-    return _list("celeriac_jobs_attempt", filters)
+    return _list(Attempt, filters)
 
 
-def page(model: str, key: int | str | UUID) -> str:
-    """Return the page of one row, such as `celeriac_jobs_worker`'s."""
-    return reverse(f"admin:{model}_change", args=[quote(key)])
+def page(model: type[Model], key: int | str | UUID) -> str:
+    """Return the page of one row."""
+    return reverse(_name(model, "change"), args=[quote(key)])
 
 
-def every(model: str) -> str:
+def every(model: type[Model]) -> str:
     """Return the list of a model's rows."""
     return _list(model, {})
 
 
-def _list(model: str, filters: dict[str, str]) -> str:
-    address = reverse(f"admin:{model}_changelist")
+def _list(model: type[Model], filters: dict[str, str]) -> str:
+    address = reverse(_name(model, "changelist"))
     return f"{address}?{urlencode(filters)}" if filters else address
+
+
+def _name(model: type[Model], page: str) -> str:
+    return f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"

@@ -75,9 +75,7 @@ def _queue(each: Backlog, row: Queue | None, sampled: int | None, now: datetime)
         waiting, more = sampled, "about"
     return {
         "name": each.queue,
-        "url": links.page("celeriac_jobs_queue", each.queue)
-        if row
-        else links.jobs(queue=each.queue),
+        "url": links.page(Queue, each.queue) if row else links.jobs(queue=each.queue),
         "waiting": waiting,
         "more": more,
         "views": {

@@ -30,7 +30,7 @@ ORDER BY xact_start LIMIT 1
 _CLOCKS = f"""
 SELECT extract(epoch FROM clock_timestamp())::float8,
        extract(epoch FROM {NOW} - statement_timestamp())::float8
-"""  # noqa: S608 a constant
+"""
 _CONNECTIONS = """
 SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
        current_setting('max_connections')::int

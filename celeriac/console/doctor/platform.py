@@ -10,6 +10,7 @@ from django_celery_beat.models import PeriodicTask
 from celeriac.breakers import selectors as breakers
 from celeriac.console.dashboard import dead
 from celeriac.console.dashboard.attention import dead_in_words, unseen_in_words
+from celeriac.core import tables
 from celeriac.core.clock import Now
 from celeriac.core.findings import Finding, error, ok, warning
 from celeriac.jobs import registry
@@ -24,7 +25,7 @@ LATE = 60.0
 #: Schedules with a fault that are named.
 MOST_NAMED = 20
 _QUEUED_KINDS = (
-    "SELECT DISTINCT queue, kind FROM celeriac_jobs_job WHERE state = 'queued' ORDER BY 1, 2"
+    f"SELECT DISTINCT queue, kind FROM {tables.JOB} WHERE state = 'queued' ORDER BY 1, 2"
 )
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import F
 
 from celeriac.breakers import selectors as breakers
-from celeriac.core import audit, clock
+from celeriac.core import audit, clock, tables
 from celeriac.core.clock import NOW, Now
 from celeriac.core.models import Audit
 from celeriac.jobs import redacting, registry
@@ -27,7 +27,7 @@ MOST_ATTEMPTS, MOST_TRACEBACKS = 200, 10
 
 _AHEAD = f"""
 SELECT count(*) FROM (
-    SELECT FROM celeriac_jobs_job
+    SELECT FROM {tables.JOB}
     WHERE state = 'queued' AND queue = %(queue)s
       AND (priority > %(priority)s AND run_at <= (SELECT {NOW})
            OR priority = %(priority)s AND (run_at, id) < (%(run_at)s, %(id)s))

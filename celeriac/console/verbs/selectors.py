@@ -7,6 +7,7 @@ from django.db import connection
 from celeriac.console.verbs import catalogue
 from celeriac.console.verbs.models import BulkVerb, State
 from celeriac.console.waiting import view, waiting
+from celeriac.core import tables
 from celeriac.jobs import redacting
 from celeriac.jobs.models import Job
 from celeriac.jobs.operating.dead import acknowledged
@@ -15,11 +16,11 @@ from celeriac.jobs.operating.dead import acknowledged
 LATEST_DEAD = 100_000
 
 #: The class is what stands before the colon of the one-line error (outcomes.py writes it so).
-_DEAD = """
+_DEAD = f"""
 SELECT kind, split_part(error, ':', 1) AS error_class, count(*),
     max(finished_at), (array_agg(id ORDER BY finished_at DESC))[1]
 FROM (
-    SELECT id, kind, error, finished_at FROM celeriac_jobs_job
+    SELECT id, kind, error, finished_at FROM {tables.JOB}
     WHERE state = 'dead' ORDER BY finished_at DESC LIMIT %s
 ) AS latest
 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 200

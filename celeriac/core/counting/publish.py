@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connection
 
+from celeriac.core import tables
 from celeriac.core.counting.counts import Series, process
 from celeriac.core.counting.shared import Collector
 from celeriac.settings import conf
@@ -22,9 +23,9 @@ from celeriac.settings import conf
 logger = logging.getLogger(__name__)
 
 #: Rows are taken in order, and each for a moment only: many processes add to the same ones.
-ADD = """
+ADD = f"""
 WITH bound AS MATERIALIZED (SELECT set_config('lock_timeout', '2s', true))
-INSERT INTO celeriac_core_tally AS total (series, cells)
+INSERT INTO {tables.TALLY} AS total (series, cells)
 SELECT series, cells FROM bound, json_to_recordset(%s) AS news (series text, cells bigint[])
 ORDER BY series
 ON CONFLICT (series) DO UPDATE SET cells = (

@@ -4,6 +4,8 @@ So a job that ended owes exactly one, whoever ended it (its owner, a rescuer, an
 operator, the dispatcher), and a job without a `callback_url` pays for a comparison.
 """
 
+from celeriac.core import tables
+
 KIND = "callbacks.send"
 QUEUE = "callbacks"
 #: Most of a day of trying, see celeriac/builtin/callbacks.py.
@@ -28,7 +30,7 @@ def enqueue_from(ended: str) -> str:
     It leans on the columns' defaults in the database for all that it does not name.
     """
     return f"""
-    INSERT INTO celeriac_jobs_job (id, kind, queue, args, max_attempts, correlation_id, tenant,
+    INSERT INTO {tables.JOB} (id, kind, queue, args, max_attempts, correlation_id, tenant,
         enqueued_by,
                           trace)
     SELECT uuidv7(), '{KIND}', '{QUEUE}',

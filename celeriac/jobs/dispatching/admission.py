@@ -11,6 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from celeriac.breakers.sql import BLOCKED, UNSETTLED
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs.dispatching.bells import Answer
 from celeriac.jobs.running import hot
@@ -63,8 +64,8 @@ class Scan(NamedTuple):
     more: bool
 
 
-_UNLOCKED = """(j.lock_key IS NULL OR NOT EXISTS (
-    SELECT FROM celeriac_jobs_job r WHERE r.state = 'running' AND r.lock_key = j.lock_key))"""
+_UNLOCKED = f"""(j.lock_key IS NULL OR NOT EXISTS (
+    SELECT FROM {tables.JOB} r WHERE r.state = 'running' AND r.lock_key = j.lock_key))"""
 _FRESH = f"(j.expires_at IS NULL OR j.attempt > 0 OR j.expires_at > (SELECT {NOW}))"
 
 WEATHER = f"""
@@ -73,8 +74,8 @@ SELECT q.name, q."window",
        q.paused_at IS NOT NULL AND (q.paused_until IS NULL OR q.paused_until > (SELECT {NOW})),
        ARRAY({BLOCKED})::text[],
        extract(epoch FROM (SELECT {NOW}))::float8,
-       ARRAY(SELECT b.name FROM celeriac_breakers_breaker b WHERE {UNSETTLED})::text[]
-FROM celeriac_jobs_queue q
+       ARRAY(SELECT b.name FROM {tables.BREAKER} b WHERE {UNSETTLED})::text[]
+FROM {tables.QUEUE} q
 """
 
 #: The row that ends the walk comes along whatever it is: the cursor moves behind it.
@@ -87,7 +88,7 @@ FROM (
            count(*) OVER () AS walked
     FROM (
         SELECT id, kind, run_at, losses, lock_key, expires_at, attempt, xmin::text AS version
-        FROM celeriac_jobs_job
+        FROM {tables.JOB}
         WHERE state = 'queued' AND queue = %(queue)s AND priority = %(priority)s
           AND run_at <= (SELECT {NOW})
           AND (run_at, id) > (%(after_run_at)s, %(after_id)s)
@@ -102,30 +103,30 @@ ORDER BY place
 
 BY_ID = f"""
 SELECT j.id, j.kind, j.run_at, j.losses, j.lock_key, j.xmin::text
-FROM celeriac_jobs_job j
+FROM {tables.JOB} j
 WHERE j.id = ANY(%(ids)s) AND j.state = {hot.QUEUED} AND j.queue = %(queue)s
   AND j.run_at <= (SELECT {NOW}) AND j.kind = ANY(%(kinds)s) AND {_FRESH} AND {_UNLOCKED}
 ORDER BY j.priority DESC, j.run_at, j.id
 """
 
 PROBE = f"""
-SELECT id, xmin::text, run_at <= (SELECT {NOW}) FROM celeriac_jobs_job
+SELECT id, xmin::text, run_at <= (SELECT {NOW}) FROM {tables.JOB}
 WHERE id = ANY(%(ids)s) AND state = {hot.QUEUED}
 """
 
 HOMES = f"""
-SELECT id, queue FROM celeriac_jobs_job
+SELECT id, queue FROM {tables.JOB}
 WHERE id = ANY(%(ids)s) AND state = {hot.QUEUED} AND queue = ANY(%(queues)s)
 """
 
 #: A skip scan: one descent of the index for every priority that has queued rows.
-PRIORITIES = """
+PRIORITIES = f"""
 WITH RECURSIVE levels(queue, priority) AS (
-    SELECT q, (SELECT priority FROM celeriac_jobs_job
+    SELECT q, (SELECT priority FROM {tables.JOB}
                WHERE state = 'queued' AND queue = q ORDER BY priority DESC LIMIT 1)
     FROM unnest(%(queues)s::text[]) AS q
     UNION ALL
-    SELECT l.queue, (SELECT j.priority FROM celeriac_jobs_job j
+    SELECT l.queue, (SELECT j.priority FROM {tables.JOB} j
                      WHERE j.state = 'queued' AND j.queue = l.queue AND j.priority < l.priority
                      ORDER BY j.priority DESC LIMIT 1)
     FROM levels l WHERE l.priority IS NOT NULL
@@ -137,7 +138,7 @@ NEXT_OF_LOCK = f"""
 SELECT j.id, j.queue
 FROM unnest(%(locks)s::text[]) AS l(key)
 CROSS JOIN LATERAL (
-    SELECT id, queue FROM celeriac_jobs_job
+    SELECT id, queue FROM {tables.JOB}
     WHERE state = 'queued' AND lock_key = l.key AND queue = ANY(%(queues)s)
       AND run_at <= (SELECT {NOW})
     ORDER BY priority DESC, run_at, id

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs.dispatching.bells import Publisher
 from celeriac.settings import conf
@@ -25,23 +26,23 @@ QUIET, AGAIN = 10.0, 3.0
 
 QUIET_WORKERS = f"""
 SELECT w.id, w.canary, {NOW}
-FROM celeriac_jobs_worker w
+FROM {tables.WORKER} w
 WHERE w.stopped_at IS NULL AND w.canary <> ''
   AND w.beat_at > {NOW} - make_interval(secs => %(lease)s)
   AND coalesce(w.answered_at, w.started_at) < {NOW} - make_interval(secs => %(quiet)s)
-  AND EXISTS (SELECT FROM celeriac_jobs_queue q WHERE q.holder = %(me)s AND q.name = ANY(w.queues))
-  AND w.slots > (SELECT count(DISTINCT j.claim_id) FROM celeriac_jobs_job j
+  AND EXISTS (SELECT FROM {tables.QUEUE} q WHERE q.holder = %(me)s AND q.name = ANY(w.queues))
+  AND w.slots > (SELECT count(DISTINCT j.claim_id) FROM {tables.JOB} j
                  WHERE j.state = 'running' AND j.worker = w.id)
 """
 
 #: What was asked first and not answered since stays: it says since when a worker is silent.
-ASKED = """
-UPDATE celeriac_jobs_worker SET asked_at = %(now)s
+ASKED = f"""
+UPDATE {tables.WORKER} SET asked_at = %(now)s
 WHERE id = ANY(%(workers)s) AND (asked_at IS NULL OR asked_at <= answered_at)
 """
 
 SAY = f"""
-INSERT INTO celeriac_jobs_dispatcher (id, name, started_at, beat_at, rang_at, mute_since,
+INSERT INTO {tables.DISPATCHER} (id, name, started_at, beat_at, rang_at, mute_since,
     deaf_since,
                              idle_since)
 VALUES (%(id)s, %(name)s, {NOW}, {NOW}, {NOW} - make_interval(secs => %(rang)s),
@@ -53,8 +54,8 @@ SET beat_at = excluded.beat_at, rang_at = excluded.rang_at,
     idle_since = excluded.idle_since
 """
 
-GOODBYE = "DELETE FROM celeriac_jobs_dispatcher WHERE id = %(id)s"
-FORGET = f"DELETE FROM celeriac_jobs_dispatcher WHERE beat_at < {NOW} - interval '1 day'"
+GOODBYE = f"DELETE FROM {tables.DISPATCHER} WHERE id = %(id)s"
+FORGET = f"DELETE FROM {tables.DISPATCHER} WHERE beat_at < {NOW} - interval '1 day'"
 
 
 @dataclass(slots=True)

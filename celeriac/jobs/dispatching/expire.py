@@ -2,6 +2,7 @@
 
 from django.db import connection
 
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs import counted
 from celeriac.jobs.callbacks import sql as callbacks
@@ -11,17 +12,17 @@ MOST = 1_000
 EXPIRE = f"""
 WITH expired AS (
     SELECT id FROM (
-        SELECT id FROM celeriac_jobs_job
+        SELECT id FROM {tables.JOB}
         WHERE state = 'queued' AND attempt = 0 AND expires_at IS NOT NULL
           AND expires_at <= (SELECT {NOW})
         ORDER BY expires_at LIMIT %(most)s
     ) due ORDER BY id
 ), locked AS (
-    SELECT j.id FROM celeriac_jobs_job j JOIN expired USING (id)
+    SELECT j.id FROM {tables.JOB} j JOIN expired USING (id)
     WHERE j.state = 'queued' AND j.attempt = 0 AND j.expires_at <= (SELECT {NOW})
     ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
 ), ended AS (
-    UPDATE celeriac_jobs_job j
+    UPDATE {tables.JOB} j
     SET state = 'cancelled', finished_at = (SELECT {NOW}), wait_reason = '',
         error = 'expired: not started by ' || to_char(j.expires_at AT TIME ZONE 'UTC',
                                                       'YYYY-MM-DD"T"HH24:MI:SS"Z"')

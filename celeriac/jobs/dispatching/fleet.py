@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs import registry
 from celeriac.jobs.running import hot
@@ -16,21 +17,21 @@ from celeriac.settings import conf
 
 LIVING = f"""
 SELECT w.id, w.queues, w.kinds, w.slots, w.run_times
-FROM celeriac_jobs_worker w LEFT JOIN celeriac_jobs_sign s ON s.worker = w.id
+FROM {tables.WORKER} w LEFT JOIN {tables.SIGN} s ON s.worker = w.id
 WHERE w.stopped_at IS NULL AND {HEARD} > {NOW} - make_interval(secs => %(lease)s)
 """
 
 #: One claim is one slot, however many jobs it took.
-BUSY = """
-SELECT worker, count(DISTINCT claim_id) FROM celeriac_jobs_job
+BUSY = f"""
+SELECT worker, count(DISTINCT claim_id) FROM {tables.JOB}
 WHERE state = 'running' AND worker = ANY(%(workers)s) GROUP BY worker
 """
 
-RECENT = """
+RECENT = f"""
 SELECT k.kind, avg(extract(epoch FROM r.finished_at - r.started_at))::float8
 FROM unnest(%(kinds)s::text[]) AS k(kind)
 CROSS JOIN LATERAL (
-    SELECT started_at, finished_at FROM celeriac_jobs_job
+    SELECT started_at, finished_at FROM {tables.JOB}
     WHERE kind = k.kind AND finished_at IS NOT NULL
     ORDER BY finished_at DESC LIMIT 20
 ) r
@@ -40,11 +41,11 @@ GROUP BY k.kind
 
 PRUNE = f"""
 WITH signs AS (
-    DELETE FROM celeriac_jobs_sign WHERE given_at < {NOW} - interval '1 day'
+    DELETE FROM {tables.SIGN} WHERE given_at < {NOW} - interval '1 day'
 )
-DELETE FROM celeriac_jobs_worker w
+DELETE FROM {tables.WORKER} w
 WHERE coalesce(w.stopped_at, w.beat_at) < {NOW} - interval '1 day'
-  AND NOT EXISTS (SELECT FROM celeriac_jobs_job j WHERE j.state = 'running' AND j.worker = w.id)
+  AND NOT EXISTS (SELECT FROM {tables.JOB} j WHERE j.state = 'running' AND j.worker = w.id)
 """
 
 

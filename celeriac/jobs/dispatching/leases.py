@@ -11,24 +11,25 @@ from uuid import UUID
 
 from django.db import connection
 
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.settings import conf
 
 _UNTIL = f"{NOW} + make_interval(secs => %(lease)s)"
 
 RENEW = f"""
-UPDATE celeriac_jobs_queue SET lease_until = {_UNTIL} WHERE holder = %(me)s
+UPDATE {tables.QUEUE} SET lease_until = {_UNTIL} WHERE holder = %(me)s
 """
 
 #: Without the wanted names: there may be thousands, and the others are few.
 HOLDERS = f"""
-SELECT name, CASE WHEN lease_until > {NOW} THEN holder END FROM celeriac_jobs_queue ORDER BY name
+SELECT name, CASE WHEN lease_until > {NOW} THEN holder END FROM {tables.QUEUE} ORDER BY name
 """
 
 #: Takes queues that are free, or still held by whom they were seen with.
 TAKE = f"""
 WITH mine AS (
-    SELECT q.name FROM celeriac_jobs_queue q
+    SELECT q.name FROM {tables.QUEUE} q
     JOIN unnest(%(queues)s::text[], %(holders)s::uuid[]) AS seen(name, holder)
       ON seen.name = q.name
     WHERE q.holder IS NULL OR q.lease_until IS NULL OR q.lease_until <= {NOW}
@@ -36,13 +37,13 @@ WITH mine AS (
     ORDER BY q.name
     FOR UPDATE OF q SKIP LOCKED
 )
-UPDATE celeriac_jobs_queue q SET holder = %(me)s, holder_name = %(name)s, lease_until = {_UNTIL}
+UPDATE {tables.QUEUE} q SET holder = %(me)s, holder_name = %(name)s, lease_until = {_UNTIL}
 FROM mine WHERE q.name = mine.name
 RETURNING q.name
 """
 
-RELEASE = """
-UPDATE celeriac_jobs_queue SET holder = NULL, holder_name = '',
+RELEASE = f"""
+UPDATE {tables.QUEUE} SET holder = NULL, holder_name = '',
     lease_until = NULL WHERE holder = %(me)s
 """
 

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs import counted, registry
 from celeriac.jobs.backoff import Backoff
@@ -45,9 +46,9 @@ SELECT j.id, j.claim_id, j.kind, j.attempt, j.failures, j.losses, j.max_attempts
                THEN 'its worker ' || w.name || ' no longer holds its claim'
            ELSE 'it ran past its hard limit on worker ' || w.name
        END
-FROM celeriac_jobs_job j
-LEFT JOIN celeriac_jobs_worker w ON w.id = j.worker
-LEFT JOIN celeriac_jobs_sign s ON s.worker = j.worker
+FROM {tables.JOB} j
+LEFT JOIN {tables.WORKER} w ON w.id = j.worker
+LEFT JOIN {tables.SIGN} s ON s.worker = j.worker
 LEFT JOIN unnest(%(kinds)s::text[], %(limits)s::float8[]) AS k(kind, seconds) ON k.kind = j.kind
 WHERE j.state = 'running'
   AND (

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs import registry
 from celeriac.jobs.enqueueing import locks
@@ -36,7 +37,7 @@ _WRITTEN = (
 )
 
 _PLAIN = f"""
-INSERT INTO celeriac_jobs_job ({_WRITTEN})
+INSERT INTO {tables.JOB} ({_WRITTEN})
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
     coalesce(%s::timestamptz, {NOW} + make_interval(secs => %s)),
     coalesce(%s::timestamptz, {NOW} + make_interval(secs => %s)))
@@ -45,7 +46,7 @@ RETURNING run_at, expires_at, created_at
 #: The same for a kind that is searched by its arguments.
 _PLAIN_SEARCHED = f"""
 WITH written AS ({_PLAIN}), terms AS (
-    INSERT INTO celeriac_jobs_searchterm (job_id, field, value)
+    INSERT INTO {tables.SEARCH_TERM} (job_id, field, value)
     SELECT %s, * FROM unnest(%s::text[], %s::text[])
 )
 SELECT * FROM written
@@ -58,7 +59,7 @@ WITH bound AS MATERIALIZED (
     SELECT current_setting('lock_timeout') AS before,
            set_config('lock_timeout', %(limit)s, true) AS during
 ), written AS (
-    INSERT INTO celeriac_jobs_job AS job ({_WRITTEN})
+    INSERT INTO {tables.JOB} AS job ({_WRITTEN})
     SELECT id, kind, queue, priority, args, max_attempts, correlation_id, unique_key, lock_key,
         tenant, callback_url, tick, enqueued_by, trace,
         coalesce(run_at, {NOW} + make_interval(secs => delay)),
@@ -89,17 +90,17 @@ SELECT written.*, set_config('lock_timeout', bound.before, true)
 FROM (SELECT * FROM written ORDER BY id OFFSET 0) AS written, bound
 """
 #: A draft that a queued job took in without its arguments leaves no terms.
-_TERMS = """, drafted AS MATERIALIZED (
+_TERMS = f""", drafted AS MATERIALIZED (
     SELECT w.id, d.draft, d.field, d.value
     FROM json_to_recordset(%(terms)s) AS d (
         draft uuid, kind text, unique_key text, field text, value text)
     JOIN written w ON w.id = d.draft OR (
         d.draft = ANY(%(replacing)s) AND w.kind = d.kind AND w.unique_key = d.unique_key)
 ), outdated AS (
-    DELETE FROM celeriac_jobs_searchterm t USING drafted d
+    DELETE FROM {tables.SEARCH_TERM} t USING drafted d
     WHERE t.job_id = d.id AND d.id <> d.draft AND t.field <> 'correlation_id'
 ), terms AS (
-    INSERT INTO celeriac_jobs_searchterm (job_id, field, value)
+    INSERT INTO {tables.SEARCH_TERM} (job_id, field, value)
     SELECT id, field, value FROM drafted WHERE field IS NOT NULL
 )"""
 _MANY_SEARCHED = _MANY.replace("/*terms*/", _TERMS)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs import registry
 from celeriac.jobs.enqueueing import locks
@@ -21,7 +22,7 @@ WITH bound AS MATERIALIZED (
     SELECT current_setting('lock_timeout') AS before,
            set_config('lock_timeout', %(limit)s, true) AS during
 ), taken AS (
-    INSERT INTO celeriac_jobs_jobkey (scope, key, job_id, hash, created_at)
+    INSERT INTO {tables.JOB_KEY} (scope, key, job_id, hash, created_at)
     SELECT scope, key, job_id, hash, {NOW}
     FROM bound, json_to_recordset(%(rows)s) AS draft (scope text, key text, job_id uuid, hash text)
     ON CONFLICT (scope, key) DO NOTHING
@@ -31,24 +32,24 @@ SELECT taken.*, set_config('lock_timeout', bound.before, true)
 FROM (SELECT * FROM taken ORDER BY scope, key OFFSET 0) AS taken, bound
 """
 
-_HELD = """
+_HELD = f"""
 SELECT held.scope, held.key, held.job_id, held.hash
-FROM celeriac_jobs_jobkey AS held
+FROM {tables.JOB_KEY} AS held
 JOIN json_to_recordset(%s) AS draft (scope text, key text) USING (scope, key)
-WHERE EXISTS (SELECT FROM celeriac_jobs_job WHERE celeriac_jobs_job.id = held.job_id)
+WHERE EXISTS (SELECT FROM {tables.JOB} WHERE {tables.JOB}.id = held.job_id)
 """
 
 #: A key whose job is gone (deleted by hand; pruning takes both) is free again. A later
 #: statement than the one that met the key: only its snapshot surely sees the job, too.
-_FREE = """
-DELETE FROM celeriac_jobs_jobkey AS held
+_FREE = f"""
+DELETE FROM {tables.JOB_KEY} AS held
 USING json_to_recordset(%s) AS draft (scope text, key text)
 WHERE held.scope = draft.scope AND held.key = draft.key
-AND NOT EXISTS (SELECT FROM celeriac_jobs_job WHERE celeriac_jobs_job.id = held.job_id)
+AND NOT EXISTS (SELECT FROM {tables.JOB} WHERE {tables.JOB}.id = held.job_id)
 """
 
-_POINT = """
-UPDATE celeriac_jobs_jobkey AS held SET job_id = hit.job_id
+_POINT = f"""
+UPDATE {tables.JOB_KEY} AS held SET job_id = hit.job_id
 FROM json_to_recordset(%s) AS hit (scope text, key text, job_id uuid)
 WHERE held.scope = hit.scope AND held.key = hit.key
 """

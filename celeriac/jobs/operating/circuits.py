@@ -7,11 +7,12 @@ from django.db import connection
 
 from celeriac.breakers import selectors as breakers
 from celeriac.breakers.api import Admission
+from celeriac.core import tables
 from celeriac.jobs import registry
 from celeriac.jobs.words import clock_time
 
-_COUNTS = """
-SELECT queue, kind, count(*) FROM celeriac_jobs_job
+_COUNTS = f"""
+SELECT queue, kind, count(*) FROM {tables.JOB}
 WHERE state = 'queued' AND kind = ANY(%s) GROUP BY queue, kind
 """
 

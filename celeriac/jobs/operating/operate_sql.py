@@ -1,5 +1,6 @@
 """The statements of operate.py. Rows are taken in id order."""
 
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs.callbacks import sql as callbacks
 
@@ -8,14 +9,14 @@ _RETURNING = "RETURNING j.id, j.queue, j.priority, j.run_at"
 #: Queued: over at once. Running: asked; no index or predicate knows, so the update is HOT.
 CANCEL = f"""
 WITH asked AS (
-    UPDATE celeriac_jobs_job j
+    UPDATE {tables.JOB} j
     SET state = CASE WHEN j.state = 'queued' THEN 'cancelled' ELSE j.state END,
         finished_at = CASE WHEN j.state = 'queued' THEN {NOW} ELSE j.finished_at END,
         error = CASE WHEN j.state = 'queued' THEN %(error)s ELSE j.error END,
         wait_reason = '',
         cancel_requested_at = coalesce(j.cancel_requested_at, {NOW})
     FROM (
-        SELECT id FROM celeriac_jobs_job
+        SELECT id FROM {tables.JOB}
         WHERE id = ANY(%(ids)s) AND state IN ('queued', 'running') ORDER BY id FOR UPDATE
     ) AS chosen
     WHERE j.id = chosen.id
@@ -28,17 +29,17 @@ SELECT id, callback IS NOT NULL FROM asked
 #: Of several rows with one unique key the newest, and none whose key is queued.
 REVIVE = f"""
 WITH held AS MATERIALIZED (
-    SELECT id, kind, unique_key FROM celeriac_jobs_job
+    SELECT id, kind, unique_key FROM {tables.JOB}
     WHERE id = ANY(%(ids)s) AND state IN ('dead', 'cancelled') ORDER BY id FOR UPDATE
 ), chosen AS (
     SELECT DISTINCT ON (kind, coalesce(unique_key, id::text), unique_key IS NULL) id
     FROM held
     WHERE unique_key IS NULL OR NOT EXISTS (
-        SELECT FROM celeriac_jobs_job t
+        SELECT FROM {tables.JOB} t
         WHERE t.kind = held.kind AND t.unique_key = held.unique_key AND t.state = 'queued')
     ORDER BY kind, coalesce(unique_key, id::text), unique_key IS NULL, id DESC
 )
-UPDATE celeriac_jobs_job j
+UPDATE {tables.JOB} j
 SET state = 'queued', run_at = {NOW}, failures = 0, losses = 0, cuts = 0, expires_at = NULL,
     cancel_requested_at = NULL, superseded_by = NULL, finished_at = NULL, result = NULL,
     error = '', progress = NULL, wait_reason = ''
@@ -48,13 +49,13 @@ WHERE j.id = chosen.id
 """
 
 CHANGE = f"""
-UPDATE celeriac_jobs_job j
+UPDATE {tables.JOB} j
 SET priority = coalesce(%(priority)s, j.priority),
     queue = coalesce(%(queue)s, j.queue),
     run_at = CASE WHEN %(run_now)s THEN least(j.run_at, {NOW})
         ELSE coalesce(%(run_at)s::timestamptz, j.run_at) END
 FROM (
-    SELECT id FROM celeriac_jobs_job WHERE id = ANY(%(ids)s) AND state = 'queued' ORDER BY id FOR
+    SELECT id FROM {tables.JOB} WHERE id = ANY(%(ids)s) AND state = 'queued' ORDER BY id FOR
         UPDATE
 ) AS chosen
 WHERE j.id = chosen.id

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs import registry
 from celeriac.jobs.states import TERMINAL, State
@@ -22,11 +23,11 @@ KEY_DAYS = 7
 BATCH = 1000
 
 #: Kinds with finished rows: one index probe for each (a loose index scan).
-_KINDS = """
+_KINDS = f"""
 WITH RECURSIVE found AS (
-    (SELECT kind FROM celeriac_jobs_job WHERE finished_at IS NOT NULL ORDER BY kind LIMIT 1)
+    (SELECT kind FROM {tables.JOB} WHERE finished_at IS NOT NULL ORDER BY kind LIMIT 1)
     UNION ALL
-    SELECT (SELECT kind FROM celeriac_jobs_job
+    SELECT (SELECT kind FROM {tables.JOB}
             WHERE finished_at IS NOT NULL AND kind > found.kind ORDER BY kind LIMIT 1)
     FROM found WHERE found.kind IS NOT NULL
 )
@@ -36,28 +37,28 @@ SELECT kind FROM found WHERE kind IS NOT NULL
 #: Looks at one page of a kind's oldest finished rows, from where the last page ended.
 _PRUNE = f"""
 WITH page AS MATERIALIZED (
-    SELECT id, finished_at, state FROM celeriac_jobs_job
+    SELECT id, finished_at, state FROM {tables.JOB}
     WHERE kind = %(kind)s AND finished_at IS NOT NULL
       AND finished_at < {NOW} - make_interval(secs => %(days)s * 86400)
       AND finished_at < %(before)s::timestamptz
       AND (finished_at, id) > (%(after)s::timestamptz, %(after_id)s)
     ORDER BY finished_at, id LIMIT %(batch)s
 ), doomed AS MATERIALIZED (
-    SELECT j.id FROM celeriac_jobs_job j JOIN page USING (id)
+    SELECT j.id FROM {tables.JOB} j JOIN page USING (id)
     WHERE j.finished_at IS NOT NULL AND j.state = ANY(%(states)s)
       AND NOT EXISTS (
-          SELECT FROM celeriac_jobs_jobkey k
+          SELECT FROM {tables.JOB_KEY} k
           WHERE k.job_id = j.id AND k.created_at > {NOW} - make_interval(days => %(key_days)s))
     ORDER BY j.id
     FOR UPDATE OF j SKIP LOCKED
 ), attempts AS (
-    DELETE FROM celeriac_jobs_attempt a USING doomed WHERE a.job_id = doomed.id RETURNING 1
+    DELETE FROM {tables.ATTEMPT} a USING doomed WHERE a.job_id = doomed.id RETURNING 1
 ), keys AS (
-    DELETE FROM celeriac_jobs_jobkey k USING doomed WHERE k.job_id = doomed.id RETURNING 1
+    DELETE FROM {tables.JOB_KEY} k USING doomed WHERE k.job_id = doomed.id RETURNING 1
 ), terms AS (
-    DELETE FROM celeriac_jobs_searchterm t USING doomed WHERE t.job_id = doomed.id
+    DELETE FROM {tables.SEARCH_TERM} t USING doomed WHERE t.job_id = doomed.id
 ), jobs AS (
-    DELETE FROM celeriac_jobs_job j USING doomed WHERE j.id = doomed.id RETURNING 1
+    DELETE FROM {tables.JOB} j USING doomed WHERE j.id = doomed.id RETURNING 1
 )
 SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM attempts), (SELECT count(*) FROM keys),
     (SELECT count(*) FROM page), last.finished_at, last.id
@@ -69,16 +70,16 @@ FROM (VALUES (1)) AS one LEFT JOIN (
 #: Keys whose job was deleted otherwise, by hand or with an archive.
 _ORPHANS = f"""
 WITH page AS MATERIALIZED (
-    SELECT id, job_id, created_at FROM celeriac_jobs_jobkey
+    SELECT id, job_id, created_at FROM {tables.JOB_KEY}
     WHERE created_at < {NOW} - make_interval(days => %(key_days)s)
       AND (created_at, id) > (%(after)s::timestamptz, %(after_id)s)
     ORDER BY created_at, id LIMIT %(batch)s
 ), doomed AS MATERIALIZED (
-    SELECT k.id FROM celeriac_jobs_jobkey k JOIN page USING (id)
-    WHERE NOT EXISTS (SELECT FROM celeriac_jobs_job j WHERE j.id = k.job_id)
+    SELECT k.id FROM {tables.JOB_KEY} k JOIN page USING (id)
+    WHERE NOT EXISTS (SELECT FROM {tables.JOB} j WHERE j.id = k.job_id)
     FOR UPDATE OF k SKIP LOCKED
 ), keys AS (
-    DELETE FROM celeriac_jobs_jobkey k USING doomed WHERE k.id = doomed.id RETURNING 1
+    DELETE FROM {tables.JOB_KEY} k USING doomed WHERE k.id = doomed.id RETURNING 1
 )
 SELECT 0, 0, (SELECT count(*) FROM keys), (SELECT count(*) FROM page), last.created_at, last.id
 FROM (VALUES (1)) AS one LEFT JOIN (

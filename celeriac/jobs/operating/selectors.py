@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connection
 
 from celeriac.breakers.sql import BLOCKED
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs import registry
 from celeriac.jobs.models import Queue
@@ -17,10 +18,10 @@ from celeriac.settings import conf
 _DEPTH = f"""
 WITH moment AS MATERIALIZED (SELECT {NOW} AS now),
 paused AS (
-    SELECT name FROM celeriac_jobs_queue, moment
+    SELECT name FROM {tables.QUEUE}, moment
     WHERE paused_at IS NOT NULL AND (paused_until IS NULL OR paused_until > now)
 ), held AS MATERIALIZED (
-    SELECT lock_key FROM celeriac_jobs_job WHERE state = 'running' AND lock_key IS NOT NULL
+    SELECT lock_key FROM {tables.JOB} WHERE state = 'running' AND lock_key IS NOT NULL
 ), guarded AS MATERIALIZED (
     SELECT kind FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
     WHERE breaker IN ({BLOCKED})
@@ -30,7 +31,7 @@ paused AS (
            OR coalesce(lock_key IN (SELECT lock_key FROM held), false)
            OR kind IN (SELECT kind FROM guarded)
            OR NOT kind = ANY(%(known)s) AS parked
-    FROM celeriac_jobs_job, moment WHERE state = 'queued'
+    FROM {tables.JOB}, moment WHERE state = 'queued'
 )
 SELECT queue,
     count(*) FILTER (WHERE NOT parked AND attempt = 0 AND due) AS queued,
@@ -41,7 +42,7 @@ SELECT queue,
     extract(epoch FROM (SELECT now FROM moment) - min(run_at) FILTER (WHERE due))::float8
 FROM waiting GROUP BY queue
 UNION ALL
-SELECT queue, 0, 0, 0, 0, count(*), NULL FROM celeriac_jobs_job WHERE state = 'running' GROUP BY
+SELECT queue, 0, 0, 0, 0, count(*), NULL FROM {tables.JOB} WHERE state = 'running' GROUP BY
     queue
 """
 
@@ -49,7 +50,7 @@ _RECENT = f"""
 SELECT kind, state, count(*),
     percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (
         ORDER BY extract(epoch FROM finished_at - started_at)::float8)
-FROM celeriac_jobs_job
+FROM {tables.JOB}
 WHERE finished_at > {NOW} - make_interval(secs => %s)
 GROUP BY kind, state ORDER BY kind, state
 """

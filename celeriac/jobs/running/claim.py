@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 
 from celeriac.breakers.sql import BLOCKED, UNSETTLED
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs.running import hot
 
@@ -46,7 +47,7 @@ class ClaimedJob:
 _CLAIM = f"""
 WITH may_start AS (
     SELECT j.id
-    FROM celeriac_jobs_job j
+    FROM {tables.JOB} j
     WHERE j.id = ANY(%(ids)s::uuid[])
       AND j.state = {hot.QUEUED}
       AND j.run_at <= (SELECT {NOW})
@@ -54,7 +55,7 @@ WITH may_start AS (
       AND j.kind = ANY(%(kinds)s)
       AND (j.losses = 0 OR %(alone)s)
       AND NOT EXISTS (
-          SELECT FROM celeriac_jobs_queue q
+          SELECT FROM {tables.QUEUE} q
           WHERE q.name = j.queue AND q.paused_at IS NOT NULL
             AND (q.paused_until IS NULL OR q.paused_until > (SELECT {NOW})))
       AND NOT EXISTS (
@@ -63,7 +64,7 @@ WITH may_start AS (
     ORDER BY j.id
     FOR UPDATE SKIP LOCKED
 )
-UPDATE celeriac_jobs_job j
+UPDATE {tables.JOB} j
 SET state = 'running', attempt = j.attempt + 1, claim_id = %(claim_id)s, worker = %(worker)s,
     started_at = (SELECT {NOW}), wait_reason = ''
 FROM may_start
@@ -74,23 +75,23 @@ RETURNING j.id, j.kind, j.args::text, j.attempt, j.failures, j.losses, j.max_att
           extract(epoch FROM (SELECT {NOW}) - j.run_at)::float8, j.trace,
           EXISTS (
               SELECT FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
-              JOIN celeriac_breakers_breaker b ON b.name = g.breaker
+              JOIN {tables.BREAKER} b ON b.name = g.breaker
               WHERE g.kind = j.kind AND {UNSETTLED})
 """
 
 _CLAIM_ONE = hot.for_one(_CLAIM, "ids")
 
 #: Gated, all of them: whether one is gated is asked again where it takes its place.
-_HELD = """
+_HELD = f"""
 SELECT id, kind, args, attempt, failures, losses, max_attempts, lock_key, correlation_id, tenant,
        callback_url = '', extract(epoch FROM started_at - run_at)::float8, trace, true
-FROM celeriac_jobs_job
+FROM {tables.JOB}
 WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
 ORDER BY id
 """
 
-_VERIFY = """
-SELECT id FROM celeriac_jobs_job WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
+_VERIFY = f"""
+SELECT id FROM {tables.JOB} WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
 """
 
 

@@ -12,6 +12,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+from celeriac.core import tables
 from celeriac.jobs.enqueueing.enqueue import enqueue
 from celeriac.jobs.errors import LostClaim, NoCurrentJob
 from celeriac.jobs.handle import JobHandle
@@ -25,16 +26,16 @@ GLANCE_EVERY = 0.01
 CANCELLED = "a cancel was asked for"
 LOST = "the job is no longer this run's"
 
-_PROGRESS = """
-UPDATE celeriac_jobs_job SET progress = %s::jsonb
+_PROGRESS = f"""
+UPDATE {tables.JOB} SET progress = %s::jsonb
 WHERE id = %s AND state = 'running' AND claim_id = %s
 """
 #: The same outside a transaction; inside one it would make the handler's own commit asynchronous.
 _PROGRESS_LIGHTLY = f"""{_PROGRESS}
   AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
 """
-_LOOK = """
-SELECT cancel_requested_at IS NOT NULL FROM celeriac_jobs_job
+_LOOK = f"""
+SELECT cancel_requested_at IS NOT NULL FROM {tables.JOB}
 WHERE id = %s AND state = 'running' AND claim_id = %s
 """
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from celeriac.breakers.options import longest_ramp
+from celeriac.core import tables
 from celeriac.core.sessions import renew
 from celeriac.jobs import registry
 from celeriac.jobs.naming import named
@@ -22,9 +23,9 @@ from celeriac.jobs.running.surroundings import Surroundings
 logger = logging.getLogger(__name__)
 
 #: Whose ledger a session sees: a temporary table, a role or a search_path may put another before.
-_SIGHT = """
-SELECT current_user, 'celeriac_jobs_job'::regclass::oid, 'celeriac_jobs_queue'::regclass::oid,
-       'celeriac_breakers_breaker'::regclass::oid
+_SIGHT = f"""
+SELECT current_user, '{tables.JOB}'::regclass::oid, '{tables.QUEUE}'::regclass::oid,
+       '{tables.BREAKER}'::regclass::oid
 """
 
 

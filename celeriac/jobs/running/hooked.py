@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from celeriac.core import reporting
+from celeriac.core import reporting, tables
 from celeriac.jobs import counted, outcomes, redacting
 from celeriac.jobs.registry import Kind
 from celeriac.jobs.running.claim import ClaimedJob
@@ -19,17 +19,17 @@ from celeriac.jobs.running.claim import ClaimedJob
 logger = logging.getLogger(__name__)
 
 #: Into the row and its Attempt, which a success at the first go has none of.
-_SHOW = """
+_SHOW = f"""
 WITH shown AS (
-    UPDATE celeriac_jobs_job SET error = %(line)s
+    UPDATE {tables.JOB} SET error = %(line)s
     WHERE id = %(id)s AND state = 'succeeded' AND attempt = %(attempt)s
     RETURNING id, attempt, worker, started_at, finished_at
 ), noted AS (
-    UPDATE celeriac_jobs_attempt a
+    UPDATE {tables.ATTEMPT} a
     SET error_class = %(class)s, message = %(message)s, traceback = %(traceback)s
     FROM shown WHERE a.job_id = shown.id AND a.number = shown.attempt RETURNING a.id
 )
-INSERT INTO celeriac_jobs_attempt (job_id, number, outcome, worker, started_at, finished_at,
+INSERT INTO {tables.ATTEMPT} (job_id, number, outcome, worker, started_at, finished_at,
                           error_class, message, traceback)
 SELECT id, attempt, 'succeeded', worker, started_at, finished_at,
        %(class)s, %(message)s, %(traceback)s

@@ -15,12 +15,13 @@ from uuid import UUID
 from django.db import OperationalError, connection, transaction
 from psycopg.types.json import Jsonb
 
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 
 logger = logging.getLogger(__name__)
 
 _BEAT = f"""
-INSERT INTO celeriac_jobs_worker (id, name, host, pid, queues, kinds, slots, claims, run_times,
+INSERT INTO {tables.WORKER} (id, name, host, pid, queues, kinds, slots, claims, run_times,
                          started_at, beat_at, previous_beat_at, answered_at, running, woke_at,
                          canary)
 VALUES (%(id)s, %(name)s, %(host)s, %(pid)s, %(queues)s, %(kinds)s, %(slots)s, %(claims)s,
@@ -29,16 +30,16 @@ VALUES (%(id)s, %(name)s, %(host)s, %(pid)s, %(queues)s, %(kinds)s, %(slots)s, %
         {NOW} - make_interval(secs => %(woke_ago)s), %(canary)s)
 ON CONFLICT (id) DO UPDATE
 SET previous_beat_at = excluded.previous_beat_at,
-    beat_at = GREATEST(celeriac_jobs_worker.beat_at, excluded.beat_at), claims = excluded.claims,
+    beat_at = GREATEST({tables.WORKER}.beat_at, excluded.beat_at), claims = excluded.claims,
     run_times = excluded.run_times, queues = excluded.queues,
     kinds = excluded.kinds, slots = excluded.slots, stopped_at = NULL,
-    answered_at = GREATEST(celeriac_jobs_worker.answered_at, excluded.answered_at),
-    running = excluded.running, woke_at = GREATEST(celeriac_jobs_worker.woke_at, excluded.woke_at)
+    answered_at = GREATEST({tables.WORKER}.answered_at, excluded.answered_at),
+    running = excluded.running, woke_at = GREATEST({tables.WORKER}.woke_at, excluded.woke_at)
 RETURNING beat_at
 """
 
 _SIGN = f"""
-INSERT INTO celeriac_jobs_sign (worker, given_at) VALUES (%s, {NOW})
+INSERT INTO {tables.SIGN} (worker, given_at) VALUES (%s, {NOW})
 ON CONFLICT (worker) DO UPDATE SET given_at = excluded.given_at
 """
 #: For one transaction, which must not wait for long.
@@ -48,7 +49,7 @@ SELECT set_config('lock_timeout', %(lock)s, true), set_config('statement_timeout
 #: SQLSTATEs: a lock could not be had in time; a statement took too long.
 _HELD = ("55P03", "57014")
 
-_STOP = f"UPDATE celeriac_jobs_worker SET stopped_at = {NOW}, claims = '{{}}' WHERE id = %s"
+_STOP = f"UPDATE {tables.WORKER} SET stopped_at = {NOW}, claims = '{{}}' WHERE id = %s"
 
 
 #: When a worker was last heard of, by its row `w` and its sign `s`.

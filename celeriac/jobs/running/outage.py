@@ -16,6 +16,7 @@ import psycopg
 from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.utils import DatabaseErrorWrapper
 
+from celeriac.core import tables
 from celeriac.core.away import is_away
 from celeriac.core.sessions import renew
 from celeriac.jobs.outcomes import MOST_CUTS, GiveUp, Outcome, Retry, TimeLimitExceeded, error_line
@@ -30,9 +31,9 @@ BACK_AFTER = 1.0
 #: The handler's own doing, though the server ends the connection: it left its transaction idle,
 #: or open for too long.
 _OWN_FAULT = ("25P03", "25P04")
-_COUNT = """
+_COUNT = f"""
 SELECT cuts, pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean
-FROM celeriac_jobs_job WHERE id = %s AND state = 'running' AND attempt = %s
+FROM {tables.JOB} WHERE id = %s AND state = 'running' AND attempt = %s
 """
 
 

@@ -1,6 +1,7 @@
 """The two statements that end a run. Rows are taken in id order."""
 
 from celeriac.breakers.sql import HOLDING
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs.callbacks import sql as callbacks
 from celeriac.jobs.running import hot
@@ -26,7 +27,7 @@ _DURABLE = """(
             THEN set_config('synchronous_commit', 'on', true) ELSE '' END) IS NOT NULL"""
 
 _COMPLETED = f"""
-    UPDATE celeriac_jobs_job j
+    UPDATE {tables.JOB} j
     SET state = 'succeeded', claim_id = NULL, result = o.result::jsonb, error = o.error,
         started_at = {_STARTED}, finished_at = {_FINISHED}
     FROM (
@@ -39,8 +40,8 @@ _COMPLETED = f"""
     WHERE j.id = o.id AND j.state = {hot.RUNNING} AND j.claim_id = o.claim_id AND {_DURABLE}
     RETURNING j.id, j.state, j.kind, j.lock_key, j.queue, j.attempt, j.worker, j.started_at,
               j.finished_at"""
-_RECORDED = """
-    INSERT INTO celeriac_jobs_attempt (job_id, number, outcome, worker, started_at, finished_at)
+_RECORDED = f"""
+    INSERT INTO {tables.ATTEMPT} (job_id, number, outcome, worker, started_at, finished_at)
     SELECT id, attempt, 'succeeded', worker, started_at, finished_at FROM settled WHERE attempt > 1
 """
 
@@ -77,8 +78,8 @@ JOINT = {
 }
 
 #: Queued anew under its unique key, by another row, while this one ran.
-_TWIN = """(
-    SELECT t.id FROM celeriac_jobs_job t
+_TWIN = f"""(
+    SELECT t.id FROM {tables.JOB} t
     WHERE o.state = 'queued' AND t.state = 'queued'
       AND t.kind = j.kind AND t.unique_key = j.unique_key
 )"""
@@ -92,7 +93,7 @@ _STATE = f"""
 #: Every other ending: failures, losses, snoozes, releases, stops.
 END = f"""
 WITH settled AS (
-    UPDATE celeriac_jobs_job j
+    UPDATE {tables.JOB} j
     SET state = {_STATE},
         superseded_by = CASE WHEN j.cancel_requested_at IS NULL THEN {_TWIN} END,
         claim_id = NULL,
@@ -127,7 +128,7 @@ WITH settled AS (
               o.recorded, o.error_class, o.message, o.traceback,
               {callbacks.OWED}
 ), recorded AS (
-    INSERT INTO celeriac_jobs_attempt (job_id, number, outcome, worker, started_at, finished_at,
+    INSERT INTO {tables.ATTEMPT} (job_id, number, outcome, worker, started_at, finished_at,
                               error_class, message, traceback)
     SELECT id, attempt,
            CASE WHEN state <> 'cancelled' THEN recorded
@@ -136,7 +137,7 @@ WITH settled AS (
     FROM settled WHERE recorded <> ''
 ), heirs AS (
     -- The run that is superseded had started, so its deadline binds no more: nor may its heir's.
-    UPDATE celeriac_jobs_job h SET expires_at = NULL
+    UPDATE {tables.JOB} h SET expires_at = NULL
     FROM settled WHERE h.id = settled.superseded_by AND h.expires_at IS NOT NULL
 ), called AS ({callbacks.enqueue_from("settled")}
 )

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from celeriac.core import tables
 from celeriac.jobs import counted, nudge, outcomes, registry
 from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.naming import named
@@ -29,8 +30,8 @@ from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
-_FACTS = """
-SELECT id, kind, attempt, failures, losses, max_attempts FROM celeriac_jobs_job
+_FACTS = f"""
+SELECT id, kind, attempt, failures, losses, max_attempts FROM {tables.JOB}
 WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
 ORDER BY id
 """

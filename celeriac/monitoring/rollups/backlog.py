@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 
 from celeriac.breakers.sql import BLOCKED
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs import registry
 from celeriac.jobs.models import Queue
@@ -23,10 +24,10 @@ PAUSED, CIRCUIT, LOCK, UNKNOWN = "paused", "circuit", "lock", "unknown_kind"
 WAITING = f"""
 WITH moment AS MATERIALIZED (SELECT {NOW} AS now),
 paused AS MATERIALIZED (
-    SELECT name FROM celeriac_jobs_queue, moment
+    SELECT name FROM {tables.QUEUE}, moment
     WHERE paused_at IS NOT NULL AND (paused_until IS NULL OR paused_until > now)
 ), held AS MATERIALIZED (
-    SELECT lock_key FROM celeriac_jobs_job WHERE state = 'running' AND lock_key IS NOT NULL
+    SELECT lock_key FROM {tables.JOB} WHERE state = 'running' AND lock_key IS NOT NULL
 ), guarded AS MATERIALIZED (
     SELECT kind, breaker FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
     WHERE breaker IN ({BLOCKED})
@@ -42,7 +43,7 @@ paused AS MATERIALIZED (
     FROM unnest(%(queues)s::text[]) AS q(queue)
     CROSS JOIN moment
     CROSS JOIN LATERAL (
-        SELECT run_at, attempt, lock_key, kind FROM celeriac_jobs_job
+        SELECT run_at, attempt, lock_key, kind FROM {tables.JOB}
         WHERE state = 'queued' AND queue = q.queue
         ORDER BY priority DESC, run_at, id LIMIT %(most)s
     ) w
@@ -54,25 +55,25 @@ SELECT queue, reason, by, due, again, count(*), max(age) FROM waiting GROUP BY 1
 #: The oldest due job of each queue.
 OLDEST = f"""
 WITH RECURSIVE levels(queue, priority) AS (
-    SELECT q, (SELECT priority FROM celeriac_jobs_job
+    SELECT q, (SELECT priority FROM {tables.JOB}
                WHERE state = 'queued' AND queue = q ORDER BY priority DESC LIMIT 1)
     FROM unnest(%(queues)s::text[]) AS q
     UNION ALL
-    SELECT l.queue, (SELECT j.priority FROM celeriac_jobs_job j
+    SELECT l.queue, (SELECT j.priority FROM {tables.JOB} j
                      WHERE j.state = 'queued' AND j.queue = l.queue AND j.priority < l.priority
                      ORDER BY j.priority DESC LIMIT 1)
     FROM levels l WHERE l.priority IS NOT NULL
 )
 SELECT l.queue, extract(epoch FROM {NOW} - min(first.run_at))::float8
 FROM levels l CROSS JOIN LATERAL (
-    SELECT run_at FROM celeriac_jobs_job
+    SELECT run_at FROM {tables.JOB}
     WHERE state = 'queued' AND queue = l.queue AND priority = l.priority
     ORDER BY run_at LIMIT 1
 ) first
 WHERE l.priority IS NOT NULL GROUP BY l.queue
 """
 
-RUNNING = "SELECT queue, count(*) FROM celeriac_jobs_job WHERE state = 'running' GROUP BY queue"
+RUNNING = f"SELECT queue, count(*) FROM {tables.JOB} WHERE state = 'running' GROUP BY queue"
 
 
 @dataclass(frozen=True, slots=True)

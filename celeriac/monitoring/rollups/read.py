@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection
 
+from celeriac.core import tables
 from celeriac.monitoring.models import ErrorRollup, Sample
 from celeriac.monitoring.rollups import roll
 from celeriac.monitoring.rollups.buckets import Histogram, percentile
@@ -16,14 +17,14 @@ PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 #: Error classes shown one by one.
 CLASSES = 12
 
-_COUNTS = """
+_COUNTS = f"""
 SELECT at, queue, sum(succeeded), sum(failed), sum(lost), sum(dead), sum(cancelled)
-FROM celeriac_monitoring_rollup WHERE span = %(span)s AND at >= %(since)s AND at < %(until)s GROUP
+FROM {tables.ROLLUP} WHERE span = %(span)s AND at >= %(since)s AND at < %(until)s GROUP
 BY 1, 2
 """
-_HISTOGRAM = """
+_HISTOGRAM = f"""
 SELECT r.at, b.key::int, sum(b.value::bigint)
-FROM celeriac_monitoring_rollup r, jsonb_each_text(r.{column}) b
+FROM {tables.ROLLUP} r, jsonb_each_text(r.{{column}}) b
 WHERE r.span = %(span)s AND r.at >= %(since)s AND r.at < %(until)s GROUP BY 1, 2
 """
 

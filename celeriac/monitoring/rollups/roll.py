@@ -13,7 +13,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Max
 
-from celeriac.core import clock
+from celeriac.core import clock, tables
 from celeriac.monitoring.models import Pass, Sample
 from celeriac.monitoring.rollups import backlog, sql
 
@@ -131,9 +131,9 @@ def _sample(at: datetime) -> None:
 def _forget(now: datetime) -> None:
     with connection.cursor() as cursor:
         for table in (
-            "celeriac_monitoring_rollup",
-            "celeriac_monitoring_errorrollup",
-            "celeriac_monitoring_sample",
+            tables.ROLLUP,
+            tables.ERROR_ROLLUP,
+            tables.SAMPLE,
         ):
             for span, days in KEPT.items():
                 cursor.execute(sql.FORGET.format(table=table), {"span": span, "days": days})

@@ -4,6 +4,7 @@ Jobs that ended are found by (kind, finished_at), kind after kind; attempts by t
 number, which grows with time. Nothing here writes to the ledger.
 """
 
+from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.monitoring.rollups.buckets import bucket_of
 
@@ -18,9 +19,9 @@ _MINUTE = f"date_bin(interval '60 s', finished_at, {ORIGIN})"
 #: Failures come from attempts: they stay when an operator queues the job anew.
 _FACTS = f"""
 WITH RECURSIVE kinds(kind) AS (
-    (SELECT kind FROM celeriac_jobs_job WHERE finished_at IS NOT NULL ORDER BY kind LIMIT 1)
+    (SELECT kind FROM {tables.JOB} WHERE finished_at IS NOT NULL ORDER BY kind LIMIT 1)
     UNION ALL
-    SELECT (SELECT j.kind FROM celeriac_jobs_job j
+    SELECT (SELECT j.kind FROM {tables.JOB} j
             WHERE j.finished_at IS NOT NULL AND j.kind > kinds.kind ORDER BY j.kind LIMIT 1)
     FROM kinds WHERE kinds.kind IS NOT NULL
 ), ended AS (
@@ -29,7 +30,7 @@ WITH RECURSIVE kinds(kind) AS (
         SELECT {_MINUTE} AS at, queue, kind, state AS what,
                CASE WHEN state <> 'cancelled' AND started_at IS NOT NULL THEN {_WAIT} END AS wait,
                CASE WHEN state = 'succeeded' AND started_at IS NOT NULL THEN {_RUN} END AS run
-        FROM celeriac_jobs_job
+        FROM {tables.JOB}
         WHERE kind = kinds.kind AND finished_at IS NOT NULL
           AND finished_at >= %(since)s AND finished_at < %(until)s
     ) j
@@ -38,11 +39,11 @@ WITH RECURSIVE kinds(kind) AS (
     SELECT a.at, j.queue, j.kind, a.what, a.run, count(*) AS n
     FROM (
         SELECT {_MINUTE} AS at, job_id, outcome AS what, {_RUN} AS run
-        FROM celeriac_jobs_attempt
+        FROM {tables.ATTEMPT}
         WHERE id > %(attempt)s AND finished_at >= %(since)s AND finished_at < %(until)s
           AND outcome IN ('failed', 'dead', 'lost')
         OFFSET 0
-    ) a JOIN celeriac_jobs_job j ON j.id = a.job_id
+    ) a JOIN {tables.JOB} j ON j.id = a.job_id
     GROUP BY 1, 2, 3, 4, 5
 ), facts AS MATERIALIZED (
     SELECT at, queue, kind, CASE WHEN what = 'dead' THEN 'waited' ELSE what END AS what,
@@ -72,7 +73,7 @@ ROLL = f"""
            {_sum("cancelled")} AS cancelled, {_sum("failed")} AS failed, {_sum("lost")} AS lost
     FROM facts GROUP BY 1, 2, 3
 )
-INSERT INTO celeriac_monitoring_rollup AS old (span, at, queue, kind, succeeded, dead, cancelled,
+INSERT INTO {tables.ROLLUP} AS old (span, at, queue, kind, succeeded, dead, cancelled,
     failed, lost,
                                wait, run)
 SELECT 60, c.at, c.queue, c.kind, c.succeeded, c.dead, c.cancelled, c.failed, c.lost,
@@ -94,8 +95,8 @@ ON CONFLICT (span, at, queue, kind) DO UPDATE SET
 """
 
 ROLL_ERRORS = f"""
-INSERT INTO celeriac_monitoring_errorrollup AS old (span, at, error_class, dead)
-SELECT 60, {_MINUTE}, error_class, count(*) FROM celeriac_jobs_attempt
+INSERT INTO {tables.ERROR_ROLLUP} AS old (span, at, error_class, dead)
+SELECT 60, {_MINUTE}, error_class, count(*) FROM {tables.ATTEMPT}
 WHERE id > %(attempt)s AND finished_at >= %(since)s AND finished_at < %(until)s
   AND outcome = 'dead'
 GROUP BY 2, 3 ORDER BY 2, 3
@@ -113,7 +114,7 @@ def _merged(column: str) -> str:
     return f"""(
     SELECT at, queue, kind, jsonb_object_agg(key, n) AS buckets
     FROM (SELECT {_BIN} AS at, queue, kind, b.key, sum(b.value::bigint) AS n
-          FROM celeriac_monitoring_rollup,
+          FROM {tables.ROLLUP},
               jsonb_each_text({column}) b WHERE {_MINUTES} GROUP BY 1, 2, 3, 4) each
     GROUP BY 1, 2, 3
 )"""
@@ -121,13 +122,13 @@ def _merged(column: str) -> str:
 
 #: A longer span is the sum of its minutes.
 FOLD = f"""
-INSERT INTO celeriac_monitoring_rollup (span, at, queue, kind, succeeded, dead, cancelled, failed,
+INSERT INTO {tables.ROLLUP} (span, at, queue, kind, succeeded, dead, cancelled, failed,
     lost, wait, run)
 SELECT %(span)s, c.*, coalesce(w.buckets, '{{}}'), coalesce(r.buckets, '{{}}')
 FROM (
     SELECT {_BIN} AS at, queue, kind, sum(succeeded), sum(dead), sum(cancelled), sum(failed),
            sum(lost)
-    FROM celeriac_monitoring_rollup WHERE {_MINUTES} GROUP BY 1, 2, 3
+    FROM {tables.ROLLUP} WHERE {_MINUTES} GROUP BY 1, 2, 3
 ) c
 LEFT JOIN {_merged("wait")} w USING (at, queue, kind)
 LEFT JOIN {_merged("run")} r USING (at, queue, kind)
@@ -138,28 +139,28 @@ ON CONFLICT (span, at, queue, kind) DO UPDATE SET
 """
 
 FOLD_ERRORS = f"""
-INSERT INTO celeriac_monitoring_errorrollup (span, at, error_class, dead)
-SELECT %(span)s, {_BIN}, error_class, sum(dead) FROM celeriac_monitoring_errorrollup
+INSERT INTO {tables.ERROR_ROLLUP} (span, at, error_class, dead)
+SELECT %(span)s, {_BIN}, error_class, sum(dead) FROM {tables.ERROR_ROLLUP}
 WHERE {_MINUTES} GROUP BY 2, 3 ORDER BY 2, 3
 ON CONFLICT (span, at, error_class) DO UPDATE SET dead = excluded.dead
 """
 
 FOLD_SAMPLES = f"""
-INSERT INTO celeriac_monitoring_sample (span, at, queue, waiting, parked, running, oldest)
+INSERT INTO {tables.SAMPLE} (span, at, queue, waiting, parked, running, oldest)
 SELECT %(span)s, {_BIN}, queue, max(waiting), max(parked), max(running), max(oldest)
-FROM celeriac_monitoring_sample WHERE {_MINUTES} GROUP BY 2, 3 ORDER BY 2, 3
+FROM {tables.SAMPLE} WHERE {_MINUTES} GROUP BY 2, 3 ORDER BY 2, 3
 ON CONFLICT (span, at, queue) DO UPDATE SET
     waiting = excluded.waiting, parked = excluded.parked,
     running = excluded.running, oldest = excluded.oldest
 """
 
-FORGET = """
-DELETE FROM {table} WHERE span = %(span)s
-    AND at < (SELECT max(upto) FROM celeriac_monitoring_pass) - make_interval(days => %(days)s)
+FORGET = f"""
+DELETE FROM {{table}} WHERE span = %(span)s
+    AND at < (SELECT max(upto) FROM {tables.ROLLUP_RUN}) - make_interval(days => %(days)s)
 """
 
 #: The moment up to which minutes are over, and the newest attempt that can be seen.
 EDGE = f"""
 SELECT date_bin(interval '60 s', {NOW}, {ORIGIN}),
-       (SELECT coalesce(max(id), 0) FROM celeriac_jobs_attempt), {NOW}
+       (SELECT coalesce(max(id), 0) FROM {tables.ATTEMPT}), {NOW}
 """
