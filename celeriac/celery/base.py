@@ -1,11 +1,11 @@
 """`@job`: a function becomes a kind of the ledger and a Celery task of that name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from inspect import signature
-from typing import Any, overload
+from typing import Any, Concatenate, Literal, Protocol, overload
 
 from asgiref.sync import sync_to_async
 from celery import Task, shared_task
@@ -28,8 +28,12 @@ __all__ = ["Backoff", "CanvasRefused", "JobTask", "job"]
 _GIVEN = ("name", "handler", "schema")
 
 
-class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
-    """A kind as Celery sees it. A message to it is a doorbell: a list of job ids."""
+class JobTask[**P, R, Called](Task):  # type: ignore[type-arg]  # not generic at run time
+    """A kind as Celery sees it. A message to it is a doorbell: a list of job ids.
+
+    `P` are the handler's parameters, `R` is a job's result, and `Called` what the handler
+    gives when it is called as a function: the result, or a coroutine of it.
+    """
 
     abstract = True
     ignore_result = True
@@ -39,11 +43,11 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
     #: As in Celery, the seconds that a job may wait for its start where the call says nothing.
     expires: float | None = None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 the handler's own
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Called:
         """Run the handler here and now when called as a function; else answer a doorbell."""
-        if self.request.called_directly:
-            return self.kind.handler(*args, **kwargs)
-        return self.run(*args, **kwargs)
+        run: Callable[..., Any] = self.kind.handler if self.request.called_directly else self.run
+        answer: Called = run(*args, **kwargs)
+        return answer
 
     def run(self, *args: Any, **kwargs: Any) -> str | None:  # noqa: ANN401 the sender's own
         """Answer a doorbell, or write the row of a plain message."""
@@ -51,15 +55,15 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
             return doorbells.answer(*args)
         return messages.take_in(self, args, kwargs)
 
-    def enqueue(self, *args: Any, **kwargs: Any) -> JobHandle:  # noqa: ANN401 the handler's own
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Write a job with the handler's arguments; return its handle."""
         return self.write(args, kwargs, {})
 
-    async def aenqueue(self, *args: Any, **kwargs: Any) -> JobHandle:  # noqa: ANN401 the handler's own
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Write a job from async code, as `enqueue` does; its handle has `aget()`."""
         return await sync_to_async(self.enqueue)(*args, **kwargs)
 
-    def delay(self, *args: Any, **kwargs: Any) -> AsyncResult:  # type: ignore[override]  # noqa: ANN401 ours speaks for the ledger; the handler's own arguments
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:  # type: ignore[override]  # ours speaks for the ledger
         """Write a job with the handler's arguments; return Celery's view of it."""
         return AsyncResult(self.write(args, kwargs, {}).id)
 
@@ -72,7 +76,7 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
         eta: datetime | None = None,
         expires: float | datetime | None = None,
         **options: Any,  # noqa: ANN401 Celery's options
-    ) -> AsyncResult:
+    ) -> AsyncResult[R]:
         """Write a job; what the ledger can't honour is refused with the alternative."""
         if not (isinstance(args, list | tuple | None) and isinstance(kwargs, Mapping | None)):
             raise InvalidArgs(f"{self.name}: args is a list or tuple, kwargs a mapping.")
@@ -81,13 +85,13 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
         )
         return AsyncResult(self.write(tuple(args or ()), kwargs or {}, chosen).id)
 
-    def AsyncResult(self, task_id: str, **_: object) -> AsyncResult:  # type: ignore[override]  # noqa: N802 Celery's name
+    def AsyncResult(self, task_id: str, **_: object) -> AsyncResult[R]:  # type: ignore[override]  # noqa: N802 Celery's name
         """Return Celery's view of a job."""
         return AsyncResult(task_id)
 
     def write(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]
-    ) -> JobHandle:
+    ) -> JobHandle[R]:
         """Write a job with the handler's arguments and enqueue()'s options; return its handle."""
         if self.expires is not None:
             options.setdefault("expires_at", timedelta(seconds=self.expires))
@@ -105,17 +109,54 @@ class JobTask(Task):  # type: ignore[type-arg]  # not generic at run time
     signature_from_request = subtask_from_request = refuse("signature_from_request")
 
 
+class Decorator(Protocol):
+    """What `@job(…)` is: it makes a task of a function."""
+
+    @overload
+    def __call__[**P, R](
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> JobTask[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__[**P, R](self, function: Callable[P, R], /) -> JobTask[P, R, R]: ...
+
+
+class BoundDecorator(Protocol):
+    """What `@job(…, bind=True)` is: callers leave the handler's `self` out."""
+
+    @overload
+    def __call__[**P, R](
+        self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /
+    ) -> JobTask[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__[**P, R](
+        self, function: Callable[Concatenate[Any, P], R], /
+    ) -> JobTask[P, R, R]: ...
+
+
 @overload
-def job(kind: Callable[..., Any], /) -> JobTask: ...
+def job[**P, R](
+    kind: Callable[P, Coroutine[Any, Any, R]], /
+) -> JobTask[P, R, Coroutine[Any, Any, R]]: ...
+@overload
+def job[**P, R](kind: Callable[P, R], /) -> JobTask[P, R, R]: ...
 @overload
 def job(
     kind: str | None = None,
     /,
     *,
-    bind: bool = ...,
+    bind: Literal[True],
     expires: float | None = ...,
     **options: Any,  # noqa: ANN401 Kind's fields
-) -> Callable[[Callable[..., Any]], JobTask]: ...
+) -> BoundDecorator: ...
+@overload
+def job(
+    kind: str | None = None,
+    /,
+    *,
+    bind: Literal[False] = False,
+    expires: float | None = ...,
+    **options: Any,  # noqa: ANN401 Kind's fields
+) -> Decorator: ...
 def job(
     kind: str | Callable[..., Any] | None = None,
     /,
@@ -123,7 +164,7 @@ def job(
     bind: bool = False,
     expires: float | None = None,
     **options: Any,
-) -> JobTask | Callable[[Callable[..., Any]], JobTask]:
+) -> Any:
     """Declare the function as the handler of `kind`; see registry.Kind for the options.
 
     `timeout` is the soft limit in seconds; `lock` and `unique` are templates over
@@ -135,7 +176,7 @@ def job(
     if callable(kind):
         return declare(kind, "")
 
-    def decorate(function: Callable[..., Any]) -> JobTask:
+    def decorate(function: Callable[..., Any]) -> JobTask[..., Any, Any]:
         if not bind:
             return declare(function, kind or "", expires=expires, **options)
         bound = BoundTask()
@@ -152,7 +193,7 @@ def declare(
     *,
     expires: float | None = None,
     **options: Any,  # noqa: ANN401 Kind's fields
-) -> JobTask:
+) -> JobTask[..., Any, Any]:
     """Declare a kind and return its Celery task; without a name it is the handler's path."""
     kind = kind or f"{handler.__module__}.{handler.__name__}"
     _check_options(kind, options)
@@ -165,7 +206,7 @@ def declare(
     return _make_task(kind, declared, expires)
 
 
-def _make_task(name: str, kind: Kind, expires: float | None) -> JobTask:
+def _make_task(name: str, kind: Kind, expires: float | None) -> JobTask[..., Any, Any]:
     limit = kind.retry.max_attempts - 1
     make = shared_task(
         name=name,
@@ -176,7 +217,7 @@ def _make_task(name: str, kind: Kind, expires: float | None) -> JobTask:
         max_retries=limit,
         __doc__=kind.handler.__doc__,
     )
-    task: JobTask = make(doorbell)
+    task: JobTask[..., Any, Any] = make(doorbell)
     return task
 
 
@@ -199,6 +240,6 @@ def _check_options(kind: str, options: dict[str, Any]) -> None:
             raise TypeError(f"@job({kind!r}) has no option {name!r}.{hint}")
 
 
-def doorbell(self: JobTask, *args: Any, **kwargs: Any) -> str | None:  # noqa: ANN401 likewise
+def doorbell(self: JobTask[..., Any, Any], *args: Any, **kwargs: Any) -> str | None:  # noqa: ANN401 likewise
     """Answer a message: the function of every kind's Celery task."""
     return JobTask.run(self, *args, **kwargs)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, overload
 from uuid import UUID
 
 from celery import states
@@ -34,7 +34,7 @@ class ResultTimeout(CelerysTimeoutError, TimeoutError):
     """The job has not ended in time: Celery's TimeoutError, and Python's."""
 
 
-class AsyncResult:
+class AsyncResult[R]:
     """A job of the ledger by its id, in Celery's words; each question asks the ledger.
 
     What Celery calls PENDING is a queued job, RETRY one that failed before, REVOKED a
@@ -54,7 +54,7 @@ class AsyncResult:
         return self.id
 
     @cached_property
-    def handle(self) -> JobHandle:
+    def handle(self) -> JobHandle[R]:
         """The job in the ledger's own words."""
         try:
             return JobHandle(UUID(self.id))
@@ -121,6 +121,16 @@ class AsyncResult:
         """How many of its runs have failed."""
         return self._job().failures
 
+    @overload
+    def get(
+        self,
+        timeout: float | None = None,
+        propagate: Literal[True] = True,
+        interval: float = 0.5,
+        disable_sync_subtasks: bool = True,
+        **options: object,
+    ) -> R: ...
+    @overload
     def get(
         self,
         timeout: float | None = None,
@@ -128,7 +138,15 @@ class AsyncResult:
         interval: float = 0.5,
         disable_sync_subtasks: bool = True,
         **options: object,
-    ) -> Any:  # noqa: ANN401 the handler's JSON value
+    ) -> R | JobFailed | JobCancelled: ...
+    def get(
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        interval: float = 0.5,
+        disable_sync_subtasks: bool = True,
+        **options: object,
+    ) -> R | JobFailed | JobCancelled:
         """Wait for the end and return the result.
 
         Raises JobFailed, JobCancelled (with `propagate=False` they are returned), and

@@ -106,7 +106,7 @@ def shared_task(*functions: Callable[..., Any], **options: Any) -> Any:  # noqa:
     return lambda function: _declare(function, options)
 
 
-def _declare(function: Callable[..., Any], given: dict[str, Any]) -> JobTask:
+def _declare(function: Callable[..., Any], given: dict[str, Any]) -> JobTask[..., Any, Any]:
     options = dict(given)
     name = str(options.pop("name", "") or "")
     shown = name or f"{function.__module__}.{function.__name__}"

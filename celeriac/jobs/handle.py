@@ -18,8 +18,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class JobHandle:
-    """A job by its id; each question asks the ledger.
+class JobHandle[R]:
+    """A job by its id; each question asks the ledger. `R` is what its handler returns.
 
     One that `enqueue` returned also says whether that call wrote it: `replayed` is true where the
     idempotency key had its job already, `absorbed` where one of its unique key still waited.
@@ -34,8 +34,8 @@ class JobHandle:
         """The job's state now; JobNotFound once it is pruned or was never committed."""
         return State(self._row("state")[0])
 
-    def get(self, timeout: float | None = None) -> Any:  # noqa: ANN401 the handler's JSON value
-        """Wait for the end and return the result.
+    def get(self, timeout: float | None = None) -> R:
+        """Wait for the end and return the result, as JSON gives it back (a tuple as a list).
 
         Raises JobFailed, JobCancelled, or TimeoutError after `timeout` seconds.
         """
@@ -44,7 +44,7 @@ class JobHandle:
             time.sleep(self._next(pauses, row[0], timeout))
         return self._result(*row)
 
-    async def aget(self, timeout: float | None = None) -> Any:  # noqa: ANN401 the handler's JSON value
+    async def aget(self, timeout: float | None = None) -> R:
         """Wait for the end in async code, as `get` does; the event loop goes on meanwhile."""
         pauses = _pauses(timeout)
         look = sync_to_async(self._row)
@@ -57,7 +57,7 @@ class JobHandle:
             return pause
         raise TimeoutError(f"Job {self.id} is still {state} after {timeout:g} s.")
 
-    def _result(self, state: str, result: Any, error: str) -> Any:  # noqa: ANN401 the handler's
+    def _result(self, state: str, result: R, error: str) -> R:
         if state == State.DEAD:
             raise JobFailed(error or f"Job {self.id} ended dead.")
         if state == State.CANCELLED:
@@ -81,9 +81,9 @@ def _pauses(timeout: float | None) -> Iterator[float]:
 
 def job_state(job_id: UUID) -> State:
     """Return the state of a job now; JobNotFound where there is none."""
-    return JobHandle(job_id).state
+    return JobHandle[Any](job_id).state
 
 
 def wait_for(job_id: UUID, *, timeout: float | None = None) -> Any:  # noqa: ANN401 the handler's JSON value
     """Wait for a job's end and return its result; raises as `JobHandle.get` does."""
-    return JobHandle(job_id).get(timeout)
+    return JobHandle[Any](job_id).get(timeout)

@@ -30,7 +30,7 @@ class BatchOptions(Options, total=False):
 
 def enqueue(
     kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[Options]
-) -> JobHandle:
+) -> JobHandle[Any]:
     """Write a job and return its handle; it exists if and only if the open transaction commits.
 
     `args` are the handler's keyword arguments. Options:
@@ -63,13 +63,13 @@ def enqueue_job(
         return _enqueue(kind, args, detached, options)
 
 
-def _handle(job: Job) -> JobHandle:
+def _handle(job: Job) -> JobHandle[Any]:
     return JobHandle(job.id, replayed=job.replayed, absorbed=job.absorbed)
 
 
 async def aenqueue(
     kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[Options]
-) -> JobHandle:
+) -> JobHandle[Any]:
     """Write a job from async code, as `enqueue` does.
 
     It joins the transaction that is open in the thread of sync code, as Django's async ORM does.
@@ -98,7 +98,7 @@ def enqueue_many(
     *,
     detached: bool = False,
     **options: Unpack[BatchOptions],
-) -> list[JobHandle]:
+) -> list[JobHandle[Any]]:
     """Write a job of one kind for each arguments, all or none; return their handles in order.
 
     Options as in `enqueue`; keys are given one for each: `idempotency_keys`,
@@ -118,7 +118,7 @@ async def aenqueue_many(
     *,
     detached: bool = False,
     **options: Unpack[BatchOptions],
-) -> list[JobHandle]:
+) -> list[JobHandle[Any]]:
     """Write a job for each arguments from async code, as `enqueue_many` does."""
     return await sync_to_async(enqueue_many)(kind, list_of_args, detached=detached, **options)
 

@@ -119,7 +119,13 @@ class CurrentJob:
         _told = (self._claim_id, self.id)
         self.stop_reason = STOPPED
 
-    def enqueue(self, step: str, kind: str, args: Mapping[str, Any], **options: Any) -> JobHandle:  # noqa: ANN401 enqueue()'s options
+    def enqueue(
+        self,
+        step: str,
+        kind: str,
+        args: Mapping[str, Any],
+        **options: Any,  # noqa: ANN401 enqueue()'s options
+    ) -> JobHandle[Any]:
         """Enqueue a child job, once per `step` however often this job runs."""
         return enqueue(kind, args, idempotency_key=step, scope=f"job:{self.id}", **options)
 
@@ -137,7 +143,7 @@ class CurrentJob:
         kind: str,
         args: Mapping[str, Any],
         **options: Any,  # noqa: ANN401 enqueue()'s options
-    ) -> JobHandle:
+    ) -> JobHandle[Any]:
         """Enqueue a child job from a coroutine, in the job's own transaction, as `enqueue` does."""
         return await sync_to_async(self.enqueue)(step, kind, args, **options)
 

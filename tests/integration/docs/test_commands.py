@@ -50,8 +50,11 @@ def of(program):
 
 
 @pytest.fixture
-def platform(db, circuits):  # noqa: F811 the fixture above
-    """Make the rows that the commands name."""
+def platform(db, circuits, tmp_path, monkeypatch):  # noqa: F811 the fixture above
+    """Make the rows and the file that the commands name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop").mkdir()
+    call_command("celeriac", "stubs", "shop/kinds.py")
     queues.make_rows()
     call_command("schedules", "sync", stdout=StringIO())
     return {

@@ -9,13 +9,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from celery import _state
 from django.db import transaction
 from django.utils import timezone
 
 from apps.orders.services import order_create
 from celeriac import GiveUp, current_job, enqueue, enqueue_many, job
-from celeriac.jobs import companions, registry
+from celeriac.jobs import registry
 from celeriac.jobs.callbacks import signature
 from celeriac.settings import conf
 from celeriac.testing import drain
@@ -27,6 +26,7 @@ from tests.integration.payments.conftest import (  # noqa: F401 fixtures
     gateway,
     mailsink,
 )
+from tests.support.declarations import fresh  # noqa: F401 a fixture
 from tests.support.pages import blocks
 
 pytestmark = pytest.mark.django_db
@@ -39,21 +39,6 @@ ELSEWHERE = {
     "docs/sandbox.md": "tests/integration/sandbox/test_docs.py",
     "docs/library.md": "tests/acceptance/test_wheel.py",
 }
-
-
-@pytest.fixture
-def fresh(monkeypatch):
-    """Take back every declaration that a page makes, in the ledger and in Celery."""
-    monkeypatch.setattr(registry, "_kinds", dict(registry._kinds))
-    monkeypatch.setattr(registry, "_aliases", dict(registry._aliases))
-    monkeypatch.setattr(companions, "_registered", dict(companions._registered), raising=False)
-    finalizers = set(_state._on_app_finalizers)
-    known = {app: set(app.tasks) for app in _state._get_active_apps()}
-    yield
-    _state._on_app_finalizers.intersection_update(finalizers)
-    for app, names in known.items():
-        for name in set(app.tasks) - names:
-            app.tasks.pop(name)
 
 
 @pytest.fixture
