@@ -34,10 +34,10 @@ SELECT uuidv7(), 'bench.touch', 'bench', '{{}}', n %% 3, now() - n * interval '1
 FROM generate_series(1, %(rows)s / 20) n
 """
 _ATTEMPTS = f"""
-INSERT INTO {tables.ATTEMPT} (job_id, number, outcome, started_at, finished_at, error_class,
-    message)
-SELECT id, 1, CASE WHEN state = 'dead' THEN 'dead' ELSE 'failed' END, started_at, finished_at,
-       'ValueError', 'it did not work'
+INSERT INTO {tables.ATTEMPT} (id, job_id, number, outcome, started_at, finished_at,
+    error_class, message)
+SELECT uuidv7(finished_at - now()), id, 1, CASE WHEN state = 'dead' THEN 'dead' ELSE 'failed' END,
+       started_at, finished_at, 'ValueError', 'it did not work'
 FROM {tables.JOB} WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT %(rows)s / 4
 """
 

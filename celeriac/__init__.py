@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from celeriac.core.findings import Finding as Finding
     from celeriac.core.ids import uuid7 as uuid7
     from celeriac.core.keys import signing_keys as signing_keys
+    from celeriac.core.models import EditedModel as EditedModel
     from celeriac.core.plugins import (
         ROLES as ROLES,
         Attention as Attention,
@@ -111,6 +112,7 @@ _HOMES = {
     "CircuitOpen": "celeriac.breakers.errors",
     "Companion": "celeriac.jobs.companions",
     "CurrentJob": "celeriac.jobs.running.current",
+    "EditedModel": "celeriac.core.models",
     "EnqueueBusy": "celeriac.jobs.errors",
     "Event": "celeriac.jobs.words",
     "Finding": "celeriac.core.findings",

@@ -9,6 +9,8 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Lower
 
+from celeriac import EditedModel
+
 
 class UserManager(BaseUserManager["User"]):
     """Makes users by their email address."""
@@ -29,10 +31,11 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
 
-class User(AbstractUser):
+class User(EditedModel, AbstractUser):
     """A person, known by an email address."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    created_at = None  # date_joined says it
     username = None  # type: ignore[assignment]  # the email address takes its place
     email = models.EmailField("email address", unique=True)
 

@@ -33,11 +33,11 @@ class Order(models.Model):
     state = models.CharField(
         max_length=16, default=State.PLACED, choices=[(state.value, state.value) for state in State]
     )
-    payment = models.OneToOneField(Payment, on_delete=models.PROTECT, related_name="order")
     placed_at = models.DateTimeField(db_default=Now())
     paid_at = models.DateTimeField(null=True, blank=True)
     declined_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
+    payment = models.OneToOneField(Payment, on_delete=models.PROTECT, related_name="order")
 
     objects = OrderQuerySet.as_manager()
 
@@ -102,11 +102,11 @@ class Item(models.Model):
     """One line of an order."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items")
     sku = models.CharField(max_length=64)
     name = models.CharField(max_length=200)
     quantity = models.PositiveIntegerField()
     unit_amount = models.PositiveBigIntegerField()
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items")
 
     class Meta:
         ordering = ["id"]

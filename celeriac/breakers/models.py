@@ -6,6 +6,8 @@ from django.db import models
 from celeriac.breakers import options as options_module
 from celeriac.breakers.errors import BreakerError
 from celeriac.core.clock import Now
+from celeriac.core.ids import UUID7
+from celeriac.core.models import EditedModel
 
 
 class CircuitState(models.TextChoices):
@@ -16,7 +18,7 @@ class CircuitState(models.TextChoices):
     HALF_OPEN = "half_open", "half-open"
 
 
-class Breaker(models.Model):
+class Breaker(EditedModel):
     """One named breaker: the state that must not be lost.
 
     `version` numbers the circuit's moves, `edit` the operators' changes; a write
@@ -84,9 +86,7 @@ class Breaker(models.Model):
 class Transition(models.Model):
     """One move of one circuit: from where to where, by whom, and what was seen."""
 
-    breaker = models.ForeignKey(
-        Breaker, on_delete=models.CASCADE, related_name="transitions", db_constraint=False
-    )
+    id = models.UUIDField(primary_key=True, db_default=UUID7(), editable=False)
     at = models.DateTimeField(db_default=Now())
     #: The circuit's number for this move; empty for what an operator did.
     version = models.BigIntegerField(null=True, blank=True)
@@ -100,6 +100,9 @@ class Transition(models.Model):
     slow = models.PositiveIntegerField(db_default=0)
     open_until = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True, db_default="")
+    breaker = models.ForeignKey(
+        Breaker, on_delete=models.CASCADE, related_name="transitions", db_constraint=False
+    )
 
     class Meta:
         ordering = ["-at", "-id"]

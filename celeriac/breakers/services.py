@@ -149,7 +149,7 @@ def _locked(name: str) -> Breaker:
 
 
 def _update(name: str, **values: Any) -> None:  # noqa: ANN401 columns
-    Breaker.objects.filter(name=name).update(edit=F("edit") + 1, **values)
+    Breaker.objects.filter(name=name).update(edit=F("edit") + 1, updated_at=Now(), **values)
 
 
 def _standing(row: Breaker) -> str:

@@ -129,7 +129,7 @@ class Audited(Listed):
 
     def audited_facts(self, obj: Any) -> dict[str, Any]:  # noqa: ANN401 any model
         """Return what to write down of a row as it is now: JSON values, and no secret."""
-        fields = obj._meta.concrete_fields
+        fields = (each for each in obj._meta.concrete_fields if each.name != "updated_at")
         return {field.name: plain(field.value_from_object(obj)) for field in fields}
 
     def audited_besides(self, obj: Any) -> dict[str, Any]:  # noqa: ANN401 any model

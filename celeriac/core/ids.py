@@ -6,8 +6,17 @@ import time
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Func, UUIDField
+
 _lock = threading.Lock()
 _last = 0
+
+
+class UUID7(Func):
+    """The same from the database, for rows that SQL inserts."""
+
+    function = "uuidv7"
+    output_field = UUIDField()
 
 
 def uuid7() -> UUID:

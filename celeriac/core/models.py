@@ -10,18 +10,21 @@ from django.db import models
 from celeriac.core.clock import Now
 
 
+class EditedModel(models.Model):
+    """A row that people edit. A queryset's `update` on their behalf names `updated_at`, too."""
+
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(auto_now=True, db_default=Now(), editable=False)
+
+    class Meta:
+        abstract = True
+
+
 class Audit(models.Model):
     """One thing that somebody did, to what, to how many, and why."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     at = models.DateTimeField(db_default=Now())
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        null=True,
-        blank=True,
-        on_delete=models.SET_NULL,
-        related_name="audits",
-    )
     actor_name = models.CharField(max_length=254, blank=True)
     verb = models.CharField(max_length=64)
     target_type = models.CharField(max_length=64)
@@ -30,6 +33,13 @@ class Audit(models.Model):
     count = models.PositiveIntegerField(default=1)
     reason = models.TextField(blank=True)
     details = models.JSONField(default=dict, blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="audits",
+    )
 
     class Meta:
         ordering = ["-at"]
@@ -48,9 +58,9 @@ class AuditBatch(models.Model):
     """What one batch of a verb over many changed, so that each can tell who changed it."""
 
     id = models.BigAutoField(primary_key=True)
-    audit = models.ForeignKey(Audit, on_delete=models.CASCADE, related_name="batches")
     at = models.DateTimeField(db_default=Now())
     targets = ArrayField(models.UUIDField())
+    audit = models.ForeignKey(Audit, on_delete=models.CASCADE, related_name="batches")
 
     class Meta:
         ordering = ["id"]

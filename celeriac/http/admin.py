@@ -114,7 +114,7 @@ class ServiceAccountAdmin(Audited, ModelAdmin):  # type: ignore[misc]  # unfold 
     search_fields = ("name", "description")
     fields = (
         *("name", "description", "is_active", "rate_per_minute", "jobs_per_minute"),
-        *("generation", "created_at", "last_token_at"),
+        *("generation", "created_at", "updated_at", "last_token_at"),
     )
     inlines = (GrantInline, SecretInline)
     actions_detail = ("new_secret", "revoke")
@@ -125,7 +125,7 @@ class ServiceAccountAdmin(Audited, ModelAdmin):  # type: ignore[misc]  # unfold 
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ANN401 any model
         """Return what nobody writes; the name only once."""
-        fixed = ("generation", "created_at", "last_token_at")
+        fixed = ("generation", "created_at", "updated_at", "last_token_at")
         return fixed if obj is None else ("name", *fixed)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401 any model

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from celeriac.core.clock import Now
+from celeriac.core.models import EditedModel
 from celeriac.jobs.callbacks import sql as callbacks
 
 #: What a grant may allow. `read` covers an account's own jobs and what stands around them.
@@ -27,7 +28,7 @@ _PATTERN = RegexValidator(
 )
 
 
-class ServiceAccount(models.Model):
+class ServiceAccount(EditedModel):
     """A program that may call the API. Its name never changes: its jobs bear it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -54,7 +55,6 @@ class ServiceAccount(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(10_000_000)],
         help_text="Empty: as many as API_JOBS_PER_MINUTE says.",
     )
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
     last_token_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
@@ -87,15 +87,15 @@ class ServiceAccount(models.Model):
         return any(grant.allows(verb, kind, queue) for grant in self.grants.all())
 
 
-class Grant(models.Model):
+class Grant(EditedModel):
     """Verbs on kinds and queues. Patterns: a name, `payments.*`, or `*`."""
 
-    account = models.ForeignKey(ServiceAccount, on_delete=models.CASCADE, related_name="grants")
     kinds = models.CharField(max_length=200, validators=[_PATTERN])
     queues = models.CharField(max_length=200, default="*", validators=[_PATTERN])
     verbs: ClassVar["ArrayField[list[str], list[str]]"] = ArrayField(
         models.CharField(max_length=16, choices=[(verb, verb) for verb in VERBS])
     )
+    account = models.ForeignKey(ServiceAccount, on_delete=models.CASCADE, related_name="grants")
 
     class Meta:
         ordering = ["kinds", "queues"]
@@ -122,12 +122,12 @@ class SecretQuerySet(models.QuerySet["Secret"]):
 class Secret(models.Model):
     """A secret's digest. Two may live at a time, so that a new one can be rolled out."""
 
-    account = models.ForeignKey(ServiceAccount, on_delete=models.CASCADE, related_name="secrets")
     #: SHA-256 is enough, and quick: the secret is 32 random bytes, not a person's word.
     digest = models.CharField(max_length=64, unique=True)
     hint = models.CharField(max_length=16)
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True)
+    account = models.ForeignKey(ServiceAccount, on_delete=models.CASCADE, related_name="secrets")
 
     objects = SecretQuerySet.as_manager()
 

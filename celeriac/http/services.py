@@ -42,7 +42,9 @@ def make_secret(
 def revoke_tokens(*, account: ServiceAccount, actor: Any, reason: str = "") -> None:  # noqa: ANN401 a user or a name
     """Make every token that the account holds worthless from now on."""
     with transaction.atomic():
-        ServiceAccount.objects.filter(pk=account.pk).update(generation=F("generation") + 1)
+        ServiceAccount.objects.filter(pk=account.pk).update(
+            generation=F("generation") + 1, updated_at=Now()
+        )
         _record("account.revoke", account, actor, reason)
     account.refresh_from_db(fields=["generation"])
 

@@ -8,6 +8,7 @@ from django_celery_beat.models import PeriodicTask
 
 from celeriac.core.clock import Now
 from celeriac.core.ids import uuid7
+from celeriac.core.models import EditedModel
 
 
 class Misfire(models.TextChoices):
@@ -38,7 +39,7 @@ class Status(models.TextChoices):
 UNCALLED = "could not be called"
 
 
-class Policy(models.Model):
+class Policy(EditedModel):
     """How a periodic task's ticks become jobs, and how far beat has come with them.
 
     `cursor` is the moment up to which every tick is decided; `next_fire_at` the
@@ -46,9 +47,6 @@ class Policy(models.Model):
     a change is seen however it was made.
     """
 
-    periodic_task = models.OneToOneField(
-        PeriodicTask, primary_key=True, on_delete=models.CASCADE, related_name="policy"
-    )
     misfire = models.TextField(choices=Misfire.choices, db_default=Misfire.ONCE, default="once")
     misfire_limit = models.PositiveIntegerField(
         db_default=100, default=100, help_text="Of late ticks, run at most the newest so many."
@@ -75,6 +73,9 @@ class Policy(models.Model):
     fault = models.TextField(db_default="", blank=True, editable=False)
     #: What code declared when it was last synchronised; null: people made it.
     declared = models.JSONField(null=True, blank=True, editable=False)
+    periodic_task = models.OneToOneField(
+        PeriodicTask, primary_key=True, on_delete=models.CASCADE, related_name="policy"
+    )
 
     class Meta:
         verbose_name_plural = "policies"
@@ -110,7 +111,6 @@ class Tick(models.Model):
     """One nominal time of a schedule and what became of it: at most one job."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    periodic_task = models.ForeignKey(PeriodicTask, on_delete=models.CASCADE, related_name="ticks")
     scheduled_for = models.DateTimeField()
     status = models.TextField(choices=Status.choices)
     reason = models.TextField(db_default="", blank=True)
@@ -122,6 +122,7 @@ class Tick(models.Model):
     #: Who decided: a beat, or an operator's run or backfill.
     source = models.TextField(db_default="beat")
     decided_at = models.DateTimeField(db_default=Now())
+    periodic_task = models.ForeignKey(PeriodicTask, on_delete=models.CASCADE, related_name="ticks")
 
     class Meta:
         ordering = ["-scheduled_for"]

@@ -46,6 +46,7 @@ def pause(task_id: int, *, reason: str, actor: Actor, until: datetime | None = N
             paused_until=until,
             paused_by=str(actor or "")[:254],
             pause_reason=reason[:1000],
+            updated_at=Now(),
         )
         details = {"until": until.isoformat()} if until else {}
         _record("pause", policy.periodic_task, actor, reason, details)
@@ -63,7 +64,7 @@ def resume(task_id: int, *, actor: Actor, reason: str = "") -> Policy:
             while fire_due(only=[task_id]).schedules:
                 pass
         Policy.objects.filter(pk=task_id).update(
-            paused_at=None, paused_until=None, paused_by="", pause_reason=""
+            paused_at=None, paused_until=None, paused_by="", pause_reason="", updated_at=Now()
         )
         _record("resume", policy.periodic_task, actor, reason, {})
     return Policy.objects.get(pk=task_id)

@@ -75,10 +75,11 @@ FROM (
 """
 #: What each dead job failed of, five times.
 FAILED = f"""
-INSERT INTO {tables.ATTEMPT} (job_id, number, outcome, worker, started_at, finished_at,
+INSERT INTO {tables.ATTEMPT} (id, job_id, number, outcome, worker, started_at, finished_at,
     error_class,
                           message, traceback)
-SELECT j.id, number, CASE WHEN number = 5 THEN 'dead' ELSE 'failed' END, j.worker,
+SELECT uuidv7(j.finished_at - now()), j.id, number,
+       CASE WHEN number = 5 THEN 'dead' ELSE 'failed' END, j.worker,
        j.finished_at - (5.2 - number) * interval '40 s',
        j.finished_at - (5 - number) * interval '40 s',
        split_part(j.error, ': ', 1), split_part(j.error, ': ', 2),

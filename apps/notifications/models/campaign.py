@@ -36,6 +36,8 @@ class Campaign(models.Model):
     run = models.UUIDField(null=True, blank=True, editable=False)
     next_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -43,8 +45,6 @@ class Campaign(models.Model):
         on_delete=models.SET_NULL,
         related_name="campaigns",
     )
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
@@ -81,7 +81,6 @@ class Recipient(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="recipients")
     address = models.EmailField()
     context = models.JSONField(default=dict, blank=True)
     state = models.CharField(
@@ -97,6 +96,7 @@ class Recipient(models.Model):
     due_at = models.DateTimeField(db_default=Now())
     sending_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="recipients")
 
     class Meta:
         ordering = ["id"]

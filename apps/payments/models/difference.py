@@ -27,14 +27,15 @@ class Difference(models.Model):
     provider = models.CharField(max_length=32)
     provider_id = models.CharField(max_length=255, blank=True)
     reference = models.CharField(max_length=128, blank=True)
-    payment = models.ForeignKey(
-        Payment, null=True, blank=True, on_delete=models.PROTECT, related_name="differences"
-    )
     ours = models.JSONField(default=dict, blank=True)
     theirs = models.JSONField(default=dict, blank=True)
     found_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
     closed_at = models.DateTimeField(null=True, blank=True)
+    close_reason = models.TextField(blank=True)
+    payment = models.ForeignKey(
+        Payment, null=True, blank=True, on_delete=models.PROTECT, related_name="differences"
+    )
     closed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -42,7 +43,6 @@ class Difference(models.Model):
         on_delete=models.SET_NULL,
         related_name="closed_differences",
     )
-    close_reason = models.TextField(blank=True)
 
     class Meta:
         ordering = ["-id"]

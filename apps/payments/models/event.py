@@ -11,10 +11,6 @@ class PaymentEvent(models.Model):
     """One thing that happened. Append-only: a trigger refuses updates and deletes."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="events")
-    operation = models.ForeignKey(
-        Operation, null=True, blank=True, on_delete=models.PROTECT, related_name="events"
-    )
     name = models.CharField(max_length=64)
     source = models.CharField(max_length=64)
     before = models.CharField(max_length=16, blank=True)
@@ -22,6 +18,10 @@ class PaymentEvent(models.Model):
     details = models.JSONField(default=dict, blank=True)
     correlation_id = models.CharField(max_length=128, blank=True)
     at = models.DateTimeField(db_default=Now())
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="events")
+    operation = models.ForeignKey(
+        Operation, null=True, blank=True, on_delete=models.PROTECT, related_name="events"
+    )
 
     class Meta:
         ordering = ["id"]

@@ -29,7 +29,6 @@ class Operation(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="operations")
     kind = models.CharField(
         max_length=16, choices=[(kind.value, kind.value) for kind in OperationKind]
     )
@@ -54,6 +53,7 @@ class Operation(models.Model):
     submitted_at = models.DateTimeField(null=True, blank=True)
     called_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="operations")
 
     objects = OperationQuerySet.as_manager()
 

@@ -37,17 +37,7 @@ class BulkVerb(models.Model):
     parameters = models.JSONField(default=dict, blank=True)
     filter = models.JSONField(default=dict, blank=True)
     reason = models.TextField()
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        null=True,
-        blank=True,
-        on_delete=models.SET_NULL,
-        related_name="bulk_verbs",
-    )
     actor_name = models.CharField(max_length=254, blank=True)
-    audit = models.OneToOneField(
-        "celeriac_core.Audit", on_delete=models.PROTECT, related_name="bulk_verb"
-    )
     #: The jobs by id, where the filter is a search: its answer changes with the jobs' state.
     chosen = models.JSONField(null=True, blank=True)
     #: The job that applies it; none where it was done at once.
@@ -70,6 +60,16 @@ class BulkVerb(models.Model):
     rounds = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True, blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="bulk_verbs",
+    )
+    audit = models.OneToOneField(
+        "celeriac_core.Audit", on_delete=models.PROTECT, related_name="bulk_verb"
+    )
 
     class Meta:
         ordering = ["-id"]

@@ -2,15 +2,14 @@
 
 from django.db import models
 
+from celeriac.core.ids import UUID7
 from celeriac.jobs.models.job import Job
 
 
 class Attempt(models.Model):
     """One run of a job, written once, when it ended."""
 
-    job = models.ForeignKey(
-        Job, on_delete=models.CASCADE, related_name="attempts", db_constraint=False, db_index=False
-    )
+    id = models.UUIDField(primary_key=True, db_default=UUID7(), editable=False)
     number = models.PositiveIntegerField()
     outcome = models.TextField()
     worker = models.UUIDField(null=True, blank=True)
@@ -19,6 +18,9 @@ class Attempt(models.Model):
     error_class = models.TextField(db_default="", blank=True)
     message = models.TextField(db_default="", blank=True)
     traceback = models.TextField(db_default="", blank=True)
+    job = models.ForeignKey(
+        Job, on_delete=models.CASCADE, related_name="attempts", db_constraint=False, db_index=False
+    )
 
     class Meta:
         ordering = ["job_id", "number", "id"]

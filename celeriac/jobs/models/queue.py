@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from celeriac.core.clock import Now
+from celeriac.core.models import EditedModel
 
 
 class QueueQuerySet(models.QuerySet["Queue"]):
@@ -16,7 +17,7 @@ class QueueQuerySet(models.QuerySet["Queue"]):
         )
 
 
-class Queue(models.Model):
+class Queue(EditedModel):
     """A declared queue (CELERIAC['QUEUES']): its pause, and the dispatcher that holds it."""
 
     name = models.TextField(primary_key=True)

@@ -31,6 +31,7 @@ def pause_queue(name: str, *, reason: str, actor: Actor, until: datetime | None 
             paused_until=until,
             paused_by=str(actor or "")[:254],
             pause_reason=reason[:1000],
+            updated_at=Now(),
         )
         details = {"until": until.isoformat()} if until else {}
         _record("pause", name, actor, reason, details)
@@ -44,7 +45,7 @@ def resume_queue(name: str, *, actor: Actor, reason: str = "") -> Queue:
     with bounded(f"queue {name}"):
         Queue.objects.get_or_create(name=name)
         Queue.objects.filter(name=name).update(
-            paused_at=None, paused_until=None, paused_by="", pause_reason=""
+            paused_at=None, paused_until=None, paused_by="", pause_reason="", updated_at=Now()
         )
         _record("resume", name, actor, reason, {})
         nudge.wake(queues=[name])

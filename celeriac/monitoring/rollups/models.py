@@ -80,8 +80,6 @@ class Pass(models.Model):
     upto = models.DateTimeField()
     #: Whether it looked far back for what had come late.
     deep = models.BooleanField(db_default=False)
-    #: The newest attempt that it could see.
-    attempt_id = models.BigIntegerField(db_default=0)
 
     class Meta:
         verbose_name_plural = "passes"

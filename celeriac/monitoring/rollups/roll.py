@@ -9,11 +9,13 @@ database that is away). After a downtime, what was missed is caught up in chunks
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Max
 
 from celeriac.core import clock, tables
+from celeriac.core.ids import floor
 from celeriac.monitoring.models import Pass, Sample
 from celeriac.monitoring.rollups import backlog, sql
 
@@ -31,11 +33,11 @@ MOST = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """Up to where minutes are over, and the newest attempt."""
+    """Up to where minutes are over, now, and how far a test has set the clock ahead."""
 
     upto: datetime
-    attempt_id: int
     now: datetime
+    ahead: timedelta
 
 
 def roll() -> datetime:
@@ -86,7 +88,8 @@ def _start(edge: Edge) -> tuple[datetime, bool]:
 
 
 def _count(since: datetime, until: datetime, edge: Edge, *, deep: bool) -> None:
-    values: dict[str, Any] = {"since": since, "until": until, "attempt": _seen_before(since)}
+    first = _first_attempt(since - edge.ahead)
+    values: dict[str, Any] = {"since": since, "until": until, "attempt": first}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL jit = off")  # compiling takes longer than any of these
         cursor.execute(sql.ROLL, values)
@@ -94,13 +97,12 @@ def _count(since: datetime, until: datetime, edge: Edge, *, deep: bool) -> None:
         for span in (FIVE_MINUTES, HOUR):
             cursor.execute(sql.FOLD, values | {"span": span})
             cursor.execute(sql.FOLD_ERRORS, values | {"span": span})
-        Pass.objects.create(upto=until, deep=deep, attempt_id=edge.attempt_id)
+        Pass.objects.create(upto=until, deep=deep)
 
 
-def _seen_before(since: datetime) -> int:
-    """Return the number of an attempt before all that ended since then."""
-    earlier = Pass.objects.filter(ran_at__lte=since - timedelta(minutes=1))
-    return int(earlier.aggregate(last=Max("attempt_id"))["last"] or 0)
+def _first_attempt(since: datetime) -> UUID:
+    """Return an id that no attempt which ended since then is less than, clocks a minute apart."""
+    return floor(since - timedelta(minutes=1))
 
 
 def _sample(at: datetime) -> None:

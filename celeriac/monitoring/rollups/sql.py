@@ -40,7 +40,7 @@ WITH RECURSIVE kinds(kind) AS (
     FROM (
         SELECT {_MINUTE} AS at, job_id, outcome AS what, {_RUN} AS run
         FROM {tables.ATTEMPT}
-        WHERE id > %(attempt)s AND finished_at >= %(since)s AND finished_at < %(until)s
+        WHERE id >= %(attempt)s AND finished_at >= %(since)s AND finished_at < %(until)s
           AND outcome IN ('failed', 'dead', 'lost')
         OFFSET 0
     ) a JOIN {tables.JOB} j ON j.id = a.job_id
@@ -97,7 +97,7 @@ ON CONFLICT (span, at, queue, kind) DO UPDATE SET
 ROLL_ERRORS = f"""
 INSERT INTO {tables.ERROR_ROLLUP} AS old (span, at, error_class, dead)
 SELECT 60, {_MINUTE}, error_class, count(*) FROM {tables.ATTEMPT}
-WHERE id > %(attempt)s AND finished_at >= %(since)s AND finished_at < %(until)s
+WHERE id >= %(attempt)s AND finished_at >= %(since)s AND finished_at < %(until)s
   AND outcome = 'dead'
 GROUP BY 2, 3 ORDER BY 2, 3
 ON CONFLICT (span, at, error_class) DO UPDATE SET dead = greatest(old.dead, excluded.dead)
@@ -159,8 +159,7 @@ DELETE FROM {{table}} WHERE span = %(span)s
     AND at < (SELECT max(upto) FROM {tables.ROLLUP_RUN}) - make_interval(days => %(days)s)
 """
 
-#: The moment up to which minutes are over, and the newest attempt that can be seen.
+#: The moment up to which minutes are over; now; and how far a test has set the clock ahead.
 EDGE = f"""
-SELECT date_bin(interval '60 s', {NOW}, {ORIGIN}),
-       (SELECT coalesce(max(id), 0) FROM {tables.ATTEMPT}), {NOW}
+SELECT date_bin(interval '60 s', {NOW}, {ORIGIN}), {NOW}, {NOW} - statement_timestamp()
 """

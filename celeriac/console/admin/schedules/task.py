@@ -79,7 +79,7 @@ class PeriodicTaskAdmin(Verbs, Audited, Discreet, ModelAdmin):  # type: ignore[m
         """Save the task and its policy."""
         form.keep_when()
         super().save_model(request, obj, form, change)
-        Policy.objects.filter(pk=obj.pk).update(**form.policy_values())
+        Policy.objects.filter(pk=obj.pk).update(**form.policy_values(), updated_at=Now())
         if Policy.objects.filter(pk=obj.pk).exclude(fault="").update(definition=""):
             refresh(only=[obj.pk])  # the policy may have been what was wrong
 
