@@ -1,6 +1,7 @@
 """Fixtures for every test. The servers themselves come from the plugin in tests/support."""
 
 import os
+import sys
 from urllib.parse import quote
 
 import pytest
@@ -8,6 +9,7 @@ import redis
 from hypothesis import settings
 
 from tests.support import valkey_keys
+from tests.support.forks import ForkServer
 from tests.support.processes import UNCOVERED, Processes
 from tests.support.servers import ROOT, Running
 
@@ -99,8 +101,17 @@ def broker():
         yield client
 
 
+@pytest.fixture(scope="session")
+def forks():
+    """Yield a fork server, which starts Python's programs fast; None where there is none."""
+    server = ForkServer() if sys.platform == "linux" else None
+    yield server
+    if server is not None:
+        server.stop()
+
+
 @pytest.fixture
-def processes(transactional_db, process_env, broker, run_directory, request):
+def processes(transactional_db, process_env, broker, run_directory, forks, request):
     """Yield a starter of real processes (tests/support/processes.py) that end with the test.
 
     They see only committed rows, hence `transactional_db`. Coverage follows them where a test is
@@ -110,6 +121,6 @@ def processes(transactional_db, process_env, broker, run_directory, request):
     directory.mkdir(parents=True, exist_ok=True)
     is_covered = request.node.get_closest_marker("covered") is not None
     env = process_env if is_covered else {**process_env, **UNCOVERED}
-    started = Processes(env=env, directory=directory)
+    started = Processes(env=env, directory=directory, forks=forks)
     yield started
     started.stop_all()

@@ -31,9 +31,10 @@ def wait_until(condition, timeout=30.0, every=0.05, message=""):
 class Process:
     """A process in a process group of its own, its output in a log file."""
 
-    def __init__(self, name, command, *, env, directory):
-        """Start the command in the repository's root."""
+    def __init__(self, name, command, *, env, directory, forks=None):
+        """Start the command in the repository's root, by a fork where `forks` can."""
         self.name = name
+        self._forks = forks
         self.command = [str(part) for part in command]
         self.log = directory / f"{name}.log"
         self._env = {**os.environ, **env}
@@ -42,6 +43,9 @@ class Process:
     def start(self):
         """Start the command (again)."""
         with self.log.open("ab") as log:
+            if self._forks is not None and self._forks.can_start(self.command, self._env):
+                self.popen = self._forks.start(self.command, env=self._env, cwd=ROOT, output=log)
+                return
             self.popen = subprocess.Popen(
                 self.command,
                 cwd=ROOT,
@@ -128,9 +132,10 @@ class Process:
 class Processes:
     """Starts the platform's processes on the test's database and broker, and ends them all."""
 
-    def __init__(self, *, env, directory):
+    def __init__(self, *, env, directory, forks=None):
         """Start nothing yet; `env` is what every process gets over this one's environment."""
         self.env = env
+        self.forks = forks
         self.directory = directory
         self.started = []
 
@@ -138,7 +143,7 @@ class Processes:
         """Start any command."""
         unique = f"{name}-{len(self.started) + 1}"
         every = {**self.env, **(env or {})}
-        process = Process(unique, command, env=every, directory=self.directory)
+        process = Process(unique, command, env=every, directory=self.directory, forks=self.forks)
         self.started.append(process)
         return process
 
