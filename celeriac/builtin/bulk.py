@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from celeriac.celery.base import job
-from celeriac.console.verbs import run
+from celeriac.console.actions import runner
 from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.outcomes import Cancelled, Snooze
 from celeriac.jobs.running.current import current_job
@@ -25,9 +25,9 @@ from celeriac.jobs.running.current import current_job
 def apply_verb(bulk_id: UUID) -> dict[str, Any]:
     """Apply a verb to the jobs of a filter, a while at a time."""
     this = current_job()
-    progress = run.bulk_run(bulk_id=bulk_id, tell=this.progress, should_stop=this.should_stop)
+    progress = runner.bulk_run(bulk_id=bulk_id, tell=this.progress, should_stop=this.should_stop)
     if progress.is_cut_short:
-        run.bulk_follow(job_id=this.id)
+        runner.bulk_follow(job_id=this.id)
         raise Cancelled
     if progress.wait is not None:
         raise Snooze(progress.wait, progress.reason)
@@ -37,4 +37,4 @@ def apply_verb(bulk_id: UUID) -> dict[str, Any]:
 @job("ops.verb_failed", queue="maintenance")
 def verb_failed(job_id: UUID, error: str) -> None:
     """Let the operators see that a verb stands still."""
-    run.bulk_fail(job_id=job_id, error=error)
+    runner.bulk_fail(job_id=job_id, error=error)

@@ -16,7 +16,7 @@ class ConsoleConfig(AppConfig):
 
     def ready(self) -> None:
         """Dress the admin, and see to the groups."""
-        from celeriac.console.verbs import roles  # apps are loaded by now, not before
+        from celeriac.console.actions import roles  # apps are loaded by now, not before
 
         *_, last = apps.get_app_configs()  # when its permissions stand, all do
         post_migrate.connect(roles.after_migrate, sender=last, dispatch_uid="celeriac.roles")

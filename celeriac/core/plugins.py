@@ -20,7 +20,7 @@ from celeriac.core.retention import RetentionRule
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-#: The groups that `migrate` fills (celeriac/console/verbs/roles.py).
+#: The groups that `migrate` fills (celeriac/console/actions/roles.py).
 ROLES = ("viewer", "operator", "admin")
 
 

@@ -21,18 +21,14 @@ from unfold.widgets import (
 from celeriac.console.audited import Audited
 from celeriac.console.readonly import ReadOnlyInline, action, display, uuid_or_404
 from celeriac.http import services
-from celeriac.http.models import VERBS, Grant, Secret, ServiceAccount
+from celeriac.http.models import ACTED, VERBS, Grant, Secret, ServiceAccount
 
 _TEMPLATE = "admin/celeriac_http/serviceaccount/secret.html"
 MOST_HOURS = 24 * 30
 
 
 #: What a person needs herself to let a program do it; nobody needs a right to enqueue but this.
-NEEDED = {
-    "read": "celeriac_jobs.view_job",
-    "cancel": "celeriac_jobs.cancel_job",
-    "retry": "celeriac_jobs.retry_job",
-}
+NEEDED = {"read": "celeriac_jobs.view_job", **ACTED}
 
 
 def lacking(actor: Any, verbs: Iterable[str]) -> list[str]:  # noqa: ANN401 whoever a request is from

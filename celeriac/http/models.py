@@ -11,9 +11,12 @@ from django.db.models import Q
 from celeriac.core.clock import Now
 from celeriac.core.models import EditedModel
 from celeriac.jobs.callbacks import sql as callbacks
+from celeriac.jobs.operating.actions import ACTIONS
 
+#: The permission that a person needs for what a program may do to jobs.
+ACTED = {action.name: action.permission for action in ACTIONS.values() if action.over_http}
 #: What a grant may allow. `read` covers an account's own jobs and what stands around them.
-VERBS = ("enqueue", "read", "cancel", "retry")
+VERBS = ("enqueue", "read", *sorted(ACTED))
 
 #: Kinds that only the ledger enqueues, whatever a grant says: what a callback tells is signed in
 #: our name, so that nobody may choose its words.

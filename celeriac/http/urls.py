@@ -1,10 +1,23 @@
 """Addresses of the HTTP door."""
 
-from django.urls import path, re_path
+from collections.abc import Iterable
+
+from django.urls import URLPattern, path, re_path
 
 from celeriac.http.views import jobs, pages, standing, token
+from celeriac.jobs.operating.actions import ACTIONS, Action
 
 app_name = "api"
+
+
+def action_paths(actions: Iterable[Action]) -> list[URLPattern]:
+    """Return where each action that is offered to programs is called for."""
+    return [
+        path(f"v1/jobs/<uuid:job_id>/{action.name}/", jobs.action_view(action), name=action.name)
+        for action in actions
+        if action.over_http
+    ]
+
 
 urlpatterns = [
     path("schema/", pages.SchemaView.as_view(), name="schema"),
@@ -13,8 +26,7 @@ urlpatterns = [
     path("v1/jobs/", jobs.JobsView.as_view(), name="jobs"),
     path("v1/jobs/bulk/", jobs.BulkView.as_view(), name="bulk"),
     path("v1/jobs/<uuid:job_id>/", jobs.JobView.as_view(), name="job"),
-    path("v1/jobs/<uuid:job_id>/cancel/", jobs.CancelView.as_view(), name="cancel"),
-    path("v1/jobs/<uuid:job_id>/retry/", jobs.RetryView.as_view(), name="retry"),
+    *action_paths(ACTIONS.values()),
     path("v1/kinds/", standing.KindsView.as_view(), name="kinds"),
     path("v1/queues/", standing.QueuesView.as_view(), name="queues"),
     path("v1/breakers/", standing.BreakersView.as_view(), name="breakers"),

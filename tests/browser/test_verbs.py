@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from celeriac.breakers.models import Breaker
-from celeriac.console.verbs import walk
-from celeriac.console.verbs.models import BulkVerb
+from celeriac.console.actions import runner
+from celeriac.console.actions.models import BulkVerb
 from celeriac.core.models import Audit
 from celeriac.jobs.models import Job, Queue
 from tests.factories import JobFactory
@@ -81,8 +81,8 @@ def test_an_operator_retries_five_thousand_dead_letters_by_filter(page, sign_in,
     bulk = BulkVerb.objects.get()
     bar, sentence = page.locator("progress"), page.locator("[data-part=sentence]")
     expect(sentence).to_have_text("Waits for its turn: 5,000 jobs.")
-    walk.step(bulk.pk)
-    walk.step(bulk.pk)
+    runner.step(bulk.pk)
+    runner.step(bulk.pk)
     expect(sentence).to_have_text("Under way: 1,000 of 5,000 queued again.", timeout=30_000)
     expect(bar).to_have_attribute("value", "20")
     picture(page, "progress")

@@ -2,8 +2,8 @@
 
 from django.apps import apps
 
+from celeriac.console.actions import admin as bulk
 from celeriac.console.admin import audit, circuits, jobs
-from celeriac.console.verbs import admin as bulk
 
 __all__ = ["audit", "bulk", "circuits", "jobs"]
 

@@ -12,6 +12,7 @@ from celeriac.core.models import Audit
 from celeriac.jobs import redacting
 from celeriac.jobs.companions import Companion
 from celeriac.jobs.models import JobKey
+from celeriac.jobs.operating.actions import ACTIONS
 from celeriac.jobs.states import State
 from celeriac.jobs.words import Event, Link, clock_time
 
@@ -19,15 +20,15 @@ from celeriac.jobs.words import Event, Link, clock_time
 MOST = 20
 
 _VERBS = {
-    "job.retry": ("Queued again", "info"),
-    "job.cancel": ("Cancel asked for", "warn"),
-    "job.change": ("Changed", "info"),
-    "job.edit": ("Arguments edited", "info"),
+    **{
+        action.audited: (action.event, "warn" if action.is_dangerous else "info")
+        for action in ACTIONS.values()
+    },
     "queue.pause": ("Its queue was paused", "warn"),
     "queue.resume": ("Its queue was resumed", "info"),
 }
 #: What an audit row says of a verb over many, besides what it changed.
-_OF_MANY = ("bulk", "verb", "cutoff")
+_OF_MANY = ("bulk", "verb", "cutoff", "command")
 _CIRCUIT = {"open": "bad", "closed": "good", "half_open": "warn"}
 
 
@@ -107,8 +108,6 @@ def _changes(audit: Audit, facts: Facts) -> Iterator[str]:
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
             yield f"{name}: {shown[0].get(name)} → {shown[1].get(name)}"
-    if audit.details.get("verb") == "run_now":
-        yield "run_now: True"
     yield from (f"{name}: {value}" for name, value in details.items())
 
 

@@ -1,13 +1,15 @@
 """The command line of `manage.py jobs`."""
 
 from argparse import ArgumentParser
+from collections.abc import Iterable
 from uuid import UUID
 
 from celeriac.core.arguments import add_actor, seconds
+from celeriac.jobs.operating.actions import ACTIONS, Action
 from celeriac.jobs.states import State
 
 
-def declare(parser: ArgumentParser) -> None:
+def declare(parser: ArgumentParser, actions: Iterable[Action] = ACTIONS.values()) -> None:
     """Add every verb and its options."""
     verbs = parser.add_subparsers(dest="verb", required=True)
     _enqueue(verbs.add_parser("enqueue", help="write a job"))
@@ -17,8 +19,8 @@ def declare(parser: ArgumentParser) -> None:
     verbs.add_parser("show", help="one job, its runs, and why it waits").add_argument(
         "id", type=UUID
     )
-    for verb, text in (("retry", "queue again"), ("cancel", "cancel, or ask to stop")):
-        one = verbs.add_parser(verb, help=f"{text}, by id or over a filter")
+    for action in filter(lambda each: each.as_command, actions):
+        one = verbs.add_parser(action.name, help=f"{action.title}; or many, by a filter")
         add_actor(one)
         one.add_argument("ids", nargs="*", type=UUID)
         _filter(one)

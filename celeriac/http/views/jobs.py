@@ -1,8 +1,9 @@
 """Jobs over HTTP."""
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -21,7 +22,8 @@ from celeriac.http.schema import IDEMPOTENCY_KEY, IF_NONE_MATCH, JOB_QUERY, REPL
 from celeriac.http.submit import submit
 from celeriac.http.throttling import take_jobs
 from celeriac.http.views.base import ApiView
-from celeriac.jobs.operating import operate
+from celeriac.jobs.operating.actions import Action
+from celeriac.jobs.operating.operate import act_on_job
 from celeriac.settings import conf
 
 _FRESH = "private, no-cache"
@@ -125,52 +127,31 @@ class JobView(ApiView):
         return Response(shapes.job(job, selectors.attempts_of(job)), headers=headers)
 
 
-class VerbView(ApiView):
+class ActionView(ApiView):
     """What is done to one job, by an operating service that leaves an audit row."""
 
-    verb = ""
+    action: Action
 
-    def act(self, request: Request, job_id: UUID) -> Response:
+    def post(self, request: Request, job_id: UUID) -> Response:
         """Do it and return the job."""
         account, call = self.account(request), self.body(request, VerbCall)
-        selectors.job_of(account, job_id, self.verb)
-        act = {"cancel": operate.cancel, "retry": operate.retry}[self.verb]
-        job = act(job_id, actor=account.origin, reason=call.reason)
+        selectors.job_of(account, job_id, self.action.name)
+        job = act_on_job(self.action, job_id, actor=account.origin, reason=call.reason)
         return Response(shapes.job(job, selectors.attempts_of(job)))
 
 
-class CancelView(VerbView):
-    """Cancel a job."""
-
-    verb = "cancel"
-
-    @extend_schema(
-        operation_id="jobs_cancel",
-        summary="Cancel a job",
+def action_view(action: Action) -> Callable[..., HttpResponseBase]:
+    """Return the view that does it."""
+    documented = extend_schema(
+        operation_id=f"jobs_{action.name}",
+        summary=f"{action.label} a job",
+        description=action.description or f"{action.title}.",
         request={"application/json": VerbCall},
         responses=answers(shapes.JobDetails, 200, 400, 401, 403, 404, 409, 411, 413, 415, 422),
         tags=["jobs"],
     )
-    def post(self, request: Request, job_id: UUID) -> Response:
-        """Cancel it at once while it waits, at its own next look while it runs."""
-        return self.act(request, job_id)
-
-
-class RetryView(VerbView):
-    """Queue a job again."""
-
-    verb = "retry"
-
-    @extend_schema(
-        operation_id="jobs_retry",
-        summary="Retry a job",
-        request={"application/json": VerbCall},
-        responses=answers(shapes.JobDetails, 200, 400, 401, 403, 404, 409, 411, 413, 415, 422),
-        tags=["jobs"],
-    )
-    def post(self, request: Request, job_id: UUID) -> Response:
-        """Queue a dead or cancelled job again, its failures forgotten."""
-        return self.act(request, job_id)
+    view = type(f"{action.name.title()}View", (ActionView,), {"action": action})
+    return cast(type[ActionView], documented(view)).as_view()
 
 
 def _etag(content: dict[str, Any]) -> str:

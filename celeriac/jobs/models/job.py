@@ -9,6 +9,7 @@ from django.db.models.lookups import Exact
 
 from celeriac.core.clock import Now
 from celeriac.core.ids import uuid7
+from celeriac.jobs.operating.actions import ACTIONS, permissions_of
 from celeriac.jobs.states import TERMINAL, State
 
 if TYPE_CHECKING:
@@ -96,14 +97,7 @@ class Job(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        permissions = [
-            ("retry_job", "Can queue ended jobs again"),
-            ("cancel_job", "Can cancel jobs"),
-            ("run_job_now", "Can make queued jobs due now"),
-            ("change_job_priority", "Can change the priority of queued jobs"),
-            ("change_job_queue", "Can move queued jobs to another queue"),
-            ("edit_job_args", "Can edit the arguments of jobs and queue them again"),
-        ]
+        permissions = permissions_of(ACTIONS.values())
         constraints = [
             models.CheckConstraint(
                 name="job_state_known", condition=Q(state__in=[state.value for state in State])

@@ -2,47 +2,33 @@
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from celeriac.core import audit
-from celeriac.jobs import nudge, registry
+from celeriac.jobs import registry
 from celeriac.jobs.enqueueing import searching, templates
 from celeriac.jobs.enqueueing.draft import checked_args
-from celeriac.jobs.enqueueing.locks import bounded
 from celeriac.jobs.errors import Superseded
 from celeriac.jobs.models import Job, SearchTerm
-from celeriac.jobs.operating import operate
 from celeriac.jobs.operating.masks import masked, unmasked
 from celeriac.jobs.registry import Kind
-from celeriac.jobs.states import State
-
-EDITABLE = (State.QUEUED, State.DEAD, State.CANCELLED)
 
 
-def edit(job_id: UUID, *, args: Mapping[str, Any], actor: operate.Actor, reason: str = "") -> Job:
-    """Give a job other arguments and return it; one that ended badly is queued again, due now.
+def write_args(job: Job, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a locked job other arguments; return the old and the new ones, secrets masked.
 
-    A queued job waits on as it did. Keys that its kind makes from arguments are made
-    anew. The old and the new arguments stand in the audit row's details, secrets
-    masked. Raises JobNotFound, TransitionRefused, UnknownKind, InvalidArgs, Superseded
-    (a job of the same unique key is queued) and EnqueueBusy.
+    Keys that its kind makes from arguments are made anew. Raises UnknownKind, InvalidArgs and
+    Superseded (a job of the new unique key is queued).
     """
-    with bounded(f"job {job_id}"):
-        found = Job.objects.select_for_update().filter(pk=job_id, state__in=EDITABLE).first()
-        if found is None:
-            raise operate.refusal(job_id, "edited", "is queued, dead or cancelled")
-        kind = registry.find(found.kind)
-        values = checked_args(kind, unmasked(kind, args, found.args))
-        _write(found, values, _keys(kind, found, values))
-        _index(found, kind, values)
-        if found.state == State.QUEUED:
-            nudge.after_commit(queue=found.queue, priority=found.priority, run_at=found.run_at)
-        elif not operate.retry_ids([job_id]):
-            raise operate.twin(job_id) or operate.refusal(job_id, "retried", "is dead or cancelled")
-        _record(found, kind, values, actor, reason)
-        return Job.objects.get(pk=job_id)
+    kind = registry.find(job.kind)
+    values = checked_args(kind, unmasked(kind, args, job.args))
+    _write(job, values, _keys(kind, job, values))
+    _index(job, kind, values)
+    return {
+        "state": job.state,
+        "args_before": masked(kind, job.args),
+        "args_after": masked(kind, values),
+    }
 
 
 def _keys(kind: Kind, job: Job, values: Mapping[str, Any]) -> dict[str, str]:
@@ -79,20 +65,3 @@ def _index(job: Job, kind: Kind, values: dict[str, Any]) -> None:
         SearchTerm.objects.bulk_create(
             [SearchTerm(job_id=job.pk, field=field, value=value) for field, value in pairs]
         )
-
-
-def _record(
-    job: Job, kind: Kind, values: dict[str, Any], actor: operate.Actor, reason: str
-) -> None:
-    audit.record(
-        verb="job.edit",
-        target_type="job",
-        target_id=job.pk,
-        actor=actor,
-        reason=reason,
-        details={
-            "state": job.state,
-            "args_before": masked(kind, job.args),
-            "args_after": masked(kind, values),
-        },
-    )

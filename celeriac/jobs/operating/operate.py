@@ -1,11 +1,11 @@
-"""What operators, the API and the admin do to jobs: each verb a service.
+"""Doing to jobs what operators, the API and the admin ask for; actions.py has what there is.
 
-A verb with an `actor` (a user, or a name such as "cli") leaves an audit row in the
-same transaction. A row that somebody else holds is waited for as long as
-CELERIAC_LOCK_TIMEOUT_SECONDS, then EnqueueBusy.
+With an `actor` (a user, or a name such as "cli") an audit row is left in the same transaction.
+A row that somebody else holds is waited for as long as CELERIAC_LOCK_TIMEOUT_SECONDS, then
+EnqueueBusy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,16 +15,22 @@ from django.db import IntegrityError, connection, transaction
 from celeriac.core import audit
 from celeriac.jobs import counted, nudge
 from celeriac.jobs.enqueueing import queues
-from celeriac.jobs.enqueueing.draft import checked_priority, moment
+from celeriac.jobs.enqueueing.draft import checked_priority
 from celeriac.jobs.enqueueing.locks import bounded
 from celeriac.jobs.errors import InvalidOption, JobNotFound, Superseded, TransitionRefused
 from celeriac.jobs.models import Job
-from celeriac.jobs.operating import operate_sql
+from celeriac.jobs.operating import edit
+from celeriac.jobs.operating.actions import ACTIONS, Action
 from celeriac.jobs.states import State
 
 Actor = Any  # a user, a name, or None for the program itself
 
 _RACES = 5
+#: What is refused of a field's value before any job is looked at.
+_CHECKS: dict[str, Callable[[Any], object]] = {
+    "priority": checked_priority,
+    "queue": queues.check,
+}
 
 
 def cancel(job_id: UUID, *, actor: Actor = None, reason: str = "") -> Job:
@@ -32,11 +38,7 @@ def cancel(job_id: UUID, *, actor: Actor = None, reason: str = "") -> Job:
 
     Raises JobNotFound, and TransitionRefused once it has ended.
     """
-    with bounded(f"job {job_id}"):
-        if not cancel_ids([job_id], reason=reason):
-            raise refusal(job_id, "cancelled", "is queued or running")
-        _record("cancel", job_id, actor, reason)
-        return Job.objects.get(pk=job_id)
+    return act_on_job(ACTIONS["cancel"], job_id, actor=actor, reason=reason)
 
 
 def retry(job_id: UUID, *, actor: Actor = None, reason: str = "") -> Job:
@@ -46,108 +48,92 @@ def retry(job_id: UUID, *, actor: Actor = None, reason: str = "") -> Job:
     in any other state, and Superseded, naming the other job, where its unique key
     has been queued anew.
     """
-    with bounded(f"job {job_id}"):
-        if not retry_ids([job_id]):
-            raise twin(job_id) or refusal(job_id, "retried", "is dead or cancelled")
-        _record("retry", job_id, actor, reason)
-        return Job.objects.get(pk=job_id)
+    return act_on_job(ACTIONS["retry"], job_id, actor=actor, reason=reason)
 
 
-def change(
+def act_on_job(
+    action: Action,
     job_id: UUID,
     *,
-    priority: int | None = None,
-    queue: str | None = None,
-    run_at: datetime | None = None,
-    run_now: bool = False,
     actor: Actor = None,
     reason: str = "",
+    **values: Any,  # noqa: ANN401 the action's fields
 ) -> Job:
-    """Change where, how urgently or when a queued job runs, and return it.
+    """Do it to one job and return the job.
 
-    Raises JobNotFound, TransitionRefused unless it is queued, UnknownQueue, InvalidOption.
+    Raises JobNotFound, TransitionRefused in a state that the action does not name, Superseded
+    where the job's unique key is queued by another, and what a field's value is refused with.
     """
-    changes = checked_changes(priority=priority, queue=queue, run_at=run_at, run_now=run_now)
+    given = checked_values(action, values)
     with bounded(f"job {job_id}"):
-        if not change_ids([job_id], changes):
-            raise refusal(job_id, "changed", "is queued")
-        _record("change", job_id, actor, reason, details=described(changes))
+        details = _details(action, job_id, given)
+        if not act_on_jobs(action, [job_id], given, reason=reason):
+            raise _refusal(action, job_id)
+        if actor is not None:
+            audit.record(
+                verb=action.audited,
+                target_type="job",
+                target_id=job_id,
+                actor=actor,
+                reason=reason,
+                details=details,
+            )
         return Job.objects.get(pk=job_id)
 
 
-def checked_changes(
-    *,
-    priority: int | None = None,
-    queue: str | None = None,
-    run_at: datetime | None = None,
-    run_now: bool = False,
-) -> dict[str, Any]:
-    """Return the changes as the statement's parameters; InvalidOption where they say nothing."""
-    if run_now and run_at is not None:
-        raise InvalidOption("Give run_at or run_now, not both.")
-    if priority is None and queue is None and run_at is None and not run_now:
-        raise InvalidOption("Say what to change: priority, queue, run_at or run_now.")
-    return {
-        "priority": None if priority is None else checked_priority(priority),
-        "queue": None if queue is None else queues.check(queue),
-        "run_at": None if run_at is None else moment("run_at", run_at),
-        "run_now": run_now,
-    }
+def act_on_jobs(
+    action: Action, ids: Sequence[UUID], values: Mapping[str, Any], *, reason: str = ""
+) -> list[UUID]:
+    """Do it to those of `ids` whose state allows it, with checked values; return which. No audit.
 
-
-def described(changes: dict[str, Any]) -> dict[str, Any]:
-    """Return the changes for the audit trail."""
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in changes.items()
-        if value is not None and value is not False
-    }
-
-
-def cancel_ids(ids: Sequence[UUID], *, reason: str = "") -> list[UUID]:
-    """Cancel those of `ids` that are queued or running; return which. No audit."""
-    error = f"cancelled: {reason}"[:500] if reason else "cancelled"
-    rows = _execute(operate_sql.CANCEL, {"ids": list(ids), "error": error})
-    counted.called(sum(row[1] for row in rows))
+    Of several with one unique key the newest is queued again, and none while that key is queued.
+    """
+    error = f"{action.past}: {reason}"[:500] if reason else action.past
+    states = [state.value for state in action.states]
+    parameters = {"ids": list(ids), "states": states, "error": error, **values}
+    rows = _moved_rows(action.statement, parameters)
+    counted.called(sum(row[5] for row in rows if len(row) > 5))  # callbacks of those that ended
+    _nudge([row for row in rows if row[1] == State.QUEUED])
     return [row[0] for row in rows]
 
 
-def retry_ids(ids: Sequence[UUID]) -> list[UUID]:
-    """Queue again those of `ids` that ended badly; return which. No audit.
+def checked_values(action: Action, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the action's fields say; raises InvalidOption and UnknownQueue."""
+    found = {name: values.get(name) for name in action.fields}
+    for name, value in found.items():
+        if value is None:
+            raise InvalidOption(f"{action.label}: say which {name}.")
+        _CHECKS.get(name, lambda _: None)(value)
+    return found
 
-    Of several with one unique key the newest is taken, and none while that key is queued.
-    """
-    rows: list[tuple[Any, ...]] = []
+
+def _details(action: Action, job_id: UUID, values: dict[str, Any]) -> dict[str, Any]:
+    """Return what the audit trail shall say; edited arguments are written on the way."""
+    if "args" not in values:
+        return {**action.facts, **values}
+    job = Job.objects.select_for_update().filter(pk=job_id, state__in=action.states).first()
+    if job is None:
+        raise _refusal(action, job_id)
+    return edit.write_args(job, values["args"])
+
+
+def _moved_rows(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     for race in range(_RACES):
         try:
-            with transaction.atomic():
-                rows = _execute(operate_sql.REVIVE, {"ids": list(ids)})
-            break
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(statement, parameters)
+                rows: list[tuple[Any, ...]] = cursor.fetchall()
+                return rows
         except IntegrityError as error:
             # Its key was queued between our look and our write: look again.
             if "job_unique_key_queued" not in str(error) or race == _RACES - 1:
                 raise
-    _nudge(rows)
-    return [row[0] for row in rows]
-
-
-def change_ids(ids: Sequence[UUID], changes: dict[str, Any]) -> list[UUID]:
-    """Apply `checked_changes` to those of `ids` that are queued; return which. No audit."""
-    rows = _execute(operate_sql.CHANGE, {"ids": list(ids), **changes})
-    _nudge(rows)
-    return [row[0] for row in rows]
-
-
-def _execute(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+    return []
 
 
 def _nudge(rows: Sequence[tuple[Any, ...]]) -> None:
     soonest: dict[tuple[str, int], datetime] = {}
-    for _, queue, priority, run_at in rows:
+    for _, _, queue, priority, run_at in rows:
         soonest[queue, priority] = min(run_at, soonest.get((queue, priority), run_at))
     for (queue, priority), run_at in soonest.items():
         nudge.after_commit(queue=queue, priority=priority, run_at=run_at)
@@ -155,40 +141,21 @@ def _nudge(rows: Sequence[tuple[Any, ...]]) -> None:
     nudge.returned(ids=[row[0] for row in rows])
 
 
-def _record(
-    verb: str, job_id: UUID, actor: Actor, reason: str, details: dict[str, Any] | None = None
-) -> None:
-    if actor is not None:
-        audit.record(
-            verb=f"job.{verb}",
-            target_type="job",
-            target_id=job_id,
-            actor=actor,
-            reason=reason,
-            details=details,
-        )
-
-
-def refusal(job_id: UUID, done: str, needed: str) -> Exception:
-    """Return why a verb found nothing to move: the job is gone, or in another state."""
-    state = Job.objects.filter(pk=job_id).values_list("state", flat=True).first()
-    if state is None:
-        return JobNotFound(f"There is no job {job_id}: it was pruned, or never committed.")
-    return TransitionRefused(
-        f"Job {job_id} is {state}; only a job that {needed} can be {done}.", state=state
-    )
-
-
-def twin(job_id: UUID) -> Superseded | None:
-    """Return the refusal of a retry whose unique key is queued by another job."""
+def _refusal(action: Action, job_id: UUID) -> Exception:
+    """Return why nothing moved: the job is gone, in another state, or its key is queued."""
     job = Job.objects.filter(pk=job_id).first()
-    if job is None or job.unique_key is None or job.state not in (State.DEAD, State.CANCELLED):
-        return None
-    other = Job.objects.queued().filter(kind=job.kind, unique_key=job.unique_key).first()
-    if other is None:
-        return None
-    return Superseded(
-        f"Job {job_id} can't be queued again: job {other.id} of the same unique key "
-        f"{job.unique_key!r} is queued already.",
-        job_id=str(other.id),
+    if job is None:
+        return JobNotFound(f"There is no job {job_id}: it was pruned, or never committed.")
+    if job.state in action.states and job.unique_key is not None:
+        twins = Job.objects.queued().filter(kind=job.kind, unique_key=job.unique_key)
+        if other := twins.exclude(pk=job_id).first():
+            return Superseded(
+                f"Job {job_id} can't be queued again: job {other.id} of the same unique key "
+                f"{job.unique_key!r} is queued already.",
+                job_id=str(other.id),
+            )
+    return TransitionRefused(
+        f"Job {job_id} is {job.state}; only a job that is {action.from_states} can be "
+        f"{action.past}.",
+        state=job.state,
     )

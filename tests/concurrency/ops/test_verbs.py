@@ -6,8 +6,8 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 
 from celeriac import EnqueueBusy
-from celeriac.console.verbs import run, services, walk
-from celeriac.console.verbs.models import BulkVerb
+from celeriac.console.actions import runner, services
+from celeriac.console.actions.models import BulkVerb
 from celeriac.core.models import Audit
 from celeriac.jobs.models import Job
 from tests.factories import JobFactory
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def operator(monkeypatch):
     """Return an operator whose verbs go in batches of five, in the background."""
     monkeypatch.setattr(services, "AT_ONCE", 0)
-    monkeypatch.setattr(walk, "BATCH", 5)
+    monkeypatch.setattr(runner, "BATCH", 5)
     ContentType.objects.clear_cache()
     return member("operator")
 
@@ -36,7 +36,7 @@ def finish(bulk):
     waits = 0.0
     while waits is not None:
         with suppress(EnqueueBusy):
-            waits = run.bulk_run(bulk_id=bulk.pk).wait
+            waits = runner.bulk_run(bulk_id=bulk.pk).wait
 
 
 def hold(job):
@@ -49,11 +49,11 @@ def test_a_job_that_another_transaction_holds_is_done_at_the_end(operator):
     jobs = dead_jobs(12)
     bulk = begin(operator)
     with held_open(lambda: hold(jobs[3])) as (_, let_go):
-        progress = run.bulk_run(bulk_id=bulk.pk)
-        assert progress.wait == run.PATIENCE
+        progress = runner.bulk_run(bulk_id=bulk.pk)
+        assert progress.wait == runner.PATIENCE
         assert (progress.seen, progress.changed) == (12, 11)
         let_go()
-        assert run.bulk_run(bulk_id=bulk.pk).wait is None
+        assert runner.bulk_run(bulk_id=bulk.pk).wait is None
     bulk.refresh_from_db()
     assert (bulk.state, bulk.changed, bulk.error) == ("finished", 12, "")
     assert Job.objects.filter(kind="test.note", state="queued").count() == 12
@@ -64,8 +64,8 @@ def test_a_job_that_is_held_for_good_is_left_and_reported(operator):
     jobs = dead_jobs(3)
     bulk = begin(operator)
     with held_open(lambda: hold(jobs[1])) as (_, let_go):
-        for _round in range(walk.ROUNDS):
-            run.bulk_run(bulk_id=bulk.pk)
+        for _round in range(runner.ROUNDS):
+            runner.bulk_run(bulk_id=bulk.pk)
         let_go()
     bulk.refresh_from_db()
     assert (bulk.state, bulk.changed, bulk.untouched) == ("finished", 2, 1)
@@ -75,7 +75,7 @@ def test_a_job_that_is_held_for_good_is_left_and_reported(operator):
 
 def test_too_many_held_jobs_stop_the_cursor_until_they_are_free(operator, monkeypatch):
     """The row that remembers them stays small."""
-    monkeypatch.setattr(walk, "MOST_HELD", 5)
+    monkeypatch.setattr(runner, "MOST_HELD", 5)
     jobs = dead_jobs(12)
     bulk = begin(operator)
 
@@ -83,8 +83,8 @@ def test_too_many_held_jobs_stop_the_cursor_until_they_are_free(operator, monkey
         return list(Job.objects.select_for_update().filter(pk__in=[job.pk for job in jobs]))
 
     with held_open(hold_all) as (_, let_go):
-        for _round in range(2 * walk.ROUNDS):
-            assert run.bulk_run(bulk_id=bulk.pk).seen == 5
+        for _round in range(2 * runner.ROUNDS):
+            assert runner.bulk_run(bulk_id=bulk.pk).seen == 5
         let_go()
         finish(bulk)
     bulk.refresh_from_db()

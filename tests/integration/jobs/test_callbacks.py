@@ -20,6 +20,7 @@ from django.test.utils import CaptureQueriesContext
 
 from celeriac import Backoff, GiveUp, Snooze, cancel, enqueue_many, retry
 from celeriac.breakers.testing import reset
+from celeriac.console.actions.services import bulk_start
 from celeriac.core.effects import CallInTransaction
 from celeriac.jobs.callbacks import addresses, signature, sql, transport
 from celeriac.jobs.callbacks.addresses import AddressRefused
@@ -28,7 +29,6 @@ from celeriac.jobs.dispatching.expire import expire
 from celeriac.jobs.dispatching.rescue import rescue
 from celeriac.jobs.enqueueing.enqueue import enqueue_drafts, enqueue_job as enqueue, prepare_many
 from celeriac.jobs.models import Job
-from celeriac.jobs.operating.operate_many import cancel_many
 from celeriac.jobs.running import execute
 from celeriac.settings import conf
 from celeriac.testing import drain
@@ -138,7 +138,8 @@ def test_a_cancelled_queued_job_owes_one(answer):
     """By one verb or over a filter; a second cancel is refused and owes nothing."""
     one, *rest = enqueue_many("test.note", [{"name": str(n)} for n in range(3)], callback_url=URL)
     cancel(one.id, actor="ada", reason="not needed")
-    assert cancel_many(Job.objects.filter(kind="test.note"), actor="ada") == 2
+    bulk = bulk_start(verb="cancel", filter={"kind": ["test.note"]}, actor="ada", reason="")
+    assert bulk.changed == 2
     assert [states(job) for job in (one, *rest)] == [["cancelled"]] * 3
     assert owed(one)[0].args["event"]["error"] == "cancelled: not needed"
 

@@ -1,6 +1,6 @@
 """The operators' verbs."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -17,18 +17,25 @@ from celeriac import (
     resume_queue,
     retry,
 )
+from celeriac.console.actions import runner, services
+from celeriac.console.actions.services import bulk_finish, bulk_start
 from celeriac.core import clock
 from celeriac.core.models import Audit
 from celeriac.jobs import nudge
 from celeriac.jobs.models import Attempt, Job, Queue
-from celeriac.jobs.operating.operate import change
-from celeriac.jobs.operating.operate_many import cancel_many, change_many, retry_many
+from celeriac.jobs.operating.actions import ACTIONS
+from celeriac.jobs.operating.operate import act_on_job
 from celeriac.settings import conf
 from tests.factories import AttemptFactory, JobFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
 TERMINAL = ("succeeded", "dead", "cancelled")
+
+
+def change(job_id, name="priority", **options):
+    """Do one of the actions on jobs that wait."""
+    return act_on_job(ACTIONS[name], job_id, **options)
 
 
 @pytest.fixture
@@ -123,54 +130,57 @@ def test_a_retry_over_a_filter_takes_one_of_each_unique_key():
     JobFactory(unique_key="v")
     plain = JobFactory.create_batch(3, state="cancelled")
     JobFactory(state="succeeded")
-    count = retry_many(Job.objects.all(), actor="cli", filter={"kind": "test.note"}, reason="why")
-    assert count == 4
+    chosen = {"kind": ["test.note"]}
+    assert bulk_start(verb="retry", filter=chosen, actor="cli", reason="why").changed == 4
     queued = set(Job.objects.queued().exclude(unique_key="v").values_list("id", flat=True))
     assert queued == {newest.id, *(job.id for job in plain)}
     entry = Audit.objects.get()
-    assert (entry.count, entry.filter, entry.reason) == (4, {"kind": "test.note"}, "why")
+    assert (entry.count, entry.filter, entry.reason) == (4, {"kind": ["test.note"]}, "why")
 
 
 def test_a_filter_is_worked_off_in_batches(monkeypatch):
-    """Each job once; jobs that the verb can't move are left."""
-    monkeypatch.setattr("celeriac.jobs.operating.operate_many.BATCH", 3)
+    """By the command itself, each job once; jobs that the action can't move are left."""
+    monkeypatch.setattr(runner, "BATCH", 3)
+    monkeypatch.setattr(services, "AT_ONCE", 0)
     JobFactory.create_batch(7)
     JobFactory(state="running")
     JobFactory(state="dead")
-    assert cancel_many(Job.objects.filter(queue="default"), actor="cli") == 8
+    bulk = bulk_start(verb="cancel", filter={"queue": ["default"]}, actor="cli", reason="")
+    assert (bulk.state, bulk.changed) == ("waiting", 0)
+    assert bulk_finish(bulk).changed == 8
     assert Job.objects.filter(state="cancelled").count() == 7
     assert Audit.objects.get().count == 8
 
 
 def test_a_queued_job_changes_queue_priority_and_time(told):
-    """The audit row says what changed."""
-    moment = datetime(2099, 1, 1, tzinfo=UTC)
-    job = change(JobFactory().id, queue="payments", priority=50, run_at=moment, actor="cli")
-    assert (job.queue, job.priority, job.run_at) == ("payments", 50, moment)
-    assert Audit.objects.get().details == {
-        "queue": "payments", "priority": 50, "run_at": moment.isoformat()
-    }  # fmt: skip
-    job = change(job.id, run_now=True)
+    """The audit rows say what changed."""
+    later = timezone.now() + timedelta(days=1)
+    job = change(JobFactory(run_at=later).id, "queue", queue="payments", actor="cli")
+    job = change(job.id, priority=50, actor="cli")
+    assert (job.queue, job.priority, job.run_at) == ("payments", 50, later)
+    job = change(job.id, "run_now", actor="cli")
     assert job.run_at <= clock.read()
-    assert told == [job.id, job.id]
-    assert change_many(Job.objects.all(), actor="cli", priority=3) == 1
-    assert Job.objects.get().priority == 3
+    assert told == [job.id] * 3
+    assert list(Audit.objects.order_by("at").values_list("details", flat=True)) == [
+        {"queue": "payments"},
+        {"priority": 50},
+        {"run_now": True},
+    ]
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("name", "values"),
     [
-        {},
-        {"priority": 1000},
-        {"queue": "nowhere"},
-        {"run_at": datetime(2030, 1, 1)},
-        {"run_now": True, "run_at": datetime(2030, 1, 1, tzinfo=UTC)},
+        ("priority", {}),
+        ("priority", {"priority": 1000}),
+        ("queue", {}),
+        ("queue", {"queue": "nowhere"}),
     ],
 )
-def test_a_change_that_does_not_fit_is_refused(changes):
+def test_a_change_that_does_not_fit_is_refused(name, values):
     """As at the door."""
     with pytest.raises((InvalidOption, UnknownQueue)):
-        change(JobFactory().id, **changes)
+        change(JobFactory().id, name, **values)
 
 
 def test_a_running_job_can_not_be_changed():

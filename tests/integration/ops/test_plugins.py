@@ -6,10 +6,10 @@ from prometheus_client.core import GaugeMetricFamily
 
 from celeriac.builtin import cleanup
 from celeriac.console import navigation
+from celeriac.console.actions.roles import wanted
 from celeriac.console.admin.audit import targets
 from celeriac.console.doctor.examine import examine
 from celeriac.console.navigation import sections
-from celeriac.console.verbs.roles import wanted
 from celeriac.core import findings, plugins
 from celeriac.core.plugins import Attention, Plugin, Sentence
 from celeriac.core.retention import RetentionRule

@@ -6,15 +6,15 @@ from uuid import uuid4
 import pytest
 
 from celeriac import InvalidOption, UnknownQueue
-from celeriac.console.verbs import choice, roles, run, services, walk
-from celeriac.console.verbs.errors import (
+from celeriac.console.actions import roles, runner, selection, services
+from celeriac.console.actions.errors import (
     BadFilter,
     NotAllowed,
     NothingToStop,
     UnknownVerb,
     VerbError,
 )
-from celeriac.console.verbs.models import BulkVerb, Grant
+from celeriac.console.actions.models import BulkVerb, Grant
 from celeriac.core import clock
 from celeriac.core.models import Audit
 from celeriac.jobs.models import Job
@@ -37,7 +37,7 @@ def operator():
 def in_background(monkeypatch):
     """Let no set be small enough to be done at once, and batches be of two."""
     monkeypatch.setattr(services, "AT_ONCE", 0)
-    monkeypatch.setattr(walk, "BATCH", 2)
+    monkeypatch.setattr(runner, "BATCH", 2)
 
 
 def begin(actor, verb="retry", filter=None, **options):
@@ -96,11 +96,11 @@ def test_a_run_that_comes_twice_does_nothing_twice(operator, in_background):
     """A redelivered job finds the cursor moved on."""
     jobs = dead_jobs(4)
     bulk = begin(operator)
-    assert walk.step(bulk.pk) is walk.Step.MORE
+    assert runner.step(bulk.pk) is runner.Step.MORE
     first, rest = jobs[:2], jobs[2:]
     Job.objects.filter(pk=first[0].pk).update(state="dead", finished_at=first[0].finished_at)
-    run.bulk_run(bulk_id=bulk.pk)
-    run.bulk_run(bulk_id=bulk.pk)
+    runner.bulk_run(bulk_id=bulk.pk)
+    runner.bulk_run(bulk_id=bulk.pk)
     assert states([*first, *rest]) == ["dead", "queued", "queued", "queued"]
     bulk.refresh_from_db()
     assert (bulk.seen, bulk.changed, Audit.objects.get().count) == (4, 4, 4)
@@ -120,7 +120,7 @@ def test_who_loses_the_permission_is_refused_half_way(operator, in_background):
     """The background asks again before each batch."""
     jobs = dead_jobs(4)
     bulk = begin(operator)
-    walk.step(bulk.pk)
+    runner.step(bulk.pk)
     operator.groups.clear()
     drain("maintenance")
     bulk.refresh_from_db()
@@ -135,7 +135,7 @@ def test_who_may_no_longer_sign_in_is_refused(operator, in_background, fact):
     dead_jobs(2)
     bulk = begin(operator)
     type(operator).objects.filter(pk=operator.pk).update(**fact)
-    run.bulk_run(bulk_id=bulk.pk)
+    runner.bulk_run(bulk_id=bulk.pk)
     bulk.refresh_from_db()
     assert bulk.state == "refused"
 
@@ -145,7 +145,7 @@ def test_a_deleted_user_is_refused(operator, in_background):
     dead_jobs(2)
     bulk = begin(operator)
     operator.delete()
-    run.bulk_run(bulk_id=bulk.pk)
+    runner.bulk_run(bulk_id=bulk.pk)
     bulk.refresh_from_db()
     assert (bulk.state, bulk.changed) == ("refused", 0)
 
@@ -248,10 +248,10 @@ def test_a_verb_is_stopped_between_two_batches(operator, in_background):
     """What it did stays done."""
     jobs = dead_jobs(4)
     bulk = begin(operator)
-    walk.step(bulk.pk)
+    runner.step(bulk.pk)
     stopped = services.bulk_stop(bulk_id=bulk.pk, actor=operator, reason="wrong filter")
     assert (stopped.state, stopped.changed) == ("stopped", 2)
-    assert walk.step(bulk.pk) is walk.Step.OVER
+    assert runner.step(bulk.pk) is runner.Step.OVER
     assert states(jobs) == ["queued", "queued", "dead", "dead"]
     assert Job.objects.get(pk=bulk.job).state == "cancelled"
     assert set(Audit.objects.values_list("verb", "reason")) == {
@@ -268,11 +268,11 @@ def test_a_verb_whose_job_died_goes_on_where_it_stood(operator, in_background):
     """Once its job is retried."""
     jobs = dead_jobs(4)
     bulk = begin(operator)
-    walk.step(bulk.pk)
-    run.bulk_fail(job_id=bulk.job, error="OperationalError: gone")
+    runner.step(bulk.pk)
+    runner.bulk_fail(job_id=bulk.job, error="OperationalError: gone")
     bulk.refresh_from_db()
     assert (bulk.state, bulk.error) == ("failed", "OperationalError: gone")
-    run.bulk_run(bulk_id=bulk.pk)
+    runner.bulk_run(bulk_id=bulk.pk)
     bulk.refresh_from_db()
     assert (bulk.state, bulk.error, bulk.changed) == ("finished", "", 4)
     assert states(jobs) == ["queued"] * 4
@@ -291,7 +291,7 @@ def test_a_twin_that_is_queued_already_is_left_as_it_is(operator, in_background)
 
 def test_a_set_too_large_to_count_is_counted_by_its_job(operator, monkeypatch):
     """The page says so; the bar gets its number later."""
-    monkeypatch.setattr(choice, "COUNT_UP_TO", 3)
+    monkeypatch.setattr(selection, "COUNT_UP_TO", 3)
     dead_jobs(5)
     bulk = begin(operator)
     assert (bulk.state, bulk.total) == ("waiting", None)
@@ -304,7 +304,7 @@ def test_a_count_that_takes_too_long_is_given_up(operator):
     """And the transaction around it goes on."""
     slow = Job.objects.extra(where=["pg_sleep(5) IS NOT NULL"])
     JobFactory()
-    assert choice.bounded_count(slow, milliseconds=50) is None
+    assert selection.bounded_count(slow, milliseconds=50) is None
     assert Job.objects.count() == 1
 
 
@@ -331,7 +331,7 @@ def test_a_permission_taken_from_a_group_stays_away():
 
 def test_every_permission_that_the_operators_get_exists():
     """A typing error would leave them without it."""
-    assert {f"operator:{name}" for name in roles.OPERATOR} <= {
+    assert {f"operator:{name}" for name in roles.operated()} <= {
         str(grant).replace(" ", "") for grant in given()
     }
 

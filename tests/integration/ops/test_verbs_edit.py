@@ -11,11 +11,17 @@ from celeriac.core import clock
 from celeriac.core.models import Audit
 from celeriac.jobs import registry
 from celeriac.jobs.models import Job
-from celeriac.jobs.operating.edit import edit
+from celeriac.jobs.operating.actions import ACTIONS
+from celeriac.jobs.operating.operate import act_on_job
 from tests.factories import JobFactory
 from tests.integration.ops.verbs_support import dead_jobs, member
 
 pytestmark = pytest.mark.django_db
+
+
+def edit(job_id, **options):
+    """Give a job other arguments."""
+    return act_on_job(ACTIONS["edit"], job_id, **options)
 
 
 def dialog(client, job, verb, **fields):
@@ -90,8 +96,8 @@ def test_an_edit_towards_a_queued_twin_is_refused():
     ("verb", "fields"),
     [
         ("run_now", {}),
-        ("set_priority", {"priority": "7"}),
-        ("set_queue", {"queue": "payments"}),
+        ("priority", {"priority": "7"}),
+        ("queue", {"queue": "payments"}),
     ],
 )
 def test_a_waiting_job_is_steered_from_its_page(client, verb, fields):
@@ -104,8 +110,8 @@ def test_a_waiting_job_is_steered_from_its_page(client, verb, fields):
     row = Job.objects.get(pk=job.pk)
     assert {
         "run_now": row.run_at < job.run_at,
-        "set_priority": row.priority == 7,
-        "set_queue": row.queue == "payments",
+        "priority": row.priority == 7,
+        "queue": row.queue == "payments",
     }[verb]
     assert Audit.objects.get().verb == "job.change"
 
@@ -120,10 +126,10 @@ def test_the_dialog_says_what_is_wrong_with_arguments(client):
         ("{", "Enter a valid JSON"),
         ('{"name": ' * 100_000, "nested too deeply"),
     ):
-        page = dialog(client, job, "edit_args", args=text).content.decode()
+        page = dialog(client, job, "edit", args=text).content.decode()
         assert said in page
     assert not Audit.objects.exists()
-    dialog(client, job, "edit_args", args='{"name": "b"}')
+    dialog(client, job, "edit", args='{"name": "b"}')
     assert Job.objects.get(pk=job.pk).args == {"name": "b"}
 
 
@@ -133,12 +139,12 @@ def test_secrets_are_neither_shown_nor_lost(client, monkeypatch):
     monkeypatch.setitem(registry._kinds, "test.note", replaced(kind, redact=("value",)))
     client.force_login(member("operator"))
     job = dead_jobs(1, args={"name": "a", "value": "hush"})[0]
-    page = client.get(reverse("admin:celeriac_jobs_job_edit_args", args=[job.pk])).content.decode()
+    page = client.get(reverse("admin:celeriac_jobs_job_edit", args=[job.pk])).content.decode()
     assert "hush" not in page
     assert "•••" in page
-    moved = dialog(client, job, "edit_args", args='{"name": "•••", "value": "c"}')
+    moved = dialog(client, job, "edit", args='{"name": "•••", "value": "c"}')
     assert "write the value itself" in moved.content.decode()
-    dialog(client, job, "edit_args", args='{"name": "b", "value": "•••"}')
+    dialog(client, job, "edit", args='{"name": "b", "value": "•••"}')
     assert Job.objects.get(pk=job.pk).args == {"name": "b", "value": "hush"}
     assert "hush" not in str(Audit.objects.get().details)
 

@@ -9,10 +9,10 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
 
+from celeriac.console.actions import forms, runner, services
+from celeriac.console.actions.models import BulkVerb
 from celeriac.console.admin.audit import targets
 from celeriac.console.audited import Audited
-from celeriac.console.verbs import forms, services, walk
-from celeriac.console.verbs.models import BulkVerb
 from celeriac.core.models import Audit
 from celeriac.jobs.models import Job
 from tests.architecture.source import ROOT
@@ -251,7 +251,7 @@ def test_each_job_of_a_filter_tells_who_moved_it(client, monkeypatch):
     """On its own page with a link to the others, and in the trail by its id."""
     user = member("admin", is_superuser=True)
     client.force_login(user)
-    monkeypatch.setattr(walk, "BATCH", 2)
+    monkeypatch.setattr(runner, "BATCH", 2)
     jobs, other = dead_jobs(3), JobFactory(state="succeeded")
     services.bulk_start(verb="retry", filter={}, actor=user, reason="full moon")
     entry = Audit.objects.get()

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from django.contrib.auth.models import Group
 from django.urls import reverse
 
-from celeriac.console.verbs import roles
+from celeriac.console.actions import roles
 from tests.factories import JobFactory, UserFactory
 
 

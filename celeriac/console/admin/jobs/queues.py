@@ -10,8 +10,8 @@ from django.urls import reverse
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from celeriac.console.admin.jobs.verbs import PauseForm, ReasonForm, act
 from celeriac.console.admin.jobs.workers import living
+from celeriac.console.dialogs import PauseForm, ReasonForm, act
 from celeriac.console.readonly import ReadOnlyAdmin
 from celeriac.core import clock
 from celeriac.jobs.models import Queue

@@ -6,16 +6,18 @@ from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
 
 from celeriac.console import show
+from celeriac.console.actions.services import bulk_finish, bulk_start
 from celeriac.console.management.arguments import declare
 from celeriac.console.management.output import as_facts, as_json, as_table
 from celeriac.jobs import registry, words
 from celeriac.jobs.enqueueing import enqueue
 from celeriac.jobs.models import Job
-from celeriac.jobs.operating import dead, operate, operate_many, selectors
+from celeriac.jobs.operating import dead, selectors
+from celeriac.jobs.operating.actions import ACTIONS
+from celeriac.jobs.operating.operate import act_on_job
 
 _LISTED = ("id", "kind", "queue", "view", "priority", "run_at", "attempt", "failures", "error")
 _DEPTHS = ("queue", "queued", "scheduled", "retrying", "parked", "running", "oldest_seconds")
@@ -27,11 +29,12 @@ _RECENT = ("kind", "state", "count", "median_seconds", "p99_seconds")
 class Command(BaseCommand):
     """Enqueue, list, show, retry, cancel and count jobs."""
 
+    actions = ACTIONS
     help = "Enqueue, list, show, retry, cancel and count jobs."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the verbs."""
-        declare(parser)
+        declare(parser, self.actions.values())
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 Django's
         """Run the verb."""
@@ -39,8 +42,7 @@ class Command(BaseCommand):
             "enqueue": self._enqueue,
             "list": self._list,
             "show": self._show,
-            "retry": self._retry,
-            "cancel": self._cancel,
+            **dict.fromkeys(self.actions, self._act),
             "acknowledge": self._acknowledge,
             "stats": self._stats,
         }[options["verb"]](options)
@@ -59,7 +61,10 @@ class Command(BaseCommand):
         self._print(show.facts(job), options, str(job.id))
 
     def _list(self, options: dict[str, Any]) -> None:
-        rows = [show.summary(job) for job in _chosen(options)[: options["limit"]]]
+        chosen = Job.objects.order_by("-id").filter(
+            **{f"{name}__in": values for name, values in _filter(options).items()}
+        )
+        rows = [show.summary(job) for job in chosen[: options["limit"]]]
         self._print(rows, options, as_table(rows, _LISTED))
 
     def _show(self, options: dict[str, Any]) -> None:
@@ -76,31 +81,15 @@ class Command(BaseCommand):
         ]
         self._print(whole, options, "\n\n".join(parts))
 
-    def _retry(self, options: dict[str, Any]) -> None:
-        reason = options["reason"]
+    def _act(self, options: dict[str, Any]) -> None:
+        action, said = self.actions[options["verb"]], {k: options[k] for k in ("actor", "reason")}
         if options["ids"]:
-            jobs = [
-                operate.retry(job_id, actor=options["actor"], reason=reason)
-                for job_id in options["ids"]
-            ]
-            return self._changed(jobs, options)
-        chosen, said = _filtered(options)
-        count = operate_many.retry_many(chosen, actor=options["actor"], reason=reason, filter=said)
-        return self._print({"retried": count}, options, f"{words.count(count, 'job')} queued again")
-
-    def _cancel(self, options: dict[str, Any]) -> None:
-        reason = options["reason"]
-        if options["ids"]:
-            jobs = [
-                operate.cancel(job_id, actor=options["actor"], reason=reason)
-                for job_id in options["ids"]
-            ]
-            return self._changed(jobs, options)
-        chosen, said = _filtered(options)
-        count = operate_many.cancel_many(chosen, actor=options["actor"], reason=reason, filter=said)
-        return self._print(
-            {"cancelled": count}, options, f"{words.count(count, 'job')} cancelled, or asked to be"
-        )
+            rows = [show.summary(act_on_job(action, each, **said)) for each in options["ids"]]
+            return self._print(rows, options, as_table(rows, _LISTED))
+        bulk = bulk_finish(bulk_start(verb=action.name, filter=_filter(options), **said))
+        text = f"{words.count(bulk.changed, 'job')} {action.done}"
+        text = "; ".join(filter(None, [text, bulk.error]))
+        return self._print({action.past: bulk.changed}, options, text)
 
     def _acknowledge(self, options: dict[str, Any]) -> None:
         kind = registry.find(options["kind"]).name if options["kind"] else ""
@@ -116,10 +105,6 @@ class Command(BaseCommand):
             f"{as_table(recent, _RECENT)}"
         )
         self._print({"queues": depths, "recent": recent}, options, text)
-
-    def _changed(self, jobs: list[Job], options: dict[str, Any]) -> None:
-        rows = [show.summary(job) for job in jobs]
-        self._print(rows, options, as_table(rows, _LISTED))
 
     def _print(self, value: object, options: dict[str, Any], text: str) -> None:
         self.stdout.write(as_json(value) if options["json"] else text)
@@ -152,19 +137,11 @@ def _moment(text: str) -> datetime:
     return moment
 
 
-def _filtered(options: dict[str, Any]) -> tuple[QuerySet[Job], dict[str, Any]]:
-    said = {name: options[name] for name in ("state", "kind", "queue") if options[name]}
-    if not said and not options["all"]:
+def _filter(options: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the columns by which jobs are chosen, and their values."""
+    found = {name: [options[name]] for name in ("state", "kind", "queue") if options[name]}
+    if "kind" in found:
+        found["kind"] = [registry.find(options["kind"]).name]
+    if not found and options.get("all") is False:
         raise CommandError("Name job ids, a filter (--state, --kind, --queue), or --all.")
-    return _chosen(options), said or {"all": True}
-
-
-def _chosen(options: dict[str, Any]) -> QuerySet[Job]:
-    jobs = Job.objects.order_by("-id")
-    if options["state"]:
-        jobs = jobs.filter(state=options["state"])
-    if options["kind"]:
-        jobs = jobs.filter(kind=registry.find(options["kind"]).name)
-    if options["queue"]:
-        jobs = jobs.filter(queue=options["queue"])
-    return jobs
+    return found

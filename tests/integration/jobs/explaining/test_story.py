@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from celeriac import Companion, Event, Link, cancel, companions, pause_queue, retry
 from celeriac.breakers.models import Breaker, Transition
+from celeriac.console.actions.services import bulk_start
 from celeriac.console.waiting import waiting
 from celeriac.core import audit, clock, context
 from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from celeriac.jobs.models import Attempt, Job, SearchTerm, Worker
-from celeriac.jobs.operating.operate_many import cancel_many, change_many
 from celeriac.jobs.running import execute
 from celeriac.jobs.words import Wait, ago, count, span
 from celeriac.schedules.models import Tick
@@ -90,11 +90,11 @@ def test_pauses_circuits_and_edits_of_its_time_are_told(read):
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "among many"])
 def test_a_cancel_that_a_retry_undid_is_nobodys_of_the_next_one(read, alone):
     """The one that holds was the program's own."""
-    job, all_jobs = JobFactory(), Job.objects.all()
+    job = JobFactory()
     if alone:
         cancel(job.id, actor="ada", reason="a flood")
     else:
-        cancel_many(all_jobs, actor="ada", reason="a flood")
+        bulk_start(verb="cancel", filter={}, actor="ada", reason="a flood")
     job.refresh_from_db()
     assert "It was cancelled by ada at" in read(job).sentence
     retry(job.id, actor="bob")
@@ -108,7 +108,8 @@ def test_a_cancel_that_a_retry_undid_is_nobodys_of_the_next_one(read, alone):
 def test_a_change_among_many_says_what_it_changed(read):
     """As a change of one does."""
     job = JobFactory()
-    change_many(Job.objects.all(), actor="ada", priority=7, reason="hurry", filter={"kind": "x"})
+    values = {"priority": 7}
+    bulk_start(verb="priority", filter={}, actor="ada", reason="hurry", parameters=values)
     assert "by ada: hurry (priority: 7)" in read(job).text
 
 

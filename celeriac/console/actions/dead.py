@@ -11,12 +11,13 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from celeriac.console.verbs import catalogue, choice, selectors
-from celeriac.console.verbs.models import BulkVerb
-from celeriac.console.verbs.permits import may_apply
+from celeriac.console.actions import selection, selectors
+from celeriac.console.actions.models import BulkVerb
+from celeriac.console.actions.permissions import may_apply
 from celeriac.core import clock
 from celeriac.core.errors import CeleriacError
 from celeriac.jobs.operating import dead
+from celeriac.jobs.operating.actions import ACTIONS
 from celeriac.jobs.words import count
 
 
@@ -40,7 +41,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         request,
         title="Dead letters by error",
         groups=[_group(row) for row in selectors.dead_letters()],
-        may_retry=may_apply(catalogue.find("retry"), request.user),
+        may_retry=may_apply(ACTIONS["retry"], request.user),
         done_url=reverse("admin:ops_dead_letters_done"),
     )
     return TemplateResponse(request, "admin/celeriac_console/bulkverb/dead_letters.html", context)
@@ -48,7 +49,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 def done(request: HttpRequest) -> HttpResponse:
     """Ask what was done about the dead letters of a kind, or of all, and write it down."""
-    if not may_apply(catalogue.find("retry"), request.user):
+    if not may_apply(ACTIONS["retry"], request.user):
         raise PermissionDenied
     first = {"kind": request.GET.get("kind", ""), "upto": clock.read().isoformat()}
     form = DoneForm(request.POST or None, initial=first)
@@ -84,7 +85,7 @@ def _context(request: HttpRequest, **values: Any) -> dict[str, Any]:  # noqa: AN
 def _group(row: dict[str, Any]) -> dict[str, Any]:
     filter = {"state": ["dead"], "kind": [row["kind"]], "error_class": [row["error_class"]]}
     query, retry = (
-        choice.to_query(filter),
+        selection.to_query(filter),
         reverse("admin:celeriac_console_bulkverb_apply", args=["retry"]),
     )
     listed = f"{reverse('admin:celeriac_jobs_job_changelist')}?{query}"

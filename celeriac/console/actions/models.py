@@ -1,6 +1,7 @@
 """A verb over a filter, and what the platform gave to its groups."""
 
 from enum import StrEnum
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -83,6 +84,11 @@ class BulkVerb(models.Model):
     def is_open(self) -> bool:
         """Whether a run would go on with it."""
         return self.state in OPEN
+
+    @property
+    def principal(self) -> Any:  # noqa: ANN401 a user, a name, or nobody
+        """Who answers for it: a user, or a name at the command line; nobody once they left."""
+        return self.actor_name if self.audit.details.get("command") else self.actor
 
     @property
     def untouched(self) -> int:

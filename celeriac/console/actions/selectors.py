@@ -4,12 +4,12 @@ from typing import Any
 
 from django.db import connection
 
-from celeriac.console.verbs import catalogue
-from celeriac.console.verbs.models import BulkVerb, State
+from celeriac.console.actions.models import BulkVerb, State
 from celeriac.console.waiting import view, waiting
 from celeriac.core import tables
 from celeriac.jobs import redacting
 from celeriac.jobs.models import Job
+from celeriac.jobs.operating.actions import ACTIONS
 from celeriac.jobs.operating.dead import acknowledged
 
 #: Dead jobs that the page of dead letters looks at, the latest first.
@@ -65,7 +65,7 @@ def bulk_facts(bulk: BulkVerb) -> dict[str, Any]:
 
 def sentence(bulk: BulkVerb) -> str:
     """Return how it stands, in a sentence."""
-    action = catalogue.VERBS.get(bulk.verb)
+    action = ACTIONS.get(bulk.verb)
     done = action.done if action else bulk.verb
     of = f" of {bulk.total:,}" if bulk.total is not None else ""
     left = f"; {bulk.untouched:,} left as they were" if bulk.untouched else ""

@@ -1,4 +1,4 @@
-"""What the ledger's pages share: a dialog that asks why, and an answer that says what happened."""
+"""What pages share: a dialog that asks why, and an answer that says what happened."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

@@ -1,5 +1,6 @@
-"""Beginning and stopping a verb over a filter."""
+"""Beginning, finishing and stopping an action over a selection of jobs."""
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -7,20 +8,20 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from celeriac.console.verbs import catalogue, choice
-from celeriac.console.verbs.catalogue import BulkAction
-from celeriac.console.verbs.errors import NotAllowed, NothingToStop, VerbError
-from celeriac.console.verbs.models import BulkVerb, State
-from celeriac.console.verbs.permits import may_apply
-from celeriac.console.verbs.walk import Step, end, step
+from celeriac.console.actions import selection
+from celeriac.console.actions.errors import NotAllowed, NothingToStop, VerbError
+from celeriac.console.actions.models import BulkVerb, State
+from celeriac.console.actions.permissions import bulk_action, may_apply
+from celeriac.console.actions.runner import Step, bulk_run, end, step
 from celeriac.core import audit, clock
 from celeriac.core.ids import uuid7
 from celeriac.jobs.enqueueing.enqueue import enqueue
 from celeriac.jobs.enqueueing.locks import bounded
 from celeriac.jobs.errors import EnqueueBusy, JobNotFound, TransitionRefused
-from celeriac.jobs.operating.operate import cancel
+from celeriac.jobs.operating.actions import Action
+from celeriac.jobs.operating.operate import cancel, checked_values
 
-Actor = Any  # a user
+Actor = Any  # a user, or the name of somebody at the command line
 
 #: A set up to this size is done at once, so that fixing a stuck worker needs no worker.
 AT_ONCE = 100
@@ -42,18 +43,31 @@ def bulk_start(
     UnknownVerb, NotAllowed, BadFilter, VerbError without a reason, InvalidOption and
     UnknownQueue.
     """
-    action = catalogue.find(verb)
+    action = bulk_action(verb)
     if not may_apply(action, actor):
         raise NotAllowed(f"{actor} may not do this: {action.title}.")
-    if not reason.strip():
+    if not (reason.strip() or isinstance(actor, str)):
         raise VerbError("Say why: a verb over a filter needs a reason.")
-    checked = action.checked(parameters or {})
+    checked = checked_values(action, parameters or {})
     bulk_id = bulk_id or uuid7()
     with suppress(IntegrityError), transaction.atomic():  # sent twice: the other one began it
         _begin(bulk_id, action, dict(filter), checked, actor, reason)
     bulk = BulkVerb.objects.get(pk=bulk_id)
-    if bulk.actor_id != actor.pk:
+    if bulk.principal != actor:
         raise NotAllowed("This verb was begun by somebody else.")
+    return bulk
+
+
+def bulk_finish(bulk: BulkVerb) -> BulkVerb:
+    """Do all of it here and now; return its row. Were this cut short, its job would go on.
+
+    Raises EnqueueBusy where that job, or whoever holds a unique key, takes too long.
+    """
+    wait = 0.0 if bulk.is_open else None
+    while wait is not None:
+        time.sleep(wait)
+        wait = bulk_run(bulk_id=bulk.pk).wait
+    bulk.refresh_from_db()
     return bulk
 
 
@@ -64,7 +78,7 @@ def bulk_stop(*, bulk_id: UUID, actor: Actor, reason: str = "") -> BulkVerb:
     """
     with bounded(f"the verb over a filter {bulk_id}"):
         bulk = BulkVerb.objects.select_for_update(of=("self",)).get(pk=bulk_id)
-        if not may_apply(catalogue.find(bulk.verb), actor):
+        if not may_apply(bulk_action(bulk.verb), actor):
             raise NotAllowed(f"{actor} may not stop this.")
         if not bulk.is_open:
             raise NothingToStop(f"It has ended already: {bulk.state}.")
@@ -81,15 +95,15 @@ def bulk_stop(*, bulk_id: UUID, actor: Actor, reason: str = "") -> BulkVerb:
 
 def _begin(
     bulk_id: UUID,
-    action: BulkAction,
+    action: Action,
     filter: dict[str, Any],
     parameters: dict[str, Any],
     actor: Actor,
     reason: str,
 ) -> None:
-    cutoff = clock.read()
-    chosen = choice.until(choice.jobs(filter, action, actor=actor), cutoff)
-    total = choice.count(chosen)
+    cutoff, is_command = clock.read(), isinstance(actor, str)
+    chosen = selection.until(selection.jobs(filter, action, actor=actor), cutoff)
+    total = selection.count(chosen)
     entry = audit.record(
         verb=action.audited,
         target_type="job",
@@ -101,17 +115,19 @@ def _begin(
             "bulk": str(bulk_id),
             "verb": action.name,
             "cutoff": cutoff.isoformat(),
+            **({"command": True} if is_command else {}),
+            **action.facts,
             **parameters,
         },
     )
-    said = {"parameters": parameters, "filter": filter, "reason": reason, "actor": actor}
-    frozen = choice.frozen(filter, chosen, total)
+    said = {"parameters": parameters, "filter": filter, "reason": reason}
+    frozen = selection.frozen(filter, chosen, total)
     BulkVerb.objects.create(
         id=bulk_id, verb=action.name, actor_name=str(actor)[:254], audit=entry, cutoff=cutoff,
-        total=total, chosen=frozen, **said,
+        total=total, chosen=frozen, actor=None if is_command else actor, **said,
     )  # fmt: skip
     if total is None or total > AT_ONCE or not _done_at_once(bulk_id):
-        job = enqueue(choice.KIND, {"bulk_id": bulk_id})
+        job = enqueue(selection.KIND, {"bulk_id": bulk_id})
         BulkVerb.objects.filter(pk=bulk_id).update(job=job.id)
 
 

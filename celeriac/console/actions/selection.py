@@ -13,11 +13,11 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, QueryDict
 
-from celeriac.console.verbs.catalogue import BulkAction
-from celeriac.console.verbs.errors import BadFilter
-from celeriac.console.verbs.models import BulkVerb
+from celeriac.console.actions.errors import BadFilter
+from celeriac.console.actions.models import BulkVerb
 from celeriac.jobs import redacting
 from celeriac.jobs.models import Job
+from celeriac.jobs.operating.actions import Action
 
 #: The kind that applies verbs: never itself a verb's object, or it would cancel itself.
 KIND = "ops.apply_verb"
@@ -48,17 +48,25 @@ def to_query(filter: Filter) -> str:
     return query.urlencode()
 
 
-def jobs(filter: Filter, verb: BulkAction, *, actor: Any) -> QuerySet[Job]:  # noqa: ANN401 a user
-    """Return the jobs of the filter that the verb can move, in no order; raises BadFilter."""
-    chosen = _selected(filter[IDS]) if IDS in filter else _listed(filter, actor)
-    movable: QuerySet[Job] = chosen.filter(state__in=verb.states).exclude(kind=KIND)
+def jobs(filter: Filter, action: Action, *, actor: Any) -> QuerySet[Job]:  # noqa: ANN401 a user or a name
+    """Return the jobs of the filter that the action can move, in no order; raises BadFilter.
+
+    A user's filter is the list's. That of a name at the command line is columns and their values.
+    """
+    if IDS in filter:
+        chosen = _selected(filter[IDS])
+    elif isinstance(actor, str):
+        chosen = Job.objects.filter(**{f"{name}__in": values for name, values in filter.items()})
+    else:
+        chosen = _listed(filter, actor)
+    movable: QuerySet[Job] = chosen.filter(state__in=action.states).exclude(kind=KIND)
     return movable.order_by()
 
 
-def of(bulk: BulkVerb, verb: BulkAction) -> QuerySet[Job]:
-    """Return the jobs that a verb was begun for; raises BadFilter."""
+def of(bulk: BulkVerb, action: Action) -> QuerySet[Job]:
+    """Return the jobs that a bulk action was begun for; raises BadFilter."""
     filter = bulk.filter if bulk.chosen is None else {IDS: bulk.chosen}
-    return jobs(filter, verb, actor=bulk.actor)
+    return jobs(filter, action, actor=bulk.principal)
 
 
 def frozen(filter: Filter, chosen: QuerySet[Job], total: int | None) -> list[str] | None:

@@ -5,20 +5,20 @@ away stays away, and a permission that a later release declares reaches the grou
 with its migrations. Who belongs to a group also needs the staff flag to sign in.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission
 from django.db import connections, transaction
 
-from celeriac.console.verbs.models import Grant
+from celeriac.console.actions.models import Grant
 from celeriac.core.plugins import ROLES, plugins
+from celeriac.jobs.operating.actions import ACTIONS, Action
 
-#: What the group *operator* may do with the library's rows; apps add theirs (core/plugins.py).
-OPERATOR = frozenset(
+#: What the group *operator* may do besides to jobs; apps add theirs (core/plugins.py).
+_OPERATED = frozenset(
     {
-        *("celeriac_jobs.retry_job", "celeriac_jobs.cancel_job", "celeriac_jobs.run_job_now"),
-        *("celeriac_jobs.change_job_priority", "celeriac_jobs.change_job_queue"),
-        *("celeriac_jobs.edit_job_args", "celeriac_jobs.pause_queue"),
+        "celeriac_jobs.pause_queue",
         *("celeriac_breakers.force_breaker", "celeriac_breakers.clear_breaker"),
         *("celeriac_schedules.pause_schedule", "celeriac_schedules.run_schedule"),
         "celeriac_schedules.backfill_schedule",
@@ -35,15 +35,20 @@ _SEEN = frozenset(
 GROUPS = ROLES
 
 
+def operated(actions: Iterable[Action] = ACTIONS.values()) -> frozenset[str]:
+    """Return the permissions of the group *operator*, beyond looking."""
+    own = _OPERATED.union(action.permission for action in actions)
+    return own.union(*(plugin.operated for plugin in plugins()))
+
+
 def wanted(group: str, permission: str) -> bool:
     """Return whether a permission, as app.codename, belongs to a group."""
     app, codename = permission.split(".", 1)
     seen = _SEEN.union(*(plugin.viewed for plugin in plugins()))
     if group == "admin":
         return app in seen.union({"auth"}, *(plugin.administered for plugin in plugins()))
-    operated = OPERATOR.union(*(plugin.operated for plugin in plugins()))
     is_look = app in seen and codename.startswith("view_")
-    return is_look or (group == "operator" and permission in operated)
+    return is_look or (group == "operator" and permission in operated())
 
 
 def give(*, using: str = "default") -> None:

@@ -13,15 +13,15 @@ from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from celeriac.console.admin.jobs.verbs import ReasonForm, act
+from celeriac.console.actions import dead, selection, selectors, services
+from celeriac.console.actions.errors import BadFilter, UnknownVerb
+from celeriac.console.actions.forms import ConfirmForm
+from celeriac.console.actions.models import BulkVerb
+from celeriac.console.actions.permissions import bulk_action, may_apply
+from celeriac.console.dialogs import ReasonForm, act
 from celeriac.console.readonly import LINK, ReadOnlyAdmin
-from celeriac.console.verbs import catalogue, choice, dead, selectors, services
-from celeriac.console.verbs.catalogue import BulkAction
-from celeriac.console.verbs.errors import BadFilter
-from celeriac.console.verbs.forms import ConfirmForm
-from celeriac.console.verbs.models import BulkVerb
-from celeriac.console.verbs.permits import may_apply
 from celeriac.core.errors import CeleriacError
+from celeriac.jobs.operating.actions import ACTIONS, Action
 
 #: Rows of a preview.
 FIRST = 10
@@ -77,7 +77,7 @@ class BulkVerbAdmin(ReadOnlyAdmin):
     @display(description="filter")
     def shown_filter(self, bulk: BulkVerb) -> str:
         """The filter in words."""
-        return "; ".join(choice.described(bulk.filter))
+        return "; ".join(selection.described(bulk.filter))
 
     @display(description="job")
     def shown_job(self, bulk: BulkVerb) -> Any:  # noqa: ANN401 safe text
@@ -119,9 +119,10 @@ class BulkVerbAdmin(ReadOnlyAdmin):
 
     def apply(self, request: HttpRequest, verb: str) -> HttpResponse:
         """Show what a verb would do to a filter, and begin it once it is confirmed."""
-        wanted = catalogue.VERBS.get(verb)
-        if wanted is None:
-            raise Http404(f"There is no verb {verb!r}.")
+        try:
+            wanted = bulk_action(verb)
+        except UnknownVerb as error:
+            raise Http404(error.message) from error
         if not may_apply(wanted, request.user):
             raise PermissionDenied
         try:
@@ -131,10 +132,10 @@ class BulkVerbAdmin(ReadOnlyAdmin):
             return HttpResponseRedirect(reverse("admin:celeriac_jobs_job_changelist"))
 
     def _apply(
-        self, request: HttpRequest, wanted: BulkAction, filter: dict[str, list[str]]
+        self, request: HttpRequest, wanted: Action, filter: dict[str, list[str]]
     ) -> HttpResponse:
-        chosen = choice.jobs(filter, wanted, actor=request.user)
-        counted = choice.count(chosen)
+        chosen = selection.jobs(filter, wanted, actor=request.user)
+        counted = selection.count(chosen)
         form = ConfirmForm(wanted, counted, request.POST if "confirm" in request.POST else None)
         if form.is_valid() and (bulk := _begun(request, wanted, filter, form)):
             return HttpResponseRedirect(
@@ -142,16 +143,16 @@ class BulkVerbAdmin(ReadOnlyAdmin):
             )
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{wanted.title}: {_many(counted)}",
+            "title": f"{wanted.label}: {_many(counted)}",
             "opts": self.model._meta,
             "action": wanted,
             "form": form,
             "counted": counted,
             "many": _many(counted),
-            "described": choice.described(filter),
-            "ids": filter.get(choice.IDS, []),
+            "described": selection.described(filter),
+            "ids": filter.get(selection.IDS, []),
             "at_once": counted is not None and counted <= services.AT_ONCE,
-            "first": choice.first(chosen, FIRST) if counted != 0 else [],
+            "first": selection.first(chosen, FIRST) if counted != 0 else [],
             "back": _list_url(filter),
         }
         return TemplateResponse(request, "admin/celeriac_console/bulkverb/apply.html", context)
@@ -164,7 +165,7 @@ class BulkVerbAdmin(ReadOnlyAdmin):
     def has_stop_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 unfold's
         """Whether the user may stop this verb: who may begin it may."""
         bulk = _found(object_id)
-        wanted = catalogue.VERBS.get(bulk.verb) if bulk else None
+        wanted = ACTIONS.get(bulk.verb) if bulk else None
         return bool(wanted and bulk and bulk.is_open and may_apply(wanted, request.user))
 
     @action(
@@ -191,7 +192,7 @@ class BulkVerbAdmin(ReadOnlyAdmin):
 
 
 def _begun(
-    request: HttpRequest, wanted: BulkAction, filter: dict[str, list[str]], form: ConfirmForm
+    request: HttpRequest, wanted: Action, filter: dict[str, list[str]], form: ConfirmForm
 ) -> BulkVerb | None:
     """Begin what was confirmed; a refusal is said on the page."""
     values = form.cleaned_data
@@ -201,7 +202,7 @@ def _begun(
             filter=filter,
             actor=request.user,
             reason=values["reason"],
-            parameters={wanted.parameter: values.get(wanted.parameter)},
+            parameters=values,
             bulk_id=form.token,
         )
     except CeleriacError as error:
@@ -212,10 +213,10 @@ def _begun(
 def _filter(request: HttpRequest) -> dict[str, list[str]]:
     """Return what was chosen: rows by hand, or the whole of the list's filter."""
     post = request.POST
-    by_hand = post.getlist(choice.IDS)
+    by_hand = post.getlist(selection.IDS)
     if not by_hand and post.get("select_across") != "1":
         by_hand = post.getlist(ACTION_CHECKBOX_NAME)
-    return {choice.IDS: by_hand} if by_hand else choice.of_query(request.GET)
+    return {selection.IDS: by_hand} if by_hand else selection.of_query(request.GET)
 
 
 def _found(bulk_id: object) -> BulkVerb | None:
@@ -227,10 +228,10 @@ def _found(bulk_id: object) -> BulkVerb | None:
 
 def _many(counted: int | None) -> str:
     if counted is None:
-        return f"more than {choice.COUNT_UP_TO:,} jobs"
+        return f"more than {selection.COUNT_UP_TO:,} jobs"
     return "1 job" if counted == 1 else f"{counted:,} jobs"
 
 
 def _list_url(filter: dict[str, list[str]]) -> str:
-    query = "" if choice.IDS in filter else choice.to_query(filter)
+    query = "" if selection.IDS in filter else selection.to_query(filter)
     return f"{reverse('admin:celeriac_jobs_job_changelist')}?{query}".rstrip("?")
