@@ -15,7 +15,7 @@ from pydantic_core import to_jsonable_python
 from celeriac.console.waiting import waiting
 from celeriac.core import tables
 from celeriac.core.clock import NOW
-from celeriac.jobs import registry
+from celeriac.jobs import holds, registry
 from celeriac.jobs.enqueueing.enqueue import enqueue_job
 from celeriac.jobs.models import Job
 from celeriac.jobs.running import execute
@@ -101,7 +101,7 @@ def drain(
 
 
 #: The reasons of waiting() that also hold where no worker and no dispatcher is needed.
-_HOLDS = frozenset({"expired", "time", "paused", "circuit", "probe", "lock", "unknown_kind"})
+_HOLDS = frozenset({*(hold.code for hold in holds.HOLDS), holds.PROBE})
 
 
 def _next(queue: str | None, held: set[UUID], *, with_scheduled: bool) -> UUID | None:

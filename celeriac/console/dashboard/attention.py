@@ -8,6 +8,7 @@ from django_celery_beat.models import PeriodicTask
 
 from celeriac.console.dashboard import links
 from celeriac.jobs import words
+from celeriac.jobs.holds import CIRCUIT, UNKNOWN_KIND
 from celeriac.settings import celery_app
 
 Facts = dict[str, Any]
@@ -112,7 +113,7 @@ def _schedules(facts: Facts) -> Iterator[dict[str, str]]:
 
 def _circuits(facts: Facts) -> Iterator[dict[str, str]]:
     held = {
-        row["by"]: row["count"] for row in facts.get("parked", []) if row["reason"] == "circuit"
+        row["by"]: row["count"] for row in facts.get("parked", []) if row["reason"] == CIRCUIT.code
     }
     for circuit in facts.get("circuits", []):
         if circuit["fine"]:
@@ -146,7 +147,7 @@ def _queues(facts: Facts) -> Iterator[dict[str, str]]:
 def _unknown(facts: Facts) -> Iterator[dict[str, str]]:
     """A kind that nobody declares: its jobs wait for ever unless somebody does something."""
     for row in facts.get("parked", []):
-        if row["reason"] == "unknown_kind":
+        if row["reason"] == UNKNOWN_KIND.code:
             least = "At least " if row["at_least"] else ""
             waits = f"{least}{words.waits(row['count'])}"
             text = f"{waits} for a kind that nobody declares: deploy its code, or cancel."

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from celeriac.console.dashboard import links
+from celeriac.jobs.holds import HOLDS
 from celeriac.jobs.models import Queue, Worker
 from celeriac.monitoring.models import Sample
 from celeriac.monitoring.rollups import backlog
@@ -15,12 +16,7 @@ from celeriac.settings import conf
 MOST = 5_000
 #: A sample is too old to say how much a queue holds after so long.
 STALE = timedelta(minutes=3)
-_REASONS = {
-    backlog.PAUSED: "the queue {by} is paused",
-    backlog.CIRCUIT: "the circuit {by} is open",
-    backlog.LOCK: "another job holds their lock",
-    backlog.UNKNOWN: "nobody declares their kind",
-}
+_TITLES = {hold.code: hold.title for hold in HOLDS}
 
 
 def read(now: datetime, workers: list[Worker]) -> list[dict[str, Any]]:
@@ -41,7 +37,7 @@ def parked(queues: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for queue in queues:
         for reason, by, count in queue["parked"]:
-            why = _REASONS[reason].format(by=by)
+            why = _TITLES[reason].format(by=by)
             row = {"why": why, "reason": reason, "by": by, "count": 0, "at_least": False}
             mine = found.setdefault((reason, by), row)
             mine["count"] += count

@@ -41,8 +41,9 @@ def reasons(facts: Facts) -> list[Wait]:
 def seen(facts: Facts) -> str:
     """Return what people call the job."""
     job = facts.job
+    parking = {hold.code for hold in facts.reasons if hold.parks}
     parked = job.state == State.QUEUED and any(
-        wait.code in queued.PARKING for wait in queued.reasons(facts)
+        wait.code in parking for wait in queued.reasons(facts)
     )
     due = job.run_at <= facts.now
     return states.view(State(job.state), due=due, attempt=job.attempt, parked=parked)

@@ -13,6 +13,7 @@ from celeriac.core import audit, clock, tables
 from celeriac.core.clock import NOW, Now
 from celeriac.core.models import Audit
 from celeriac.jobs import redacting, registry
+from celeriac.jobs.holds import CIRCUIT, HOLDS, LOCK, HoldReason, hold_parameters
 from celeriac.jobs.models import Attempt, Job, Queue, Worker
 from celeriac.jobs.operating.circuits import Hold, hold
 from celeriac.jobs.redacting import Veil
@@ -44,6 +45,9 @@ class Facts:
     now: datetime
     kind: Kind | None = None
     queue: Queue | None = None
+    #: What may hold a queued job, and the codes of what holds this one.
+    reasons: Sequence[HoldReason] = HOLDS
+    held: frozenset[str] = frozenset()
     #: Workers of its queue that did not sign off, the latest beat first.
     workers: Sequence[Worker] = ()
     #: Who runs it, or ran it last; its row goes a day after it stopped.
@@ -83,14 +87,6 @@ class Facts:
         return parts[1] if len(parts) == 4 else ""
 
     @property
-    def is_paused(self) -> bool:
-        """Whether its queue lets nothing start."""
-        queue = self.queue
-        if queue is None or queue.paused_at is None:
-            return False
-        return queue.paused_until is None or queue.paused_until > self.now
-
-    @property
     def has_dispatcher(self) -> bool:
         """Whether a dispatcher holds its queue."""
         until = self.queue.lease_until if self.queue else None
@@ -106,10 +102,11 @@ def lease() -> timedelta:
     return timedelta(seconds=conf.WORKER_LEASE_SECONDS)
 
 
-def gather(job: Job, *, history: bool = True) -> Facts:
+def gather(job: Job, *, history: bool = True, reasons: Sequence[HoldReason] = HOLDS) -> Facts:
     """Return the facts of a job; without `history` only what a queued one waits for."""
     queue, now = _queue(job)
     queued = job.state == State.QUEUED
+    held = _held(job, reasons) if queued else frozenset()
     kind = registry.get(job.kind)
     runner = _runner(job) if history or not queued else None
     return Facts(
@@ -117,9 +114,11 @@ def gather(job: Job, *, history: bool = True) -> Facts:
         now=now,
         kind=kind,
         queue=queue,
+        reasons=reasons,
+        held=held,
         workers=_workers(job) if queued else (),
         runner=runner,
-        holder=_holder(job) if queued else None,
+        holder=_holder(job) if LOCK.code in held else None,
         hold=_hold(kind) if queued else None,
         heir=_heir(job),
         ahead_in_claim=_ahead_in_claim(job, runner),
@@ -136,6 +135,17 @@ def _queue(job: Job) -> tuple[Queue | None, datetime]:
     return (row, row.now) if row else (None, clock.read())
 
 
+def _held(job: Job, reasons: Sequence[HoldReason]) -> frozenset[str]:
+    asked = ", ".join(hold.condition for hold in reasons)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {asked} FROM {tables.JOB} j WHERE j.id = %(id)s",
+            hold_parameters() | {"id": job.pk},
+        )
+        row = cursor.fetchone() or ()
+    return frozenset(hold.code for hold, holds in zip(reasons, row, strict=False) if holds)
+
+
 def _workers(job: Job) -> list[Worker]:
     found = Worker.objects.filter(stopped_at=None, queues__contains=[job.queue])
     return list(found.order_by("-beat_at").defer("run_times")[:200])
@@ -146,8 +156,6 @@ def _runner(job: Job) -> Worker | None:
 
 
 def _holder(job: Job) -> Job | None:
-    if job.lock_key is None:
-        return None
     return Job.objects.running().filter(lock_key=job.lock_key).defer("args", "result").first()
 
 
@@ -169,7 +177,7 @@ def _hold(kind: Kind | None) -> Hold | None:
     if kind is None or kind.breaker is None:
         return None
     found = hold(kind.breaker, breakers.admission([kind.breaker])[kind.breaker])
-    if found is not None and found.code == "circuit":
+    if found is not None and found.code == CIRCUIT.code:
         found.forced = breakers.force_in_words(kind.breaker)
     return found
 

@@ -1,13 +1,11 @@
 """Why a queued job has not started, gravest first. Pure: facts in, reasons out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from celeriac.console.explaining.facts import MOST_AHEAD, Facts
+from celeriac.jobs.holds import CIRCUIT, EXPIRED, LOCK, PAUSED, TIME, UNKNOWN_KIND, HoldReason
 from celeriac.jobs.words import Link, Step, Wait, ago, clock_time, count
 from celeriac.settings import celery_app
-
-#: Reasons that hold a job back whatever its time, which people call "parked".
-PARKING = frozenset({"paused", "circuit", "lock", "unknown_kind"})
 
 START_DISPATCHER = Step(
     "Start a dispatcher, or read the log of the one that should serve this queue.",
@@ -18,29 +16,36 @@ START_DISPATCHER = Step(
 
 def reasons(facts: Facts) -> list[Wait]:
     """Return every reason; a job that nothing holds waits for its turn."""
-    found = [
-        *_time(facts),
-        *_pause(facts),
-        *_circuit(facts),
-        *_lock(facts),
-        *_worker(facts),
-        *_dispatcher(facts),
-    ]
+    found = [wait for hold in facts.reasons for wait in _held(facts, hold)]
+    found += [*_worker(facts), *_dispatcher(facts)]
     return found or [_turn(facts)]
+
+
+def _held(facts: Facts, hold: HoldReason) -> Iterator[Wait]:
+    """Say of one reason whether it holds; what no detail is known of in its own words."""
+    if hold.code in _DETAILS:
+        yield from _DETAILS[hold.code](facts)
+    elif hold.code in facts.held:
+        by = hold.by(facts.job.queue, facts.job.kind)
+        steps = (Step(hold.todo),) if hold.todo else ()
+        yield Wait(hold.code, hold.sentence.format(job=facts.job, by=by), by=by, steps=steps)
+
+
+def _expired(facts: Facts) -> Iterator[Wait]:
+    if EXPIRED.code in facts.held and facts.job.expires_at:
+        text = EXPIRED.sentence.format(when=clock_time(facts.job.expires_at))
+        steps = (Step(EXPIRED.todo, verb="Retry"),)
+        yield Wait(EXPIRED.code, text, because=False, steps=steps)
 
 
 def _time(facts: Facts) -> Iterator[Wait]:
     job = facts.job
-    if job.expires_at is not None and job.attempt == 0 and job.expires_at <= facts.now:
-        text = f"expired at {clock_time(job.expires_at)} and will be cancelled"
-        retry = Step("Once it is cancelled, retry it: a retry has no deadline.", verb="Retry")
-        yield Wait("expired", text, because=False, steps=(retry,))
-    if job.run_at > facts.now:
+    if TIME.code in facts.held:
         why = f" ({facts.veil.text(job.wait_reason)})" if job.wait_reason else ""
         word = "runs again" if job.attempt else "is scheduled"
-        text = f"{word} at {clock_time(job.run_at)}{why}"
-        now = Step("Nothing, it starts by itself; or let it run now.", verb="Run now")
-        yield Wait("time", text, until=job.run_at, because=False, steps=(now,))
+        text = TIME.sentence.format(word=word, when=clock_time(job.run_at)) + why
+        now = Step(TIME.todo, verb="Run now")
+        yield Wait(TIME.code, text, until=job.run_at, because=False, steps=(now,))
     elif job.wait_reason:
         text = f"was put back: {facts.veil.text(job.wait_reason)}"
         yield Wait("returned", text, because=False)
@@ -48,7 +53,7 @@ def _time(facts: Facts) -> Iterator[Wait]:
 
 def _pause(facts: Facts) -> Iterator[Wait]:
     row = facts.queue
-    if row is None or not facts.is_paused:
+    if row is None or PAUSED.code not in facts.held:
         return
     by = f" by {row.paused_by}" if row.paused_by else ""
     until = f" until {clock_time(row.paused_until)}" if row.paused_until else ""
@@ -60,8 +65,8 @@ def _pause(facts: Facts) -> Iterator[Wait]:
         verb="Resume",
         command=f"manage.py queues resume {row.name}",
     )
-    sentence = f"the queue {row.name} is paused{by}{until}{why}"
-    yield Wait("paused", sentence, until=row.paused_until, by=row.paused_by, steps=(resume,))
+    sentence = f"{PAUSED.sentence.format(by=row.name)}{by}{until}{why}"
+    yield Wait(PAUSED.code, sentence, until=row.paused_until, by=row.paused_by, steps=(resume,))
 
 
 def _circuit(facts: Facts) -> Iterator[Wait]:
@@ -81,7 +86,7 @@ def _circuit(facts: Facts) -> Iterator[Wait]:
         verb="Clear",
         command=f"manage.py breakers clear {found.name}",
     )
-    steps = (wait, clear) if found.code == "circuit" else (wait,)
+    steps = (wait, clear) if found.code == CIRCUIT.code else (wait,)
     sentence = f"{found.sentence}: {found.forced}" if found.forced else found.sentence
     yield Wait(found.code, sentence, until=found.until, by=found.name, steps=steps)
 
@@ -92,21 +97,36 @@ def _lock(facts: Facts) -> Iterator[Wait]:
         return
     since = f" since {clock_time(holder.started_at)}" if holder.started_at else ""
     look = Step(
-        "Wait until that job ends; if it is stuck, cancel it.",
+        LOCK.todo,
         page=job_page(str(holder.id)),
         verb="Cancel",
         command=f"manage.py jobs show {holder.id}",
     )
-    sentence = f"job {holder.id} ({holder.kind}) holds the lock {facts.job.lock_key!r}{since}"
-    yield Wait("lock", sentence, by=str(holder.id), steps=(look,))
+    sentence = LOCK.sentence.format(holder=holder, job=facts.job) + since
+    yield Wait(LOCK.code, sentence, by=str(holder.id), steps=(look,))
+
+
+def _undeclared(facts: Facts) -> Iterator[Wait]:
+    if UNKNOWN_KIND.code in facts.held:
+        text = UNKNOWN_KIND.sentence.format(job=facts.job)
+        yield Wait(UNKNOWN_KIND.code, text, steps=_deploy())
+
+
+#: What the page knows more of; the text of the others is their entry's.
+_DETAILS: dict[str, Callable[[Facts], Iterator[Wait]]] = {
+    EXPIRED.code: _expired,
+    TIME.code: _time,
+    PAUSED.code: _pause,
+    CIRCUIT.code: _circuit,
+    LOCK.code: _lock,
+    UNKNOWN_KIND.code: _undeclared,
+}
 
 
 def _worker(facts: Facts) -> Iterator[Wait]:
     job, crew = facts.job, facts.crew
     known = any(job.kind in worker.kinds for worker in crew)
-    undeclared = facts.kind is None
-    if undeclared:
-        yield Wait("unknown_kind", f"no job of kind {job.kind!r} is declared here", steps=_deploy())
+    undeclared = UNKNOWN_KIND.code in facts.held
     if not crew:
         yield Wait("no_worker", _nobody(facts), steps=_hire(job.queue))
     elif not known and not (facts.kind and _knows_name(facts, facts.kind.name)):
@@ -114,7 +134,7 @@ def _worker(facts: Facts) -> Iterator[Wait]:
             f"no living worker of the queue {job.queue} knows {job.kind!r} "
             f"({count(len(crew), 'worker')} looked at)"
         )
-        yield Wait("no_worker" if undeclared else "unknown_kind", sentence, steps=_deploy())
+        yield Wait("no_worker" if undeclared else UNKNOWN_KIND.code, sentence, steps=_deploy())
 
 
 def _knows_name(facts: Facts, name: str) -> bool:
@@ -141,7 +161,7 @@ def _hire(queue: str) -> tuple[Step, ...]:
 def _deploy() -> tuple[Step, ...]:
     return (
         Step(
-            "Deploy workers with the code that declares this kind; it waits, and is never killed.",
+            UNKNOWN_KIND.todo,
             page=Link("Workers", "admin:celeriac_jobs_worker_changelist"),
         ),
         Step("If the kind is gone for good, cancel the job.", verb="Cancel"),

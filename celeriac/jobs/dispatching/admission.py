@@ -14,6 +14,7 @@ from celeriac.breakers.sql import BLOCKED, UNSETTLED
 from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs.dispatching.bells import Answer
+from celeriac.jobs.holds import HOLDS, HoldReason, free_of, pause_condition
 from celeriac.jobs.running import hot
 
 Cursor = tuple[datetime, UUID]
@@ -64,30 +65,31 @@ class Scan(NamedTuple):
     more: bool
 
 
-_UNLOCKED = f"""(j.lock_key IS NULL OR NOT EXISTS (
-    SELECT FROM {tables.JOB} r WHERE r.state = 'running' AND r.lock_key = j.lock_key))"""
-_FRESH = f"(j.expires_at IS NULL OR j.attempt > 0 OR j.expires_at > (SELECT {NOW}))"
-
 WEATHER = f"""
 SELECT q.name, q."window",
        q.holder = %(me)s AND q.lease_until > (SELECT {NOW}),
-       q.paused_at IS NOT NULL AND (q.paused_until IS NULL OR q.paused_until > (SELECT {NOW})),
+       {pause_condition("q.paused_at", "q.paused_until")},
        ARRAY({BLOCKED})::text[],
        extract(epoch FROM (SELECT {NOW}))::float8,
        ARRAY(SELECT b.name FROM {tables.BREAKER} b WHERE {UNSETTLED})::text[]
 FROM {tables.QUEUE} q
 """
 
-#: The row that ends the walk comes along whatever it is: the cursor moves behind it.
-SCAN = f"""
+
+def scan_statement(holds: Sequence[HoldReason]) -> str:
+    """Return the walk that finds what none of `holds` holds.
+
+    The row that ends it comes along whatever it is: the cursor moves behind it.
+    """
+    return f"""
 SELECT id, kind, run_at, losses, lock_key, version, ringable, walked
 FROM (
     SELECT j.id, j.kind, j.run_at, j.losses, j.lock_key, j.version,
-           j.kind = ANY(%(kinds)s) AND {_FRESH} AND {_UNLOCKED} AS ringable,
+           {_free(holds)} AS ringable,
            row_number() OVER () AS place,
            count(*) OVER () AS walked
     FROM (
-        SELECT id, kind, run_at, losses, lock_key, expires_at, attempt, xmin::text AS version
+        SELECT *, xmin::text AS version
         FROM {tables.JOB}
         WHERE state = 'queued' AND queue = %(queue)s AND priority = %(priority)s
           AND run_at <= (SELECT {NOW})
@@ -101,13 +103,23 @@ WHERE ringable OR place = walked
 ORDER BY place
 """
 
-BY_ID = f"""
+
+def by_id_statement(holds: Sequence[HoldReason]) -> str:
+    """Return the query for those of some ids that none of `holds` holds."""
+    return f"""
 SELECT j.id, j.kind, j.run_at, j.losses, j.lock_key, j.xmin::text
 FROM {tables.JOB} j
 WHERE j.id = ANY(%(ids)s) AND j.state = {hot.QUEUED} AND j.queue = %(queue)s
-  AND j.run_at <= (SELECT {NOW}) AND j.kind = ANY(%(kinds)s) AND {_FRESH} AND {_UNLOCKED}
+  AND j.run_at <= (SELECT {NOW}) AND {_free(holds)}
 ORDER BY j.priority DESC, j.run_at, j.id
 """
+
+
+def _free(holds: Sequence[HoldReason]) -> str:
+    return free_of([hold for hold in holds if hold.rung])
+
+
+SCAN, BY_ID = scan_statement(HOLDS), by_id_statement(HOLDS)
 
 PROBE = f"""
 SELECT id, xmin::text, run_at <= (SELECT {NOW}) FROM {tables.JOB}

@@ -9,6 +9,7 @@ from celeriac.breakers import selectors as breakers
 from celeriac.breakers.api import Admission
 from celeriac.core import tables
 from celeriac.jobs import registry
+from celeriac.jobs.holds import CIRCUIT, PROBE, RAMP
 from celeriac.jobs.words import clock_time
 
 _COUNTS = f"""
@@ -35,13 +36,13 @@ def hold(name: str, facts: Admission) -> Hold | None:
     if facts.blocked:
         until = facts.blocked_until
         when = f" until {clock_time(until)}" if until else ""
-        return Hold(name, "circuit", f"the circuit {name} is open{when}", until)
+        return Hold(name, CIRCUIT.code, CIRCUIT.title.format(by=name) + when, until)
     if facts.probe_only:
-        return Hold(name, "probe", f"the circuit {name} is half-open: one job at a time tries it")
+        return Hold(name, PROBE, f"the circuit {name} is half-open: one job at a time tries it")
     if facts.ramp_per_second is not None:
         since = f" at {clock_time(facts.closed_at)}" if facts.closed_at else ""
         rate = f"{facts.ramp_per_second:.0f} jobs a second"
-        return Hold(name, "ramp", f"the circuit {name} has closed{since} and lets {rate} go")
+        return Hold(name, RAMP, f"the circuit {name} has closed{since} and lets {rate} go")
     return None
 
 

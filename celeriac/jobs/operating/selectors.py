@@ -1,37 +1,29 @@
 """Reading the ledger: what stands where, and how fast it moves."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
-from celeriac.breakers.sql import BLOCKED
 from celeriac.core import tables
 from celeriac.core.clock import NOW
-from celeriac.jobs import registry
+from celeriac.jobs.holds import HOLDS, HoldReason, hold_parameters, parking_code
 from celeriac.jobs.models import Queue
 from celeriac.jobs.operating.circuits import Hold, holds
 from celeriac.settings import conf
 
-#: One pass over the queued rows; locks and circuits are small sets beside them.
-_DEPTH = f"""
+
+def depth_statement(reasons: Sequence[HoldReason]) -> str:
+    """Return one pass over the queued rows; what `reasons` look at are small sets beside them."""
+    return f"""
 WITH moment AS MATERIALIZED (SELECT {NOW} AS now),
-paused AS (
-    SELECT name FROM {tables.QUEUE}, moment
-    WHERE paused_at IS NOT NULL AND (paused_until IS NULL OR paused_until > now)
-), held AS MATERIALIZED (
-    SELECT lock_key FROM {tables.JOB} WHERE state = 'running' AND lock_key IS NOT NULL
-), guarded AS MATERIALIZED (
-    SELECT kind FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
-    WHERE breaker IN ({BLOCKED})
-), waiting AS (
-    SELECT queue, run_at, run_at <= now AS due, attempt,
-           queue IN (SELECT name FROM paused)
-           OR coalesce(lock_key IN (SELECT lock_key FROM held), false)
-           OR kind IN (SELECT kind FROM guarded)
-           OR NOT kind = ANY(%(known)s) AS parked
-    FROM {tables.JOB}, moment WHERE state = 'queued'
+waiting AS (
+    SELECT j.queue, j.run_at, j.run_at <= now AS due, j.attempt,
+           {parking_code(reasons)} <> '' AS parked
+    FROM {tables.JOB} j, moment WHERE j.state = 'queued'
+    OFFSET 0  -- or what holds a row would be asked once for each count below
 )
 SELECT queue,
     count(*) FILTER (WHERE NOT parked AND attempt = 0 AND due) AS queued,
@@ -45,6 +37,7 @@ UNION ALL
 SELECT queue, 0, 0, 0, 0, count(*), NULL FROM {tables.JOB} WHERE state = 'running' GROUP BY
     queue
 """
+
 
 _RECENT = f"""
 SELECT kind, state, count(*),
@@ -95,17 +88,11 @@ class Recent:
     p99_seconds: float | None
 
 
-def queue_depths() -> list[Depth]:
+def queue_depths(reasons: Sequence[HoldReason] = HOLDS) -> list[Depth]:
     """Return every queue that is declared or holds jobs, by name."""
     found = {name: Depth(name) for name in conf.QUEUES}
-    guarded = registry.guarded()
-    parameters = {
-        "known": registry.names(),
-        "guarded": [kind for kind, _ in guarded],
-        "breakers": [breaker for _, breaker in guarded],
-    }
     with connection.cursor() as cursor:
-        cursor.execute(_DEPTH, parameters)
+        cursor.execute(depth_statement(reasons), hold_parameters())
         for queue, *counts, oldest in cursor.fetchall():
             _add(found.setdefault(queue, Depth(queue)), counts, oldest)
     for queue, kept in holds().items():

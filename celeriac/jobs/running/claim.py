@@ -15,9 +15,10 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
-from celeriac.breakers.sql import BLOCKED, UNSETTLED
+from celeriac.breakers.sql import UNSETTLED
 from celeriac.core import tables
 from celeriac.core.clock import NOW
+from celeriac.jobs.holds import HOLDS, HoldReason, free_of
 from celeriac.jobs.running import hot
 
 
@@ -44,23 +45,16 @@ class ClaimedJob:
     gated: bool = False
 
 
-_CLAIM = f"""
+def claim_statement(holds: Sequence[HoldReason]) -> str:
+    """Return the statement that takes the rows which none of `holds` holds."""
+    return f"""
 WITH may_start AS (
     SELECT j.id
     FROM {tables.JOB} j
     WHERE j.id = ANY(%(ids)s::uuid[])
       AND j.state = {hot.QUEUED}
-      AND j.run_at <= (SELECT {NOW})
-      AND (j.attempt > 0 OR j.expires_at IS NULL OR j.expires_at > (SELECT {NOW}))
-      AND j.kind = ANY(%(kinds)s)
       AND (j.losses = 0 OR %(alone)s)
-      AND NOT EXISTS (
-          SELECT FROM {tables.QUEUE} q
-          WHERE q.name = j.queue AND q.paused_at IS NOT NULL
-            AND (q.paused_until IS NULL OR q.paused_until > (SELECT {NOW})))
-      AND NOT EXISTS (
-          SELECT FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
-          WHERE g.kind = j.kind AND g.breaker IN ({BLOCKED}))
+      AND {free_of([hold for hold in holds if hold.claimed])}
     ORDER BY j.id
     FOR UPDATE SKIP LOCKED
 )
@@ -79,6 +73,8 @@ RETURNING j.id, j.kind, j.args::text, j.attempt, j.failures, j.losses, j.max_att
               WHERE g.kind = j.kind AND {UNSETTLED})
 """
 
+
+_CLAIM = claim_statement(HOLDS)
 _CLAIM_ONE = hot.for_one(_CLAIM, "ids")
 
 #: Gated, all of them: whether one is gated is asked again where it takes its place.

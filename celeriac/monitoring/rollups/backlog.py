@@ -11,46 +11,32 @@ from typing import Any
 
 from django.db import connection
 
-from celeriac.breakers.sql import BLOCKED
 from celeriac.core import tables
 from celeriac.core.clock import NOW
-from celeriac.jobs import registry
+from celeriac.jobs.holds import HOLDS, HoldReason, hold_parameters, parking_code
 from celeriac.jobs.models import Queue
 from celeriac.settings import conf
 
-#: Reasons for which a job is parked.
-PAUSED, CIRCUIT, LOCK, UNKNOWN = "paused", "circuit", "lock", "unknown_kind"
 
-WAITING = f"""
+def waiting_statement(reasons: Sequence[HoldReason]) -> str:
+    """Return the query for what waits in each queue, by which of `reasons` parks it."""
+    return f"""
 WITH moment AS MATERIALIZED (SELECT {NOW} AS now),
-paused AS MATERIALIZED (
-    SELECT name FROM {tables.QUEUE}, moment
-    WHERE paused_at IS NOT NULL AND (paused_until IS NULL OR paused_until > now)
-), held AS MATERIALIZED (
-    SELECT lock_key FROM {tables.JOB} WHERE state = 'running' AND lock_key IS NOT NULL
-), guarded AS MATERIALIZED (
-    SELECT kind, breaker FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
-    WHERE breaker IN ({BLOCKED})
-), waiting AS (
-    SELECT q.queue, w.run_at <= moment.now AS due, w.attempt > 0 AS again,
-           extract(epoch FROM moment.now - w.run_at)::float8 AS age,
-           CASE WHEN q.queue IN (SELECT name FROM paused) THEN '{PAUSED}'
-                WHEN guarded.kind IS NOT NULL THEN '{CIRCUIT}'
-                WHEN w.lock_key IN (SELECT lock_key FROM held) THEN '{LOCK}'
-                WHEN NOT w.kind = ANY(%(known)s) THEN '{UNKNOWN}' ELSE '' END AS reason,
-           CASE WHEN q.queue IN (SELECT name FROM paused) THEN q.queue
-                ELSE coalesce(guarded.breaker, '') END AS by
+waiting AS (
+    SELECT j.queue, j.kind, j.run_at <= moment.now AS due, j.attempt > 0 AS again,
+           extract(epoch FROM moment.now - j.run_at)::float8 AS age,
+           {parking_code(reasons)} AS reason
     FROM unnest(%(queues)s::text[]) AS q(queue)
     CROSS JOIN moment
     CROSS JOIN LATERAL (
-        SELECT run_at, attempt, lock_key, kind FROM {tables.JOB}
+        SELECT * FROM {tables.JOB}
         WHERE state = 'queued' AND queue = q.queue
         ORDER BY priority DESC, run_at, id LIMIT %(most)s
-    ) w
-    LEFT JOIN guarded ON guarded.kind = w.kind
+    ) j
 )
-SELECT queue, reason, by, due, again, count(*), max(age) FROM waiting GROUP BY 1, 2, 3, 4, 5
+SELECT queue, reason, kind, due, again, count(*), max(age) FROM waiting GROUP BY 1, 2, 3, 4, 5
 """
+
 
 #: The oldest due job of each queue.
 OLDEST = f"""
@@ -112,13 +98,19 @@ class Backlog:
         return self.queued + self.scheduled + self.retrying + self.held
 
 
-def read(*, most: int) -> list[Backlog]:
+def read(*, most: int, reasons: Sequence[HoldReason] = HOLDS) -> list[Backlog]:
     """Return each queue's backlog, by name, looking at no more than `most` jobs of each."""
+    by_code = {reason.code: reason for reason in reasons}
     names = set(conf.QUEUES) | set(Queue.objects.values_list("name", flat=True))
     found = {name: Backlog(name) for name in sorted(names)}
-    for queue, reason, by, due, again, count, age in _fetch(WAITING, parameters(list(found), most)):
-        _add(found[queue], reason, by, due, again, count)
-        if due and not reason:
+    rows = _fetch(waiting_statement(reasons), parameters(list(found), most))
+    for queue, code, kind, due, again, count, age in rows:
+        if code:
+            by = by_code[code].by(queue, kind)
+            found[queue].parked.append(Parked(code, by, count))
+            continue
+        _add(found[queue], due, again, count)
+        if due:
             found[queue].oldest_free = max(found[queue].oldest_free, age)
     for queue, oldest in _fetch(OLDEST, {"queues": list(found)}):
         found[queue].oldest = max(0.0, oldest)
@@ -130,21 +122,12 @@ def read(*, most: int) -> list[Backlog]:
 
 
 def parameters(queues: Sequence[str], most: int) -> dict[str, Any]:
-    """Return the parameters of WAITING."""
-    guarded = registry.guarded()
-    return {
-        "queues": list(queues),
-        "most": most,
-        "known": registry.names(),
-        "guarded": [kind for kind, _ in guarded],
-        "breakers": [breaker for _, breaker in guarded],
-    }
+    """Return the parameters of `waiting_statement`."""
+    return {"queues": list(queues), "most": most} | hold_parameters()
 
 
-def _add(backlog: Backlog, reason: str, by: str, due: bool, again: bool, count: int) -> None:
-    if reason:
-        backlog.parked.append(Parked(reason, by, count))
-    elif again:
+def _add(backlog: Backlog, due: bool, again: bool, count: int) -> None:
+    if again:
         backlog.retrying += count
     elif due:
         backlog.queued += count

@@ -17,6 +17,7 @@ from django.urls import reverse
 from celeriac.console import finding, growing
 from celeriac.console.dashboard import dead, queues
 from celeriac.core import clock
+from celeriac.jobs.holds import HOLDS
 from celeriac.jobs.models import Job, Worker
 from celeriac.monitoring.rollups import backlog, roll, sql
 
@@ -166,7 +167,7 @@ def check_roll_up():
     for statement in (sql.ROLL, sql.ROLL_ERRORS):
         assert_frugal(statement, values, most=4 * recent + 1000)
     values = backlog.parameters(["default", "payments"], 1_000_000)
-    plan = explain(backlog.WAITING, values)
+    plan = explain(backlog.waiting_statement(HOLDS), values)
     assert {node["Index Name"] for node in plan if "Index Name" in node} <= KEPT
     assert "Seq Scan" not in {n["Node Type"] for n in plan if n.get("Relation Name") in LARGE}
     assert_frugal(dead.NEWEST, dead.parameters(100), most=1000)
