@@ -14,7 +14,6 @@ from django.db import connection
 from celeriac.jobs.errors import JobNotFound, TransitionRefused
 from celeriac.jobs.models import Job
 from celeriac.jobs.operating.operate import cancel
-from celeriac.jobs.states import State
 
 
 def install() -> None:
@@ -42,8 +41,7 @@ def _cancel(text: str) -> bool:
     """Cancel one; False where another worker was faster, it has ended, or it is no job's id."""
     try:
         job_id = UUID(text)
-        open_jobs = Job.objects.filter(pk=job_id, state__in=[State.QUEUED, State.RUNNING])
-        if not open_jobs.filter(cancel_requested_at=None).exists():
+        if not Job.objects.filter(pk=job_id, cancel_requested_at=None).exists():
             return False
         cancel(job_id, actor="celery control", reason="revoked")
     except (ValueError, JobNotFound, TransitionRefused):

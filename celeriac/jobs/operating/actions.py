@@ -71,7 +71,8 @@ SELECT {_MOVED} FROM {tables.JOB} j WHERE j.id = ANY(%(ids)s) AND j.state = 'que
 """
 
 
-def _update(change: str) -> str:
+def update_of_chosen(change: str) -> str:
+    """Return the statement that changes columns of jobs (`j`) and nothing else of their lives."""
     return f"""
     UPDATE {tables.JOB} j SET {change} FROM ({_CHOSEN}) AS chosen
     WHERE j.id = chosen.id RETURNING {_MOVED}
@@ -181,7 +182,7 @@ ACTIONS = by_name(
         past="changed",
         done="due now",
         states=(State.QUEUED,),
-        statement=_update(f"run_at = least(j.run_at, {NOW})"),
+        statement=update_of_chosen(f"run_at = least(j.run_at, {NOW})"),
         codename="run_job_now",
         permits="Can make queued jobs due now",
         facts={"run_now": True},
@@ -194,7 +195,7 @@ ACTIONS = by_name(
         done="changed",
         message="Its priority is {priority} now.",
         states=(State.QUEUED,),
-        statement=_update("priority = %(priority)s"),
+        statement=update_of_chosen("priority = %(priority)s"),
         codename="change_job_priority",
         permits="Can change the priority of queued jobs",
         fields=("priority",),
@@ -207,7 +208,7 @@ ACTIONS = by_name(
         done="moved",
         message="It waits in {queue} now.",
         states=(State.QUEUED,),
-        statement=_update("queue = %(queue)s"),
+        statement=update_of_chosen("queue = %(queue)s"),
         codename="change_job_queue",
         permits="Can move queued jobs to another queue",
         fields=("queue",),

@@ -140,6 +140,19 @@ def test_who_may_no_longer_sign_in_is_refused(operator, in_background, fact):
     assert bulk.state == "refused"
 
 
+def test_what_a_command_did_not_finish_its_job_does(in_background):
+    """It was cut short: somebody with a shell answers for it, and no program does."""
+    jobs = dead_jobs(3)
+    bulk = begin("ada", reason="")
+    runner.step(bulk.pk)
+    assert states(jobs) == ["queued", "queued", "dead"]
+    drain("maintenance")
+    bulk.refresh_from_db()
+    assert (bulk.state, bulk.changed, bulk.actor_name) == ("finished", 3, "ada")
+    with pytest.raises(NotAllowed):
+        begin("api:shop")
+
+
 def test_a_deleted_user_is_refused(operator, in_background):
     """Nobody answers for it any more."""
     dead_jobs(2)
