@@ -50,14 +50,14 @@ def of(program):
 
 
 @pytest.fixture
-def platform(db, circuits, tmp_path, monkeypatch):  # noqa: F811 the fixture above
+def platform(db, circuits, tmp_path):  # noqa: F811 the fixture above
     """Make the rows and the file that the commands name."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "shop").mkdir()
-    call_command("celeriac", "stubs", "shop/kinds.py")
+    stubs = str(tmp_path / "kinds.py")
+    call_command("celeriac", "stubs", stubs)
     queues.make_rows()
     call_command("schedules", "sync", stdout=StringIO())
     return {
+        "shop/kinds.py": stubs,
         "JOB": str(JobFactory(state="dead").id),
         "SCHEDULE": PeriodicTask.objects.exclude(task__startswith="celery.").first().name,
     }
