@@ -1,10 +1,11 @@
 # `make help` lists the commands. A file target makes the virtual environment: instant when it is there.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt up migrate server worker dispatcher beat flower shell manage bench model chaos screenshots audit clean
+.PHONY: help setup demo test lint fmt up migrate server worker dispatcher beat flower shell manage bench model chaos screenshots docs release audit clean
 
 PYTHON := .venv/bin/python
 RUN := $(PYTHON) -m sandbox.run
 SETUP := .venv/.installed
+TOOLS := .local/tools/.installed
 # A pyenv shim may exist and fail: take the first Python that runs.
 ANY_PYTHON = $$(for candidate in python3.13 python3 python3.14 python3.12 python /usr/bin/python3; do \
 	$$candidate -c 'import sys; assert sys.version_info[0] == 3' >/dev/null 2>&1 && echo $$candidate && break; done)
@@ -21,6 +22,9 @@ help:  ## List the commands
 $(SETUP): requirements/dev.txt requirements/uv.txt .python-version sandbox/bootstrap.py
 	@python=$(ANY_PYTHON); test -n "$$python" || { echo "No Python 3 runs here." >&2; exit 1; }; \
 		$$python sandbox/bootstrap.py
+
+$(TOOLS): $(SETUP) requirements/tools.txt
+	@$(PYTHON) sandbox/bootstrap.py tools
 
 setup: $(SETUP)  ## Make .venv with the pinned packages
 
@@ -82,6 +86,12 @@ chaos: $(SETUP)  ## Throw faults at the platform under load, print the table, wr
 
 screenshots: $(SETUP)  ## Take pictures of the control room's pages into docs/screenshots
 	@$(PYTHON) -m sandbox.pictures $(ARGS)
+
+docs: $(TOOLS)  ## Build the site of the documentation into .local/site; a warning is an error
+	@$(PYTHON) -m sandbox.site
+
+release: $(TOOLS)  ## Build and check a release, and say what it would do: see RELEASING.md
+	@$(PYTHON) -m sandbox.release $(ARGS)
 
 audit: $(SETUP)  ## Look the pinned packages up in a public database of known weaknesses
 	@$(PYTHON) -m sandbox.audit

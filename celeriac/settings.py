@@ -224,6 +224,7 @@ class _Conf:
         return vars(self)[name]
 
 
+#: The settings as they stand: each key of `CELERIAC`, or its default, as an attribute.
 conf = cast(Settings, _Conf())
 
 

@@ -42,7 +42,8 @@ WHERE state = 'queued' AND run_at > {NOW} AND (%(queue)s::text IS NULL OR queue 
 def assert_enqueued(kind: str, /, **args: Any) -> Job:  # noqa: ANN401 the handler's own
     """Assert that a job of `kind` was enqueued with (at least) `args`; return the newest.
 
-    Values may be Python's (a UUID, a date): they are compared as JSON.
+    Values may be Python's (a UUID, a date): they are compared as JSON. Raises AssertionError,
+    which names the jobs that there were.
     """
     jobs = _of_kind(kind)
     for job in jobs:
@@ -52,7 +53,7 @@ def assert_enqueued(kind: str, /, **args: Any) -> Job:  # noqa: ANN401 the handl
 
 
 def assert_not_enqueued(kind: str, /, **args: Any) -> None:  # noqa: ANN401 the handler's own
-    """Assert that no job of `kind` was enqueued with `args`."""
+    """Assert that no job of `kind` was enqueued with `args`; AssertionError names one that was."""
     for job in _of_kind(kind):
         if _matches(job, args):
             raise AssertionError(f"{_call(kind, job.args)} was enqueued: job {job.id}.")

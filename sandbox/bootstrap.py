@@ -1,4 +1,4 @@
-"""Makes `.venv` with the pinned packages. Needs a Python 3 and nothing else.
+"""Makes `.venv` with the pinned packages, or `.local/tools`. Needs a Python 3 and nothing else.
 
 It runs before anything is installed, on whatever Python the machine has: standard library only,
 and no syntax newer than Python 3.8.
@@ -14,9 +14,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = ROOT / ".local"
-VENV = ROOT / ".venv"
+#: What the site and a release need has an environment of its own.
+FOR_TOOLS = sys.argv[1:] == ["tools"]
+VENV = LOCAL / "tools" if FOR_TOOLS else ROOT / ".venv"
 OWN_UV = LOCAL / "uv"
-REQUIREMENTS = ROOT / "requirements" / "dev.txt"
+REQUIREMENTS = ROOT / "requirements" / ("tools.txt" if FOR_TOOLS else "dev.txt")
 #: Where uv would put a Python that the machine lacks: inside the clone.
 ENVIRONMENT = {**os.environ, "UV_PYTHON_INSTALL_DIR": str(LOCAL / "python")}
 NO_UV = """uv could not be set up. Either install uv, or the packages that give {python}

@@ -125,7 +125,10 @@ def declared() -> list[str]:
 
 
 def breaker_options(name: str) -> Options:
-    """Return the declared options of `name` or of its family; raises UnknownBreaker."""
+    """Return the declared options of `name` or of its family.
+
+    Raises UnknownBreaker, and InvalidOptions where one is unknown.
+    """
     given = conf.BREAKERS.get(name, conf.BREAKERS.get(name.split(":", 1)[0]))
     if given is None:
         raise UnknownBreaker(_unknown(name))

@@ -98,7 +98,10 @@ class Reject(GiveUp):
 
 
 def shared_task(*functions: Callable[..., Any], **options: Any) -> Any:  # noqa: ANN401 a task, or a decorator
-    """Declare a job with the options of Celery's shared_task, or of `@job`."""
+    """Declare a job with the options of Celery's shared_task, or of `@job`; else TypeError.
+
+    An option that the ledger can't keep is refused when the module is loaded, with the alternative.
+    """
     if len(functions) == 1 and callable(functions[0]):
         return _declare(functions[0], options)
     if functions:

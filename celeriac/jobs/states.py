@@ -65,7 +65,7 @@ EDGES: dict[tuple[State | None, Verb], State] = {
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """The three counters of a job (DESIGN: invariant 6)."""
+    """The three counters of a job (docs/architecture.md, invariant 6)."""
 
     attempt: int = 0
     failures: int = 0

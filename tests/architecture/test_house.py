@@ -41,7 +41,7 @@ def test_no_file_names_a_place_on_somebodys_machine():
     assert not found
 
 
-@pytest.mark.parametrize("name", ["base", "dev", "uv"])
+@pytest.mark.parametrize("name", ["base", "dev", "tools", "uv"])
 def test_every_requirement_is_pinned_with_hashes(name):
     """What is installed is what was tested."""
     text = (ROOT / "requirements" / f"{name}.txt").read_text().replace("\\\n", " ")
@@ -54,8 +54,10 @@ def test_every_requirement_is_pinned_with_hashes(name):
 
 def test_every_dependency_is_justified_in_one_line():
     """docs/dependencies.md says why each is here."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = [line for extra in project["optional-dependencies"].values() for line in extra]
+    read = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project, groups = read["project"], read["dependency-groups"]
+    sets = [*project["optional-dependencies"].values(), *groups.values()]
+    extras = [line for extra in sets for line in extra]
     wanted = [line for line in project["dependencies"] + extras if "celeriac[" not in line]
     names = {re.split(r"[\[<>=~! ]", line)[0] for line in wanted}
     reasons = (ROOT / "docs" / "dependencies.md").read_text()

@@ -30,7 +30,7 @@ def _succeeded(facts: Facts) -> Wait:
 
 
 def _poisonous(facts: Facts) -> Wait | None:
-    """It ended its process too often (DESIGN: invariant 6)."""
+    """It ended its process too often (docs/architecture.md, invariant 6)."""
     job, last = facts.job, facts.last
     most = facts.kind.max_losses if facts.kind else 5
     lost = job.error.startswith("WorkerLost") or (last and last.error_class == "WorkerLost")

@@ -110,6 +110,7 @@ def before(page):
 
     return {
         "docs/payments.md": {"payment_refund": captured, "payment_cancel": new},
+        "README.md": {"get": lambda made: drain()},
         "docs/jobs.md": {"get": lambda made: drain()},
     }.get(page, {})
 
@@ -149,6 +150,9 @@ def columns(text):
 def check(page, made):
     """See that what a page made does what the page says."""
     match page:
+        case "README.md":
+            assert made.handle.get() == f"{made.handle.id}:mail"
+            assert len([line for line in PYTHON[page][0].splitlines() if line]) == 12
         case "docs/jobs.md":
             assert (made.handle.state, made.handle.get(timeout=60)) == ("succeeded", {"pages": 12})
         case "docs/callbacks.md":
