@@ -244,4 +244,5 @@ def _forget(*, setting: str, **_: object) -> None:
         vars(conf).clear()
 
 
+# Tests change settings with Django's own tools, which tell it in no other way.
 setting_changed.connect(_forget, dispatch_uid="celeriac.settings")

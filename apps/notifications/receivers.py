@@ -8,6 +8,7 @@ from django.dispatch import receiver
 from apps.notifications import services
 
 
+# Anymail's views tell what they verified in no other way.
 @receiver(tracking, dispatch_uid="notifications.events")
 def note(event: Any, esp_name: str, **_: Any) -> None:  # noqa: ANN401 anymail's
     """Suppress who bounced, complained or left; an error becomes a 500, and it comes again."""

@@ -15,7 +15,7 @@ class OrdersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the receivers, tell of jobs and join the console: all need the models."""
-        import_module("apps.orders.receivers")
+        """Follow payments, tell of jobs and join the console: all need the models."""
+        import_module("apps.orders.services").follow_payments()
         import_module("apps.orders.telling").register()
         plug_in(import_module("apps.orders.plugin").PLUGIN)

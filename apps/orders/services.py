@@ -14,6 +14,7 @@ from apps.orders.messages import declined_context, receipt_context
 from apps.orders.models import Item, Order
 from apps.orders.states import State
 from apps.payments import money
+from apps.payments.followups import FollowUp, register_follow_up
 from apps.payments.models import Payment
 from apps.payments.services import payment_cancel, payment_create
 from apps.payments.states import State as PaymentState
@@ -104,6 +105,11 @@ def order_settle(*, payment: Payment) -> Order | None:
         case PaymentState.CANCELLED:
             _move(order, State.CANCELLED, "cancelled_at")
     return order
+
+
+def follow_payments() -> None:
+    """Have each order follow its payment."""
+    register_follow_up(Order, FollowUp(settled=order_settle, refunded=order_refunded))
 
 
 def order_refunded(*, payment: Payment) -> None:

@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.core.checks import register
 
 from celeriac import plug_in
 
@@ -15,6 +16,7 @@ class PaymentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Tell of jobs and join the console, which needs the models."""
+        """Tell of jobs, join the console, and see that what has a payment follows it."""
+        register(import_module("apps.payments.followups").check_follow_ups)
         import_module("apps.payments.telling").register()
         plug_in(import_module("apps.payments.plugin").PLUGIN)

@@ -19,7 +19,8 @@ class BreakersConfig(AppConfig):
         from celeriac.breakers.checks import check_options  # settings are not read at import
 
         register(check_options)
-        post_migrate.connect(_declare_rows, sender=self)
+        # A row must stand before a claim can join it, and only `migrate` knows when it can.
+        post_migrate.connect(_declare_rows, sender=self, dispatch_uid="celeriac.breakers.rows")
 
 
 def _declare_rows(**_: Any) -> None:  # noqa: ANN401 Django's signal

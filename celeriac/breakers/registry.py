@@ -38,10 +38,11 @@ def forget() -> None:
 
 
 def _on_setting_changed(*, setting: str, **_: Any) -> None:  # noqa: ANN401 Django's signal
-    if setting.startswith("BREAKERS"):
+    if setting == "CELERIAC":
         forget()
 
 
-setting_changed.connect(_on_setting_changed)
+# Tests change settings; what was made with the former ones goes.
+setting_changed.connect(_on_setting_changed, dispatch_uid="celeriac.breakers.registry")
 # A forked child shares no socket, lock or memory of the past with its parent.
 os.register_at_fork(after_in_child=forget)

@@ -34,7 +34,10 @@ class Celery(CeleryApp):
         super().__init__(*args, **options)
         self.add_defaults(lambda: DEFAULTS)
         if doorbells:
-            self.on_after_finalize.connect(answer_doorbells, weak=False)
+            # Not before it is configured does the app know its backend and its tasks.
+            self.on_after_finalize.connect(
+                answer_doorbells, weak=False, dispatch_uid="celeriac.doorbells"
+            )
 
     def send_task(
         self,

@@ -11,7 +11,8 @@ from celeriac.jobs import registry
 def install(app: Celery) -> None:
     """Let workers of `app` answer doorbells of every declared kind."""
 
-    @signals.worker_init.connect(weak=False)
+    # Not before a worker starts have all apps declared their kinds.
+    @signals.worker_init.connect(weak=False, dispatch_uid=f"celeriac.kinds.{id(app)}")
     def make_tasks(sender: Any, **_: object) -> None:  # noqa: ANN401 a WorkController
         if getattr(sender, "app", None) is app:
             complete(app)

@@ -15,7 +15,8 @@ from celery.utils.log import LoggingProxy
 def install() -> None:
     """Have each child set up, and a solo worker itself."""
     for signal in (signals.worker_process_init, signals.worker_ready):
-        signal.connect(_set_up, weak=False)
+        # Celery tells of a new process in no other way.
+        signal.connect(_set_up, weak=False, dispatch_uid="celeriac.surroundings")
 
 
 def _set_up(**_: object) -> None:

@@ -48,31 +48,30 @@ def install(app: Celery) -> None:
     def ours(sender: Any) -> bool:  # noqa: ANN401 Celery sends a worker or its consumer
         return getattr(sender, "app", None) is app
 
-    @signals.worker_init.connect(weak=False)
+    # Celery tells of a worker's life in no other way than by these signals.
+    @signals.worker_init.connect(weak=False, dispatch_uid=f"celeriac.boot.{id(app)}")
     def start_boot(sender: Any, **_: object) -> None:  # noqa: ANN401 a WorkController
         global _boot
         if ours(sender):
             _boot = _begin(sender)
 
-    @signals.worker_process_init.connect(weak=False)
+    # A child is born: it must settle in before its first job.
+    @signals.worker_process_init.connect(weak=False, dispatch_uid="celeriac.child")
     def start_child(**_: object) -> None:
         if _boot is not None:
             _outlive_sigterm()
             _settle_in()
 
-    @signals.worker_ready.connect(weak=False)
+    # The consumer stands, so that its children can be watched.
+    @signals.worker_ready.connect(weak=False, dispatch_uid=f"celeriac.watch.{id(app)}")
     def start_watch(sender: Any, **_: object) -> None:  # noqa: ANN401 a Consumer
         global _watch
         if ours(sender) and _watch is None and _boot is not None:
             _watch = Watch(_boot, partial(_card, sender, _boot))
             _watch.start()
 
-    @signals.worker_shutting_down.connect(weak=False)
-    def announce_stop(**_: object) -> None:
-        if _boot is not None:
-            _boot.stop()
-
-    @signals.worker_shutdown.connect(weak=False)
+    # The last word of a worker: its row says that it left.
+    @signals.worker_shutdown.connect(weak=False, dispatch_uid=f"celeriac.leave.{id(app)}")
     def end_boot(sender: Any, **_: object) -> None:  # noqa: ANN401 a WorkController
         if ours(sender) and _boot is not None:
             if _watch is not None:
@@ -85,7 +84,16 @@ def canary_queue() -> str | None:
     return _boot.canary if _boot is not None else None
 
 
-@signals.worker_process_shutdown.connect(weak=False)
+# Celery tells of a stop, and of a child's end, in no other way.
+@signals.worker_shutting_down.connect(weak=False, dispatch_uid="celeriac.stop")
+def announce_stop(**_: object) -> None:
+    """Start no other job from now on."""
+    if _boot is not None:
+        _boot.stop()
+
+
+# See above.
+@signals.worker_process_shutdown.connect(weak=False, dispatch_uid="celeriac.spans")
 def end_child(**_: object) -> None:
     """Send the spans of a child that ends."""
     tracing.flush()

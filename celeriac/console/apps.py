@@ -19,6 +19,7 @@ class ConsoleConfig(AppConfig):
         from celeriac.console.actions import roles  # apps are loaded by now, not before
 
         *_, last = apps.get_app_configs()  # when its permissions stand, all do
+        # Groups are given permissions, which Django makes when it has migrated.
         post_migrate.connect(roles.after_migrate, sender=last, dispatch_uid="celeriac.roles")
         admin.site.index_template = "celeriac/dashboard.html"
         admin.site.index_title = "Control room"

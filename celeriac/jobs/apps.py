@@ -24,6 +24,7 @@ class JobsConfig(AppConfig):
         from celeriac.jobs.enqueueing import queues
 
         register(check_callbacks)
+        # Dispatchers lease rows, and only `migrate` knows when they can be made.
         post_migrate.connect(queues.after_migrate, sender=self, dispatch_uid="jobs.queues")
         register(checks.check_heartbeat)
         register(checks.check_addresses)

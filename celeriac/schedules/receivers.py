@@ -27,6 +27,7 @@ COLUMNS = {
 }
 
 
+# The row is another app's, and whoever saves it knows nothing of the ledger.
 @receiver(post_save, sender=PeriodicTask, dispatch_uid="schedules.task")
 def take_up_task(instance: PeriodicTask, raw: bool, **_: Any) -> None:  # noqa: ANN401 Django's
     """Begin a new or changed schedule at the moment it is saved."""
@@ -34,6 +35,7 @@ def take_up_task(instance: PeriodicTask, raw: bool, **_: Any) -> None:  # noqa: 
         refresh(only=[instance.pk])
 
 
+# The same for the rows that say when, of four models.
 @receiver(post_save, dispatch_uid="schedules.times")
 def take_up_times(sender: Any, instance: Any, raw: bool, created: bool, **_: Any) -> None:  # noqa: ANN401 Django's
     """Begin anew every schedule that uses a changed crontab, interval, clock or sun."""

@@ -1,11 +1,11 @@
-"""Final answers, and what they make of the payment: one transaction with its receivers."""
+"""Final answers, and what they make of the payment: one transaction with what follows."""
 
 from typing import Any
 
 from django.db.models import F
 
-from apps.payments import signals
 from apps.payments.errors import WrongState
+from apps.payments.followups import follow_refunded, follow_settled
 from apps.payments.gateways.base import Cancelled, Declined, Succeeded
 from apps.payments.models import Operation, Payment
 from apps.payments.services.events import event
@@ -71,7 +71,7 @@ def _captured(operation: Operation, source: str) -> None:
         finished_at=Now(),
     )
     payment.refresh_from_db()
-    signals.payment_settled.send(sender=Payment, payment=payment)
+    follow_settled(payment)
 
 
 def _refunded(operation: Operation, source: str) -> None:
@@ -83,7 +83,7 @@ def _refunded(operation: Operation, source: str) -> None:
     )
     payment.refresh_from_db()
     if given:
-        signals.payment_refunded.send(sender=Payment, payment=payment, operation=operation)
+        follow_refunded(payment)
 
 
 def _cancelled(operation: Operation, source: str) -> None:

@@ -133,6 +133,7 @@ def _text(query: Any, raw: psycopg.Connection) -> str:  # noqa: ANN401 any of ps
 def _start_noting() -> None:
     global _is_noting
     _is_noting = True
+    # A connection that a handler opens is one that nobody else here knows of.
     connection_created.connect(_equip, dispatch_uid="celeriac.jobs.running.sessions")
     for each in connections.all(initialized_only=True):
         _equip(each)

@@ -5,6 +5,8 @@ import re
 from email.policy import default
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 from django.db import DataError, IntegrityError, connection, transaction
 from django.urls import reverse
 
@@ -12,6 +14,7 @@ from apps.notifications.models import Email
 from apps.orders import services
 from apps.orders.errors import InvalidOrder
 from apps.orders.models import Order
+from apps.payments import followups
 from apps.payments.errors import InvalidAmount, WrongState
 from apps.payments.models import Payment
 from celeriac.jobs.models import Job
@@ -37,6 +40,27 @@ def test_an_order_is_placed_with_its_total():
     assert order.items.count() == 2
     job = Job.objects.get()
     assert (job.kind, job.args) == ("payments.capture", {"payment_id": str(order.payment_id)})
+
+
+def test_a_payment_that_nobody_follows_is_refused_at_the_start(monkeypatch):
+    """Orders that would never hear that they are paid stop every command."""
+    assert followups.check_follow_ups() == []
+    monkeypatch.delitem(followups._follow_ups, Order)
+    with pytest.raises(SystemCheckError, match=r"payments.E001.*orders.Order has a payment"):
+        call_command("check")
+
+
+def test_an_order_and_its_payment_settle_together(gateway, mailsink, monkeypatch):
+    """Where what follows fails, the payment is not settled either."""
+
+    def fail(**_):
+        raise RuntimeError("no receipt")
+
+    order = OrderFactory()
+    monkeypatch.setitem(followups._follow_ups, Order, followups.FollowUp(fail, fail))
+    work(rounds=1)
+    order.refresh_from_db()
+    assert (order.state, order.payment.state) == ("placed", "submitted")
 
 
 def test_a_paid_order_gets_one_receipt(gateway, mailsink):
