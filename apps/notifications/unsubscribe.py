@@ -33,7 +33,7 @@ def require_public_url() -> str:
 
 def url_for(address: str) -> str:
     """Return the address's own link; raises NotConfigured."""
-    return require_public_url() + reverse("unsubscribe", args=[token_for(address)])
+    return require_public_url() + reverse("notifications:unsubscribe", args=[token_for(address)])
 
 
 def headers_for(address: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("Queues", "celeriac_jobs.queue"),
             ("Workers", "celeriac_jobs.worker"),
             ("Verbs over filters", "celeriac_console.bulkverb"),
-            ("Flower", "flower"),
+            ("Flower", "flower:index"),
         ),
     ),
     (
@@ -61,7 +61,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 #: What a page that is no model's list needs.
 NEEDS = {
     "admin:ops_dead_letters": "celeriac_jobs.view_job",
-    "flower": "celeriac_monitoring.view_flower",
+    "flower:index": "celeriac_monitoring.view_flower",
 }
 
 
@@ -89,7 +89,7 @@ def sections() -> list[tuple[str, list[tuple[str, str]]]]:
 
 def _is_there(place: str) -> bool:
     """Say whether a page is there: its app may be no part of the project."""
-    if place == "flower":
+    if place == "flower:index":
         return bool(conf.FLOWER_BASIC_AUTH)
     app = place.partition(".")[0]
     return ":" in place or app in apps.app_configs

@@ -7,12 +7,12 @@ from urllib.parse import quote
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 
 from celeriac.http import problems
 
 logger = logging.getLogger("celeriac.api")
 
-_PREFIX = "/api/"
 _JSON = ("application/json", problems.MEDIA_TYPE, "application/vnd.oai.openapi")
 
 
@@ -21,10 +21,11 @@ class ApiMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
+        self._prefix = reverse("api:nowhere", args=[""])
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the request; other paths than the API's pass untouched."""
-        if not request.path.startswith(_PREFIX):
+        if not request.path_info.startswith(self._prefix):
             return self.get_response(request)
         started = time.perf_counter()
         answer = self.get_response(request)

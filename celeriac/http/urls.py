@@ -31,5 +31,5 @@ urlpatterns = [
     path("v1/queues/", standing.QueuesView.as_view(), name="queues"),
     path("v1/breakers/", standing.BreakersView.as_view(), name="breakers"),
     path("v1/schedules/", standing.SchedulesView.as_view(), name="schedules"),
-    re_path(r"^(?P<path>.*)$", pages.nowhere),
+    re_path(r"^(?P<path>.*)$", pages.nowhere, name="nowhere"),
 ]

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from celeriac.monitoring.views import healthz, metrics_page, readyz
-
-_DOORS = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics_page}
 
 
 class ProbeMiddleware:
@@ -14,8 +13,10 @@ class ProbeMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+        probes = {"healthz": healthz, "readyz": readyz, "metrics": metrics_page}
+        self._views = {reverse(f"monitoring:{name}"): view for name, view in probes.items()}
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer a probe, pass everything else on."""
-        view = _DOORS.get(request.path_info)
+        view = self._views.get(request.path_info)
         return self.get_response(request) if view is None else view(request)

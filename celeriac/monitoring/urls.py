@@ -4,6 +4,8 @@ from django.urls import path
 
 from celeriac.monitoring.views import healthz, metrics_page, readyz
 
+app_name = "monitoring"
+
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),

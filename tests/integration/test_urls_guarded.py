@@ -31,11 +31,11 @@ MARK = "leak-marker-4711"
 #: Names of URLs that answer everybody.
 PUBLIC = {
     "admin:login": "the login form",
-    "unsubscribe": "a link in a mail; the token in it is the permission",
+    "notifications:unsubscribe": "a link in a mail; the token in it is the permission",
     "api:schema": "what the API takes is no secret",
     "api:docs": "likewise",
-    "healthz": "whether the process is alive",
-    "readyz": "whether it can work",
+    "monitoring:healthz": "whether the process is alive",
+    "monitoring:readyz": "whether it can work",
     "health": "likewise",
     "ready": "likewise",
 }
@@ -46,7 +46,7 @@ BARE_STAFF = {
     "admin:password_change_done",
     "admin:jsi18n",
     "admin:search",
-    "dashboard-data",
+    "console:dashboard-data",
 }
 #: What ends the session that the other requests need.
 ENDS_SESSION = {"admin:logout"}
@@ -225,4 +225,4 @@ def test_the_lists_name_what_exists():
     names = {name for name, _, _ in patterns(get_resolver(), ())}
     assert len(names) > 100
     assert names >= BARE_STAFF - {"admin:search"}
-    assert {"admin:login", "unsubscribe"} <= names & set(PUBLIC)
+    assert {"admin:login", "notifications:unsubscribe"} <= names & set(PUBLIC)

@@ -25,7 +25,7 @@ def context(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
     """Add to the landing page's context what the dashboard starts with."""
     if payload.may_see(request.user):
         given["dashboard"] = {
-            "url": reverse("dashboard-data"),
+            "url": reverse("console:dashboard-data"),
             "first": payload.build(request.user, window=charts.DEFAULT),
         }
         given["windows"] = payload.windows()

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from django.urls import reverse
+
 from celeriac.console.explaining.facts import Facts
 from celeriac.jobs.companions import Companion
 from celeriac.jobs.words import Link
@@ -34,4 +36,4 @@ def _own(facts: Facts) -> Iterator[Link]:
         yield Link("Its trace", conf.TRACE_URL.format(trace_id=trace))
     if conf.FLOWER_BASIC_AUTH and job.attempt:
         # A doorbell bears the job's id where the job rang alone.
-        yield Link("Its doorbell in Flower", f"/flower/task/{job.id}")
+        yield Link("Its doorbell in Flower", reverse("flower:page", args=[f"task/{job.id}"]))

@@ -10,6 +10,7 @@ import re
 from base64 import b64encode
 from urllib.parse import quote
 
+from django.urls import reverse
 from django.utils.csp import CSP
 
 #: Segments of a path hold no slash, so that a relative one can't climb out.
@@ -36,8 +37,8 @@ def methods(path: str) -> tuple[str, ...]:
 
 
 def upstream_path(path: str) -> str:
-    """Return the path below Flower's own address, encoded anew."""
-    return f"/flower/{quote(path, safe='/@')}"
+    """Return the path at Flower, which believes itself where this site shows it, encoded anew."""
+    return f"{reverse('flower:index')}{quote(path, safe='/@')}"
 
 
 def policy() -> dict[str, list[str]]:

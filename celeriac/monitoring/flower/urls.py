@@ -4,7 +4,9 @@ from django.urls import path
 
 from celeriac.monitoring.flower.views import flower
 
+app_name = "flower"
+
 urlpatterns = [
-    path("", flower, name="flower"),
-    path("<path:path>", flower, name="flower-page"),
+    path("", flower, name="index"),
+    path("<path:path>", flower, name="page"),
 ]

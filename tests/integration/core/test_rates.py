@@ -61,9 +61,9 @@ def test_an_address_that_knocks_too_often_is_told_when_to_come_back(
 
 def test_every_public_address_is_among_them():
     """Derived from the URL conf's own list; probes and the sign-in have limits of their own."""
-    own = {"healthz", "readyz", "health", "ready", "admin:login"}
+    own = {"monitoring:healthz", "monitoring:readyz", "health", "ready", "admin:login"}
     names = {name for name, _, _ in patterns(get_resolver(), ())}
-    public = (set(PUBLIC) & names) - own | {"stripe-webhook", "api:token"}
+    public = (set(PUBLIC) & names) - own | {"payments:stripe-webhook", "api:token"}
     assert {name.rpartition(":")[2].partition("-")[0] for name in public} == {
         path.strip("/").replace("api/", "").replace("v1/", "").partition("/")[0].replace(
             "webhooks", "stripe")

@@ -32,14 +32,14 @@ def test_whoever_may_do_everything_is_led_to_every_page(client):
     """Also to one that a later app registers, or this fails."""
     client.force_login(UserFactory(is_staff=True, is_superuser=True))
     expected = {reverse(name) for name in NAMES}
-    others = {reverse(n) for n in ("admin:index", "admin:ops_dead_letters", "flower")}
+    others = {reverse(n) for n in ("admin:index", "admin:ops_dead_letters", "flower:index")}
     assert links(client) == expected | others
 
 
 @pytest.mark.parametrize(
     ("codename", "name"),
     [
-        ("view_flower", "flower"),
+        ("view_flower", "flower:index"),
         ("view_job", "admin:ops_dead_letters"),
         ("view_audit", "admin:celeriac_core_audit_changelist"),
         ("change_periodictask", "admin:django_celery_beat_periodictask_changelist"),
@@ -59,7 +59,7 @@ def test_there_is_no_line_for_a_flower_that_is_not_there(client, settings):
     """It would lead to an error."""
     settings.CELERIAC = {**settings.CELERIAC, "FLOWER_BASIC_AUTH": ""}
     client.force_login(UserFactory(is_staff=True, is_superuser=True))
-    assert reverse("flower") not in links(client)
+    assert reverse("flower:index") not in links(client)
 
 
 @pytest.mark.parametrize("model", [TaskResult, GroupResult])

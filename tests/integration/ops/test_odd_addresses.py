@@ -78,6 +78,6 @@ def test_the_dashboard_leads_to_queues_of_any_name(root, settings):
     name = "b_5Fc"
     settings.CELERIAC = {**settings.CELERIAC, "QUEUES": {**conf.QUEUES, name: {}}}
     Queue.objects.get_or_create(name=name)
-    queues = root.get(reverse("dashboard-data")).json()["queues"]
+    queues = root.get(reverse("console:dashboard-data")).json()["queues"]
     link = next(queue["url"] for queue in queues if queue["name"] == name)
     assert root.get(link).context["original"].name == name

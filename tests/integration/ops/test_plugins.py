@@ -75,10 +75,10 @@ def test_the_doctor_the_dashboard_and_the_metrics_ask_it(stranger, client):
     assert "it shakes" in [finding.says for finding in examine()]
     assert b"stranger_shakes 7.0" in metrics.text()
     client.force_login(UserFactory(is_staff=True, is_superuser=True))
-    said = client.get(reverse("dashboard-data")).json()["attention"]
+    said = client.get(reverse("console:dashboard-data")).json()["attention"]
     assert {"level": "warning", "text": "It shakes.", "url": "/x/"} in said
     client.force_login(UserFactory(is_staff=True))
-    assert client.get(reverse("dashboard-data")).status_code in (302, 403)
+    assert client.get(reverse("console:dashboard-data")).status_code in (302, 403)
 
 
 def test_its_rows_are_cleaned_up_and_its_audit_can_be_filtered(stranger):

@@ -93,7 +93,7 @@ def test_webhooks_late_doubled_reordered_and_forged_charge_nobody(
     gateway.faults(
         webhook_duplicate_rate=1.0, webhook_forge_rate=1.0, webhook_stale_rate=1.0, drop_rate=0.5
     )
-    gateway.webhooks(url=live_server.url + reverse("stripe-webhook"), hold=True)
+    gateway.webhooks(url=live_server.url + reverse("payments:stripe-webhook"), hold=True)
     payments = [PaymentFactory() for _ in range(4)] + [PaymentFactory(payment_method=DECLINED)]
     work(rounds=1)
     gateway.faults(drop_rate=0.0)

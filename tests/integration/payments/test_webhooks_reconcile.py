@@ -28,7 +28,7 @@ def post(client, body, *, secret=WEBHOOK_SECRET, at=None):
     """Deliver a signed event."""
     signature = stripe.WebhookSignature.generate_signature_header(body, secret, at)
     return client.post(
-        reverse("stripe-webhook"),
+        reverse("payments:stripe-webhook"),
         body,
         content_type="application/json",
         headers={"Stripe-Signature": signature},
@@ -57,7 +57,9 @@ def reconcile():
 def test_a_signature_of_odd_letters_is_a_wrong_one(client, signature):
     """400, as for any other; a 500 would wake somebody for what anybody can send."""
     headers = {"Stripe-Signature": signature}
-    answer = client.post(reverse("stripe-webhook"), b"{}", "application/json", headers=headers)
+    answer = client.post(
+        reverse("payments:stripe-webhook"), b"{}", "application/json", headers=headers
+    )
     assert answer.status_code == 400
     assert not WebhookEvent.objects.exists()
 
@@ -144,7 +146,7 @@ def test_the_signature_is_over_the_raw_bytes(client, gateway):
         body, WEBHOOK_SECRET, int(time.time())
     )
     response = client.post(
-        reverse("stripe-webhook"),
+        reverse("payments:stripe-webhook"),
         body.replace(": ", ":"),
         content_type="application/json",
         headers={"Stripe-Signature": signature},

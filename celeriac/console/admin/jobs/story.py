@@ -139,7 +139,7 @@ def address(link: Link, *, may: Callable[[str], bool]) -> str:
 
 def _needed(page: str) -> tuple[str, ...]:
     """Return the permissions of which one opens a page; names in the admin bear the model's."""
-    if page.startswith("/flower/"):
+    if page.startswith(reverse("flower:index")):
         return ("celeriac_monitoring.view_flower",)
     if not page.startswith("admin:"):
         return ()
