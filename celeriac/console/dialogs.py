@@ -1,52 +1,129 @@
-"""What pages share: a dialog that asks why, and an answer that says what happened."""
+"""Buttons of a row's page: each a permission, a dialog that asks why, and one call of a service."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from unfold.decorators import action
+from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
 from celeriac.core import clock
+from celeriac.core.arguments import LONGEST
 from celeriac.core.errors import CeleriacError
-
-MOST_MINUTES = 10 * 366 * 24 * 60
 
 
 class ReasonForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
-    """Why."""
+    """Why. What a form has cleaned are the keywords of the service."""
 
     reason = forms.CharField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
 
 
-class PauseForm(ReasonForm):
-    """Why, and for how long."""
+class UntilForm(ReasonForm):
+    """Why, and for how long: `until`, by the database's clock, or None."""
 
+    #: What somebody does who ends it.
+    ends = "resumes"
     minutes = forms.FloatField(
         required=False,
         min_value=0.01,
-        max_value=MOST_MINUTES,
+        max_value=LONGEST / 60,
         widget=UnfoldAdminDecimalFieldWidget,
-        help_text="Empty: until somebody resumes it.",
     )
 
-    @property
-    def until(self) -> datetime | None:
-        """When the pause shall end, by the database's clock."""
-        minutes = self.cleaned_data["minutes"]
-        return None if minutes is None else clock.read() + timedelta(minutes=minutes)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 Django's
+        super().__init__(*args, **kwargs)
+        self.fields["minutes"].help_text = f"Empty: until somebody {self.ends} it."
+
+    def clean(self) -> dict[str, Any]:
+        """Return the end in the minutes' place."""
+        minutes = self.cleaned_data.pop("minutes", None)
+        until = None if minutes is None else clock.read() + timedelta(minutes=minutes)
+        return {**self.cleaned_data, "until": until}
 
 
-def act(request: HttpRequest, url: str, done: str, verb: Callable[[], object]) -> HttpResponse:
-    """Call the service, tell the operator what came of it, and return to `url`."""
-    try:
-        verb()
-    except CeleriacError as error:
-        messages.error(request, error.message)
-    else:
-        messages.success(request, done)
-    if request.headers.get("HX-Request"):  # the dialog posts by htmx
-        return HttpResponse(headers={"HX-Redirect": url})
-    return HttpResponseRedirect(url)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Button:
+    """What may be done to one row from its page."""
+
+    name: str
+    label: str
+    title: str
+    description: str = ""
+    #: The text of the dialog's button, where the label would mislead.
+    submit: str = ""
+    #: A permission; without one the page has a method has_<name>_permission.
+    permission: str = ""
+    #: Called with the row's key, the form's values and the actor.
+    service: Callable[..., Any]
+    #: What is said then: a text over `key` and the values, or a function of the service's answer.
+    done: str | Callable[[Any], str]
+    form: type[ReasonForm] = ReasonForm
+    variant: ActionVariant = ActionVariant.DEFAULT
+
+
+def with_buttons[Page](
+    *buttons: Button, key: Callable[[str], Any] = unquote
+) -> Callable[[type[Page]], type[Page]]:
+    """Return a decorator that puts buttons on the pages of an admin; `key` reads their address."""
+
+    def offer(page: type[Page]) -> type[Page]:
+        for button in buttons:
+            setattr(page, button.name, _method(button, key))
+            if button.permission:
+                # unfold's system check looks names of permissions up in tables that migrate makes
+                setattr(page, f"has_{button.name}_permission", permission_method(button.permission))
+        page.actions_detail = tuple(button.name for button in buttons)  # type: ignore[attr-defined]  # unfold's
+        return page
+
+    return offer
+
+
+def permission_method(permission: str) -> Callable[..., bool]:
+    """Return the method of an admin that says whether the user has a permission."""
+
+    def is_permitted(page: Any, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 a ModelAdmin
+        return request.user.has_perm(permission)
+
+    return is_permitted
+
+
+def _method(button: Button, key: Callable[[str], Any]) -> Any:  # noqa: ANN401 unfold's
+    def press(page: Any, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:  # noqa: ANN401 a ModelAdmin
+        values = {k: value for k, value in form.cleaned_data.items() if not k.startswith("_")}
+        row = key(object_id)
+        try:
+            answer = button.service(row, actor=request.user, **values)
+        except CeleriacError as error:
+            messages.error(request, error.message)
+        else:
+            done = button.done
+            said = done.format(key=row, **values) if isinstance(done, str) else done(answer)
+            messages.success(request, said)
+        meta = page.model._meta
+        url = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[object_id])
+        if request.headers.get("HX-Request"):  # the dialog posts by htmx
+            return HttpResponse(headers={"HX-Redirect": url})
+        return HttpResponseRedirect(url)
+
+    press.__name__ = button.name
+    dialog = {
+        "title": button.title,
+        "description": button.description,
+        "form_class": button.form,
+        "form_submit_text": button.submit,
+    }
+    return action(
+        description=button.label,
+        permissions=[button.name],
+        url_path=button.name.replace("_", "-"),
+        variant=button.variant,
+        dialog={name: value for name, value in dialog.items() if value},
+    )(press)

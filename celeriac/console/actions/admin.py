@@ -18,8 +18,8 @@ from celeriac.console.actions.errors import BadFilter, UnknownVerb
 from celeriac.console.actions.forms import ConfirmForm
 from celeriac.console.actions.models import BulkVerb
 from celeriac.console.actions.permissions import bulk_action, may_apply
-from celeriac.console.dialogs import ReasonForm, act
-from celeriac.console.readonly import LINK, ReadOnlyAdmin
+from celeriac.console.dialogs import Button, with_buttons
+from celeriac.console.readonly import LINK, ReadOnlyAdmin, uuid_or_404
 from celeriac.core.errors import CeleriacError
 from celeriac.jobs.operating.actions import ACTIONS, Action
 
@@ -36,6 +36,18 @@ STATES = {
 
 
 @admin.register(BulkVerb)
+@with_buttons(
+    Button(
+        name="stop",
+        label="Stop",
+        title="Stop this verb",
+        description="What it did stays done; the rest is left alone.",
+        service=services.bulk_stop,
+        done="Stopped.",
+        variant=ActionVariant.DANGER,
+    ),
+    key=uuid_or_404,
+)
 class BulkVerbAdmin(ReadOnlyAdmin):
     """Every verb over a filter: begun from the list of jobs, watched and stopped here."""
 
@@ -47,7 +59,6 @@ class BulkVerbAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     list_select_related = ("actor",)
     actions_list = ("dead_letters",)
-    actions_detail = ("stop",)
     change_form_outer_before_template = "admin/celeriac_console/bulkverb/progress.html"
     fields = (
         *("verb", "parameters", "shown_filter", "reason", "actor_name", "cutoff"),
@@ -167,28 +178,6 @@ class BulkVerbAdmin(ReadOnlyAdmin):
         bulk = _found(object_id)
         wanted = ACTIONS.get(bulk.verb) if bulk else None
         return bool(wanted and bulk and bulk.is_open and may_apply(wanted, request.user))
-
-    @action(
-        description="Stop",
-        permissions=["stop"],
-        url_path="stop",
-        variant=ActionVariant.DANGER,
-        dialog={
-            "title": "Stop this verb",
-            "description": "What it did stays done; the rest is left alone.",
-            "form_class": ReasonForm,
-        },
-    )
-    def stop(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
-        """Stop it between two batches."""
-        return act(
-            request,
-            reverse("admin:celeriac_console_bulkverb_change", args=[object_id]),
-            "Stopped.",
-            lambda: services.bulk_stop(
-                bulk_id=UUID(object_id), actor=request.user, reason=form.cleaned_data["reason"]
-            ),
-        )
 
 
 def _begun(

@@ -5,46 +5,51 @@ begins (admin.py). The buttons call the service, which has the last word.
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from django.contrib.admin.utils import unquote
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from unfold.decorators import action as declared
 from unfold.enums import ActionVariant
 
 from celeriac.console.actions.forms import ActionForm, found_job
-from celeriac.console.dialogs import act
+from celeriac.console.dialogs import Button, with_buttons
 from celeriac.console.readonly import uuid_or_404
 from celeriac.jobs.operating.actions import Action
 from celeriac.jobs.operating.operate import act_on_job
 
 
-def offering(actions: Iterable[Action]) -> Callable[[type], Any]:
+def offering(actions: Iterable[Action]) -> Callable[[type[Any]], Any]:
     """Return a decorator that puts the actions on the pages of an admin of jobs."""
     offered = tuple(actions)
     in_bulk = [action for action in offered if action.in_bulk]
 
-    def offer(page: Any) -> Any:  # noqa: ANN401 a ModelAdmin
-        for action in offered:
-            # unfold's system check looks names of permissions up in tables that migrate makes
-            setattr(page, f"has_{action.name}_permission", _permitted(action))
-            setattr(page, action.name, _button(action))
+    def offer(page: type[Any]) -> Any:  # noqa: ANN401 a ModelAdmin
+        with_buttons(*map(_button, offered), key=uuid_or_404)(page)
         for action in in_bulk:
             setattr(page, f"{action.name}_chosen", _choice(action))
         page.actions = tuple(f"{action.name}_chosen" for action in in_bulk)
-        page.actions_detail = tuple(action.name for action in offered)
         page.get_actions_detail = _allowed(page.get_actions_detail, offered)
         return page
 
     return offer
 
 
-def _permitted(action: Action) -> Callable[..., bool]:
-    def is_permitted(admin: Any, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 a ModelAdmin's
-        return request.user.has_perm(action.permission)
-
-    return is_permitted
+def _button(action: Action) -> Button:
+    return Button(
+        name=action.name,
+        label=action.label,
+        title=action.title,
+        description=action.description,
+        submit=action.submit,
+        permission=action.permission,
+        service=partial(act_on_job, action),
+        done=action.message or f"{action.done[0].upper()}{action.done[1:]}.",
+        form=type("Dialog", (ActionForm,), {"action": action}),
+        variant=ActionVariant.DANGER if action.is_dangerous else ActionVariant.DEFAULT,
+    )
 
 
 def _allowed(find: Callable[..., list[Any]], offered: Iterable[Action]) -> Callable[..., list[Any]]:
@@ -61,35 +66,8 @@ def _allowed(find: Callable[..., list[Any]], offered: Iterable[Action]) -> Calla
     return allowed
 
 
-def _button(action: Action) -> Any:  # noqa: ANN401 unfold's
-    def press(admin: Any, request: HttpRequest, form: ActionForm, object_id: str) -> HttpResponse:  # noqa: ANN401 a ModelAdmin
-        values = {name: form.cleaned_data[name] for name in action.fields}
-        said = {"actor": request.user, "reason": form.cleaned_data["reason"]}
-        return act(
-            request,
-            reverse("admin:celeriac_jobs_job_change", args=[object_id]),
-            action.message_of(values),
-            lambda: act_on_job(action, uuid_or_404(object_id), **said, **values),
-        )
-
-    press.__name__ = action.name
-    dialog = {
-        "title": action.title,
-        "description": action.description,
-        "form_class": type("Dialog", (ActionForm,), {"action": action}),
-        "form_submit_text": action.submit,
-    }
-    return declared(
-        description=action.label,
-        permissions=[action.name],
-        url_path=action.name.replace("_", "-"),
-        variant=ActionVariant.DANGER if action.is_dangerous else ActionVariant.DEFAULT,
-        dialog={name: value for name, value in dialog.items() if value},
-    )(press)
-
-
 def _choice(action: Action) -> Any:  # noqa: ANN401 unfold's
-    def lead(admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse:  # noqa: ANN401 a ModelAdmin's
+    def lead(admin: Any, request: HttpRequest, queryset: Any) -> HttpResponseRedirect:  # noqa: ANN401 a ModelAdmin's
         url = reverse("admin:celeriac_console_bulkverb_apply", args=[action.name])
         query = request.GET.urlencode()
         # Posted again there, with what was chosen.

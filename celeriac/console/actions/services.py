@@ -71,7 +71,7 @@ def bulk_finish(bulk: BulkVerb) -> BulkVerb:
     return bulk
 
 
-def bulk_stop(*, bulk_id: UUID, actor: Actor, reason: str = "") -> BulkVerb:
+def bulk_stop(bulk_id: UUID, *, actor: Actor, reason: str = "") -> BulkVerb:
     """Stop a verb between two batches; what it did stays done. Return its row.
 
     Raises NotAllowed, NothingToStop once it has ended, and EnqueueBusy.

@@ -1,48 +1,23 @@
 """What an operator fills in."""
 
 from dataclasses import fields
-from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib.admin.utils import unquote
 from django.http import Http404
-from unfold.forms import BaseDialogForm
-from unfold.widgets import (
-    UnfoldAdminDecimalFieldWidget,
-    UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
-)
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from celeriac.breakers import options as options_module
 from celeriac.breakers.errors import BreakerError, UnknownBreaker
 from celeriac.breakers.models import Breaker
-from celeriac.core import clock
-from celeriac.core.arguments import LONGEST
+from celeriac.console.dialogs import ReasonForm, UntilForm
 
 
-class ReasonForm(BaseDialogForm):  # type: ignore[misc]  # untyped package
-    """Why."""
-
-    reason = forms.CharField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
-
-
-class ForceForm(ReasonForm):
+class ForceForm(UntilForm):
     """Why, and for how long."""
 
-    minutes = forms.FloatField(
-        required=False,
-        min_value=0.01,
-        max_value=LONGEST / 60,
-        widget=UnfoldAdminDecimalFieldWidget,
-        help_text="Empty: until somebody clears it.",
-    )
-
-    @property
-    def until(self) -> datetime | None:
-        """When the force shall end, by the database's clock."""
-        minutes = self.cleaned_data["minutes"]
-        return None if minutes is None else clock.read() + timedelta(minutes=minutes)
+    ends = "clears"
 
 
 class TuneForm(ReasonForm):
@@ -63,20 +38,19 @@ class TuneForm(ReasonForm):
                     option.type is int, getattr(declared, option.name), overrides.get(option.name)
                 )
 
-    @property
-    def changed_options(self) -> dict[str, Any]:
-        """The options that differ from settings."""
-        given = {name: self.cleaned_data.get(name) for name in options_module.TUNABLE}
-        return {name: value for name, value in given.items() if value is not None}
-
     def clean(self) -> dict[str, Any]:
-        """Refuse options that do not fit, at the option that the message begins with."""
+        """Return the options that differ from settings; those that do not fit are refused.
+
+        At the option that the message begins with.
+        """
+        given = {name: self.cleaned_data.get(name) for name in options_module.TUNABLE}
+        changed = {name: value for name, value in given.items() if value is not None}
         try:
-            options_module.breaker_options(self._name).using(self.changed_options)
+            options_module.breaker_options(self._name).using(changed)
         except BreakerError as error:
             named = str(error).split()[0]
             self.add_error(named if named in self.fields else "reason", str(error))
-        return dict(self.cleaned_data)
+        return {"reason": self.cleaned_data.get("reason"), "options": changed}
 
 
 def _field(is_whole: bool, declared: float, override: float | None) -> forms.Field:

@@ -1,22 +1,19 @@
 """Circuits in the control room: read-only, and a verb for each thing that may be done."""
 
-from collections.abc import Callable
-
-from django.contrib import admin, messages
-from django.contrib.admin.utils import quote, unquote
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.decorators import action, display
+from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from celeriac.breakers import selectors, services
-from celeriac.breakers.errors import BreakerError
 from celeriac.breakers.models import Breaker, Transition
-from celeriac.console.admin.circuit_forms import ForceForm, ReasonForm, TuneForm
+from celeriac.console.admin.circuit_forms import ForceForm, TuneForm
+from celeriac.console.dialogs import Button, with_buttons
 from celeriac.console.listing import Listed
 from celeriac.console.readonly import ReadOnlyAdmin
 
@@ -72,6 +69,46 @@ class TransitionInline(ReadOnly, TabularInline):  # type: ignore[misc]  # untype
 
 
 @admin.register(Breaker)
+@with_buttons(
+    Button(
+        name="force_open",
+        label="Force open",
+        title="Let no call through",
+        permission="celeriac_breakers.force_breaker",
+        service=services.force_open,
+        done="Done: {key}.",
+        form=ForceForm,
+        variant=ActionVariant.DANGER,
+    ),
+    Button(
+        name="force_closed",
+        label="Force closed",
+        title="Let every call through",
+        permission="celeriac_breakers.force_breaker",
+        service=services.force_closed,
+        done="Done: {key}.",
+        form=ForceForm,
+        variant=ActionVariant.WARNING,
+    ),
+    Button(
+        name="clear",
+        label="Clear",
+        title="End a force and a cooldown",
+        description="The next call to an open circuit is its probe.",
+        permission="celeriac_breakers.clear_breaker",
+        service=services.clear,
+        done="Done: {key}.",
+    ),
+    Button(
+        name="tune",
+        label="Tune",
+        title="Change options",
+        permission="celeriac_breakers.tune_breaker",
+        service=services.tune,
+        done="Done: {key}.",
+        form=TuneForm,
+    ),
+)
 class BreakerAdmin(ReadOnly, Listed, ModelAdmin):  # type: ignore[misc]  # untyped package
     """Where each circuit stands, by whom it is held, and its history."""
 
@@ -94,7 +131,6 @@ class BreakerAdmin(ReadOnly, Listed, ModelAdmin):  # type: ignore[misc]  # untyp
     ]
     readonly_fields = fields
     inlines = [TransitionInline]
-    actions_detail = ["force_open", "force_closed", "clear", "tune"]
 
     @display(description="state", label=_COLOURS)
     def standing(self, row: Breaker) -> str:
@@ -134,105 +170,6 @@ class BreakerAdmin(ReadOnly, Listed, ModelAdmin):  # type: ignore[misc]  # untyp
             f"{name}={value:g}{' (tuned)' if name in row.overrides else ''}"
             for name, value in shown.items()
         )
-
-    # Methods, not names of permissions: unfold's system check looks names up in the database,
-    # which has no tables yet when `migrate` runs its checks.
-    def has_force_permission(self, request: HttpRequest, object_id: object = None) -> bool:
-        """Whether the user may force circuits open or closed."""
-        return request.user.has_perm("celeriac_breakers.force_breaker")
-
-    def has_clear_permission(self, request: HttpRequest, object_id: object = None) -> bool:
-        """Whether the user may clear circuits."""
-        return request.user.has_perm("celeriac_breakers.clear_breaker")
-
-    def has_tune_permission(self, request: HttpRequest, object_id: object = None) -> bool:
-        """Whether the user may change breakers' options."""
-        return request.user.has_perm("celeriac_breakers.tune_breaker")
-
-    @action(
-        description="Force open",
-        permissions=["force"],
-        variant=ActionVariant.DANGER,
-        url_path="force-open",
-        dialog={"title": "Let no call through", "form_class": ForceForm},
-    )
-    def force_open(self, request: HttpRequest, form: ForceForm, object_id: str) -> HttpResponse:
-        """Hold the circuit open."""
-        return self._force(request, form, object_id, services.force_open)
-
-    @action(
-        description="Force closed",
-        permissions=["force"],
-        variant=ActionVariant.WARNING,
-        url_path="force-closed",
-        dialog={"title": "Let every call through", "form_class": ForceForm},
-    )
-    def force_closed(self, request: HttpRequest, form: ForceForm, object_id: str) -> HttpResponse:
-        """Hold the circuit closed."""
-        return self._force(request, form, object_id, services.force_closed)
-
-    @action(
-        description="Clear",
-        permissions=["clear"],
-        url_path="clear",
-        dialog={
-            "title": "End a force and a cooldown",
-            "description": "The next call to an open circuit is its probe.",
-            "form_class": ReasonForm,
-        },
-    )
-    def clear(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
-        """End a force, and a cooldown."""
-        reason = form.cleaned_data["reason"]
-        return self._do(
-            request,
-            object_id,
-            lambda name: services.clear(name, actor=request.user, reason=reason),
-        )
-
-    @action(
-        description="Tune",
-        permissions=["tune"],
-        url_path="tune",
-        dialog={"title": "Change options", "form_class": TuneForm},
-    )
-    def tune(self, request: HttpRequest, form: TuneForm, object_id: str) -> HttpResponse:
-        """Change options at run time."""
-        options, reason = form.changed_options, form.cleaned_data["reason"]
-        return self._do(
-            request,
-            object_id,
-            lambda name: services.tune(name, options=options, actor=request.user, reason=reason),
-        )
-
-    def _force(
-        self,
-        request: HttpRequest,
-        form: ForceForm,
-        object_id: str,
-        verb: Callable[..., Breaker],
-    ) -> HttpResponse:
-        reason, until = form.cleaned_data["reason"], form.until
-        return self._do(
-            request,
-            object_id,
-            lambda name: verb(name, actor=request.user, reason=reason, until=until),
-        )
-
-    def _do(
-        self, request: HttpRequest, object_id: str, verb: Callable[[str], Breaker]
-    ) -> HttpResponse:
-        name = unquote(object_id)
-        try:
-            verb(name)
-        except BreakerError as error:
-            messages.error(request, str(error))
-        else:
-            messages.success(request, f"Done: {name}.")
-        url = reverse("admin:celeriac_breakers_breaker_change", args=[quote(name)])
-        if request.headers.get("HX-Request"):  # the dialog posts by htmx
-            return HttpResponse(headers={"HX-Redirect": url})
-        return HttpResponseRedirect(url)
 
 
 @admin.register(Transition)

@@ -96,7 +96,7 @@ class Action:
     #: What a job was, and what became of many: "retried", "queued again".
     past: str
     done: str
-    #: What is said of one job, with the fields' values; `done` by default.
+    #: What is said of one job, a text over the fields' values; `done` by default.
     message: str = ""
     states: tuple[State, ...]
     statement: str
@@ -124,10 +124,6 @@ class Action:
         """The states in words: "queued, dead or cancelled"."""
         *others, last = self.states
         return " or ".join(filter(None, [", ".join(others), last]))
-
-    def message_of(self, values: Mapping[str, Any]) -> str:
-        """Return what is said once it was done to one job."""
-        return self.message.format(**values) or f"{self.done[0].upper()}{self.done[1:]}."
 
 
 def by_name(*actions: Action) -> dict[str, Action]:

@@ -1,17 +1,13 @@
 """Queues: what they hold, and their pause."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
-from unfold.decorators import action, display
+from django.http import HttpRequest
+from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from celeriac.console.admin.jobs.workers import living
-from celeriac.console.dialogs import PauseForm, ReasonForm, act
+from celeriac.console.dialogs import Button, UntilForm, with_buttons
 from celeriac.console.readonly import ReadOnlyAdmin
 from celeriac.core import clock
 from celeriac.jobs.models import Queue
@@ -23,6 +19,26 @@ NOBODY = ("no dispatcher", "no worker")
 
 
 @admin.register(Queue)
+@with_buttons(
+    Button(
+        name="pause",
+        label="Pause",
+        title="Let nothing of this queue start",
+        permission="celeriac_jobs.pause_queue",
+        service=operate_queues.pause_queue,
+        done="Paused.",
+        form=UntilForm,
+        variant=ActionVariant.WARNING,
+    ),
+    Button(
+        name="resume",
+        label="Resume",
+        title="Let this queue's jobs start again",
+        permission="celeriac_jobs.pause_queue",
+        service=operate_queues.resume_queue,
+        done="Resumed.",
+    ),
+)
 class QueueAdmin(ReadOnlyAdmin):
     """Declared queues; pausing stops new runs at once, what runs goes on."""
 
@@ -32,7 +48,6 @@ class QueueAdmin(ReadOnlyAdmin):
     )
     search_fields = ("name",)
     ordering = ("name",)
-    actions_detail = ("pause", "resume")
     fields = (
         *(
             "name",
@@ -91,49 +106,3 @@ class QueueAdmin(ReadOnlyAdmin):
         depth = self._depths.get(queue.name)
         kept = depth.circuits if depth else []
         return "; ".join(f"{each.sentence} ({waits(each.jobs)})" for each in kept) or "-"
-
-    def has_pause_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 unfold's
-        """Whether the user may pause and resume."""
-        return request.user.has_perm("celeriac_jobs.pause_queue")
-
-    @action(
-        description="Pause",
-        permissions=["pause"],
-        url_path="pause",
-        variant=ActionVariant.WARNING,
-        dialog={"title": "Let nothing of this queue start", "form_class": PauseForm},
-    )
-    def pause(self, request: HttpRequest, form: PauseForm, object_id: str) -> HttpResponse:
-        """Pause it."""
-        return act(
-            request,
-            _page(object_id),
-            "Paused.",
-            lambda: operate_queues.pause_queue(
-                unquote(object_id),
-                reason=form.cleaned_data["reason"],
-                until=form.until,
-                actor=request.user,
-            ),
-        )
-
-    @action(
-        description="Resume",
-        permissions=["pause"],
-        url_path="resume",
-        dialog={"title": "Let this queue's jobs start again", "form_class": ReasonForm},
-    )
-    def resume(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
-        """Resume it."""
-        return act(
-            request,
-            _page(object_id),
-            "Resumed.",
-            lambda: operate_queues.resume_queue(
-                unquote(object_id), actor=request.user, reason=form.cleaned_data["reason"]
-            ),
-        )
-
-
-def _page(object_id: str) -> str:
-    return reverse("admin:celeriac_jobs_queue_change", args=[object_id])

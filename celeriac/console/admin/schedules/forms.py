@@ -1,22 +1,22 @@
 """The forms of a schedule: refuse at the field what beat could not fire."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.db import transaction
+from django.http import Http404
 from django_celery_beat.models import PeriodicTask
-from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminSplitDateTimeWidget,
-    UnfoldAdminTextareaWidget,
 )
 
 from celeriac.console.admin.schedules.when import TYPED, WhenForm
+from celeriac.console.dialogs import ReasonForm
 from celeriac.core import clock
 from celeriac.core.arguments import LONGEST
 from celeriac.jobs.errors import InvalidArgs
@@ -193,32 +193,15 @@ class PeriodicTaskForm(WhenForm):
         return {}
 
 
-class ReasonForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
-    """Why."""
+class MayGiveReasonForm(ReasonForm):
+    """Why, by whoever likes to say it."""
 
-    reason = forms.CharField(required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
-
-
-class PauseForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
-    """Why, and for how long."""
-
-    reason = forms.CharField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
-    minutes = forms.FloatField(
-        required=False,
-        min_value=0.01,
-        max_value=LONGEST / 60,
-        widget=UnfoldAdminDecimalFieldWidget,
-        help_text="Empty: until somebody resumes it.",
-    )
-
-    @property
-    def until(self) -> datetime | None:
-        """When the pause shall end, by the database's clock."""
-        minutes = self.cleaned_data["minutes"]
-        return None if minutes is None else clock.read() + timedelta(minutes=minutes)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 unfold's
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].required = False
 
 
-class BackfillForm(ReasonForm):
+class BackfillForm(MayGiveReasonForm):
     """From when, until when: yesterday, unless told otherwise."""
 
     start = forms.SplitDateTimeField(widget=UnfoldAdminSplitDateTimeWidget)
@@ -229,11 +212,17 @@ class BackfillForm(ReasonForm):
         key = self.object_id if str(self.object_id).isdecimal() else None
         task = PeriodicTask.objects.filter(pk=key).select_related("crontab").first()
         if task is None:
-            return
-        zone = clock_of(task)
+            raise Http404(f"{self.object_id!r} is no schedule's key.")
+        self._zone = zone = clock_of(task)
         today = clock.read().astimezone(zone).replace(tzinfo=None)
         midnight = today.replace(hour=0, minute=0, second=0, microsecond=0)
         self.fields["start"].initial = midnight - timedelta(days=1)
         self.fields["end"].initial = midnight
         self.fields["start"].help_text = f"On the clocks of {zone}."
         self.fields["end"].help_text = f"Not included; on the clocks of {zone}."
+
+    def clean(self) -> dict[str, Any]:
+        """Return the moments on the schedule's clocks."""
+        moments = {k: self.cleaned_data[k] for k in ("start", "end") if k in self.cleaned_data}
+        on_its_clocks = {k: moment.replace(tzinfo=self._zone) for k, moment in moments.items()}
+        return {**self.cleaned_data, **on_its_clocks}

@@ -16,9 +16,10 @@ from celeriac.console.admin.schedules.forms import PeriodicTaskForm
 from celeriac.console.admin.schedules.layout import EDITED, SHOWN
 from celeriac.console.admin.schedules.preview import preview_of, standing_of
 from celeriac.console.admin.schedules.ticks import TickInline, in_zone
-from celeriac.console.admin.schedules.verbs import Verbs
+from celeriac.console.admin.schedules.verbs import BUTTONS, key_of
 from celeriac.console.admin.schedules.when import present
 from celeriac.console.audited import Audited, plain
+from celeriac.console.dialogs import with_buttons
 from celeriac.console.readonly import Discreet
 from celeriac.core.clock import Now
 from celeriac.schedules import selectors
@@ -37,7 +38,8 @@ if admin.site.is_registered(PeriodicTask):  # by django-celery-beat, without val
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(Verbs, Audited, Discreet, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+@with_buttons(*BUTTONS, key=key_of)
+class PeriodicTaskAdmin(Audited, Discreet, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """Schedules."""
 
     form = PeriodicTaskForm
