@@ -10,6 +10,7 @@ from textwrap import indent
 
 import pytest
 
+from sandbox import bootstrap
 from tests.support.pages import blocks
 from tests.support.processes import UNCOVERED, wait_until
 from tests.support.servers import ROOT
@@ -86,15 +87,30 @@ def wheel(tmp_path_factory):
 
 
 @pytest.fixture
-def project(wheel, tmp_path, process_env, run_directory):
-    """Make an empty environment with the wheel, and a project; return what runs its Python."""
-    venv.create(tmp_path / "env", with_pip=False, symlinks=True)
-    packages = next((tmp_path / "env" / "lib").glob("python3*")) / "site-packages"
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(packages)
-    # Its dependencies, which are installed already; what extras bring is hidden.
-    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
-    (packages / "sitecustomize.py").write_text(BLOCK)
+def environment(wheel, tmp_path):
+    """Make an empty environment, install the wheel in it, and return its folder.
+
+    Where no registry can be reached its dependencies are lent by the suite's own environment,
+    which has them installed already, and what extras bring is hidden.
+    """
+    folder = tmp_path / "env"
+    venv.create(folder, with_pip=False, symlinks=True)
+    install = [bootstrap.find_uv() or "uv", "pip", "install", "--quiet"]
+    install += ["--python", folder / "bin" / "python"]
+    pinned = ["--constraints", ROOT / "requirements" / "base.txt", wheel]
+    done = subprocess.run([*install, *pinned], capture_output=True, timeout=120, check=False)
+    if done.returncode:
+        print(f"The wheel's dependencies are lent: {done.stderr.decode()}")
+        subprocess.run([*install, "--no-deps", wheel], check=True, timeout=60)
+        packages = next((folder / "lib").glob("python3*")) / "site-packages"
+        (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+        (packages / "sitecustomize.py").write_text(BLOCK)
+    return folder
+
+
+@pytest.fixture
+def project(environment, tmp_path, process_env, run_directory):
+    """Lay out a project; return what runs the environment's Python in it."""
     for name, text in FILES.items():
         file = tmp_path / "project" / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +125,7 @@ def project(wheel, tmp_path, process_env, run_directory):
     }
 
     def python(*arguments, wait=True):
-        command = [tmp_path / "env" / "bin" / "python", *arguments]
+        command = [environment / "bin" / "python", *arguments]
         options = {"cwd": tmp_path / "project", "env": env, "text": True}
         if not wait:
             return subprocess.Popen(command, **options, stderr=subprocess.DEVNULL)
