@@ -84,7 +84,7 @@ model: $(SETUP)  ## Explore the protocol's model and its mutants
 chaos: $(SETUP)  ## Throw faults at the platform under load, print the table, write the result file
 	@$(PYTHON) -m tests.chaos $(ARGS)
 
-screenshots: $(SETUP)  ## Take pictures of the control room's pages into docs/screenshots
+screenshots: $(SETUP)  ## Take pictures of the admin's pages into docs/screenshots
 	@$(PYTHON) -m sandbox.pictures $(ARGS)
 
 docs: $(TOOLS)  ## Build the site of the documentation into .local/site; a warning is an error

@@ -17,7 +17,7 @@ _AWAY = '<!doctype html><meta http-equiv="refresh" content="0; url={version}/ind
 def main() -> int:
     """Build the site; a warning is an error. Return the exit code."""
     version = ".".join(__version__.split(".")[:2])
-    env = os.environ | {"CELERIAC_DOCS_VERSION": version, "NO_MKDOCS_2_WARNING": "1"}
+    env = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     command = [str(MKDOCS), "build", "--strict", "--site-dir", str(SITE / version)]
     if (done := subprocess.run(command, cwd=ROOT, env=env).returncode) != 0:
         return done

@@ -3,7 +3,6 @@
 MkDocs loads this file by its path, in an environment of its own.
 """
 
-import os
 import posixpath
 import re
 from pathlib import Path
@@ -69,6 +68,14 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str: 
 
 
 def on_config(config: Any) -> Any:  # noqa: ANN401 MkDocs' own
-    """Say which version this is."""
-    config["site_name"] = f"Celeriac {os.environ['CELERIAC_DOCS_VERSION']}"
+    """Order the pages as the shelves of docs/README.md do; decisions stand below the last."""
+    text = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    nav: list[Any] = ["README.md"]
+    for shelf in text.split("\n## ")[1:]:
+        title, _, lines = shelf.partition("\n")
+        paths = [_in_site(_target("docs/README.md", link)) for link in _LINK.findall(lines)]
+        nav.append({title: list(dict.fromkeys(paths))})
+    records = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    nav.append({"Decisions": [f"decisions/{record.name}" for record in records]})
+    config["nav"] = nav
     return config
