@@ -20,7 +20,7 @@ from celeriac.jobs.enqueueing.enqueue import enqueue_job
 from celeriac.jobs.models import Job
 from celeriac.jobs.running import execute
 from celeriac.jobs.running.execute import Desk, knowledge
-from celeriac.jobs.running.perform import Run
+from celeriac.jobs.running.run import Run
 from celeriac.jobs.states import Verb
 
 __all__ = ["assert_enqueued", "assert_not_enqueued", "drain", "perform_job"]
@@ -117,7 +117,7 @@ def _next(queue: str | None, held: set[UUID], *, with_scheduled: bool) -> UUID |
 
 def _started(runs: list[Run]) -> bool:
     """Say whether a handler ran: a half-open circuit sends jobs back as if never claimed."""
-    return any(run.outcome is None or run.outcome.verb is not Verb.RELEASE for run in runs)
+    return any(run.is_cut_short or run.settlement.verb is not Verb.RELEASE for run in runs)
 
 
 def _desk() -> Desk:

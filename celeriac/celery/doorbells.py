@@ -22,7 +22,7 @@ from celeriac.jobs.errors import JobFailed
 from celeriac.jobs.naming import named
 from celeriac.jobs.running import execute
 from celeriac.jobs.running.execute import Unfit
-from celeriac.jobs.running.perform import Run
+from celeriac.jobs.running.run import Run
 from celeriac.jobs.running.setbacks import one_line
 from celeriac.jobs.states import State, Verb
 
@@ -73,7 +73,7 @@ def answer(ids: Any) -> str | None:  # noqa: ANN401 whatever the broker brought
     """
     jobs = _read(ids)
     runs = _run(jobs)
-    if not any(run.settled and not run.settled.refused for run in runs):
+    if all(run.settled is None or run.is_refused for run in runs):
         _say_nothing_came_of_it(jobs, runs)
     if len(jobs) == 1:
         _mirror(runs[0])
@@ -146,11 +146,12 @@ def _summary(runs: list[Run]) -> str | None:
 
 
 def _mirror(run: Run) -> None:
-    outcome, settled = run.outcome, run.settled
-    if outcome is None or settled is None or outcome.verb is Verb.COMPLETE:
+    settlement, settled = run.settlement, run.settled
+    if run.outcome is None or settled is None or settlement.verb is Verb.COMPLETE:
         return
+    said = f"{settlement.error_class}: {settlement.message}"
     if settled.state is State.DEAD:
-        raise JobFailed(f"{run.kind.name} {run.job.id}: {outcome.error_class}: {outcome.message}")
-    if outcome.verb is Verb.RETRY and settled.state is State.QUEUED:
-        raise Retry(f"{outcome.error_class}: {outcome.message}")
+        raise JobFailed(f"{run.kind.name} {run.job.id}: {said}")
+    if settlement.verb is Verb.RETRY and settled.state is State.QUEUED:
+        raise Retry(said)
     raise Ignore

@@ -13,7 +13,7 @@ from celery.app.task import Context
 from celeriac.jobs import redacting
 from celeriac.jobs.errors import JobCancelled, JobFailed
 from celeriac.jobs.redacting import Veil
-from celeriac.jobs.running.perform import Run
+from celeriac.jobs.running.run import Run
 from celeriac.jobs.states import State
 
 _STATES = {
@@ -26,30 +26,30 @@ _STATES = {
 
 def write(run: Run) -> None:
     """Write or overwrite the row of the run's job, as Celery's own result backend does."""
-    settled, outcome = run.settled, run.outcome
-    if settled is None or settled.state is None or outcome is None:
+    settled, settlement = run.settled, run.settlement
+    if run.outcome is None or settled is None or settled.state is None:
         return
-    if settled.state is State.QUEUED and not outcome.error_class:
+    if settled.state is State.QUEUED and not settlement.error_class:
         return  # snoozed or put back: nothing that Celery has a word for
     veil = redacting.veil_of(run.kind, run.job.args)
     current_app.backend.store_result(
         str(run.job.id),
         _value(run, settled.state, veil),
         _STATES[settled.state],
-        traceback=veil.text(outcome.traceback) or None,
+        traceback=veil.text(settlement.traceback) or None,
         request=_request(run, veil),
     )
 
 
 def _value(run: Run, state: State, veil: Veil) -> Any:  # noqa: ANN401 JSON, or an exception
-    outcome = run.outcome
-    if outcome is None or state is State.SUCCEEDED:
-        return veil.result(json.loads(outcome.result)) if outcome and outcome.result else None
+    settlement = run.settlement
+    if state is State.SUCCEEDED:
+        return veil.result(json.loads(settlement.result)) if settlement.result else None
     if state is State.CANCELLED:
-        return JobCancelled(veil.text(outcome.message))
+        return JobCancelled(veil.text(settlement.message))
     if isinstance(run.error, Exception) and veil is redacting.OPEN:
         return getattr(run.error, "cause", None) or run.error
-    return JobFailed(veil.text(outcome.message))
+    return JobFailed(veil.text(settlement.message))
 
 
 def _request(run: Run, veil: Veil) -> Context:

@@ -19,7 +19,7 @@ from celeriac.jobs.states import TERMINAL
 
 if TYPE_CHECKING:
     from celeriac.django_tasks.backend import LedgerBackend
-    from celeriac.jobs.running.perform import Run
+    from celeriac.jobs.running.run import Run
 
 
 def write(

@@ -12,7 +12,8 @@ from django.db import connection, transaction
 from celeriac.core.counting import counts
 from celeriac.core.counting.counts import Series
 from celeriac.jobs.callbacks.sql import KIND as CALLBACK_KIND, QUEUE as CALLBACK_QUEUE
-from celeriac.jobs.running.settle import Entry, Settled
+from celeriac.jobs.outcomes import Settlement
+from celeriac.jobs.running.run import Run
 from celeriac.jobs.states import State, Verb
 
 ENQUEUED = "celeriac_jobs_enqueued_total"
@@ -61,28 +62,31 @@ def called(callbacks: int) -> None:
         enqueued([(CALLBACK_KIND, CALLBACK_QUEUE)] * callbacks)
 
 
-def ended(runs: Iterable[tuple[Settled, Entry, float | None]]) -> None:
-    """Count how runs ended, how long they took, and how many seconds each had waited (if known)."""
+def ended(runs: Iterable[Run]) -> None:
+    """Count how runs ended, how long they took, and how many seconds ours had waited."""
     groups: dict[Series, tuple[list[float], list[float], list[None]]] = {}
     stale = rescued = 0
-    for settled, entry, waited in runs:
-        state = settled.state
-        if state is None:
+    for run in runs:
+        settled, settlement = run.settled, run.settlement
+        if settled is None:
+            continue
+        if settled.state is None:
             stale += 1
             continue
-        outcome = "succeeded" if state is State.SUCCEEDED else _outcome(state, entry)
-        rescued += entry.outcome.verb is Verb.RESCUE
+        rescued += settlement.losses
+        done = settled.state is State.SUCCEEDED
+        outcome = "succeeded" if done else _outcome(settled.state, settlement)
         if outcome is None:
             continue
-        series: Series = (RUNS, settled.kind, settled.queue, outcome)
+        series: Series = (RUNS, run.job.kind, settled.queue, outcome)
         group = groups.get(series)
         if group is None:
             group = groups[series] = ([], [], [])
         group[2].append(None)
-        if entry.seconds is not None:
-            group[0].append(entry.seconds)
-        if waited is not None:
-            group[1].append(waited)
+        if settlement.seconds is not None:
+            group[0].append(settlement.seconds)
+        if run.claimed_at:
+            group[1].append(run.job.waited + run.started_at - run.claimed_at)
     for series, (taken, waits, each) in groups.items():
         counts.add(series, len(each))
         counts.observe((RUN_SECONDS, series[1]), taken)
@@ -90,12 +94,6 @@ def ended(runs: Iterable[tuple[Settled, Entry, float | None]]) -> None:
     for name, number in ((STALE, stale), (RESCUED, rescued)):
         if number:
             counts.add((name,), number)
-
-
-def taken_back(settled: Iterable[Settled], entries: Iterable[Entry]) -> None:
-    """Count what somebody else settled for a run that ended with its process."""
-    by_id = {entry.job_id: entry for entry in entries}
-    ended((row, by_id[row.job_id], None) for row in settled)
 
 
 def hooks_failed(kind: str, hooks: int) -> None:
@@ -113,11 +111,11 @@ def answered(process: str) -> None:
     counts.add((ANSWERS, process))
 
 
-def _outcome(state: State, entry: Entry) -> str | None:
-    verb = entry.settlement.verb
+def _outcome(state: State, settlement: Settlement) -> str | None:
+    verb = settlement.verb
     if verb is Verb.RELEASE:
         return None
-    if verb is Verb.SNOOZE and entry.settlement.circuit and state is State.QUEUED:
+    if verb is Verb.SNOOZE and settlement.circuit and state is State.QUEUED:
         return "parked"
     return _OVERTAKEN.get(state) or _OUTCOMES[verb]
 

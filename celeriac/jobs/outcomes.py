@@ -15,6 +15,7 @@ from typing import Any
 
 from celeriac.core.arguments import LONGEST
 from celeriac.jobs.backoff import Backoff
+from celeriac.jobs.registry import Kind
 from celeriac.jobs.states import Verb
 
 #: Why a run was cut short that its worker's stop ended.
@@ -101,17 +102,7 @@ class Outcome:
     cuts: int | None = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a job may still do when its run ends."""
-
-    failures: int
-    losses: int
-    max_attempts: int
-    max_losses: int
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settlement:
     """What settle.py writes; a requested cancel is applied by the statement itself."""
 
@@ -122,9 +113,21 @@ class Settlement:
     result: Any = None
     error: str = ""
     wait_reason: str = ""
-    writes_attempt: bool = False
     circuit: str = ""
     cuts: int | None = 0  # what the row's count becomes; None: it stays
+    #: Whether there is an Attempt row, and its words.
+    writes_attempt: bool = False
+    error_class: str = ""
+    message: str = ""
+    traceback: str = ""
+    #: Seconds from claim to start, and from start to end, on one machine's clock.
+    started: float | None = None
+    seconds: float | None = None
+
+
+def unstarted() -> Settlement:
+    """Return what is written of a run that never started: its job goes back at once."""
+    return Settlement(Verb.RELEASE, wait_reason="its doorbell's time was used up", cuts=None)
 
 
 def succeeded(result: object) -> Outcome:
@@ -183,11 +186,18 @@ def retry_after(error: BaseException) -> float | None:
     return seconds if 0 <= seconds < float("inf") else None
 
 
-def decide(outcome: Outcome, limits: Limits, retry: Backoff, *, attempt: int) -> Settlement:
-    """Return what the outcome makes of a job that stands at `limits`."""
+def decide(
+    outcome: Outcome, kind: Kind, attempt: int, failures: int, losses: int, max_attempts: int
+) -> Settlement:
+    """Return what the outcome makes of a job whose row has these counts."""
     match outcome.verb:
         case Verb.COMPLETE:
-            return Settlement(Verb.COMPLETE, result=outcome.result, writes_attempt=attempt > 1)
+            return Settlement(
+                Verb.COMPLETE,
+                result=outcome.result,
+                writes_attempt=attempt > 1,
+                message=outcome.message,
+            )
         case Verb.SNOOZE | Verb.RELEASE:
             return Settlement(
                 outcome.verb,
@@ -195,14 +205,17 @@ def decide(outcome: Outcome, limits: Limits, retry: Backoff, *, attempt: int) ->
                 wait_reason=outcome.reason,
                 circuit=outcome.circuit,
                 writes_attempt=outcome.stopped,
+                message=outcome.message,
                 cuts=None if outcome.verb is Verb.RELEASE else outcome.cuts,
             )
         case Verb.STOP:
-            return Settlement(Verb.STOP, error=outcome.message, writes_attempt=True)
+            error, message = outcome.message, outcome.message
+            return Settlement(Verb.STOP, error=error, writes_attempt=True, message=message)
         case Verb.RESCUE:
-            return _after_loss(outcome, limits)
+            verb = Verb.GIVE_UP if losses + 1 >= kind.max_losses else Verb.RESCUE
+            return _charged(outcome, verb, losses=1)
         case _:
-            return _after_failure(outcome, limits, retry)
+            return _after_failure(outcome, kind.retry, failures + 1, max_attempts)
 
 
 def error_line(outcome: Outcome) -> str:
@@ -211,24 +224,38 @@ def error_line(outcome: Outcome) -> str:
     return _clip(" ".join(text.split()), 500)
 
 
-def _after_failure(outcome: Outcome, limits: Limits, retry: Backoff) -> Settlement:
-    failures = limits.failures + 1
-    line = error_line(outcome)
-    if not outcome.retryable or failures >= limits.max_attempts:
-        return Settlement(
-            Verb.GIVE_UP, failures=1, error=line, writes_attempt=True, cuts=outcome.cuts
-        )
+def _after_failure(
+    outcome: Outcome, retry: Backoff, failures: int, max_attempts: int
+) -> Settlement:
+    if not outcome.retryable or failures >= max_attempts:
+        return _charged(outcome, Verb.GIVE_UP, failures=1, cuts=outcome.cuts)
     delay = outcome.retry_in
     if delay is None:
         delay = retry.delay(failures, retry_after=outcome.retry_after)
+    return _charged(outcome, Verb.RETRY, failures=1, delay=delay, cuts=outcome.cuts)
+
+
+def _charged(
+    outcome: Outcome,
+    verb: Verb,
+    *,
+    failures: int = 0,
+    losses: int = 0,
+    delay: float = 0.0,
+    cuts: int | None = 0,
+) -> Settlement:
     return Settlement(
-        Verb.RETRY, delay=delay, failures=1, error=line, writes_attempt=True, cuts=outcome.cuts
+        verb,
+        delay=delay,
+        failures=failures,
+        losses=losses,
+        cuts=cuts,
+        error=error_line(outcome),
+        writes_attempt=True,
+        error_class=outcome.error_class,
+        message=outcome.message,
+        traceback=outcome.traceback,
     )
-
-
-def _after_loss(outcome: Outcome, limits: Limits) -> Settlement:
-    verb = Verb.GIVE_UP if limits.losses + 1 >= limits.max_losses else Verb.RESCUE
-    return Settlement(verb, losses=1, error=error_line(outcome), writes_attempt=True)
 
 
 def _name(error: BaseException) -> str:

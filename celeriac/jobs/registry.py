@@ -141,6 +141,15 @@ def get(name: str) -> Kind | None:
     return _kinds.get(_aliases.get(name, name))
 
 
+def get_or_default(name: str) -> Kind:
+    """Return the kind of that name or alias; one with a kind's defaults where none is declared."""
+    return get(name) or Kind(name, _nothing, Schema.of(_nothing))
+
+
+def _nothing() -> None:
+    """Stand for the handler of a kind that another program declares."""
+
+
 def names() -> list[str]:
     """Return every name a job's row may bear, aliases too."""
     return sorted([*_kinds, *_aliases])

@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from celeriac.jobs import outcomes
-from celeriac.jobs.backoff import Backoff
-from celeriac.jobs.outcomes import Limits, Outcome
+from celeriac.jobs.outcomes import Outcome
 from celeriac.jobs.states import Counters, State, Verb, after, allows, count, overtaken_by_cancel
 from tests.model.properties import (
     CAPS,
@@ -16,7 +15,6 @@ from tests.model.properties import (
 )
 from tests.model.world import Expiry, Stage, breaks, durable, put, set_job
 
-AT_ONCE = Backoff(base=0.0)
 OUTCOMES = {
     "ok": outcomes.succeeded(None),
     "fail": Outcome(Verb.RETRY, error_class="ValueError"),
@@ -191,8 +189,8 @@ def _decide(model, job, row, outcome):
         outcome = OUTCOMES["fail"]
     if outcome.verb is Verb.RESCUE and not rules.loss_is_no_failure:
         outcome = OUTCOMES["fail"]
-    limits = Limits(row.failures, row.losses, spec.max_attempts, spec.max_losses)
-    settlement = outcomes.decide(outcome, limits, AT_ONCE, attempt=row.attempt)
+    counts = row.attempt, row.failures, row.losses, spec.max_attempts
+    settlement = outcomes.decide(outcome, spec, *counts)
     if outcome.verb is Verb.RESCUE and not rules.counts_losses:
         return outcomes.Settlement(Verb.RESCUE)
     return settlement

@@ -1,7 +1,9 @@
 """A configuration: which jobs, callers and processes there are, and how much may go wrong."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
+from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.states import TERMINAL, State
 from tests.model import callers, dispatchers, faults, operators, workers
 from tests.model.properties import broken
@@ -23,6 +25,7 @@ class Spec:
     expires: bool = False
     max_attempts: int = 2
     max_losses: int = 2
+    retry: ClassVar = Backoff(base=0.0)
 
 
 @dataclass(frozen=True)

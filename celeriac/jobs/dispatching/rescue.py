@@ -18,13 +18,13 @@ from django.db import connection
 from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs import counted, registry
-from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.naming import named
-from celeriac.jobs.outcomes import Limits, decide, lost
+from celeriac.jobs.outcomes import lost
 from celeriac.jobs.registry import Kind
+from celeriac.jobs.running.claim import ClaimedJob
 from celeriac.jobs.running.finish import settle_what_is_free
 from celeriac.jobs.running.liveness import HEARD
-from celeriac.jobs.running.settle import Entry, Settled
+from celeriac.jobs.running.run import Run
 from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,8 @@ GRACE = 15.0
 #: Everything is found from the running rows, of which there are few. A claim is judged
 #: as a whole: nobody knows which of its jobs was running.
 LOST = f"""
-SELECT j.id, j.claim_id, j.kind, j.attempt, j.failures, j.losses, j.max_attempts,
+SELECT j.claim_id, j.id, j.kind, '', j.attempt, j.failures, j.losses, j.max_attempts,
+       j.lock_key, j.correlation_id, j.tenant, false, 0.0, NULL,
        CASE
            WHEN w.id IS NULL THEN 'its worker is unknown'
            WHEN w.stopped_at IS NOT NULL THEN 'its worker ' || w.name || ' has stopped'
@@ -95,35 +96,22 @@ class Contact:
         return 0.0 if self._since is None else now - self._since
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A running job whose run is gone, and the reason in words."""
-
-    job_id: UUID
-    claim_id: UUID
-    kind: str
-    attempt: int
-    limits: Limits
-    reason: str
-
-
-def rescue(*, most: int = MOST) -> list[Settled]:
-    """Settle up to `most` lost runs as losses; return what became of each."""
+def rescue(*, most: int = MOST) -> list[Run]:
+    """Settle up to `most` lost runs as losses; return those that were."""
     found = find(most=most)
     if not found:
         return []
-    entries = [_entry(each) for each in found]
-    settled, held = settle_what_is_free(entries)
-    counted.taken_back(settled, entries)
+    held = settle_what_is_free(found)
+    counted.ended(found)
     if held:
-        ids = [entry.job_id for entry in held]
+        ids = [run.job.id for run in held]
         logger.warning("rescue: %s wait for a lock of others'", named(ids))
-    done = [row for row in settled if not row.refused]
-    for reason, ids in _grouped((each.reason, each.job_id) for each in found).items():
+    for reason, ids in _grouped((run.settlement.message, run.job.id) for run in found).items():
         logger.warning("rescue: lost %s: %s", named(ids), reason)
-    for state, ids in _grouped((row.state, row.job_id) for row in done).items():
+    done = [(run, run.settled.state) for run in found if run.settled and run.settled.state]
+    for state, ids in _grouped((state, run.job.id) for run, state in done).items():
         logger.info("rescue: now %s: %s", state, named(ids))
-    return done
+    return [run for run, _ in done]
 
 
 def _grouped[T](pairs: Iterable[tuple[T, UUID]]) -> dict[T, list[UUID]]:
@@ -133,8 +121,8 @@ def _grouped[T](pairs: Iterable[tuple[T, UUID]]) -> dict[T, list[UUID]]:
     return groups
 
 
-def find(*, most: int = MOST) -> list[Lost]:
-    """Return running jobs whose run is gone."""
+def find(*, most: int = MOST) -> list[Run]:
+    """Return the runs that are gone, decided as losses."""
     limits = {name: _longest(kind) for kind in registry.kinds() for name in _names(kind)}
     parameters: dict[str, Any] = {
         "lease": conf.WORKER_LEASE_SECONDS,
@@ -145,7 +133,7 @@ def find(*, most: int = MOST) -> list[Lost]:
     with connection.cursor() as cursor:
         cursor.execute(LOST, parameters)
         rows = cursor.fetchall()
-    return [_lost(*row) for row in rows]
+    return [_lost(row) for row in rows]
 
 
 def _names(kind: Kind) -> tuple[str, ...]:
@@ -156,25 +144,8 @@ def _longest(kind: Kind) -> float:
     return kind.hard_timeout + conf.DOORBELL_BUDGET_SECONDS + GRACE
 
 
-def _lost(  # the columns of LOST
-    job_id: UUID,
-    claim_id: UUID,
-    kind: str,
-    attempt: int,
-    failures: int,
-    losses: int,
-    max_attempts: int,
-    reason: str,
-) -> Lost:
-    declared = registry.get(kind)
-    max_losses = declared.max_losses if declared else 5
-    limits = Limits(failures, losses, max_attempts, max_losses)
-    return Lost(job_id, claim_id, kind, attempt, limits, reason)
-
-
-def _entry(each: Lost) -> Entry:
-    outcome = lost(each.reason)
-    declared = registry.get(each.kind)
-    retry = declared.retry if declared else Backoff()
-    settlement = decide(outcome, each.limits, retry, attempt=each.attempt)
-    return Entry(each.job_id, each.claim_id, settlement, outcome)
+def _lost(row: tuple[Any, ...]) -> Run:
+    job = ClaimedJob(*row[1:-1])
+    run = Run(job, registry.get_or_default(job.kind), claim_id=row[0])
+    run.decide(lost(row[-1]))
+    return run

@@ -15,8 +15,9 @@ from celeriac.core.sessions import renew
 from celeriac.jobs import registry
 from celeriac.jobs.naming import named
 from celeriac.jobs.running.claim import ClaimedJob, Known, claim, held
+from celeriac.jobs.running.run import Run
 from celeriac.jobs.running.runtimes import RunTimes
-from celeriac.jobs.running.setbacks import Setbacks, one_line
+from celeriac.jobs.running.setbacks import Setbacks, Unfit, one_line
 from celeriac.jobs.running.slots import NoSlot, Slot
 from celeriac.jobs.running.surroundings import Surroundings
 
@@ -89,12 +90,8 @@ def knowledge() -> Known:
     )
 
 
-#: A job that this process owns now, and when its claim was sent (monotonic).
-type Claimed = tuple[ClaimedJob, float]
-
-
-def claim_surely(ids: Sequence[UUID], *, claim_id: UUID, desk: Desk) -> list[Claimed]:
-    """Claim those of `ids` that may start now; return them in id order, for each try.
+def claim_surely(ids: Sequence[UUID], *, claim_id: UUID, desk: Desk) -> list[Run]:
+    """Claim those of `ids` that may start now; return their runs in id order, for each try.
 
     A claim whose answer was lost may have been made: it is kept, and asked for until the
     database has said what became of it. Raises Unfit, with the slot still vouching for it.
@@ -104,9 +101,8 @@ def claim_surely(ids: Sequence[UUID], *, claim_id: UUID, desk: Desk) -> list[Cla
     while True:
         try:
             before = held(ids, claim_id=claim_id) if lost else []
-            found: list[Claimed] = [(job, first) for job in before]
-            if not (lost and desk.stopping()):
-                found += _claim(ids, claim_id, desk)
+            at = time.monotonic()
+            jobs = [] if lost and desk.stopping() else _claim(ids, claim_id, desk)
             desk.answered()
         except Exception as error:
             text = "%s may be claimed, the answer was lost; asking again: %s"
@@ -114,15 +110,22 @@ def claim_surely(ids: Sequence[UUID], *, claim_id: UUID, desk: Desk) -> list[Cla
             desk.setbacks.endure(error)
             lost = True
         else:
-            return found
+            return runs_of(before, claim_id, first) + runs_of(jobs, claim_id, at)
 
 
-def _claim(ids: Sequence[UUID], claim_id: UUID, desk: Desk) -> list[Claimed]:
-    at = time.monotonic()
+def runs_of(jobs: Sequence[ClaimedJob], claim_id: UUID, at: float) -> list[Run]:
+    """Return the runs of jobs whose claim was sent `at` then (monotonic); Unfit where it can't."""
+    try:
+        return [Run(job, registry.find(job.kind), claim_id, at) for job in jobs]
+    except Exception as error:
+        raise Unfit(f"what it claimed is left to its slot: {one_line(error)}") from error
+
+
+def _claim(ids: Sequence[UUID], claim_id: UUID, desk: Desk) -> list[ClaimedJob]:
     jobs = claim(ids, claim_id=claim_id, worker=desk.worker, known=desk.known)
     if not jobs and not desk.sees_ledger():
         jobs = claim(ids, claim_id=claim_id, worker=desk.worker, known=desk.known)
-    return [(job, at) for job in jobs]
+    return jobs
 
 
 def _sight() -> tuple[Any, ...]:

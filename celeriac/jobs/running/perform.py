@@ -8,9 +8,8 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 from django.db import connection, transaction
 from pydantic_core import PydanticSerializationError, to_json
@@ -19,16 +18,14 @@ from celeriac.breakers.api import CircuitOpen
 from celeriac.core import context, reporting, tracing
 from celeriac.jobs import outcomes, redacting
 from celeriac.jobs.errors import LostClaim
-from celeriac.jobs.outcomes import Limits, Outcome, Settlement
-from celeriac.jobs.registry import Kind
+from celeriac.jobs.outcomes import Outcome
 from celeriac.jobs.running import current, hooked, joint, outage, parking, sessions
-from celeriac.jobs.running.claim import ClaimedJob
 from celeriac.jobs.running.coroutines import run_within
 from celeriac.jobs.running.finish import settle_in_its_transaction
 from celeriac.jobs.running.joint import TransactionLeftOpen
 from celeriac.jobs.running.limits import SoftLimit
+from celeriac.jobs.running.run import Run
 from celeriac.jobs.running.setbacks import one_line
-from celeriac.jobs.running.settle import Entry, Settled
 from celeriac.jobs.states import Verb
 from celeriac.settings import conf
 
@@ -39,55 +36,8 @@ _NO_FAILURE = (outcomes.Snooze, outcomes.Cancelled, CircuitOpen)
 _CUTTING = (outcomes.TimeLimitExceeded, LostClaim)
 
 
-@dataclass(slots=True)
-class Run:
-    """One job on its way through this process; `settled` is set once it is written."""
-
-    job: ClaimedJob
-    kind: Kind
-    claim_id: UUID
-    claimed_at: float
-    started_at: float = 0.0
-    ended_at: float = 0.0
-    outcome: Outcome | None = None
-    error: BaseException | None = None
-    settled: Settled | None = None
-    _entry: Entry | None = None
-    #: Whether what goes wrong may be laid to the job: its arguments are being read, or it runs.
-    reached: bool = False
-
-    @property
-    def is_cut_short(self) -> bool:
-        """Whether its handler started and nobody can say how it ended."""
-        return self.started_at > 0 and self.outcome is None
-
-    def entry(self) -> Entry:
-        """Return what settle writes for this run: decided once, also where chance decides."""
-        if self._entry is None or self._entry.outcome is not self.outcome:
-            self._entry = self._make_entry()
-        return self._entry
-
-    def _make_entry(self) -> Entry:
-        outcome = self.outcome or outcomes.released("its doorbell's time was used up")
-        started = outcome.verb is not Verb.RELEASE
-        return Entry(
-            self.job.id,
-            self.claim_id,
-            self._decide(outcome),
-            outcome,
-            started=self.started_at - self.claimed_at if started else None,
-            seconds=self.ended_at - self.started_at if started else None,
-            silent=self.job.silent,
-        )
-
-    def _decide(self, outcome: Outcome) -> Settlement:
-        job = self.job
-        limits = Limits(job.failures, job.losses, job.max_attempts, self.kind.max_losses)
-        return outcomes.decide(outcome, limits, self.kind.retry, attempt=job.attempt)
-
-
-def perform(run: Run) -> None:
-    """Run the handler; afterwards `run.outcome` is set, for a transactional kind settled too."""
+def perform(run: Run) -> Outcome:
+    """Run the handler; return how it ended. Where a transactional kind succeeds it is settled."""
     process = os.getpid()
     before = sessions.look()
     run.started_at = run.ended_at = time.monotonic()
@@ -95,18 +45,18 @@ def perform(run: Run) -> None:
         with _bound(run):
             if tracing.is_on():
                 with _traced(run):
-                    contextvars.copy_context().run(_perform, run, before)
-            else:
-                contextvars.copy_context().run(_perform, run, before)
-    except KeyboardInterrupt:
-        raise  # of this process, not of this job
+                    return contextvars.copy_context().run(_perform, run, before)
+            return contextvars.copy_context().run(_perform, run, before)
+    except KeyboardInterrupt:  # of this process, not of this job: nobody can say how it ended
+        run.outcome = None
+        raise
     except BaseException as error:  # every ending is an outcome
         _leave_if_forked(process, error)
         if not run.reached and isinstance(error, Exception):
             run.started_at = 0.0  # this platform stumbled before the job's turn
             raise
         run.error = error
-        run.outcome = _observe(error, run, before)
+        return _observe(error, run, before)
     finally:
         _leave_if_forked(process, run.error)
         run.ended_at = max(run.ended_at, time.monotonic())
@@ -141,7 +91,7 @@ def _traced(run: Run) -> AbstractContextManager[object]:
     )
 
 
-def _perform(run: Run, before: sessions.Before) -> None:
+def _perform(run: Run, before: sessions.Before) -> Outcome:
     current.enter(current.CurrentJob(run.job, run.claim_id))
     decimal.setcontext(decimal.getcontext().copy())  # a copied context shares the object
     if run.kind.redact:
@@ -149,16 +99,18 @@ def _perform(run: Run, before: sessions.Before) -> None:
     run.reached = True
     handler = _bind(run)
     if run.kind.transactional:
-        _perform_in_transaction(run, handler, before)
+        outcome = _perform_in_transaction(run, handler, before)
     else:
         outcome = _returned(_call(handler, run.kind.timeout))
         if before.left_open():
             raise TransactionLeftOpen
-        run.outcome = outcome
     run.ended_at = time.monotonic()
+    return outcome
 
 
-def _perform_in_transaction(run: Run, handler: Callable[[], Any], before: sessions.Before) -> None:
+def _perform_in_transaction(
+    run: Run, handler: Callable[[], Any], before: sessions.Before
+) -> Outcome:
     block = transaction.atomic()
     with block:
         began = joint.begin()
@@ -169,9 +121,10 @@ def _perform_in_transaction(run: Run, handler: Callable[[], Any], before: sessio
                 raise joint.ended() from error
             raise
         joint.check(block)
-        run.outcome, run.ended_at = outcome, time.monotonic()
-        settled = settle_in_its_transaction(run.entry(), began)
-        if settled.refused:
+        run.ended_at = time.monotonic()
+        run.decide(outcome)
+        settled = settle_in_its_transaction(run, began)
+        if settled.state is None:
             if joint.has_ended(began):
                 raise joint.ended()
             raise LostClaim(f"Job {run.job.id} is no longer this run's; its effects roll back.")
@@ -182,6 +135,7 @@ def _perform_in_transaction(run: Run, handler: Callable[[], Any], before: sessio
         before.restore(raised[-1], cut=False)
     if raised:
         hooked.tell(run.job, run.kind, raised)
+    return outcome
 
 
 def _bind(run: Run) -> Callable[[], Any]:
@@ -253,7 +207,7 @@ def _judge(error: BaseException, run: Run, before: sessions.Before) -> Outcome:
 
 def _report(error: BaseException, run: Run, outcome: Outcome, hide: Callable[[str], str]) -> None:
     """Tell of a failure; as a warning while the job will be tried again."""
-    final = run._decide(outcome).verb is Verb.GIVE_UP
+    final = run.judge(outcome).verb is Verb.GIVE_UP
     with _bound(run):
         reporting.report(
             error, level="error" if final else "warning", hide=hide, tags=context.current()

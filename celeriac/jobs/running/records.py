@@ -13,8 +13,7 @@ from mmap import mmap
 from typing import Any
 from uuid import UUID
 
-from celeriac.jobs.outcomes import Outcome, Settlement
-from celeriac.jobs.running.settle import Entry
+from celeriac.jobs.outcomes import Settlement
 from celeriac.jobs.states import Verb
 
 SIZE = 1 << 20
@@ -52,9 +51,10 @@ def pack_start(job_id: UUID, until: float) -> bytes:
     return _START.pack(b"S", job_id.bytes, until)
 
 
-def pack_end(entry: Entry) -> bytes:
+def pack_end(job_id: UUID, settlement: Settlement) -> bytes:
     """Return the payload of an end."""
-    return _pack_done(entry) or pack({"end": _dump(entry)})
+    packed = _pack_done(job_id, settlement)
+    return packed or pack({"end": str(job_id), "settlement": asdict(settlement)})
 
 
 def read_records(data: mmap, at: int, limit: int) -> Iterator[dict[str, Any]]:
@@ -68,13 +68,15 @@ def read_records(data: mmap, at: int, limit: int) -> Iterator[dict[str, Any]]:
         at += HEADER.size + length
 
 
-def ends(records: list[dict[str, Any]], claim_id: UUID) -> Iterator[Entry]:
-    """Yield what ended."""
+def ends(records: list[dict[str, Any]]) -> Iterator[tuple[UUID, Settlement]]:
+    """Yield what ended, and what was decided of it."""
     for record in records:
         if "done" in record:
-            yield _load_done(record["done"], claim_id)
+            yield _load_done(record["done"])
         elif "end" in record:
-            yield _load(record["end"], claim_id)
+            settlement = Settlement(**record["settlement"])
+            settlement.verb = Verb(settlement.verb)
+            yield UUID(record["end"]), settlement
 
 
 def _unpack(payload: bytes) -> dict[str, Any]:
@@ -87,43 +89,22 @@ def _unpack(payload: bytes) -> dict[str, Any]:
     return record
 
 
-def _pack_done(entry: Entry) -> bytes | None:
+def _pack_done(job_id: UUID, settlement: Settlement) -> bytes | None:
     """Return the record of a plain success, None where there is more to say."""
-    settlement, outcome = entry.settlement, entry.outcome
-    plain = settlement.verb is Verb.COMPLETE and not outcome.message and not settlement.error
-    if not plain or entry.started is None or entry.seconds is None:
+    started, seconds, result = settlement.started, settlement.seconds, settlement.result
+    plain = settlement.verb is Verb.COMPLETE and not settlement.message and not settlement.error
+    if not plain or started is None or seconds is None:
         return None
-    result, job = settlement.result, entry.job_id.bytes
-    facts = (entry.started, entry.seconds, settlement.writes_attempt, result is not None)
-    return _DONE.pack(b"D", job, *facts) + (result or "").encode()
+    facts = (job_id.bytes, started, seconds, settlement.writes_attempt, result is not None)
+    return _DONE.pack(b"D", *facts) + (result or "").encode()
 
 
-def _load_done(payload: bytes, claim_id: UUID) -> Entry:
+def _load_done(payload: bytes) -> tuple[UUID, Settlement]:
     _, job_id, started, seconds, writes_attempt, has_result = _DONE.unpack_from(payload)
-    result = payload[_DONE.size :].decode() if has_result else None
-    settlement = Settlement(Verb.COMPLETE, result=result, writes_attempt=writes_attempt)
-    outcome = Outcome(Verb.COMPLETE, result=result)
-    return Entry(UUID(bytes=job_id), claim_id, settlement, outcome, started, seconds)
-
-
-def _dump(entry: Entry) -> dict[str, Any]:
-    return {
-        "job": str(entry.job_id),
-        "settlement": asdict(entry.settlement),
-        "outcome": asdict(entry.outcome),
-        "started": entry.started,
-        "seconds": entry.seconds,
-    }
-
-
-def _load(data: dict[str, Any], claim_id: UUID) -> Entry:
-    settlement = data["settlement"] | {"verb": Verb(data["settlement"]["verb"])}
-    outcome = data["outcome"] | {"verb": Verb(data["outcome"]["verb"])}
-    return Entry(
-        UUID(data["job"]),
-        claim_id,
-        Settlement(**settlement),
-        Outcome(**outcome),
-        data["started"],
-        data["seconds"],
+    return UUID(bytes=job_id), Settlement(
+        Verb.COMPLETE,
+        result=payload[_DONE.size :].decode() if has_result else None,
+        writes_attempt=writes_attempt,
+        started=started,
+        seconds=seconds,
     )

@@ -1,7 +1,7 @@
 """Settling: outcomes become rows, many at once, each fenced by its claim.
 
 A row is written only where `state = 'running' AND claim_id = …` still holds;
-what matches no row is a lost claim, returned as refused. A requested cancel
+what matches no row is a lost claim, noted as refused. A requested cancel
 overtakes every ending but success, and a run that would go back to queued while
 its unique key has been queued anew ends cancelled, superseded: both in the same
 statement. The commit is synchronous, whatever a handler told its session.
@@ -9,14 +9,12 @@ statement. The commit is synchronous, whatever a handler told its session.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
-from celeriac.jobs.outcomes import Outcome, Settlement
 from celeriac.jobs.running import hot, settle_sql
+from celeriac.jobs.running.run import Run, Settled
 from celeriac.jobs.states import State, Verb, after
 
 logger = logging.getLogger(__name__)
@@ -34,146 +32,124 @@ _RECORDED = {
 LOCK_TIMEOUT = "2s"
 #: How often a unique key may be queued anew between a look and a write.
 _TWIN_RACES = 5
+#: The answer to a run that no longer owned its job.
+REFUSED = Settled(None)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One run's ending. `started` and `seconds` count from the claim, on one machine's clock."""
-
-    job_id: UUID
-    claim_id: UUID
-    settlement: Settlement
-    outcome: Outcome
-    started: float | None = None
-    seconds: float | None = None
-    #: Known to owe no callback: then the hot statement need not look.
-    silent: bool = False
+def settle(runs: Sequence[Run]) -> None:
+    """Write the settlements of `runs`; note with each what became of it."""
+    _complete([run for run in runs if run.settlement.verb is Verb.COMPLETE])
+    _end([run for run in runs if run.settlement.verb is not Verb.COMPLETE])
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What became of an entry; state is None where the claim was lost."""
+def settle_joint(run: Run, began: str) -> Settled:
+    """Write a success in the transaction that `began` then; in any other one it is refused.
 
-    job_id: UUID
-    state: State | None
-    kind: str = ""
-    lock_key: str | None = None
-    #: Whether its ending enqueued a callback.
-    called: bool = False
-    queue: str = ""
-
-    @property
-    def refused(self) -> bool:
-        """Whether the run no longer owned its job."""
-        return self.state is None
+    Nothing is noted with the run: its transaction has not committed yet.
+    """
+    rows = hot.fetch(settle_sql.JOINT[not run.job.silent], _alone(run) | {"began": began})
+    return _answer(rows[0]) if rows else REFUSED
 
 
-def settle(entries: Sequence[Entry]) -> list[Settled]:
-    """Write `entries`; return what became of each, refused ones last."""
-    simple = [entry for entry in entries if entry.settlement.verb is Verb.COMPLETE]
-    others = [entry for entry in entries if entry.settlement.verb is not Verb.COMPLETE]
-    settled = _complete(simple) + _end(others)
-    found = {row.job_id for row in settled}
-    refused = [Settled(entry.job_id, None) for entry in entries if entry.job_id not in found]
-    for row in refused:
-        logger.warning("lost claim: the write of job %s was refused", row.job_id)
-    return settled + refused
+def _complete(runs: list[Run]) -> None:
+    if not runs:
+        return
+    calling = not all(run.job.silent for run in runs)
+    statement = settle_sql.COMPLETIONS[calling, len(runs) == 1]
+    parameters = _alone(*runs) if len(runs) == 1 else _together(runs)
+    _note(hot.fetch(statement, parameters), runs)
 
 
-def _complete(entries: list[Entry]) -> list[Settled]:
-    if not entries:
-        return []
-    calling = not all(entry.silent for entry in entries)
-    statement = settle_sql.COMPLETIONS[calling, len(entries) == 1]
-    return _execute(statement, _alone(*entries) if len(entries) == 1 else _together(entries))
-
-
-def _alone(entry: Entry) -> dict[str, Any]:
+def _alone(run: Run) -> dict[str, Any]:
+    settlement = run.settlement
     return {
-        "ids": entry.job_id,
-        "claims": entry.claim_id,
-        "results": entry.settlement.result,
-        "errors": entry.settlement.error,
-        "started": entry.started,
-        "seconds": entry.seconds,
+        "ids": run.job.id,
+        "claims": run.claim_id,
+        "results": settlement.result,
+        "errors": settlement.error,
+        "started": settlement.started,
+        "seconds": settlement.seconds,
     }
 
 
-def _together(entries: list[Entry]) -> dict[str, Any]:
-    entries.sort(key=lambda entry: entry.job_id)
+def _together(runs: list[Run]) -> dict[str, Any]:
+    runs.sort(key=lambda run: run.job.id)
+    settlements = [run.settlement for run in runs]
     return {
-        "ids": hot.uuids(entry.job_id for entry in entries),
-        "claims": hot.uuids(entry.claim_id for entry in entries),
-        "results": [entry.settlement.result for entry in entries],
-        "errors": [entry.settlement.error for entry in entries],
-        "started": hot.floats(entry.started for entry in entries),
-        "seconds": hot.floats(entry.seconds for entry in entries),
+        "ids": hot.uuids([run.job.id for run in runs]),
+        "claims": hot.uuids([run.claim_id for run in runs]),
+        "results": [settlement.result for settlement in settlements],
+        "errors": [settlement.error for settlement in settlements],
+        "started": hot.floats([settlement.started for settlement in settlements]),
+        "seconds": hot.floats([settlement.seconds for settlement in settlements]),
     }
 
 
-def _end(entries: list[Entry]) -> list[Settled]:
-    if not entries:
-        return []
+def _end(runs: list[Run]) -> None:
+    if not runs:
+        return
     try:
-        return _end_together(entries)
+        _end_together(runs)
     except IntegrityError as error:
         if "job_unique_key_queued" not in str(error):
             raise
-    return [row for entry in entries for row in _end_singly(entry)]
+        for run in runs:
+            _end_singly(run)
 
 
-def _end_together(entries: list[Entry]) -> list[Settled]:
+def _end_together(runs: list[Run]) -> None:
     """A caller's open transaction may hold a unique key: the wait for it is bounded."""
+    runs = sorted(runs, key=lambda run: run.job.id)
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-        return _execute(settle_sql.END, _columns(entries))
+        rows = hot.fetch(settle_sql.END, _columns(runs))
+    _note(rows, runs)
 
 
-def _end_singly(entry: Entry) -> list[Settled]:
+def _end_singly(run: Run) -> None:
     for race in range(_TWIN_RACES):
         try:
-            return _end_together([entry])
+            return _end_together([run])
         except IntegrityError as error:
             if "job_unique_key_queued" not in str(error) or race == _TWIN_RACES - 1:
                 raise
-    raise AssertionError("the loop above returns or raises")
 
 
-def _columns(entries: list[Entry]) -> dict[str, list[Any]]:
-    entries = sorted(entries, key=lambda entry: entry.job_id)
-    settlements = [entry.settlement for entry in entries]
+def _columns(runs: list[Run]) -> dict[str, list[Any]]:
+    settlements = [run.settlement for run in runs]
     return {
-        "ids": [entry.job_id for entry in entries],
-        "claims": [entry.claim_id for entry in entries],
-        "verbs": [str(settlement.verb) for settlement in settlements],
-        "states": [str(after(State.RUNNING, settlement.verb)) for settlement in settlements],
-        "delays": [settlement.delay for settlement in settlements],
-        "failures": [settlement.failures for settlement in settlements],
-        "losses": [settlement.losses for settlement in settlements],
-        "errors": [settlement.error for settlement in settlements],
-        "circuits": [settlement.circuit for settlement in settlements],
-        "cuts": [settlement.cuts for settlement in settlements],
-        "reasons": [settlement.wait_reason for settlement in settlements],
+        "ids": [run.job.id for run in runs],
+        "claims": [run.claim_id for run in runs],
+        "verbs": [str(each.verb) for each in settlements],
+        "states": [str(after(State.RUNNING, each.verb)) for each in settlements],
+        "delays": [each.delay for each in settlements],
+        "failures": [each.failures for each in settlements],
+        "losses": [each.losses for each in settlements],
+        "errors": [each.error for each in settlements],
+        "circuits": [each.circuit for each in settlements],
+        "cuts": [each.cuts for each in settlements],
+        "reasons": [each.wait_reason for each in settlements],
         "recorded": [
-            _RECORDED.get(settlement.verb, "") if settlement.writes_attempt else ""
-            for settlement in settlements
+            _RECORDED.get(each.verb, "") if each.writes_attempt else "" for each in settlements
         ],
-        "classes": [entry.outcome.error_class for entry in entries],
-        "messages": [entry.outcome.message for entry in entries],
-        "tracebacks": [entry.outcome.traceback for entry in entries],
-        "started": [entry.started for entry in entries],
-        "seconds": [entry.seconds for entry in entries],
+        "classes": [each.error_class for each in settlements],
+        "messages": [each.message for each in settlements],
+        "tracebacks": [each.traceback for each in settlements],
+        "started": [each.started for each in settlements],
+        "seconds": [each.seconds for each in settlements],
     }
 
 
-def settle_joint(entry: Entry, began: str) -> Settled:
-    """Write a success in the transaction that `began` then; in any other one it is refused."""
-    statement = settle_sql.JOINT[not entry.silent]
-    rows = _execute(statement, _alone(entry) | {"began": began})
-    return rows[0] if rows else Settled(entry.job_id, None)
+def _note(rows: list[tuple[Any, ...]], runs: list[Run]) -> None:
+    """Note the answer with each run; what matched no row is a lost claim."""
+    found = {row[0]: row for row in rows}
+    for run in runs:
+        row = found.get(run.job.id)
+        if row is None:
+            logger.warning("lost claim: the write of job %s was refused", run.job.id)
+        run.settled = REFUSED if row is None else _answer(row)
 
 
-def _execute(statement: str, parameters: dict[str, Any]) -> list[Settled]:
-    rows = hot.fetch(statement, parameters)
-    return [Settled(row[0], State(row[1]), row[2], row[3], row[4], row[5]) for row in rows]
+def _answer(row: tuple[Any, ...]) -> Settled:
+    return Settled(State(row[1]), row[2], row[3])

@@ -38,8 +38,7 @@ _COMPLETED = f"""
         ORDER BY o.id OFFSET 0
     ) o
     WHERE j.id = o.id AND j.state = {hot.RUNNING} AND j.claim_id = o.claim_id AND {_DURABLE}
-    RETURNING j.id, j.state, j.kind, j.lock_key, j.queue, j.attempt, j.worker, j.started_at,
-              j.finished_at"""
+    RETURNING j.id, j.state, j.queue, j.attempt, j.worker, j.started_at, j.finished_at"""
 _RECORDED = f"""
     INSERT INTO {tables.ATTEMPT} (job_id, number, outcome, worker, started_at, finished_at)
     SELECT id, attempt, 'succeeded', worker, started_at, finished_at FROM settled WHERE attempt > 1
@@ -49,7 +48,7 @@ _RECORDED = f"""
 COMPLETE = f"""
 WITH settled AS ({_COMPLETED}
 ), recorded AS ({_RECORDED})
-SELECT id, state, kind, lock_key, false, queue FROM settled
+SELECT id, state, false, queue FROM settled
 """
 
 #: The same where somebody did, or may have.
@@ -57,7 +56,7 @@ COMPLETE_CALLING = f"""
 WITH settled AS ({_COMPLETED}, {callbacks.OWED}
 ), recorded AS ({_RECORDED}), called AS ({callbacks.enqueue_from("settled")}
 )
-SELECT id, state, kind, lock_key, callback IS NOT NULL, queue FROM settled
+SELECT id, state, callback IS NOT NULL, queue FROM settled
 """
 
 _COLUMNS = ("ids", "claims", "results", "errors", "started", "seconds")
@@ -123,7 +122,7 @@ WITH settled AS (
         ORDER BY o.id OFFSET 0
     ) o
     WHERE j.id = o.id AND j.state = {hot.RUNNING} AND j.claim_id = o.claim_id AND {_DURABLE}
-    RETURNING j.id, j.state, j.kind, j.lock_key, j.queue, j.attempt, j.worker,
+    RETURNING j.id, j.state, j.queue, j.attempt, j.worker,
               j.superseded_by, j.started_at, {_ENDED} AS ended_at,
               o.recorded, o.error_class, o.message, o.traceback,
               {callbacks.OWED}
@@ -141,5 +140,5 @@ WITH settled AS (
     FROM settled WHERE h.id = settled.superseded_by AND h.expires_at IS NOT NULL
 ), called AS ({callbacks.enqueue_from("settled")}
 )
-SELECT id, state, kind, lock_key, callback IS NOT NULL, queue FROM settled
+SELECT id, state, callback IS NOT NULL, queue FROM settled
 """

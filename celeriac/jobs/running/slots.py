@@ -17,6 +17,7 @@ from typing import BinaryIO, Protocol
 from uuid import UUID
 from weakref import WeakSet
 
+from celeriac.jobs.outcomes import Settlement
 from celeriac.jobs.running import awake
 from celeriac.jobs.running.records import (
     ANSWERED,
@@ -34,7 +35,6 @@ from celeriac.jobs.running.records import (
     pack_start,
     words,
 )
-from celeriac.jobs.running.settle import Entry
 
 _slots: "WeakSet[FileSlot]" = WeakSet()
 
@@ -76,7 +76,7 @@ class Slot(Protocol):
     def start(self, job_id: UUID, hard_timeout: float) -> bool:
         """A handler is about to run; return whether it may."""
 
-    def end(self, entry: Entry) -> None:
+    def end(self, job_id: UUID, settlement: Settlement) -> None:
         """A handler has ended; SlotFull where the record does not fit."""
 
     def close(self) -> None:
@@ -105,7 +105,7 @@ class NoSlot:
         """Leave no trace."""
         return True
 
-    def end(self, entry: Entry) -> None:
+    def end(self, job_id: UUID, settlement: Settlement) -> None:
         """Leave no trace."""
 
     def close(self) -> None:
@@ -155,9 +155,9 @@ class FileSlot:
         self._append(pack_start(job_id, awake.now() + hard_timeout))
         return not self._map[IS_HALTED] or not self.is_halted
 
-    def end(self, entry: Entry) -> None:
+    def end(self, job_id: UUID, settlement: Settlement) -> None:
         """A handler has ended; SlotFull where the record does not fit."""
-        self._append(pack_end(entry))
+        self._append(pack_end(job_id, settlement))
 
     def close(self) -> None:
         """Everything of the claim is settled."""

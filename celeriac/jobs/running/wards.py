@@ -9,10 +9,12 @@ import mmap
 import os
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
 
+from celeriac.jobs.outcomes import Settlement
 from celeriac.jobs.running.records import (
     ANSWERED,
     FROZEN,
@@ -28,7 +30,6 @@ from celeriac.jobs.running.records import (
     read_records,
     words,
 )
-from celeriac.jobs.running.settle import Entry
 from celeriac.jobs.running.slots import lock_is_free
 
 #: How often a slot is read again whose child has opened another claim meanwhile.
@@ -48,7 +49,7 @@ class Trace:
     ids: tuple[UUID, ...] = ()
     opened: float = 0.0
     started: tuple[UUID, ...] = ()
-    ended: tuple[Entry, ...] = ()
+    ended: Mapping[UUID, Settlement] = field(default_factory=dict)
     running: UUID | None = None
     running_until: float = 0.0
     means: dict[str, float] = field(default_factory=dict)
@@ -65,7 +66,7 @@ class Trace:
     @property
     def unstarted(self) -> list[UUID]:
         """The jobs of its claim whose turn has not come."""
-        begun = {entry.job_id for entry in self.ended} | set(self.started)
+        begun = {*self.ended, *self.started}
         return [job_id for job_id in self.ids if job_id not in begun]
 
 
@@ -134,7 +135,7 @@ class Ward:
             ids=tuple(UUID(job_id) for job_id in records[0]["ids"]),
             opened=records[0].get("at", 0.0),
             started=tuple(each["start"] for each in records if "start" in each),
-            ended=tuple(ends(records, claim_id)),
+            ended=dict(ends(records)),
             running=last.get("start"),
             running_until=last.get("until", 0.0),
         )

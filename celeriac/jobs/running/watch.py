@@ -10,31 +10,20 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
-from celeriac.core import tables
 from celeriac.jobs import counted, nudge, outcomes, registry
-from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.naming import named
-from celeriac.jobs.outcomes import Limits, Outcome
-from celeriac.jobs.registry import Kind
+from celeriac.jobs.outcomes import Outcome
+from celeriac.jobs.running.claim import held
 from celeriac.jobs.running.finish import settle_what_is_free
-from celeriac.jobs.running.settle import Entry
+from celeriac.jobs.running.run import Run
 from celeriac.jobs.running.wards import Trace, Ward
 from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
-
-_FACTS = f"""
-SELECT id, kind, attempt, failures, losses, max_attempts FROM {tables.JOB}
-WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
-ORDER BY id
-"""
 
 
 def kill_overdue(children: Iterable[Trace]) -> list[UUID]:
@@ -75,19 +64,14 @@ def halt_overlong(ward: Ward, trace: Trace) -> Trace | None:
 
 def take_back(trace: Trace) -> bool:
     """Release what has not started of a claim that was halted; return whether that is done."""
-    unstarted = set(trace.unstarted)
-    reason = f"it was claimed behind job {trace.running}"
-    entries = [
-        _entry(row, trace, outcomes.released(reason))
-        for row in _facts(trace)
-        if row[0] in unstarted
-    ]
-    settled, held = settle_what_is_free(entries)
-    counted.taken_back(settled, entries)
-    if settled:
-        ids = [row.job_id for row in settled]
-        logger.info("released, claimed behind job %s: %s", trace.running, named(ids))
-    return not held
+    runs = _runs(trace, set(trace.unstarted))
+    for run in runs:
+        run.decide(outcomes.released(f"it was claimed behind job {trace.running}"))
+    locked = settle_what_is_free(runs)
+    counted.ended(runs)
+    if released := [run.job.id for run in runs if run.settled]:
+        logger.info("released, claimed behind job %s: %s", trace.running, named(released))
+    return not locked
 
 
 def kill(pid: int) -> None:
@@ -104,50 +88,34 @@ def bury(trace: Trace, *, reason: str, blameless: bool = False) -> bool:
     """
     if trace.claim_id is None:
         return True
-    entries = _entries(trace, reason, blameless)
-    settled, held = settle_what_is_free(entries)
-    counted.taken_back(settled, entries)
-    if held:
-        ids = [entry.job_id for entry in held]
+    runs = _runs(trace, set(trace.ids))
+    for run in runs:
+        if run.job.id in trace.ended:
+            run.settlement = trace.ended[run.job.id]
+        else:
+            run.decide(_ending(run.job.id, trace, reason, blameless))
+    locked = settle_what_is_free(runs)
+    counted.ended(runs)
+    if locked:
+        ids = [run.job.id for run in locked]
         logger.warning("of claim %s, %s wait for a lock", trace.claim_id, named(ids))
         return False
     if trace.running:
         logger.warning("job %s was running when its process ended: %s", trace.running, reason)
     # What it did not get to claim was rung for nothing, which nobody else knows.
-    nudge.returned(ids=[each for each in trace.ids if each not in {e.job_id for e in entries}])
+    nudge.returned(ids=[each for each in trace.ids if each not in {run.job.id for run in runs}])
     return True
 
 
-def _entries(trace: Trace, reason: str, blameless: bool) -> list[Entry]:
-    ended = {entry.job_id: entry for entry in trace.ended}
-    return [
-        ended.get(row[0]) or _entry(row, trace, _ending(row[0], trace, reason, blameless))
-        for row in _facts(trace)
-    ]
-
-
-def _facts(trace: Trace) -> list[tuple[Any, ...]]:
-    """Return what the ledger says of the jobs that the claim still owns."""
-    with connection.cursor() as cursor:
-        cursor.execute(_FACTS, [list(trace.ids), trace.claim_id])
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+def _runs(trace: Trace, ids: Collection[UUID]) -> list[Run]:
+    """Return the runs of those jobs that the claim still owns, as the ledger has them."""
+    if trace.claim_id is None:
+        return []
+    jobs = held(ids, claim_id=trace.claim_id)
+    return [Run(job, registry.get_or_default(job.kind), trace.claim_id) for job in jobs]
 
 
 def _ending(job_id: UUID, trace: Trace, reason: str, blameless: bool) -> Outcome:
     if job_id != trace.running:
         return outcomes.released("its worker's child died before its turn")
-    if blameless:
-        return outcomes.stopped()
-    return outcomes.lost(reason)
-
-
-def _entry(row: tuple[Any, ...], trace: Trace, outcome: Outcome) -> Entry:
-    job_id, name, attempt, failures, losses, max_attempts = row
-    if trace.claim_id is None:
-        raise ValueError(f"The slot of process {trace.pid} holds no claim.")
-    kind: Kind | None = registry.get(name)
-    retry, max_losses = (kind.retry, kind.max_losses) if kind else (Backoff(), 5)
-    limits = Limits(failures, losses, max_attempts, max_losses)
-    settlement = outcomes.decide(outcome, limits, retry, attempt=attempt)
-    return Entry(job_id, trace.claim_id, settlement, outcome)
+    return outcomes.stopped() if blameless else outcomes.lost(reason)

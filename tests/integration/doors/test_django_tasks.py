@@ -19,12 +19,13 @@ from django.utils import timezone
 
 from celeriac import InvalidArgs, UnknownQueue, cancel
 from celeriac.django_tasks import LedgerBackend, LedgerTask, task as ledger_task
+from celeriac.jobs import registry
 from celeriac.jobs.errors import JobCancelled, WorkerLost
 from celeriac.jobs.models import Job
-from celeriac.jobs.running.settle import Entry, settle
 from celeriac.testing import drain
 from tests.app import elsewhere, tasks
 from tests.app.models import Effect
+from tests.support.runs import settle_one
 
 pytestmark = pytest.mark.django_db
 
@@ -511,16 +512,14 @@ def test_a_run_lost_with_its_process_is_an_error_of_the_result(desk):
     """A loss is no failure: the task is READY again."""
     from uuid import uuid4
 
-    from celeriac.jobs.outcomes import Limits, decide, lost
+    from celeriac.jobs.outcomes import decide, lost
     from celeriac.jobs.running.claim import claim
 
     result = tasks.fail_twice.enqueue("Ada")
     job, claim_id = Job.objects.get(), uuid4()
     claim([job.id], claim_id=claim_id, worker=desk.worker, known=desk.known)
-    outcome = lost("its worker died")
-    limits = Limits(0, 0, 3, 5)
-    settlement = decide(outcome, limits, tasks.SOON, attempt=1)
-    settle([Entry(job.id, claim_id, settlement, outcome)])
+    settlement = decide(lost("its worker died"), registry.find(job.kind), 1, 0, 0, 3)
+    settle_one(job.id, claim_id, settlement)
     result.refresh()
     assert result.status == TaskResultStatus.READY
     assert result.errors[0].exception_class is WorkerLost

@@ -7,19 +7,24 @@ import pytest
 from django.db import connection, transaction
 
 from celeriac.core import clock
-from celeriac.jobs import outcomes
 from celeriac.jobs.models import Attempt, Job, Queue
-from celeriac.jobs.running import desk as claiming, execute
+from celeriac.jobs.outcomes import Settlement
+from celeriac.jobs.running import desk as claiming, execute, turns
 from celeriac.jobs.running.claim import claim
 from celeriac.jobs.running.execute import knowledge
 from celeriac.jobs.running.finish import settle_surely
-from celeriac.jobs.running.settle import Entry, settle
 from celeriac.jobs.running.slots import FileSlot
+from celeriac.jobs.states import Verb
 from tests.app.models import Effect
+from tests.support.runs import ended, settle_one
 from tests.support.slots import traces
 from tests.support.threads import held_open, threads, wait_until
 
 pytestmark = pytest.mark.django_db
+
+FAILED = Settlement(
+    Verb.RETRY, failures=1, writes_attempt=True, error_class="ValueError", message="x"
+)
 
 
 def effects():
@@ -135,10 +140,7 @@ def test_a_stale_claim_can_not_settle(make_job, desk):
     old = uuid4()
     claim([job.id], claim_id=old, worker=desk.worker, known=desk.known)
     Job.objects.update(claim_id=uuid4())
-    outcome = outcomes.succeeded(None)
-    settlement = outcomes.Settlement(outcome.verb)
-    (settled,) = settle([Entry(job.id, old, settlement, outcome)])
-    assert settled.refused
+    assert settle_one(job.id, old, Settlement(Verb.COMPLETE)).is_refused
     job.refresh_from_db()
     assert job.state == "running"
 
@@ -151,10 +153,8 @@ def test_a_cancel_asked_for_overtakes_a_failure_and_a_snooze(make_job, desk):
         claim_id = uuid4()
         claim([job.id], claim_id=claim_id, worker=desk.worker, known=desk.known)
         Job.objects.filter(pk=job.pk).update(cancel_requested_at=clock.Now())
-        outcome = outcomes.Outcome(outcomes.Verb.RETRY, error_class="ValueError", message="x")
-        settlement = outcomes.Settlement(outcome.verb, failures=1, writes_attempt=True)
-        (settled,) = settle([Entry(job.id, claim_id, settlement, outcome)])
-        assert settled.state == "cancelled"
+        run = settle_one(job.id, claim_id, FAILED)
+        assert run.settled.state == "cancelled"
 
 
 def test_a_transactional_handler_commits_with_its_completion(make_job, answer):
@@ -177,7 +177,7 @@ def test_a_transactional_handler_without_its_claim_leaves_no_effect(make_job, an
 
     monkeypatch.setattr(claiming, "claim", claim_and_lose)
     (run,) = answer(job)
-    assert run.settled.refused
+    assert run.is_refused
     assert effects() == []
 
 
@@ -206,14 +206,14 @@ def test_what_a_doorbells_time_does_not_reach_is_released(make_job, answer, sett
 def test_a_stalled_process_does_not_run_what_it_lost(make_job, answer, monkeypatch):
     """The claim is verified again before a handler when it was not for a while."""
     first, second = make_job("test.note", {"name": "1"}), make_job("test.note", {"name": "2"})
-    monkeypatch.setattr(execute, "VERIFY_AFTER", -1.0)
-    original = execute.verify
+    monkeypatch.setattr(turns, "VERIFY_AFTER", -1.0)
+    original = turns.verify
 
     def lose_the_second(ids, **options):
         Job.objects.filter(pk=second.id).update(claim_id=uuid4())
         return original(ids, **options)
 
-    monkeypatch.setattr(execute, "verify", lose_the_second)
+    monkeypatch.setattr(turns, "verify", lose_the_second)
     answer(first, second)
     assert effects() == ["1"]
 
@@ -258,7 +258,7 @@ def test_a_retry_whose_key_was_queued_anew_is_superseded(make_job, answer):
 
     def enqueue_anew(run):
         make_job("test.fail", unique_key="k")
-        answer_failed(run)
+        return answer_failed(run)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(execute, "perform", enqueue_anew)
@@ -276,7 +276,7 @@ def test_two_retries_of_one_unique_key_in_one_settle(make_job, answer):
     made = []
 
     def enqueue_second(run):
-        original(run)
+        return original(run)
 
     Job.objects.filter(pk=first.pk).update(unique_key=None)
     second = make_job("test.fail", unique_key=None)
@@ -347,9 +347,7 @@ def test_a_superseding_job_loses_its_deadline(make_job, desk):
     claim_id = uuid4()
     claim([old.id], claim_id=claim_id, worker=desk.worker, known=desk.known)
     heir = make_job("test.fail", unique_key="k", expires_at=soon)
-    outcome = outcomes.Outcome(outcomes.Verb.RETRY, error_class="ValueError", message="x")
-    settlement = outcomes.Settlement(outcome.verb, failures=1, writes_attempt=True)
-    settle([Entry(old.id, claim_id, settlement, outcome)])
+    settle_one(old.id, claim_id, FAILED)
     heir.refresh_from_db()
     assert heir.expires_at is None
 
@@ -359,19 +357,19 @@ def test_a_key_held_by_a_caller_delays_one_ending_and_not_its_neighbours(make_jo
     """The wait for a caller's transaction is bounded; each ending is then tried alone."""
     monkeypatch.setattr("celeriac.jobs.running.settle.LOCK_TIMEOUT", "100ms")
     held, free = make_job("test.fail", unique_key="k"), make_job("test.fail")
+    done = make_job("test.noop")
     claim_id = uuid4()
-    claim([held.id, free.id], claim_id=claim_id, worker=uuid4(), known=knowledge())
-    outcome = outcomes.Outcome(outcomes.Verb.RETRY, error_class="ValueError", message="x")
-    settlement = outcomes.Settlement(outcome.verb, failures=1, writes_attempt=True)
-    entries = [Entry(job.id, claim_id, settlement, outcome) for job in (held, free)]
+    claim([held.id, free.id, done.id], claim_id=claim_id, worker=uuid4(), known=knowledge())
+    runs = [ended(job.id, claim_id, FAILED) for job in (held, free)]
+    runs.append(ended(done.id, claim_id, Settlement(Verb.COMPLETE)))
     enqueue_anew = held_open(lambda: make_job("test.fail", unique_key="k"))
     with enqueue_anew as (_, commit), threads(1) as start:
-        settling = start(settle_surely, entries)
+        settling = start(settle_surely, runs)
         wait_until(lambda: Job.objects.get(pk=free.pk).state == "queued")
         assert Job.objects.get(pk=held.pk).state == "running"
         commit()
         settling.result(20)
-    assert Job.objects.get(pk=held.pk).state == "cancelled"
+    assert [run.settled.state for run in runs] == ["cancelled", "queued", "succeeded"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -389,7 +387,7 @@ def test_progress_leaves_a_transactional_handlers_commit_synchronous(make_job, a
 def test_a_doorbell_that_breaks_leaves_no_slot_open(make_job, desk, tmp_path, monkeypatch):
     """Or its parent would go on vouching for the claim."""
     desk.slot = FileSlot(tmp_path)
-    monkeypatch.setattr(execute, "_run_in_turn", lambda *_: {}["gone"])
+    monkeypatch.setattr(turns, "in_turn", lambda *_: {}["gone"])
     with pytest.raises(KeyError):
         execute.answer([make_job("test.noop").id], desk=desk)
     (trace,) = traces(tmp_path)

@@ -5,15 +5,15 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from celeriac.jobs import outcomes
 from celeriac.jobs.dispatching import admission
 from celeriac.jobs.outcomes import Settlement
 from celeriac.jobs.running import hot
 from celeriac.jobs.running.claim import Known, claim
-from celeriac.jobs.running.settle import Entry, settle
+from celeriac.jobs.running.settle import settle
 from celeriac.jobs.states import Verb
 from tests.factories import JobFactory
 from tests.integration.jobs.dispatching import fill
+from tests.support.runs import ended
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -68,14 +68,11 @@ def test_the_plans_of_claim_and_settle_are_kept(monkeypatch, alone):
         rung = [JobFactory(kind="test.noop").id for _ in range(1 if alone else 20)]
         claim_id = uuid4()
         jobs = claim(rung, claim_id=claim_id, worker=uuid4(), known=known)
-        outcome = outcomes.succeeded(None)
-        done = Settlement(Verb.COMPLETE, result="null")
+        done = Settlement(Verb.COMPLETE, result="null", started=0.0, seconds=0.1)
         admission.probe(rung)
-        entries = [
-            Entry(job.id, claim_id, done, outcome, started=0.0, seconds=0.1, silent=True)
-            for job in jobs
-        ]
-        assert [row.refused for row in settle(entries)] == [False] * len(rung)
+        runs = [ended(job.id, claim_id, done, silent=True) for job in jobs]
+        settle(runs)
+        assert [run.is_refused for run in runs] == [False] * len(rung)
     with connection.cursor() as cursor:
         for start in ("%may_start AS%", "%settled AS%"):
             cursor.execute(KEPT, [start, f"%/* {int(monotonic()) // hot.PLAN_LIVES} */"])

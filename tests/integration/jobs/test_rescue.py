@@ -48,7 +48,7 @@ def beats(worker, *, last, before=None):
 
 def lost():
     """Return the ids of the jobs that are lost."""
-    return {each.job_id for each in find()}
+    return {each.job.id for each in find()}
 
 
 def test_a_living_worker_that_holds_its_claim_is_left_alone(run):
@@ -67,7 +67,7 @@ def test_every_job_of_a_silent_workers_claims_has_one_loss(run):
     beats(worker, last=19)
     assert rescue() == []
     beats(worker, last=21)
-    assert {row.job_id for row in rescue()} == set(ids)
+    assert {run.job.id for run in rescue()} == set(ids)
     jobs = Job.objects.filter(id__in=ids)
     assert {(job.state, job.losses, job.failures, job.attempt) for job in jobs} == {
         ("queued", 1, 0, 1)
@@ -177,5 +177,5 @@ def test_a_lost_job_that_somebody_locks_holds_up_no_other(run):
     """Whose transaction stays open for minutes must not keep everyone else's jobs lost."""
     held, *others = run(uuid4(), started=60, many=3)
     with held_open(lambda: Job.objects.select_for_update().get(pk=held)):
-        assert {row.job_id for row in rescue()} == set(others)
-    assert [row.job_id for row in rescue()] == [held]
+        assert {run.job.id for run in rescue()} == set(others)
+    assert [run.job.id for run in rescue()] == [held]

@@ -15,7 +15,7 @@ from celeriac.celery import doorbells
 from celeriac.core import clock
 from celeriac.jobs import garbage, nudge
 from celeriac.jobs.models import Job
-from celeriac.jobs.running import desk as claiming, execute, finish, perform, watch
+from celeriac.jobs.running import desk as claiming, execute, finish, perform, turns, watch
 from celeriac.jobs.running.claim import claim
 from celeriac.jobs.running.desk import Desk, knowledge
 from celeriac.jobs.running.setbacks import Setbacks, Unfit
@@ -339,7 +339,7 @@ def test_a_platform_error_gives_the_job_back_at_rest(make_job, desk, pauses, set
         execute.answer([job.id], desk=desk)
     assert row(job) == ("queued", 0, 0, 0)
     assert job.wait_reason.startswith("its worker could not start it: TypeError")
-    assert clock.read() < job.run_at < clock.read() + timedelta(seconds=execute.SPARED_FOR)
+    assert clock.read() < job.run_at < clock.read() + timedelta(seconds=turns.SPARED_FOR)
     assert (rung, pauses) == ([], [0.1])
 
 

@@ -23,13 +23,14 @@ from celeriac.jobs import outcomes, registry, states
 from celeriac.jobs.dispatching.expire import expire
 from celeriac.jobs.models import Attempt, Job
 from celeriac.jobs.running.claim import Known, claim
-from celeriac.jobs.running.settle import Entry, settle
 from celeriac.jobs.schema import Schema
 from celeriac.jobs.states import TERMINAL, Counters, State, Verb
+from tests.support.runs import settle_one
 
 KIND = "test.machine"
 AT_ONCE = Backoff(max_attempts=3, base=0, cap=0)
 KNOWN = Known(kinds=(KIND,))
+DECLARED = replace(registry.get_or_default(KIND), retry=AT_ONCE)
 ENDINGS = {
     Verb.COMPLETE: lambda: outcomes.succeeded(None),
     Verb.RETRY: lambda: outcomes.observe(ValueError("no luck"), AT_ONCE),
@@ -109,12 +110,13 @@ class Ledger(RuleBasedStateMachine):
         model = self.model[job]
         c = model.counters
         outcome = ENDINGS[ending]()
-        limits = outcomes.Limits(c.failures, c.losses, AT_ONCE.max_attempts, 5)
-        settlement = outcomes.decide(outcome, limits, AT_ONCE, attempt=c.attempt)
+        settlement = outcomes.decide(
+            outcome, DECLARED, c.attempt, c.failures, c.losses, AT_ONCE.max_attempts
+        )
         claim_id = uuid4() if stale or model.claim_id is None else model.claim_id
-        (settled,) = settle([Entry(job, claim_id, settlement, outcome)])
-        assert settled.refused == (claim_id != model.claim_id)
-        if settled.refused:
+        run = settle_one(job, claim_id, settlement)
+        assert run.is_refused == (claim_id != model.claim_id)
+        if run.is_refused:
             return
         verb = states.overtaken_by_cancel(settlement.verb, cancel_requested=model.cancel_requested)
         if states.after(model.state, verb) == State.QUEUED and self.queued(model.unique_key):
@@ -128,7 +130,7 @@ class Ledger(RuleBasedStateMachine):
                 c.attempt, c.failures + settlement.failures, c.losses + settlement.losses
             ))  # fmt: skip
         self.model[job] = after
-        assert settled.state == after.state
+        assert run.settled.state == after.state
 
     @rule(job=jobs)
     def cancel(self, job):

@@ -20,7 +20,7 @@ from celeriac.console.explaining.explain import explain
 from celeriac.core.counting.counts import process
 from celeriac.jobs import counted
 from celeriac.jobs.models import Job
-from celeriac.jobs.running import execute, surroundings
+from celeriac.jobs.running import execute, surroundings, turns
 from tests.app.models import Effect
 from tests.kinds import note
 from tests.support.threads import held_open
@@ -90,7 +90,7 @@ def test_a_child_that_was_changed_is_replaced_and_nobody_pays(run, subtests, sam
 
             def handler(change=change):
                 change()
-                time.sleep(execute.LOOK_AFTER * 2)
+                time.sleep(turns.LOOK_AFTER * 2)
 
             (changed, after), desk = run(handler, lambda: None)
             assert word in desk.retiring

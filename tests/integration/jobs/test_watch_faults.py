@@ -23,6 +23,7 @@ from celeriac.jobs.running.claim import claim
 from celeriac.jobs.running.execute import Desk, knowledge
 from celeriac.jobs.running.folders import Folder
 from celeriac.jobs.running.liveness import Card
+from celeriac.jobs.running.run import Run
 from celeriac.jobs.running.slots import FileSlot
 from sandbox.proxy import Proxy
 from tests.integration.jobs.dispatching import start
@@ -53,10 +54,10 @@ def die_with(folder, owner, *, ended=(), running=None, unstarted=()):
     by_id = {each.id: each for each in claimed}
     slot.open(claim_id, [job.id for job in jobs])
     for job in ended:
-        run = execute.Run(by_id[job.id], registry.find(job.kind), claim_id, time.monotonic())
+        run = Run(by_id[job.id], registry.find(job.kind), claim_id, time.monotonic())
         slot.start(job.id, 60)
-        execute.perform(run)
-        slot.end(run.entry())
+        run.decide(execute.perform(run))
+        slot.end(run.job.id, run.settlement)
     if running:
         slot.start(running.id, 60)
     slot.abandon()

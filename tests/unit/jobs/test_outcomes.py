@@ -1,15 +1,18 @@
 """How a run ended, and what that makes of the job."""
 
+from dataclasses import replace
+
 import pytest
 
-from celeriac.jobs import outcomes
+from celeriac.jobs import outcomes, registry
 from celeriac.jobs.backoff import Backoff
-from celeriac.jobs.outcomes import Cancelled, GiveUp, Limits, Retry, Settlement, Snooze
+from celeriac.jobs.outcomes import Cancelled, GiveUp, Retry, Settlement, Snooze
 from celeriac.jobs.states import Verb
 
 RETRY = Backoff(max_attempts=3, base=1, cap=60, floor=1, give_up_on=(LookupError,))
-FRESH = Limits(failures=0, losses=0, max_attempts=3, max_losses=2)
-WORN = Limits(failures=2, losses=1, max_attempts=3, max_losses=2)
+KIND = replace(registry.get_or_default("test.kind"), retry=RETRY, max_losses=2)
+#: Failures, losses and max_attempts of a job.
+FRESH, WORN = (0, 0, 3), (2, 1, 3)
 
 
 class Throttled(Exception):
@@ -22,7 +25,7 @@ class Throttled(Exception):
 
 def settlement(error, limits=FRESH):
     """Return what a raised error makes of a job."""
-    return outcomes.decide(outcomes.observe(error, RETRY), limits, RETRY, attempt=1)
+    return outcomes.decide(outcomes.observe(error, RETRY), KIND, 1, *limits)
 
 
 def test_a_failure_is_retried_and_counted():
@@ -76,22 +79,22 @@ def test_a_handler_that_stops_on_request_is_cancelled():
 def test_a_loss_is_counted_apart_until_there_were_too_many():
     """A job that kills workers ends dead."""
     lost = outcomes.lost("its worker died")
-    first = outcomes.decide(lost, FRESH, RETRY, attempt=1)
+    first = outcomes.decide(lost, KIND, 1, *FRESH)
     assert (first.verb, first.losses, first.failures) == (Verb.RESCUE, 1, 0)
-    last = outcomes.decide(lost, WORN, RETRY, attempt=2)
+    last = outcomes.decide(lost, KIND, 2, *WORN)
     assert (last.verb, last.losses, last.failures) == (Verb.GIVE_UP, 1, 0)
 
 
 def test_a_release_leaves_no_trace():
     """The job had not started."""
-    found = outcomes.decide(outcomes.released("stopping"), WORN, RETRY, attempt=1)
+    found = outcomes.decide(outcomes.released("stopping"), KIND, 1, *WORN)
     assert found == Settlement(Verb.RELEASE, wait_reason="stopping", cuts=None)
 
 
 @pytest.mark.parametrize(("attempt", "writes"), [(1, False), (2, True)])
 def test_only_a_success_at_the_first_go_needs_no_attempt(attempt, writes):
     """The Job row tells all of that one."""
-    found = outcomes.decide(outcomes.succeeded('"x"'), FRESH, RETRY, attempt=attempt)
+    found = outcomes.decide(outcomes.succeeded('"x"'), KIND, attempt, *FRESH)
     assert (found.verb, found.result, found.writes_attempt) == (Verb.COMPLETE, '"x"', writes)
 
 

@@ -3,9 +3,8 @@ from uuid import uuid4
 
 import pytest
 
-from celeriac.jobs.outcomes import Outcome, Settlement, succeeded
+from celeriac.jobs.outcomes import Settlement
 from celeriac.jobs.running.records import SIZE
-from celeriac.jobs.running.settle import Entry
 from celeriac.jobs.running.slots import FileSlot, SlotFull
 from celeriac.jobs.running.wards import Ward
 from celeriac.jobs.states import Verb
@@ -30,39 +29,38 @@ def read(path):
 
 
 def success(result=None, **changes):
-    """Return the entry of a run that succeeded."""
-    settlement = Settlement(Verb.COMPLETE, result=result, writes_attempt=False)
-    entry = Entry(uuid4(), CLAIM, settlement, succeeded(result), started=0.25, seconds=1e-6)
-    return replace(entry, **changes)
+    """Return a job's id and the settlement of a run that succeeded."""
+    settlement = Settlement(Verb.COMPLETE, result=result, started=0.25, seconds=1e-6)
+    return uuid4(), replace(settlement, **changes)
 
 
 def failure():
-    """Return the entry of a run that failed."""
-    outcome = Outcome(Verb.RETRY, error_class="ValueError", message="no\nsuch", traceback="…")
-    settlement = Settlement(Verb.RETRY, delay=3.5, failures=1, error="no", writes_attempt=True)
-    return Entry(uuid4(), CLAIM, settlement, outcome, started=0.5, seconds=2.0)
+    """Return a job's id and the settlement of a run that failed."""
+    words = {"error_class": "ValueError", "message": "no\nsuch", "traceback": "…"}
+    facts = {"delay": 3.5, "failures": 1, "error": "no", "writes_attempt": True}
+    return uuid4(), Settlement(Verb.RETRY, **facts, **words, started=0.5, seconds=2.0)
 
 
 @pytest.mark.parametrize(
-    "entry",
+    "ended",
     [
         success(),
         success('{"é": 1}'),
         success("null"),
-        success(settlement=Settlement(Verb.COMPLETE, writes_attempt=True)),
-        success(outcome=replace(succeeded(None), message="its result was dropped")),
+        success(writes_attempt=True),
+        success(message="its result was dropped"),
         success(started=None, seconds=None),
         failure(),
     ],
     ids=["bare", "result", "null", "later attempt", "message", "untimed", "failure"],
 )
-def test_an_ending_is_read_as_it_was_left(slot, entry):
+def test_an_ending_is_read_as_it_was_left(slot, ended):
     """Whatever its record's form: the parent settles exactly what the child would have."""
-    slot.open(CLAIM, [entry.job_id])
-    slot.start(entry.job_id, 60)
-    slot.end(entry)
+    slot.open(CLAIM, [ended[0]])
+    slot.start(ended[0], 60)
+    slot.end(*ended)
     trace = read(slot.path)
-    assert trace.ended == (entry,)
+    assert trace.ended == dict([ended])
     assert trace.running is None
     assert trace.claim_id == CLAIM
 
@@ -70,25 +68,25 @@ def test_an_ending_is_read_as_it_was_left(slot, entry):
 def test_a_started_job_is_the_running_one_until_it_ends(slot):
     """With the time until which it may run; what ended before it stays known."""
     first, second = success(), success()
-    slot.open(CLAIM, [first.job_id, second.job_id])
-    slot.start(first.job_id, 60)
-    slot.end(first)
-    slot.start(second.job_id, 60)
+    slot.open(CLAIM, [first[0], second[0]])
+    slot.start(first[0], 60)
+    slot.end(*first)
+    slot.start(second[0], 60)
     trace = read(slot.path)
-    assert trace.running == second.job_id
+    assert trace.running == second[0]
     assert trace.running_until > 0
-    assert trace.ended == (first,)
-    assert trace.ids == (first.job_id, second.job_id)
+    assert trace.ended == dict([first])
+    assert trace.ids == (first[0], second[0])
 
 
 def test_a_record_that_does_not_fit_is_refused_whole(slot):
     """What was there before stays readable."""
     first = success()
-    slot.open(CLAIM, [first.job_id])
-    slot.end(first)
+    slot.open(CLAIM, [first[0]])
+    slot.end(*first)
     with pytest.raises(SlotFull):
-        slot.end(success('"' + "x" * (1 << 20) + '"'))
-    assert read(slot.path).ended == (first,)
+        slot.end(*success('"' + "x" * (1 << 20) + '"'))
+    assert read(slot.path).ended == dict([first])
 
 
 def test_a_slot_has_its_room_from_the_start(slot):

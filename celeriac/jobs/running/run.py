@@ -1,0 +1,64 @@
+"""A run: one claim of one job, on its way through the steps of execute.py."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from celeriac.jobs import outcomes
+from celeriac.jobs.outcomes import Outcome, Settlement
+from celeriac.jobs.registry import Kind
+from celeriac.jobs.running.claim import ClaimedJob
+from celeriac.jobs.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What the database made of a settlement; state is None where the claim was lost."""
+
+    state: State | None
+    #: Whether its ending enqueued a callback.
+    called: bool = False
+    queue: str = ""
+
+
+@dataclass(slots=True)
+class Run:
+    """One claim of one job; each step fills in its part. Times are monotonic seconds."""
+
+    job: ClaimedJob
+    kind: Kind
+    claim_id: UUID
+    claimed_at: float = 0.0  # 0 where another process claimed it
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    #: Whether what goes wrong may be laid to the job: its arguments are being read, or it runs.
+    reached: bool = False
+    error: BaseException | None = None
+    #: How it ended; None before that, and where nobody can say.
+    outcome: Outcome | None = None
+    settlement: Settlement = field(default_factory=outcomes.unstarted)
+    settled: Settled | None = None
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether its handler started and nobody can say how it ended."""
+        return self.started_at > 0 and self.outcome is None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it no longer owned its job when it was settled."""
+        return self.settled is not None and self.settled.state is None
+
+    def decide(self, outcome: Outcome) -> None:
+        """Note how it ended, and decide once what that makes of its job: chance may decide."""
+        self.outcome = outcome
+        self.settlement = self.judge(outcome)
+        if self.started_at:
+            self.settlement.started = self.started_at - self.claimed_at
+            self.settlement.seconds = self.ended_at - self.started_at
+
+    def judge(self, outcome: Outcome) -> Settlement:
+        """Return what the outcome would make of its job."""
+        job = self.job
+        return outcomes.decide(
+            outcome, self.kind, job.attempt, job.failures, job.losses, job.max_attempts
+        )
