@@ -1,8 +1,19 @@
 """The dispatcher: admission control. It reads what is due and rings, and writes nothing per job.
 
-Each round it asks the ledger which of its doorbells were answered, fills every
-queue that it holds up to the queue's window, and sends all doorbells in one
-pipeline. What it has rung is in its memory alone: see bells.py.
+A round has seven steps:
+
+1. Read what holds for the round: queues, circuits and the time, in one query (admission.py).
+2. Keep a lane for each queue that it holds by its lease, and one behind each circuit that lets
+   few through (lanes.py, gates.py).
+3. Hear the nudge: queues, locks and jobs that somebody named since the last round.
+4. Hear the answers: ask the ledger which doorbells were answered, and take up those that were
+   not in time (bells.py). What was rung is in this process's memory alone.
+5. Look at each lane in turn: read its due jobs and put them into doorbells, as many as its
+   window has room for (admit.py, window.py).
+6. Ring: send all doorbells in one pipeline (ringing.py).
+7. Remember what was rung, and when to ring it again.
+
+While the broker takes no doorbells a round ends after step 3. The loop around is in serve.py.
 """
 
 import os
@@ -20,7 +31,7 @@ from celeriac.jobs.dispatching.admit import Look
 from celeriac.jobs.dispatching.bells import Bells, Publisher, RingFailed, Rung
 from celeriac.jobs.dispatching.fleet import Fleet
 from celeriac.jobs.dispatching.gates import Gates
-from celeriac.jobs.dispatching.lanes import Lane, Place
+from celeriac.jobs.dispatching.lanes import Lane
 from celeriac.jobs.dispatching.leases import Leases
 from celeriac.jobs.dispatching.rescue import Contact
 from celeriac.jobs.dispatching.ringing import Ringer
@@ -75,32 +86,28 @@ class Dispatcher:
 
     def round(self, nudge: Nudge) -> int:
         """Ring what may be rung now; return how many jobs that was."""
+        self._read_facts()  # 1
+        self._keep_lanes()  # 2
+        self._hear(nudge)  # 3
+        if self.ringer.rest:
+            return 0
+        self._hear_answers()  # 4
+        turn = self._in_turn()
+        places = {name: self.lanes[name].place for name in {lane.name for lane in turn}}
+        rungs = [rung for lane in turn for rung in self._look(lane)]  # 5
+        failure = self.ringer.ring([rung.bell for rung in rungs]) if rungs else None  # 6
+        if failure is None or (isinstance(failure, RingFailed) and failure.uncertain):
+            self._remember(rungs, uncertain=failure is not None)  # 7
+        else:  # nothing was rung, and all is read again
+            for name, place in places.items():
+                self.lanes[name].go_back(place)
+        return 0 if failure else sum(len(rung.bell.ids) for rung in rungs)
+
+    def _read_facts(self) -> None:
         self.weather = admission.weather(self.id, ramp=longest_ramp())
         for name in self.gates.follow(self.weather, self.clock()):
             self.bells.forget_kinds(fleet.guarded_by(name))
         self.contact.touch(self.clock())
-        self._keep_lanes()
-        self._hear(nudge)
-        if self.ringer.rest:
-            return 0
-        self._hear_answers()
-        turn = self._in_turn()
-        places = {name: self.lanes[name].place for name in {lane.name for lane in turn}}
-        rungs = [rung for lane in turn for rung in self._look(lane)]
-        return self._ring(rungs, places)
-
-    def pause(self) -> float:
-        """Return how long to wait for a nudge before the next round, in seconds."""
-        lanes = [lane for lane in self.lanes.values() if not lane.paused and lane.kinds]
-        if rest := self.ringer.rest:
-            return min(rest, IDLE)
-        ready = [lane for lane in lanes if lane.more and lane.rests_until <= self.clock()]
-        if ready:  # nothing goes into a full window before some of it is answered
-            return FULL if all(lane.full for lane in ready) else 0.0
-        if any(lane.more or lane.full for lane in lanes):
-            return BUSY
-        soon = max(0.0, min(IDLE, self._alarms[0] - self._now() if self._alarms else IDLE))
-        return self.gates.patience(self._now(), soon)
 
     def _keep_lanes(self) -> None:
         """Follow the leases and pauses."""
@@ -168,8 +175,6 @@ class Dispatcher:
         while self._alarms and self._alarms[0] <= self._now():
             heappop(self._alarms)
 
-    # -- a look at one queue -------------------------------------------------------------
-
     def _in_turn(self) -> list[Lane]:
         """Return the lanes to read, another one first each time."""
         lanes, now = [self.lanes[name] for name in sorted(self.lanes)], self.clock()
@@ -220,21 +225,7 @@ class Dispatcher:
             self._busy_until = ended + (20 * cost if cost > _COSTLY else BUSY / 2)
         return self._busy
 
-    # -- ringing -------------------------------------------------------------------------
-
-    def _ring(self, rungs: Sequence[Rung], places: dict[str, Place]) -> int:
-        """Send the doorbells; where that fails, nothing was rung and all is read again."""
-        if not rungs:
-            return 0
-        failure = self.ringer.ring([rung.bell for rung in rungs])
-        if failure is None or (isinstance(failure, RingFailed) and failure.uncertain):
-            self._record(rungs, uncertain=failure is not None)
-        else:
-            for name, place in places.items():
-                self.lanes[name].go_back(place)
-        return 0 if failure else sum(len(rung.bell.ids) for rung in rungs)
-
-    def _record(self, rungs: Sequence[Rung], *, uncertain: bool) -> None:
+    def _remember(self, rungs: Sequence[Rung], *, uncertain: bool) -> None:
         now = self.clock()
         for rung in rungs:
             self.bells.add(rung)
@@ -250,7 +241,20 @@ class Dispatcher:
             self.rung += len(rung.bell.ids)
             counted.rung(queue, len(rung.bell.ids))
 
-    # -- what the duties bring -----------------------------------------------------------
+    # -- between rounds ------------------------------------------------------------------
+
+    def pause(self) -> float:
+        """Return how long to wait for a nudge before the next round, in seconds."""
+        lanes = [lane for lane in self.lanes.values() if not lane.paused and lane.kinds]
+        if rest := self.ringer.rest:
+            return min(rest, IDLE)
+        ready = [lane for lane in lanes if lane.more and lane.rests_until <= self.clock()]
+        if ready:  # nothing goes into a full window before some of it is answered
+            return FULL if all(lane.full for lane in ready) else 0.0
+        if any(lane.more or lane.full for lane in lanes):
+            return BUSY
+        soon = max(0.0, min(IDLE, self._alarms[0] - self._now() if self._alarms else IDLE))
+        return self.gates.patience(self._now(), soon)
 
     def read_fleet(self) -> None:
         """Read the living workers, and the run times that none of them knows."""
