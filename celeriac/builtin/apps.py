@@ -22,9 +22,9 @@ class BuiltinConfig(AppConfig):
 
     def ready(self) -> None:
         """Declare them; all models are loaded by now."""
-        from celeriac.django_tasks import kinds
+        from celeriac.django_tasks import declaring
 
         for name, app in KINDS.items():
             if not app or apps.is_installed(app):
                 import_module(f"celeriac.builtin.{name}")
-        kinds.load()
+        declaring.load()

@@ -42,7 +42,8 @@ class LedgerBackend(BaseTaskBackend):
         self.validate_task(task)
         from celeriac.django_tasks import ledger  # no models are loaded when a task is declared
 
-        return ledger.write(task, list(args), dict(kwargs), backend=self)
+        options = task.options() if isinstance(task, LedgerTask) else {}
+        return ledger.write(task, list(args), dict(kwargs), options, backend=self)
 
     def get_result(self, result_id: str) -> AnyResult:
         """Return what the ledger knows of a task's job; else raise TaskResultDoesNotExist."""

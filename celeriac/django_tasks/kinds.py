@@ -6,31 +6,24 @@ run times and place in the admin. Any other task of an installed app runs under 
 kind of its backend, which finds the function by its path when the job runs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from inspect import Parameter, Signature, signature
 from typing import Any
 
-from django.apps import apps
-from django.tasks import task_backends
 from django.tasks.exceptions import InvalidTask
-from django.utils.module_loading import autodiscover_modules
 
-from celeriac.django_tasks import policy, resolve
+from celeriac.django_tasks import resolve
 from celeriac.django_tasks.types import AnyTask
 from celeriac.jobs import registry
 from celeriac.jobs.errors import InvalidArgs
 from celeriac.jobs.jsonable import Json
-from celeriac.jobs.registry import Kind
 from celeriac.jobs.schema import Dumped, Schema
-from celeriac.settings import conf
 
 _HINTS: dict[str, Any] = {"args": list[Json], "kwargs": dict[str, Json]}
 _ORDER = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 #: Tasks that are kinds of their own, by the name of the kind.
 _own: dict[str, AnyTask] = {}
-#: Declared before the apps were known.
-_early: list[AnyTask] = []
 
 
 class CallSchema(Schema):
@@ -78,48 +71,20 @@ class PathSchema(Schema):
         return dumped
 
 
-def load() -> None:
-    """Load every app's tasks.py and declare the kinds of each LedgerBackend (at start)."""
-    backends = [each for each in task_backends.all() if hasattr(each, "defaults")]
-    for backend in backends:
-        name = general(backend.alias)
-        options = policy.joined(backend.defaults, ())
-        _declare(name, _by_path, PathSchema(name), options)
-    while _early:
-        declare(_early.pop(0))
-    if backends:
-        autodiscover_modules("tasks")
+def own(task: AnyTask) -> None:
+    """Note that the task is a kind of its own."""
+    _own[task.module_path] = task
 
 
-def declare(task: Any) -> None:  # noqa: ANN401 a LedgerTask, which imports this module
-    """Make a task a kind of its own where every process loads it; the first declaration counts.
-
-    Raises InvalidTask where its policy can't be kept.
-    """
-    if not apps.apps_ready:
-        _early.append(task)
-        return
-    name = task.module_path
-    if not _is_loaded_everywhere(task.func.__module__):
-        if task.policy:
-            raise InvalidTask(
-                f"{name}: workers do not load {task.func.__module__} at their start, so its "
-                "options would be lost: move it into its app's tasks.py, or name its module "
-                "in CELERIAC['MODULES']."
-            )
-        return
-    known = _own.get(name)
-    if known is not None and known.func is task.func and registry.get(name) is not None:
-        return
-    _own[name] = task
-    options = policy.joined(task.get_backend().defaults, task.policy)
-    _declare(name, _handler(task), CallSchema(task), options)
+def is_own(task: AnyTask) -> bool:
+    """Return whether that very function is a kind of its own."""
+    known = _own.get(task.module_path)
+    return known is not None and known.func is task.func
 
 
 def call_of(task: AnyTask, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the kind and the arguments of a call; InvalidTask where no worker would find it."""
-    own = _own.get(task.module_path)
-    if own is not None and own.func is task.func:
+    if is_own(task):
         return task.module_path, values
     found = resolve.task(task.module_path)
     if found.func is not task.func:
@@ -136,7 +101,7 @@ def task_of(kind: str, args: Mapping[str, Any]) -> AnyTask | None:
     name = declared.name if declared is not None else kind
     if name in _own:
         return _own[name]
-    if declared is not None and declared.handler is _by_path:
+    if declared is not None and isinstance(declared.schema, PathSchema):
         return resolve.task(str(args.get("task")))
     return None
 
@@ -144,7 +109,7 @@ def task_of(kind: str, args: Mapping[str, Any]) -> AnyTask | None:
 def backend_of(kind: str, task: AnyTask) -> str:
     """Return the alias of the backend that a job of this kind came through."""
     declared = registry.get(kind)
-    if declared is None or declared.handler is not _by_path:
+    if declared is None or not isinstance(declared.schema, PathSchema):
         return task.backend
     return kind.removeprefix("django.task").removeprefix(".") or "default"
 
@@ -169,36 +134,3 @@ def bind(call: Signature, values: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidArgs(f"args: {error}", errors={"args": str(error)}) from error
     bound.apply_defaults()
     return dict(bound.arguments)
-
-
-def _declare(
-    name: str, handler: Callable[..., Any], schema: Schema, options: dict[str, Any]
-) -> None:
-    from celeriac.django_tasks import ledger  # models are loaded by now
-
-    registry.declare(
-        Kind(name=name, handler=handler, schema=schema, on_settled=ledger.tell_end, **options)
-    )
-
-
-def _handler(task: AnyTask) -> Callable[..., Any]:
-    """Return the kind's handler; it returns an awaitable where the function is a coroutine's."""
-
-    def handler(args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401 JSON
-        from celeriac.django_tasks import run  # models are loaded by now
-
-        return run.call(task, args, kwargs or {})
-
-    handler.__module__, handler.__qualname__ = task.func.__module__, task.func.__qualname__
-    return handler
-
-
-def _by_path(task: str, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401 JSON
-    from celeriac.django_tasks import run  # models are loaded by now
-
-    return run.call(resolve.task(task), args, kwargs or {})
-
-
-def _is_loaded_everywhere(module: str) -> bool:
-    own = {f"{config.name}.tasks" for config in apps.get_app_configs()}
-    return module in own or module in conf.MODULES

@@ -1,31 +1,33 @@
 """Between the ledger and Django's Tasks API: writing a job, reading its result."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from django.tasks import task_backends
+from django.tasks.backends.base import BaseTaskBackend
 from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
 from django.tasks.signals import task_enqueued, task_finished
 from django.utils.json import normalize_json
 
 from celeriac.django_tasks import kinds, results
-from celeriac.django_tasks.task import LedgerTask
 from celeriac.django_tasks.types import AnyResult, AnyTask
 from celeriac.jobs.enqueueing.enqueue import enqueue_job
 from celeriac.jobs.errors import InvalidArgs
 from celeriac.jobs.jsonable import TOO_DEEP
 from celeriac.jobs.models import Job
+from celeriac.jobs.running.run import Run
 from celeriac.jobs.states import TERMINAL
-
-if TYPE_CHECKING:
-    from celeriac.django_tasks.backend import LedgerBackend
-    from celeriac.jobs.running.run import Run
 
 
 def write(
-    task: AnyTask, args: list[Any], kwargs: dict[str, Any], *, backend: "LedgerBackend"
+    task: AnyTask,
+    args: list[Any],
+    kwargs: dict[str, Any],
+    options: dict[str, Any],
+    *,
+    backend: BaseTaskBackend,
 ) -> AnyResult:
-    """Enqueue a call of the task; return its result as it stands."""
+    """Enqueue a call of the task with `options`; return its result as it stands."""
     try:
         plain: Any = normalize_json({"args": args, "kwargs": kwargs})
     except RecursionError:
@@ -37,7 +39,7 @@ def write(
         queue=task.queue_name,
         priority=int(task.priority),  # Django takes 5.0 for a whole number
         run_at=task.run_after,
-        **(task.options() if isinstance(task, LedgerTask) else {}),
+        **options,
     )
     result = results.of_job(job, task, backend.alias)
     if not job.replayed and not job.absorbed:
@@ -45,7 +47,7 @@ def write(
     return result
 
 
-def find(result_id: str, *, backend: "LedgerBackend") -> AnyResult:
+def find(result_id: str, *, backend: BaseTaskBackend) -> AnyResult:
     """Return the result of a task's job; TaskResultDoesNotExist says why there is none."""
     try:
         job = Job.objects.filter(pk=UUID(result_id)).first()
@@ -62,7 +64,7 @@ def find(result_id: str, *, backend: "LedgerBackend") -> AnyResult:
     return results.of_job(job, task, backend.alias)
 
 
-def tell_end(run: "Run") -> None:
+def tell_end(run: Run) -> None:
     """Send task_finished once the end of a run is written; a run that is retried is no end."""
     if run.settled is None or run.settled.state not in TERMINAL:
         return

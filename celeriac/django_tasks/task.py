@@ -8,7 +8,7 @@ from typing import Any, overload
 from django.tasks import DEFAULT_TASK_BACKEND_ALIAS, DEFAULT_TASK_QUEUE_NAME, Task, task_backends
 from django.tasks.exceptions import InvalidTask
 
-from celeriac.django_tasks import kinds, policy
+from celeriac.django_tasks import declaring, policy
 from celeriac.django_tasks.types import AnyTask
 
 #: Fields of a task that `using()` may change, Django's first.
@@ -40,7 +40,7 @@ class LedgerTask(AnyTask):
         if not hasattr(self.get_backend(), "defaults"):
             self._refuse_foreign()
         else:
-            kinds.declare(self)
+            declaring.declare(self)
 
     def using(self, **changes: Any) -> "LedgerTask":  # noqa: ANN401 the fields' own types
         """Return a task with these defaults; what is None stays as it is."""

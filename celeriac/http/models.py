@@ -11,6 +11,7 @@ from django.db.models import Q
 from celeriac.core.clock import Now
 from celeriac.core.models import EditedModel
 from celeriac.jobs.callbacks import sql as callbacks
+from celeriac.jobs.models.job import ACCOUNT
 from celeriac.jobs.operating.actions import ACTIONS
 
 #: The permission that a person needs for what a program may do to jobs.
@@ -21,9 +22,6 @@ VERBS = ("enqueue", "read", *sorted(ACTED))
 #: Kinds that only the ledger enqueues, whatever a grant says: what a callback tells is signed in
 #: our name, so that nobody may choose its words.
 SEALED = frozenset({callbacks.KIND})
-
-#: What marks a job's `enqueued_by` as an account's, before the account's name.
-ORIGIN = "api:"
 
 _NAME = RegexValidator(r"\A[a-z0-9][a-z0-9._-]*\Z", "Small letters, digits, dots, _ and - only.")
 _PATTERN = RegexValidator(
@@ -78,7 +76,7 @@ class ServiceAccount(EditedModel):
     @property
     def origin(self) -> str:
         """What its jobs bear as `enqueued_by`, and the audit trail as the actor."""
-        return f"{ORIGIN}{self.name}"
+        return f"{ACCOUNT}{self.name}"
 
     @property
     def scope(self) -> str:

@@ -1,21 +1,36 @@
 """The gateway's control API, under /_control/: JSON, for demos, tests and chaos."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
-from sandbox.gateway.bank import reference_of
-from sandbox.gateway.stats import charge_report, refund_report
+from sandbox.gateway.bank import Bank, reference_of
+from sandbox.gateway.clock import Clock
+from sandbox.gateway.faults import FaultDesk
+from sandbox.gateway.stats import Stats, charge_report, refund_report
 from sandbox.gateway.tables import Json
-from sandbox.gateway.webhooks import ORDERS
+from sandbox.gateway.webhooks import ORDERS, Webhooks
 from sandbox.kit.control import ControlApi, common_verbs
+from sandbox.kit.down import Outage
 from sandbox.kit.http import Request
 from sandbox.kit.options import InvalidOption, check_choice
 
-if TYPE_CHECKING:
-    from sandbox.gateway.gateway import Gateway
+
+class Gateway(Protocol):
+    """What the verbs need of a gateway."""
+
+    bank: Bank
+    clock: Clock
+    faults: FaultDesk
+    outage: Outage
+    reference_key: str
+    stats: Stats
+    webhooks: Webhooks
+
+    def reset(self) -> object:
+        """Forget everything."""
 
 
-def control_api(gateway: "Gateway") -> ControlApi:
+def control_api(gateway: Gateway) -> ControlApi:
     """Return the control API of a gateway."""
     desk, hooks = GatewayDesk(gateway), gateway.webhooks
     return ControlApi(
@@ -42,7 +57,7 @@ def control_api(gateway: "Gateway") -> ControlApi:
 class GatewayDesk:
     """What the verbs do that are the gateway's own."""
 
-    def __init__(self, gateway: "Gateway") -> None:
+    def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
     def script(self, request: Request) -> list[dict[str, Any]]:

@@ -34,3 +34,52 @@ def imports(path):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.module or "."
+
+
+def import_graph(*tops):
+    """Return module -> the modules that it imports, anywhere in its file, for these packages."""
+    files = {_module(p): p for p in python_files() if p.relative_to(ROOT).parts[0] in tops}
+    return {
+        module: {
+            each
+            for name in imported_names(path)
+            if (each := _home(name, files)) not in ("", module)
+        }
+        for module, path in files.items()
+    }
+
+
+def _module(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_names(path):
+    """Yield what a file imports, each name with its module."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _home(name, files):
+    """Return the module that an imported name comes from: it may be one itself."""
+    return next((each for each in (name, name.rpartition(".")[0]) if each in files), "")
+
+
+def private_uses(path, tops):
+    """Yield the private names of other files of ours that a file imports, or takes of a module."""
+    tree, modules = ast.parse(path.read_text()), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in tops:
+            modules |= {alias.asname or alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names if _is_private(alias.name))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and _is_private(node.attr):
+            owner = ast.unparse(node.value)
+            yield from [f"{owner}.{node.attr}"] if owner in modules else []
+
+
+def _is_private(name):
+    return name.startswith("_") and not name.startswith("__") and name != "_meta"

@@ -1,11 +1,21 @@
 import statistics
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import ROOT, functions, imports, python_files
+from tests.architecture.source import (
+    ROOT,
+    functions,
+    import_graph,
+    imports,
+    private_uses,
+    python_files,
+)
+
+OURS = {"celeriac", "apps", "tasks", "config", "sandbox", "bench"}
 
 
 def test_no_function_is_longer_than_forty_lines():
@@ -52,6 +62,24 @@ def test_the_import_contracts_hold():
     command = [program, "--no-cache", "--no-logo"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_no_files_import_each_other():
+    """In a circle, be it of functions' imports or of type checkers', no file can be read first."""
+    graph = import_graph(*OURS)
+    assert "celeriac.jobs.running.run" in graph["celeriac.jobs.running.execute"]
+    TopologicalSorter(graph).prepare()  # a CycleError names the files
+
+
+def test_nobody_uses_what_another_file_calls_private():
+    """A name with an underscore is its own file's, whoever is next door."""
+    found = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in python_files()
+        if path.relative_to(ROOT).parts[0] in OURS - {"sandbox", "bench"}
+        for name in private_uses(path, OURS)
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize("pure", ["states", "backoff", "outcomes", "registry"])

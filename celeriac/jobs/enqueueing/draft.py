@@ -119,8 +119,16 @@ def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
             declared.lock, declared.schema.named(draft.values), defaults
         )
     if declared.search:
-        draft.terms = searching.terms(declared, draft)
+        draft.terms = _terms(declared, draft)
     return draft
+
+
+def _terms(kind: Kind, draft: Draft) -> tuple[tuple[str, str], ...]:
+    """Return the (field, value) pairs of a draft; a request's correlation id is one of them."""
+    found = searching.of_args(kind, kind.schema.named(draft.values))
+    if draft.correlation_id != str(draft.id):
+        found.append(("correlation_id", searching.clipped(draft.correlation_id)))
+    return tuple(found)
 
 
 def _apply(draft: Draft, options: Options) -> None:

@@ -5,26 +5,15 @@ The terms are written by the statement that writes the job, for such kinds only.
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from celeriac.jobs.redacting import at
 from celeriac.jobs.registry import Kind
-
-if TYPE_CHECKING:
-    from celeriac.jobs.enqueueing.draft import Draft
 
 #: Longer values are found by their beginning and the digest of their whole.
 MAX_VALUE = 200
 #: Of a list, the first so many; a job is not a table.
 MAX_TERMS = 50
-
-
-def terms(kind: Kind, draft: "Draft") -> tuple[tuple[str, str], ...]:
-    """Return the (field, value) pairs of a draft; a request's correlation id is one of them."""
-    found = of_args(kind, kind.schema.named(draft.values))
-    if draft.correlation_id != str(draft.id):
-        found.append(("correlation_id", clipped(draft.correlation_id)))
-    return tuple(found)
 
 
 def of_args(kind: Kind, args: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,7 +1,5 @@
 """A job: the row that everything else serves."""
 
-from typing import TYPE_CHECKING, ClassVar
-
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Left
@@ -12,14 +10,13 @@ from celeriac.core.ids import uuid7
 from celeriac.jobs.operating.actions import ACTIONS, permissions_of
 from celeriac.jobs.states import TERMINAL, State
 
-if TYPE_CHECKING:
-    from celeriac.jobs.models.attempt import Attempt
-
 MIN_PRIORITY, MAX_PRIORITY = -100, 100
 
+#: How `enqueued_by` begins where a service account enqueued the job.
+ACCOUNT = "api:"
 #: The jobs of service accounts, word for word as their index has it. No LIKE, which the planner
 #: does not see through, and no range: en_US, say, sorts ";" before ":", and none would be left.
-OF_ACCOUNTS = Q(Exact(Left("enqueued_by", 4), "api:"))
+OF_ACCOUNTS = Q(Exact(Left("enqueued_by", len(ACCOUNT)), ACCOUNT))
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -92,8 +89,6 @@ class Job(models.Model):
     #: queued job of its unique key took it in.
     replayed: bool = False
     absorbed: bool = False
-
-    attempts: ClassVar["models.Manager[Attempt]"]
 
     class Meta:
         ordering = ["-id"]

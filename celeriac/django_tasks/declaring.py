@@ -1,0 +1,89 @@
+"""Declaring tasks as kinds of the ledger: when an app's tasks.py is loaded, and at start."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.apps import apps
+from django.tasks import task_backends
+from django.tasks.exceptions import InvalidTask
+from django.utils.module_loading import autodiscover_modules
+
+from celeriac.django_tasks import kinds, policy, resolve
+from celeriac.django_tasks.types import AnyTask
+from celeriac.jobs import registry
+from celeriac.jobs.registry import Kind
+from celeriac.jobs.schema import Schema
+from celeriac.settings import conf
+
+#: Declared before the apps were known.
+_early: list[AnyTask] = []
+
+
+def load() -> None:
+    """Load every app's tasks.py and declare the kinds of each LedgerBackend (at start)."""
+    backends = [each for each in task_backends.all() if hasattr(each, "defaults")]
+    for backend in backends:
+        name = kinds.general(backend.alias)
+        options = policy.joined(backend.defaults, ())
+        _declare(name, _by_path, kinds.PathSchema(name), options)
+    while _early:
+        declare(_early.pop(0))
+    if backends:
+        autodiscover_modules("tasks")
+
+
+def declare(task: Any) -> None:  # noqa: ANN401 a LedgerTask, which imports this module
+    """Make a task a kind of its own where every process loads it; the first declaration counts.
+
+    Raises InvalidTask where its policy can't be kept.
+    """
+    if not apps.apps_ready:
+        _early.append(task)
+        return
+    name = task.module_path
+    if not _is_loaded_everywhere(task.func.__module__):
+        if task.policy:
+            raise InvalidTask(
+                f"{name}: workers do not load {task.func.__module__} at their start, so its "
+                "options would be lost: move it into its app's tasks.py, or name its module "
+                "in CELERIAC['MODULES']."
+            )
+        return
+    if kinds.is_own(task) and registry.get(name) is not None:
+        return
+    kinds.own(task)
+    options = policy.joined(task.get_backend().defaults, task.policy)
+    _declare(name, _handler(task), kinds.CallSchema(task), options)
+
+
+def _declare(
+    name: str, handler: Callable[..., Any], schema: Schema, options: dict[str, Any]
+) -> None:
+    from celeriac.django_tasks import ledger  # models are loaded by now
+
+    registry.declare(
+        Kind(name=name, handler=handler, schema=schema, on_settled=ledger.tell_end, **options)
+    )
+
+
+def _handler(task: AnyTask) -> Callable[..., Any]:
+    """Return the kind's handler; it returns an awaitable where the function is a coroutine's."""
+
+    def handler(args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401 JSON
+        from celeriac.django_tasks import run  # models are loaded by now
+
+        return run.call(task, args, kwargs or {})
+
+    handler.__module__, handler.__qualname__ = task.func.__module__, task.func.__qualname__
+    return handler
+
+
+def _by_path(task: str, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401 JSON
+    from celeriac.django_tasks import run  # models are loaded by now
+
+    return run.call(resolve.task(task), args, kwargs or {})
+
+
+def _is_loaded_everywhere(module: str) -> bool:
+    own = {f"{config.name}.tasks" for config in apps.get_app_configs()}
+    return module in own or module in conf.MODULES
