@@ -9,8 +9,10 @@ TOOLS := .local/tools/.installed
 # A pyenv shim may exist and fail: take the first Python that runs.
 ANY_PYTHON = $$(for candidate in python3.13 python3 python3.14 python3.12 python /usr/bin/python3; do \
 	$$candidate -c 'import sys; assert sys.version_info[0] == 3' >/dev/null 2>&1 && echo $$candidate && break; done)
-# Test processes at a time; 0 runs the suite in one.
-PROCESSES ?= 2
+# Without bytecode every start of Python and Django compiles it anew, which takes two seconds more.
+unexport PYTHONDONTWRITEBYTECODE
+# Test processes at a time, many of whose tests wait; 0 runs the suite in one.
+PROCESSES ?= 4
 ARGS ?=
 # A part of the suite covers a part of the code: only a whole run is judged.
 JUDGE_COVERAGE = $(if $(strip $(ARGS)),echo "A part of the suite: its coverage is not judged.",\
@@ -34,7 +36,7 @@ demo: $(SETUP)  ## Run the main job on the whole platform with faults injected, 
 test: $(SETUP)  ## Run the whole suite with coverage: what CI runs
 	@mkdir -p .local
 	@$(PYTHON) -m coverage erase
-	@$(PYTHON) -m pytest -n $(PROCESSES) --dist worksteal --cov --cov-report= $(ARGS)
+	@$(PYTHON) -m pytest -n $(PROCESSES) --dist worksteal --durations=10 --cov --cov-report= $(ARGS)
 	@$(JUDGE_COVERAGE)
 
 lint: $(SETUP)  ## Check style, types, import contracts, migrations and production settings
