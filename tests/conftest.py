@@ -2,8 +2,11 @@
 
 import os
 import sys
+from itertools import groupby, islice
+from operator import attrgetter
 from urllib.parse import quote
 
+import freezegun
 import pytest
 import redis
 from hypothesis import settings
@@ -22,10 +25,31 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 #: Folders whose tests say nothing about what is covered, and which tracing would slow down most.
 UNTRACED = ("architecture", "integration/sandbox", "unit/bench", "unit/demo", "unit/model")
+#: Where tests wait for processes: the test processes share them, and begin with them.
+LONG = ("acceptance", "browser", "chaos")
+# A duration is none of the time that a test pretends.
+freezegun.configure(extend_ignore_list=["_pytest.timing"])
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Trace no test whose subject is another than the ledger: the model's took twice as long."""
+    """Have each test process begin with its share of the long tests, in whatever order.
+
+    `--dist worksteal` gives each the next so many tests of the list, then evens out.
+    """
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    folders = {ROOT / "tests" / folder for folder in LONG}
+    long = [item for item in items if not folders.isdisjoint(item.path.parents)]
+    short = iter([item for item in items if folders.isdisjoint(item.path.parents)])
+    shares = [[] for _ in range(count)]
+    for number, (_, module) in enumerate(groupby(long, key=attrgetter("path"))):
+        shares[number % count] += module
+    left = len(items)
+    for number, share in enumerate(shares):
+        size = left // (count - number)
+        share += islice(short, max(0, size - len(share)))
+        left -= size
+    items[:] = [item for share in (*shares, short) for item in share]
     folders = [ROOT / "tests" / folder for folder in UNTRACED]
     for item in items:
         if any(folder in item.path.parents for folder in folders):

@@ -89,7 +89,9 @@ def test_the_books_balance_though_everything_goes_wrong(demo, tmp_path):
 
 def test_the_audit_fails_when_the_gateway_charges_twice(demo):
     """The check can fail."""
-    process = demo("--orders", "12", "--calm", GATEWAY_DOUBLE_CHARGE_RATE="1", SEED="11")
+    process = demo(
+        "--orders", "12", "--clients", "1", "--calm", GATEWAY_DOUBLE_CHARGE_RATE="1", SEED="11"
+    )
     assert process.wait(DEADLINE) == 1, process.output()
     text = process.output()
     assert "The books do NOT balance." in text
@@ -99,7 +101,7 @@ def test_the_audit_fails_when_the_gateway_charges_twice(demo):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "SIGKILL"])
 def test_nothing_is_left_when_the_demo_is_ended_in_the_middle(demo, number):
     """No process, and no data directory."""
-    process = demo("--orders", "200")
+    process = demo("--orders", "200", "--clients", "1")
     begun = "clients place"
     wait_until(lambda: begun in process.output() or process.poll() is not None, timeout=200)
     assert begun in process.output(), process.output()
