@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 
 from django.apps import apps
 
@@ -18,12 +19,17 @@ CODE = [
 ]
 
 
+@cache
+def nodes(path):
+    """Return all that a module consists of, read once for all of these tests."""
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
 def texts(path):
     """Return the texts of a module, those within f-strings too."""
-    tree = ast.walk(ast.parse(path.read_text()))
     return [
         (node.value, node.lineno)
-        for node in tree
+        for node in nodes(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
 
@@ -54,7 +60,7 @@ LIBRARY = [path for path in CODE if path.relative_to(ROOT).parts[0] == "celeriac
 
 def listed(path, *, mappings=True):
     """Yield each list, tuple, set (or mapping) of a module: where it stands, and its members."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Tuple | ast.List | ast.Set):
             yield f"{path.relative_to(ROOT)}:{node.lineno}", node.elts
         elif mappings and isinstance(node, ast.Dict):
