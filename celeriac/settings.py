@@ -9,7 +9,6 @@ Each key is a field of `Settings`, where its default stands. `conf` has them all
 import os
 from collections.abc import Mapping
 from dataclasses import field, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast, get_origin, get_type_hints
 
@@ -20,6 +19,7 @@ from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 
 from celeriac.core.environment import env
+from celeriac.core.hints import did_you_mean
 
 #: Where the broker is, if nobody says.
 LOCAL = "redis://localhost:6379/0"
@@ -189,8 +189,7 @@ def read_settings(given: object) -> Settings:
     known = [each.name for each in fields(Settings)]
     for key in given:
         if key not in known:
-            near = get_close_matches(str(key), known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(key, known)
             raise ImproperlyConfigured(f"CELERIAC has no setting {key!r}.{hint}")
     try:
         return Settings(**given)

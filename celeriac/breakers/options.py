@@ -4,7 +4,6 @@
 `callbacks:example.com`, is one of a family and takes the options of `callbacks`.
 """
 
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -12,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from celeriac.breakers.errors import InvalidOptions, UnknownBreaker
+from celeriac.core.hints import did_you_mean
 from celeriac.settings import conf
 
 #: The most that `window_calls` may be: a window is read whole with each call that it counts.
@@ -156,11 +156,9 @@ def _check_number(name: str, value: object, *, whole: bool) -> None:
 
 
 def _unknown_option(name: str) -> str:
-    near = difflib.get_close_matches(name, TUNABLE, n=1)
-    return f"there is no option {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+    return f"there is no option {name!r}.{did_you_mean(name, TUNABLE)}"
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, declared(), n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else " Declare it in CELERIAC['BREAKERS']."
+    hint = did_you_mean(name, declared(), " Declare it in CELERIAC['BREAKERS'].")
     return f"There is no breaker {name!r}.{hint}"

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from inspect import signature
 from typing import Any, Concatenate, Literal, Protocol, overload
 
@@ -14,6 +13,7 @@ from celeriac.celery import celery_options, doorbells, messages, result_rows
 from celeriac.celery.bound import BoundTask, bind_first
 from celeriac.celery.canvas import CanvasRefused, refuse
 from celeriac.celery.results import AsyncResult
+from celeriac.core.hints import did_you_mean
 from celeriac.jobs import registry
 from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.enqueueing.enqueue import enqueue
@@ -235,8 +235,7 @@ def _check_options(kind: str, options: dict[str, Any]) -> None:
     known = [field.name for field in fields(Kind) if field.name not in _GIVEN]
     for name in options:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" Known are {', '.join(known)}."
+            hint = did_you_mean(name, known, f" Known are {', '.join(known)}.")
             raise TypeError(f"@job({kind!r}) has no option {name!r}.{hint}")
 
 

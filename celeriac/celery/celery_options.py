@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from typing import Any
 
+from celeriac.core.hints import did_you_mean
 from celeriac.jobs.errors import InvalidOption
 
 NOW = timedelta(0)
@@ -82,8 +82,7 @@ def _remedy(name: str) -> str:
     if name in _INSTEAD:
         return f"means nothing to the ledger: {_INSTEAD[name]}"
     known = ["countdown", "eta", "expires", *_SAME, *_OURS]
-    near = get_close_matches(name, known, n=1)
-    return f"is unknown: did you mean {near[0]!r}?" if near else "is unknown: leave it out"
+    return f"is unknown{did_you_mean(name, known, ': leave it out', lead=': did')}"
 
 
 def _expiry(kind: str, expires: object) -> datetime | timedelta:

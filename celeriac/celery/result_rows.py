@@ -14,14 +14,9 @@ from celeriac.jobs import redacting
 from celeriac.jobs.errors import JobCancelled, JobFailed
 from celeriac.jobs.redacting import Veil
 from celeriac.jobs.running.run import Run
-from celeriac.jobs.states import State
+from celeriac.jobs.states import ENDINGS, State
 
-_STATES = {
-    State.QUEUED: states.RETRY,
-    State.SUCCEEDED: states.SUCCESS,
-    State.DEAD: states.FAILURE,
-    State.CANCELLED: states.REVOKED,
-}
+_STATES = {State.QUEUED: states.RETRY} | {each.state: each.celery for each in ENDINGS}
 
 
 def write(run: Run) -> None:

@@ -20,14 +20,9 @@ from celeriac.jobs.handle import JobHandle
 from celeriac.jobs.models import Attempt, Job
 from celeriac.jobs.operating.operate import cancel
 from celeriac.jobs.running.current import current_job
-from celeriac.jobs.states import State
+from celeriac.jobs.states import ENDINGS, State
 
-_STATES = {
-    State.RUNNING: states.STARTED,
-    State.SUCCEEDED: states.SUCCESS,
-    State.DEAD: states.FAILURE,
-    State.CANCELLED: states.REVOKED,
-}
+_STATES = {State.RUNNING: states.STARTED} | {each.state: each.celery for each in ENDINGS}
 
 
 class ResultTimeout(CelerysTimeoutError, TimeoutError):
@@ -79,7 +74,7 @@ class AsyncResult[R]:
             return job.result
         if job.state == State.CANCELLED:
             return JobCancelled(job.error)
-        if job.state == State.DEAD or state_of(job) == states.RETRY:
+        if job.is_finished or state_of(job) == states.RETRY:
             return JobFailed(job.error)
         return job.progress
 

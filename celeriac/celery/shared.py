@@ -7,7 +7,6 @@ do refuses when the module is loaded, or when it is called, and names the altern
 
 from collections.abc import Callable
 from dataclasses import fields
-from difflib import get_close_matches
 from functools import wraps
 from typing import Any
 
@@ -18,6 +17,7 @@ from celeriac.celery.base import JobTask, declare
 from celeriac.celery.bound import BoundTask, bind_first
 from celeriac.celery.canvas import CanvasRefused, refusing
 from celeriac.celery.results import AsyncResult, ResultTimeout
+from celeriac.core.hints import did_you_mean
 from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.errors import InvalidOption
 from celeriac.jobs.outcomes import Cancelled, GiveUp, Retry, TimeLimitExceeded
@@ -141,9 +141,8 @@ def _check(name: str, options: dict[str, Any]) -> None:
                 f"@shared_task({option}=…) on {name} means nothing to the ledger: "
                 f"{_INSTEAD[option]}."
             )
-        near = get_close_matches(option, known, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else "Leave it out."
-        raise TypeError(f"@shared_task on {name} has no option {option!r}. {hint}")
+        hint = did_you_mean(option, known, " Leave it out.")
+        raise TypeError(f"@shared_task on {name} has no option {option!r}.{hint}")
 
 
 def _limits(limits: dict[str, Any]) -> dict[str, Any]:

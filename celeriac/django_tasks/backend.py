@@ -63,7 +63,7 @@ class LedgerBackend(BaseTaskBackend):
             checks.Error(
                 f"TASKS[{self.alias!r}] names the queue {queue!r}, which CELERIAC['QUEUES'] lacks.",
                 hint="Declare it there, or take it out of QUEUES.",
-                id="celeriac_jobs.E001",
+                id="celeriac_jobs.E008",
             )
             for queue in sorted(self.queues - set(conf.QUEUES))
         ]

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
+from celeriac.core.hints import did_you_mean
 from celeriac.jobs.backoff import Backoff
 
 #: Options of registry.Kind that mean the same here.
@@ -63,6 +63,5 @@ def check_names(place: str, given: Iterable[str], known: Iterable[str]) -> None:
     names = sorted(known)
     for name in given:
         if name not in names:
-            near = get_close_matches(name, names, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Known are {', '.join(names)}."
-            raise TypeError(f"{place} has no option {name!r}. {hint}")
+            hint = did_you_mean(name, names, f" Known are {', '.join(names)}.")
+            raise TypeError(f"{place} has no option {name!r}.{hint}")

@@ -11,14 +11,14 @@ from django.tasks.base import TaskError
 from celeriac.django_tasks.policy import InvalidReturn
 from celeriac.django_tasks.types import AnyResult, AnyTask
 from celeriac.jobs.models import Attempt, Job
-from celeriac.jobs.states import State
+from celeriac.jobs.states import ENDINGS, State
 
 _STATUS = {
     State.QUEUED: TaskResultStatus.READY,
     State.RUNNING: TaskResultStatus.RUNNING,
-    State.SUCCEEDED: TaskResultStatus.SUCCESSFUL,
-    State.DEAD: TaskResultStatus.FAILED,
-    State.CANCELLED: TaskResultStatus.FAILED,
+} | {
+    ending.state: TaskResultStatus.SUCCESSFUL if ending.has_result else TaskResultStatus.FAILED
+    for ending in ENDINGS
 }
 _INVALID_RETURN = f"{InvalidReturn.__module__}.{InvalidReturn.__qualname__}"
 #: Endings that no exception of the task's brought about.
@@ -97,7 +97,7 @@ def _errors(job: Job, attempts: Sequence[Attempt]) -> list[TaskError]:
         errors.append(
             TaskError(exception_class_path=_CANCELLED, traceback=job.error or "cancelled")
         )
-    elif job.state == State.DEAD and not errors:
+    elif _STATUS[State(job.state)] is TaskResultStatus.FAILED and not errors:
         errors.append(TaskError(exception_class_path=_DEAD, traceback=job.error))
     return errors
 

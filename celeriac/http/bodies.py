@@ -2,8 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import (
@@ -18,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from celeriac.core.hints import did_you_mean
 from celeriac.http.problems import MOST_ERRORS, Problem
 from celeriac.jobs.enqueueing.templates import MAX_KEY
 from celeriac.jobs.states import State
@@ -138,10 +138,16 @@ class VerbCall(Body):
     )
 
 
+if TYPE_CHECKING:
+    StateText = str
+else:
+    StateText = Literal[tuple(state.value for state in State)]
+
+
 class JobQuery(Body):
     """Which jobs to list."""
 
-    state: Literal["queued", "running", "succeeded", "dead", "cancelled"] | None = None
+    state: StateText | None = None
     kind: Name | None = None
     queue: Name | None = None
     created_after: Bound | None = None
@@ -151,9 +157,6 @@ class JobQuery(Body):
 
 class NoQuery(Body):
     """Nothing."""
-
-
-assert set(State) == {"queued", "running", "succeeded", "dead", "cancelled"}  # noqa: S101 JobQuery
 
 
 def read[Model: BaseModel](model: type[Model], value: object) -> Model:
@@ -189,7 +192,7 @@ def _said(model: type[BaseModel], problem: Any) -> str:  # noqa: ANN401 pydantic
             return "is missing"
         case "extra_forbidden":
             owner = JobCall if len(problem["loc"]) > 1 else model
-            near = get_close_matches(str(problem["loc"][-1]), owner.model_fields, n=1)
-            return f"is unknown; did you mean {near[0]!r}?" if near else "is unknown"
+            hint = did_you_mean(problem["loc"][-1], owner.model_fields, lead="; did")
+            return f"is unknown{hint}"
         case _:
             return str(problem["msg"]).removeprefix("Value error, ")

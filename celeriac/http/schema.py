@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from celeriac.http.problems import MEDIA_TYPE
 from celeriac.http.shapes import ProblemDetails
+from celeriac.jobs.states import State
 
 #: What any call may answer besides its own.
 _ALWAYS = (405, 406, 429, 500, 503)
@@ -59,9 +60,7 @@ REPLAYED = (
 )
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[^\x00]*$"}
 JOB_QUERY = [
-    OpenApiParameter(
-        "state", {"type": "string", "enum": ["queued", "running", "succeeded", "dead", "cancelled"]}
-    ),
+    OpenApiParameter("state", {"type": "string", "enum": list(State)}),
     OpenApiParameter("kind", _TEXT),
     OpenApiParameter("queue", _TEXT),
     OpenApiParameter("created_after", {"type": "string", "format": "date-time"}),

@@ -8,10 +8,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from celeriac.console.show import redacted
+from celeriac.http.bodies import StateText
 from celeriac.http.submit import lock_prefix
 from celeriac.jobs.models import Attempt, Job
 
-_STATE = Literal["queued", "running", "succeeded", "dead", "cancelled"]
 #: Named in a summary, and read for one.
 SUMMARY = (
     *("id", "kind", "queue", "priority", "state", "run_at", "expires_at", "attempt", "failures"),
@@ -58,7 +58,7 @@ class JobSummary(Answer):
     kind: str
     queue: str
     priority: int
-    state: _STATE
+    state: StateText
     run_at: datetime
     expires_at: datetime | None
     attempt: int = Field(description="How many runs it has had; only grows.")
@@ -101,7 +101,7 @@ class JobReference(Answer):
 
     id: UUID
     kind: str
-    state: _STATE
+    state: StateText
 
 
 class BulkDetails(Answer):

@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from hashlib import sha256
 
 from django.db import transaction
 
+from celeriac.core.hints import did_you_mean
 from celeriac.http import problems
 from celeriac.http.bodies import JobCall
 from celeriac.http.models import ServiceAccount
@@ -149,8 +149,7 @@ def _refuse_override(kind: str, name: str, template: str | None) -> None:
 
 def _no_kind(account: ServiceAccount, name: str) -> str:
     granted = [kind.name for kind in registry.kinds() if account.may("enqueue", kind.name)]
-    near = get_close_matches(name, granted, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else " GET /api/v1/kinds/ lists them."
+    hint = did_you_mean(name, granted, " GET /api/v1/kinds/ lists them.")
     return f"No job of kind {name[:100]!r} is declared.{hint}"
 
 

@@ -14,7 +14,7 @@ from celeriac.core.counting.counts import Series
 from celeriac.jobs.callbacks.sql import KIND as CALLBACK_KIND, QUEUE as CALLBACK_QUEUE
 from celeriac.jobs.outcomes import Settlement
 from celeriac.jobs.running.run import Run
-from celeriac.jobs.states import State, Verb
+from celeriac.jobs.states import ENDINGS, State, Verb
 
 ENQUEUED = "celeriac_jobs_enqueued_total"
 RUNS = "celeriac_runs_total"
@@ -35,7 +35,7 @@ _OUTCOMES = {
     Verb.RESCUE: "lost",
     Verb.STOP: "cancelled",
 }
-_OVERTAKEN = {State.CANCELLED: "cancelled", State.DEAD: "dead"}
+_OVERTAKEN = {each.state: each.state.value for each in ENDINGS if not each.has_result}
 
 
 def enqueued(jobs: Iterable[tuple[str, str]]) -> None:

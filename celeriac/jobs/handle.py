@@ -12,8 +12,9 @@ from asgiref.sync import sync_to_async
 
 from celeriac.jobs.errors import JobCancelled, JobFailed, JobNotFound
 from celeriac.jobs.models import Job
-from celeriac.jobs.states import TERMINAL, State
+from celeriac.jobs.states import ENDINGS, TERMINAL, State
 
+_WITH_RESULT = frozenset(ending.state for ending in ENDINGS if ending.has_result)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
 
 
@@ -58,11 +59,10 @@ class JobHandle[R]:
         raise TimeoutError(f"Job {self.id} is still {state} after {timeout:g} s.")
 
     def _result(self, state: str, result: R, error: str) -> R:
-        if state == State.DEAD:
-            raise JobFailed(error or f"Job {self.id} ended dead.")
-        if state == State.CANCELLED:
-            raise JobCancelled(error or f"Job {self.id} ended cancelled.")
-        return result
+        if state in _WITH_RESULT:
+            return result
+        raises = JobCancelled if state == State.CANCELLED else JobFailed
+        raise raises(error or f"Job {self.id} ended {state}.")
 
     def _row(self, *fields: str) -> tuple[Any, ...]:
         for row in Job.objects.filter(pk=self.id).values_list(*fields):

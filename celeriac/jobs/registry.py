@@ -6,11 +6,11 @@ arguments: see schema.py.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from inspect import isasyncgenfunction, isgeneratorfunction
 from typing import Any
 
 from celeriac.core.arguments import LONGEST
+from celeriac.core.hints import did_you_mean
 from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.enqueueing import templates
 from celeriac.jobs.errors import UnknownKind
@@ -130,8 +130,7 @@ def find(name: str) -> Kind:
         raise UnknownKind(f"A kind is named by text, such as 'payments.capture', not {name!r}.")
     kind = get(name)
     if kind is None:
-        near = get_close_matches(name, names(), n=1, cutoff=0.6)
-        hint = f" Did you mean {near[0]!r}?" if near else " Is its module in CELERIAC['MODULES']?"
+        hint = did_you_mean(name, names(), " Is its module in CELERIAC['MODULES']?")
         raise UnknownKind(f"No job of kind {name!r} is declared.{hint}")
     return kind
 

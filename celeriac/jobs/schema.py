@@ -9,12 +9,12 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, NoReturn, NotRequired, TypedDict, Union, cast, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from celeriac.core.hints import did_you_mean
 from celeriac.jobs import jsonable
 from celeriac.jobs.errors import InvalidArgs, field_errors
 
@@ -131,10 +131,8 @@ class Schema:
                 return str(problem["msg"]).removeprefix("Value error, ")
 
     def _unknown(self, name: str) -> str:
-        near = get_close_matches(name, self.fields, n=1, cutoff=0.6)
-        if near:
-            return f"is unknown; did you mean {near[0]!r}?"
-        return f"is unknown; {self.name} takes {', '.join(self.fields) or 'no arguments'}"
+        otherwise = f"; {self.name} takes {', '.join(self.fields) or 'no arguments'}"
+        return f"is unknown{did_you_mean(name, self.fields, otherwise, lead='; did')}"
 
     def _refuse_altered(self, value: Mapping[str, Any], back: Mapping[str, Any]) -> NoReturn:
         problems = {

@@ -42,7 +42,30 @@ class Verb(StrEnum):
     REVIVE = "revive"  # an operator's retry
 
 
-TERMINAL = frozenset({State.SUCCEEDED, State.DEAD, State.CANCELLED})
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A terminal state, and what it is to others; a new one is a new row of `ENDINGS`."""
+
+    state: State
+    #: What Celery calls it.
+    celery: str
+    #: How the sentence of a job's page looks, and the state in a list.
+    tone: str
+    label: str
+    #: Whether the job then has what its handler returned; else who waits for it gets an error.
+    has_result: bool = False
+    #: Whether a kind that keeps nothing keeps it all the same.
+    is_kept: bool = False
+
+
+ENDINGS = (
+    Ending(State.SUCCEEDED, "SUCCESS", tone="good", label="success", has_result=True),
+    Ending(State.DEAD, "FAILURE", tone="bad", label="danger", is_kept=True),
+    Ending(State.CANCELLED, "REVOKED", tone="idle", label="warning"),
+)
+TERMINAL = frozenset(ending.state for ending in ENDINGS)
+#: What may still come to something.
+UNFINISHED = tuple(state for state in State if state not in TERMINAL)
 
 #: (from, verb) -> to. None is "not there yet".
 EDGES: dict[tuple[State | None, Verb], State] = {
@@ -89,6 +112,11 @@ def allows(state: State | None, verb: Verb) -> bool:
 def after(state: State | None, verb: Verb) -> State:
     """Return the state that `verb` leads to; KeyError where no edge stands."""
     return EDGES[(state, verb)]
+
+
+def sources(verb: Verb) -> tuple[State, ...]:
+    """Return the states from which `verb` has an edge."""
+    return tuple(state for state in State if allows(state, verb))
 
 
 def count(counters: Counters, verb: Verb) -> Counters:

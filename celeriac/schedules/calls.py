@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from django.utils.module_loading import import_string
 from django_celery_beat.models import PeriodicTask
 
+from celeriac.core.hints import did_you_mean
 from celeriac.jobs import registry
 from celeriac.jobs.enqueueing.draft import Options
 from celeriac.jobs.enqueueing.queues import check as check_queue
@@ -132,10 +132,9 @@ def _check_queue(name: str, errors: dict[str, str]) -> None:
 
 
 def _unknown(name: str) -> str:
-    near = get_close_matches(name, choices(), n=1, cutoff=0.6)
-    return f"nothing of the name {name!r} is declared" + (
-        f"; did you mean {near[0]!r}?" if near else "; is its module in CELERIAC['MODULES']?"
-    )
+    otherwise = "; is its module in CELERIAC['MODULES']?"
+    hint = did_you_mean(name, choices(), otherwise, lead="; did")
+    return f"nothing of the name {name!r} is declared{hint}"
 
 
 def _refusal(name: str, errors: dict[str, str]) -> InvalidSchedule:

@@ -6,9 +6,9 @@ The keys are those that django-celery-beat takes, and in `options` those of appl
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from typing import Any
 
+from celeriac.core.hints import did_you_mean
 from celeriac.jobs import registry
 from celeriac.schedules.errors import InvalidSchedule
 
@@ -100,8 +100,7 @@ def _refuse_unknown(
             continue
         if (key in _INSTEAD and not value) or (key == "serializer" and value in (None, "json")):
             continue
-        near = get_close_matches(str(key), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "leave it out"
+        hint = did_you_mean(key, known, "leave it out", lead="did")
         errors[f"{prefix}{key}"] = f"can't be honoured: {_INSTEAD.get(key, hint)}"
 
 

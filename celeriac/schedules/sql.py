@@ -112,7 +112,7 @@ CROSS JOIN LATERAL (
     WHERE tick.periodic_task_id = asked.task AND tick.job IS NOT NULL
     ORDER BY tick.scheduled_for DESC LIMIT 50
 ) AS latest
-JOIN {tables.JOB} AS job ON job.id = latest.job AND job.state IN ('queued', 'running')
+JOIN {tables.JOB} AS job ON job.id = latest.job AND job.finished_at IS NULL
 """
 
 

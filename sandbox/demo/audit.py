@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from celeriac.jobs.states import TERMINAL
 from sandbox.demo.books import Books, Mail, Order, Work
 
 CAPTURE, SEND = "payments.capture", "notifications.send"
-ENDED = {"succeeded", "dead", "cancelled"}
 #: What an order's state asks of its payment.
 PAYMENT_OF = {"paid": "succeeded", "declined": "declined"}
 
@@ -109,13 +109,13 @@ def no_job_lost(books: Books) -> Check:
         if order.payment_id not in kinds[CAPTURE]
     ]
     problems += [f"email {m.id} has no {SEND} job" for m in mails if m.id not in kinds[SEND]]
-    problems += [_told(job) for job in books.jobs if job.state in ENDED - {"succeeded"}]
+    problems += [_told(job) for job in books.jobs if job.state in TERMINAL - {"succeeded"}]
     return Check("no job lost", f"{len(books.jobs)} jobs", problems)
 
 
 def none_left(books: Books) -> Check:
     """Nothing is queued or running."""
-    left = [job for job in books.jobs if job.state not in ENDED]
+    left = [job for job in books.jobs if job.state not in TERMINAL]
     found = _counts(Counter(job.state for job in books.jobs))
     return Check("no job left queued or running", found, [_told(job) for job in left])
 

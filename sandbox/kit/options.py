@@ -2,10 +2,11 @@
 
 import argparse
 import dataclasses
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, get_type_hints
+
+from celeriac.core.hints import did_you_mean
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -63,8 +64,7 @@ def _given(prefix: str, name: str) -> str | None:
 
 
 def _meant(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(names), 1)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    return did_you_mean(name, names)
 
 
 def _fit(name: str, hint: Any, value: object) -> object:  # noqa: ANN401 a type

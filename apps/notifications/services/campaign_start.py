@@ -70,7 +70,7 @@ def _refuse_start(campaign: Campaign) -> None:
         raise CampaignBusy(f"{campaign} has no recipients.")
     if campaign.job is None:
         return
-    living = Job.objects.filter(id=campaign.job, state__in=["queued", "running"])
+    living = Job.objects.unfinished().filter(id=campaign.job)
     if living.filter(cancel_requested_at=None).exists():
         raise CampaignBusy(f"{campaign} is under way: job {campaign.job}.")
 

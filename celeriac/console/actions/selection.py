@@ -15,6 +15,7 @@ from django.http import HttpRequest, QueryDict
 
 from celeriac.console.actions.errors import BadFilter
 from celeriac.console.actions.models import BulkVerb
+from celeriac.core.sqlstates import QUERY_CANCELED, sqlstate_of
 from celeriac.jobs import redacting
 from celeriac.jobs.models import Job
 from celeriac.jobs.operating.actions import Action
@@ -29,7 +30,6 @@ COUNT_FOR = 2_000
 IDS = "ids"
 #: Parameters that choose no jobs; the flag is what an address that could not be read becomes.
 _LOOKS = (ALL_VAR, ERROR_FLAG, "_facets", ORDER_VAR, PAGE_VAR, "_changelist_filters", "_popup")
-_QUERY_CANCELED = "57014"
 
 #: A filter as data: the list's parameters, or {"ids": [...]}.
 Filter = Mapping[str, Any]
@@ -123,7 +123,7 @@ def _within[T](milliseconds: int, ask: Callable[[], T]) -> T | None:
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
             return found
     except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) != _QUERY_CANCELED:
+        if sqlstate_of(error) != QUERY_CANCELED:
             raise
         return None
 

@@ -2,6 +2,8 @@
 
 from celeriac.console.explaining.facts import Facts
 from celeriac.console.explaining.queued import job_page
+from celeriac.jobs import registry
+from celeriac.jobs.holds import EXPIRED
 from celeriac.jobs.states import State
 from celeriac.jobs.words import Link, Step, Wait, clock_time, count, span
 
@@ -15,8 +17,11 @@ def reason(facts: Facts) -> Wait:
             return _succeeded(facts)
         case State.DEAD:
             return _poisonous(facts) or _failed(facts)
-        case _:
+        case State.CANCELLED:
             return _superseded(facts) or _expired(facts) or _cancelled(facts)
+        case state:
+            said = f": {facts.veil.text(facts.job.error)}" if facts.job.error else ""
+            return Wait(state, f"ended {state}{said}", because=False)
 
 
 def _succeeded(facts: Facts) -> Wait:
@@ -32,7 +37,7 @@ def _succeeded(facts: Facts) -> Wait:
 def _poisonous(facts: Facts) -> Wait | None:
     """It ended its process too often (docs/architecture.md, invariant 6)."""
     job, last = facts.job, facts.last
-    most = facts.kind.max_losses if facts.kind else 5
+    most = registry.get_or_default(facts.job.kind).max_losses
     lost = job.error.startswith("WorkerLost") or (last and last.error_class == "WorkerLost")
     if not lost or job.losses < most:
         return None
@@ -103,7 +108,7 @@ def _expired(facts: Facts) -> Wait | None:
             page=Link(f"Queue {job.queue}", "admin:celeriac_jobs_queue_change", (job.queue,)),
         ),
     )
-    return Wait("expired", text, because=False, steps=steps)
+    return Wait(EXPIRED.code, text, because=False, steps=steps)
 
 
 def _cancelled(facts: Facts) -> Wait:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from celeriac.console.explaining import ended, queued, running
 from celeriac.console.explaining.facts import Facts, gather
-from celeriac.jobs import states
+from celeriac.jobs import registry, states
 from celeriac.jobs.companions import Companion, told
 from celeriac.jobs.models import Job
 from celeriac.jobs.states import State
@@ -85,7 +85,7 @@ def _before(facts: Facts) -> list[str]:
     when = f"{span((facts.now - last.finished_at).total_seconds())} ago"
     said = facts.veil.text(last.message)
     if last.outcome == "lost":
-        most = facts.kind.max_losses if facts.kind else 5
+        most = registry.get_or_default(facts.job.kind).max_losses
         times = f"{count(job.losses, 'loss')} of {most} it may have"
         return [f"Run {last.number} was lost with its process {when} ({times}): {said}."]
     if last.outcome == "failed":

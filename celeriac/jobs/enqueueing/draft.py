@@ -5,11 +5,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from typing import Any, TypedDict
 from uuid import UUID
 
 from celeriac.core import context, tracing
+from celeriac.core.arguments import LONGEST
+from celeriac.core.hints import did_you_mean
 from celeriac.core.ids import uuid7
 from celeriac.jobs import registry
 from celeriac.jobs.callbacks import targets
@@ -19,7 +20,6 @@ from celeriac.jobs.models.job import MAX_PRIORITY, MIN_PRIORITY
 from celeriac.jobs.registry import Kind
 from celeriac.settings import conf
 
-MAX_DELAY = 10 * 366 * 86_400.0  # seconds
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _LENGTHS = {
     "idempotency_key": 255,
@@ -157,8 +157,7 @@ def _apply(draft: Draft, options: Options) -> None:
 def _unknown(name: str) -> str:
     if name in _CELERYS:
         return f"enqueue() has no option {name!r}: say {_CELERYS[name]}."
-    near = get_close_matches(name, Options.__optional_keys__, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(name, Options.__optional_keys__)
     return f"enqueue() has no option {name!r}.{hint}"
 
 
@@ -214,7 +213,7 @@ def _seconds(name: str, value: object) -> float:
         value = value.total_seconds()
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         raise InvalidOption(f"{name} is a number of seconds or a timedelta, not {value!r}.")
-    if not 0 <= value <= MAX_DELAY:
+    if not 0 <= value <= LONGEST:
         raise InvalidOption(f"{name} of {value:g} s is outside 0 to ten years.")
     return float(value)
 

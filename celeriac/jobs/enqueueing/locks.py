@@ -5,10 +5,9 @@ from contextlib import contextmanager
 
 from django.db import OperationalError, connection, transaction
 
+from celeriac.core.sqlstates import DEADLOCK, LOCK_NOT_AVAILABLE, SERIALIZATION, sqlstate_of
 from celeriac.jobs.errors import EnqueueBusy
 from celeriac.settings import conf
-
-_LOCK_NOT_AVAILABLE, _DEADLOCK, _SERIALIZATION = "55P03", "40P01", "40001"
 
 
 def timeout() -> str:
@@ -28,13 +27,13 @@ def busy(what: str) -> Iterator[None]:
 
 def refuse(error: OperationalError, what: str) -> None:
     """Raise EnqueueBusy where `error` is a lock not to be had in time, or a race that was lost."""
-    state = getattr(error.__cause__, "sqlstate", None)
-    if state == _SERIALIZATION:
+    state = sqlstate_of(error)
+    if state == SERIALIZATION:
         raise EnqueueBusy(
             f"Another transaction has changed {what} meanwhile, which the isolation level of "
             "this one does not allow; try the whole transaction again."
         ) from error
-    if state in (_LOCK_NOT_AVAILABLE, _DEADLOCK):
+    if state in (LOCK_NOT_AVAILABLE, DEADLOCK):
         raise EnqueueBusy(
             f"Another transaction has held {what} for longer than "
             f"{conf.LOCK_TIMEOUT_SECONDS:g} s; try again shortly."

@@ -1,10 +1,10 @@
 """The declared queues, and their rows."""
 
-from difflib import get_close_matches
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from celeriac.core.hints import did_you_mean
 from celeriac.jobs.errors import UnknownQueue
 from celeriac.jobs.models import Queue
 from celeriac.settings import conf
@@ -15,11 +15,8 @@ def check(name: str) -> str:
     if name in conf.QUEUES:
         return name
     declared = sorted(conf.QUEUES)
-    near = get_close_matches(str(name), declared, n=1, cutoff=0.6)
-    hint = (
-        f"Did you mean {near[0]!r}?" if near else f"CELERIAC['QUEUES'] has {', '.join(declared)}."
-    )
-    raise UnknownQueue(f"No queue {name!r} is declared. {hint}")
+    hint = did_you_mean(name, declared, f" CELERIAC['QUEUES'] has {', '.join(declared)}.")
+    raise UnknownQueue(f"No queue {name!r} is declared.{hint}")
 
 
 def make_rows(*, using: str = DEFAULT_DB_ALIAS) -> None:

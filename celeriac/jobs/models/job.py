@@ -8,7 +8,7 @@ from django.db.models.lookups import Exact
 from celeriac.core.clock import Now
 from celeriac.core.ids import uuid7
 from celeriac.jobs.operating.actions import ACTIONS, permissions_of
-from celeriac.jobs.states import TERMINAL, State
+from celeriac.jobs.states import TERMINAL, UNFINISHED, State
 
 MIN_PRIORITY, MAX_PRIORITY = -100, 100
 
@@ -37,6 +37,10 @@ class JobQuerySet(models.QuerySet["Job"]):
     def dead(self) -> "JobQuerySet":
         """Return the jobs that ended badly."""
         return self.filter(state=State.DEAD)
+
+    def unfinished(self) -> "JobQuerySet":
+        """Return the jobs that may still come to something."""
+        return self.filter(state__in=UNFINISHED)
 
     def finished(self) -> "JobQuerySet":
         """Return the jobs that ended, however."""

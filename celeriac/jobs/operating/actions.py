@@ -13,8 +13,10 @@ from typing import Any
 from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs.callbacks import sql as callbacks
-from celeriac.jobs.states import State
+from celeriac.jobs.states import State, Verb, sources
 
+#: What a retry may queue again.
+_ENDED = sources(Verb.REVIVE)
 _MOVED = "j.id, j.state, j.queue, j.priority, j.run_at"
 _CHOSEN = f"""
     SELECT id FROM {tables.JOB}
@@ -144,7 +146,7 @@ ACTIONS = by_name(
         event="Queued again",
         past="retried",
         done="queued again",
-        states=(State.DEAD, State.CANCELLED),
+        states=_ENDED,
         statement=_REVIVED,
         codename="retry_job",
         permits="Can queue ended jobs again",
@@ -217,7 +219,7 @@ ACTIONS = by_name(
         event="Arguments edited",
         past="edited",
         done="edited, and queued",
-        states=(State.QUEUED, State.DEAD, State.CANCELLED),
+        states=(State.QUEUED, *_ENDED),
         statement=_EDITED,
         codename="edit_job_args",
         permits="Can edit the arguments of jobs and queue them again",

@@ -16,7 +16,7 @@ from django.db import connection
 from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs import registry
-from celeriac.jobs.states import TERMINAL, State
+from celeriac.jobs.states import ENDINGS, TERMINAL
 from celeriac.settings import conf
 
 KEY_DAYS = 7
@@ -122,10 +122,8 @@ def _rules(name: str) -> list[tuple[list[str], float]]:
         days = conf.RETENTION_DAYS
     if days > 0:
         return [(sorted(TERMINAL), days)]
-    return [
-        ([State.SUCCEEDED, State.CANCELLED], 0.0),
-        ([State.DEAD], conf.RETENTION_DAYS),
-    ]
+    kept: list[str] = [ending.state for ending in ENDINGS if ending.is_kept]
+    return [(sorted(TERMINAL.difference(kept)), 0.0), (kept, conf.RETENTION_DAYS)]
 
 
 def _walk(

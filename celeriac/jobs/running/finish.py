@@ -17,6 +17,7 @@ from django.db import (
 )
 
 from celeriac.core.sessions import renew
+from celeriac.core.sqlstates import DEADLOCK, LOCK_NOT_AVAILABLE, sqlstate_of
 from celeriac.jobs import counted, nudge
 from celeriac.jobs.callbacks import sql as callbacks
 from celeriac.jobs.enqueueing.enqueue import enqueue
@@ -96,7 +97,7 @@ def _settle_free(runs: Sequence[Run], patience: float = math.inf) -> None:
 
 def _is_held(error: Exception) -> bool:
     """Whether a lock of somebody else's was in the way; the connection is sound."""
-    return getattr(error.__cause__, "sqlstate", None) in ("55P03", "40P01")
+    return sqlstate_of(error) in (LOCK_NOT_AVAILABLE, DEADLOCK)
 
 
 def settle_and_follow_up(runs: Sequence[Run]) -> None:

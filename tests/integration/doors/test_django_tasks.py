@@ -632,7 +632,7 @@ def test_a_queue_that_the_ledger_lacks_is_a_system_check_error(settings):
             "QUEUES": ["default", "nowhere"],
         }
     }
-    found = [each for each in run_checks() if each.id == "celeriac_jobs.E001"]
+    found = [each for each in run_checks() if each.id == "celeriac_jobs.E008"]
     assert [each.msg for each in found] == [
         "TASKS['default'] names the queue 'nowhere', which CELERIAC['QUEUES'] lacks."
     ]

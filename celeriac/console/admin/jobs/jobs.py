@@ -12,14 +12,12 @@ from celeriac.console.admin.jobs.filters import ByKind, ByQueue, ByState
 from celeriac.console.admin.jobs.story import StoryAdmin
 from celeriac.jobs.models import Job
 from celeriac.jobs.operating.actions import ACTIONS
+from celeriac.jobs.states import ENDINGS
 
 STATES = {
     "queued": "info",
     "running": "primary",
-    "succeeded": "success",
-    "dead": "danger",
-    "cancelled": "warning",
-}
+} | {ending.state.value: ending.label for ending in ENDINGS}
 
 
 @admin.register(Job)

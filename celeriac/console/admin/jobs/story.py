@@ -21,14 +21,13 @@ from celeriac.console.readonly import ReadOnlyAdmin, clipped
 from celeriac.jobs import redacting
 from celeriac.jobs.companions import told
 from celeriac.jobs.models import Job
-from celeriac.jobs.states import State
+from celeriac.jobs.states import ENDINGS, State
 from celeriac.jobs.words import Link
 
 #: How the sentence's panel looks.
-TONES = {
-    "succeeded": "good", "dead": "bad", "cancelled": "idle",
-    "running": "info", "parked": "warn", "retrying": "warn",
-}  # fmt: skip
+TONES = {"running": "info", "parked": "warn", "retrying": "warn"} | {
+    ending.state.value: ending.tone for ending in ENDINGS
+}
 
 
 class StoryAdmin(ReadOnlyAdmin):

@@ -1,0 +1,12 @@
+"""PostgreSQL's codes of what goes wrong between sessions (its manual, appendix A)."""
+
+LOCK_NOT_AVAILABLE = "55P03"
+DEADLOCK = "40P01"
+SERIALIZATION = "40001"
+QUERY_CANCELED = "57014"
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """Return the code of a database error as Django raises it; None where it bears none."""
+    code: str | None = getattr(error.__cause__, "sqlstate", None)
+    return code
