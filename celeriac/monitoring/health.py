@@ -9,7 +9,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -23,12 +22,12 @@ from celeriac.breakers import selectors as breakers
 from celeriac.breakers.models import Breaker
 from celeriac.breakers.options import declared
 from celeriac.breakers.replies import State
-from celeriac.core.clock import Now
 from celeriac.jobs import nudge
 from celeriac.jobs.models import Queue, Worker
 from celeriac.jobs.operating.silence import Silence, silences
 from celeriac.monitoring.fresh import Fresh
-from celeriac.schedules.api import lag_seconds, living_beats
+from celeriac.schedules.api import lag_seconds
+from celeriac.schedules.models import Beat
 from celeriac.settings import conf
 
 #: Seconds for all checks together: they run side by side.
@@ -144,7 +143,7 @@ def broker() -> Iterator[tuple[str, Part]]:
 def dispatcher(silent: Sequence[Silence] = ()) -> Part:
     """Return whether dispatchers serve the queues, and ring, hear and rescue."""
     declared = set(conf.QUEUES)
-    rows = Queue.objects.filter(name__in=declared, lease_until__gt=Now())
+    rows = Queue.objects.served().filter(name__in=declared)
     missing = declared - set(rows.values_list("name", flat=True))
     if missing == declared:
         return Part(False, "no dispatcher holds a queue")
@@ -157,8 +156,7 @@ def dispatcher(silent: Sequence[Silence] = ()) -> Part:
 
 def workers(silent: Sequence[Silence] = ()) -> Part:
     """Return whether any worker lives, and whether all that do answer."""
-    lease = timedelta(seconds=conf.WORKER_LEASE_SECONDS)
-    count = Worker.objects.filter(stopped_at=None, beat_at__gt=Now() - lease).count()
+    count = Worker.objects.living().count()
     if not count:
         return Part(False, f"none has beaten within {conf.WORKER_LEASE_SECONDS:g} s")
     if found := sum(each.process == "worker" for each in silent):
@@ -187,7 +185,7 @@ def _names(rows: QuerySet[Breaker]) -> list[str]:
 
 def beat() -> Part:
     """Return whether a beat lives and fires, where there is anything to fire."""
-    count = living_beats().count()
+    count = Beat.objects.living().count()
     if count and (late := lag_seconds()) > LATE:
         return Part(False, f"{count} living, and a tick has been due for {late:.0f} s")
     if count:

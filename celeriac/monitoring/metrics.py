@@ -181,7 +181,7 @@ def _heartbeats() -> Metric:
         "Since the worker last beat; those that stopped in good order are not shown.",
         labels=("worker",),
     )
-    rows = Worker.objects.filter(stopped_at=None, beat_at__gt=Now() - SHOWN_FOR)
+    rows = Worker.objects.living(SHOWN_FOR)
     ages: dict[str, float] = {}
     for name, beat_at, now in rows.annotate(now=Now()).values_list("name", "beat_at", "now"):
         age = max(0.0, (now - beat_at).total_seconds())

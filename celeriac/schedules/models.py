@@ -1,14 +1,18 @@
 """What belongs to a periodic task beyond django-celery-beat's row."""
 
 import uuid
+from datetime import timedelta
 
 from django.db import models
 from django.db.models import Q
 from django_celery_beat.models import PeriodicTask
 
 from celeriac.core.clock import Now
+from celeriac.core.conditions import Condition
 from celeriac.core.ids import uuid7
 from celeriac.core.models import EditedModel
+from celeriac.jobs.living import living_condition
+from celeriac.settings import conf
 
 
 class Misfire(models.TextChoices):
@@ -149,6 +153,23 @@ class Tick(models.Model):
         return f"{self.scheduled_for:%Y-%m-%d %H:%M:%S} {self.status}"
 
 
+class BeatQuerySet(models.QuerySet["Beat"]):
+    """Beats by what was last heard of them."""
+
+    def living(self, within: timedelta | None = None) -> "BeatQuerySet":
+        """Return those that have not stopped and were heard of `within`: the lease, unless said."""
+        return self.filter(_lives(within))
+
+    def with_life(self) -> "BeatQuerySet":
+        """Add whether each `lives`."""
+        return self.annotate(**{"lives": _lives(None)})
+
+
+def _lives(within: timedelta | None) -> Condition:
+    lease = within.total_seconds() if within else conf.SCHEDULES_BEAT_LEASE_SECONDS
+    return Condition(living_condition, "beat_at", models.Value(lease), "stopped_at")
+
+
 class Beat(models.Model):
     """One boot of a beat, and its word that it lives."""
 
@@ -159,6 +180,11 @@ class Beat(models.Model):
     beat_at = models.DateTimeField(db_default=Now())
     stopped_at = models.DateTimeField(null=True, blank=True)
     fired = models.PositiveBigIntegerField(db_default=0)
+
+    #: What `with_life` adds.
+    lives: bool
+
+    objects = BeatQuerySet.as_manager()
 
     class Meta:
         ordering = ["-beat_at"]

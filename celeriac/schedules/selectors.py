@@ -1,7 +1,7 @@
 """Reading schedules: what comes, what came, and whether beat lives."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
@@ -12,8 +12,7 @@ from celeriac.core.clock import Now
 from celeriac.schedules.calls import call_of
 from celeriac.schedules.definition import RELATED, clock_of, times_of, zone_of
 from celeriac.schedules.errors import InvalidSchedule, ScheduleNotFound
-from celeriac.schedules.models import UNCALLED, Beat, Misfire, Policy, Tick
-from celeriac.settings import conf
+from celeriac.schedules.models import UNCALLED, Misfire, Policy, Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +87,6 @@ def upcoming(*, count: int = 10) -> list[tuple[datetime, str]]:
         .values_list("next_fire_at", "periodic_task__name")
     )
     return [(moment, name) for moment, name in rows[:count] if moment is not None]
-
-
-def living_beats() -> QuerySet[Beat]:
-    """Return the beats that have been heard of lately and have not said goodbye."""
-    lease = timedelta(seconds=conf.SCHEDULES_BEAT_LEASE_SECONDS)
-    return Beat.objects.filter(stopped_at=None, beat_at__gte=Now() - lease)
 
 
 def lag_seconds() -> float:

@@ -5,7 +5,6 @@ Import it once Django is set up.
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from django.db.models import Case, Count, F, QuerySet, Sum, TextField, Value, When
 
@@ -17,7 +16,6 @@ from celeriac.core import clock
 from celeriac.core.clock import Now
 from celeriac.jobs.models import Attempt, Job, Queue, Worker
 from celeriac.jobs.states import State
-from celeriac.settings import conf
 from sandbox.demo import books
 
 #: The queues whose jobs serve orders.
@@ -146,8 +144,7 @@ def jobs() -> list[books.Work]:
 
 def _beating() -> QuerySet[Worker]:
     """Return the workers that nobody would call lost."""
-    lease = timedelta(seconds=conf.WORKER_LEASE_SECONDS)
-    return Worker.objects.filter(stopped_at=None, beat_at__gt=Now() - lease)
+    return Worker.objects.living()
 
 
 def _mails() -> dict[str, dict[str, books.Mail]]:

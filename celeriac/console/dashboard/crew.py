@@ -22,26 +22,19 @@ TICKS = 8
 _FINE = ("closed", "forced closed")
 
 
-def workers(now: datetime) -> list[Worker]:
+def workers() -> list[Worker]:
     """Return the workers that have not signed off, those silent for long left out.
 
     Each has `holds`: whether jobs run there as far as the ledger knows.
     """
-    rows = Worker.objects.filter(stopped_at=None, beat_at__gt=now - REMEMBERED)
+    rows = Worker.objects.living(REMEMBERED)
     running = Job.objects.running().filter(worker=OuterRef("pk"))
     rows = rows.annotate(holds=Exists(running)).defer("kinds", "run_times")
     return list(rows.order_by("name", "-beat_at")[:MOST])
 
 
-def living(rows: list[Worker], now: datetime) -> list[Worker]:
-    """Return those whose heartbeat is fresh."""
-    lease = timedelta(seconds=conf.WORKER_LEASE_SECONDS)
-    return [row for row in rows if row.beat_at > now - lease]
-
-
 def show_workers(rows: list[Worker], now: datetime) -> list[dict[str, Any]]:
     """Return the workers as the page wants them."""
-    alive = {row.pk for row in living(rows, now)}
     return [
         {
             "name": row.name,
@@ -49,11 +42,11 @@ def show_workers(rows: list[Worker], now: datetime) -> list[dict[str, Any]]:
             "queues": row.queues,
             "everywhere": set(row.queues) >= set(conf.QUEUES),
             "slots": row.slots,
-            "busy": len(row.claims) if row.pk in alive else 0,
-            "age": _age(row.beat_at, now),
-            "alive": row.pk in alive,
+            "busy": len(row.claims) if row.lives else 0,
+            "age": _age(row.heard_at, now),
+            "alive": row.lives,
             # It died, and what it held was taken back: over, whatever the row looks like.
-            "over": row.pk not in alive and not row.holds,  # type: ignore[attr-defined]  # workers()
+            "over": not row.lives and not row.holds,  # type: ignore[attr-defined]  # workers()
         }
         for row in rows
     ]
@@ -69,14 +62,13 @@ def silent(now: datetime) -> list[dict[str, Any]]:
 
 def beats(now: datetime) -> list[dict[str, Any]]:
     """Return the beats that have not signed off."""
-    lease = conf.SCHEDULES_BEAT_LEASE_SECONDS
-    rows = Beat.objects.filter(stopped_at=None, beat_at__gt=now - REMEMBERED)[:MOST]
+    rows = Beat.objects.living(REMEMBERED).with_life()[:MOST]
     return [
         {
             "name": str(row),
             "fired": row.fired,
             "age": _age(row.beat_at, now),
-            "alive": _age(row.beat_at, now) < lease,
+            "alive": row.lives,
         }
         for row in rows
     ]

@@ -42,9 +42,9 @@ def build(user: Reader, *, window: str, seen: str = "") -> dict[str, Any]:
 
 def _sections(user: Reader, now: datetime) -> dict[str, Any]:
     facts: dict[str, Any] = {}
-    workers = crew.workers(now)
+    workers = crew.workers()
     if user.has_perm(JOBS):
-        facts["queues"] = queues.read(now, crew.living(workers, now))
+        facts["queues"] = queues.read(now, [each for each in workers if each.lives])
         facts["parked"] = queues.parked(facts["queues"])
         facts["dead"] = dead.read()
     if user.has_perm(WORKERS):

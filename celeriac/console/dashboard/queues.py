@@ -21,7 +21,7 @@ _TITLES = {hold.code: hold.title for hold in HOLDS}
 
 def read(now: datetime, workers: list[Worker]) -> list[dict[str, Any]]:
     """Return every queue with its backlog; `workers` are those that live."""
-    rows = {row.name: row for row in Queue.objects.all()}
+    rows = {row.name: row for row in Queue.objects.with_state()}
     found = backlog.read(most=MOST)
     samples = _samples(now) if any(each.at_least for each in found) else {}
     served = {queue for worker in workers for queue in worker.queues}
@@ -63,9 +63,6 @@ def dispatchers(now: datetime) -> list[dict[str, Any]]:
 
 
 def _queue(each: Backlog, row: Queue | None, sampled: int | None, now: datetime) -> dict[str, Any]:
-    paused = row is not None and row.paused_at is not None
-    if row is not None and row.paused_until is not None and row.paused_until <= now:
-        paused = False
     waiting, more = each.waiting, "at least" if each.at_least else ""
     if each.at_least and sampled is not None and sampled > waiting:
         waiting, more = sampled, "about"
@@ -84,8 +81,8 @@ def _queue(each: Backlog, row: Queue | None, sampled: int | None, now: datetime)
         "oldest": round(each.oldest, 1),
         "oldest_free": round(each.oldest_free, 1),
         "parked": [[one.reason, one.by, one.count] for one in each.parked],
-        "pause": _pause(row) if paused and row else None,
-        "dispatched": bool(row and row.lease_until and row.lease_until > now),
+        "pause": _pause(row) if row and row.is_paused else None,
+        "dispatched": bool(row and row.is_served),
     }
 
 

@@ -11,13 +11,13 @@ from celeriac.breakers import selectors as breakers
 from celeriac.console.dashboard import dead
 from celeriac.console.dashboard.attention import dead_in_words, unseen_in_words
 from celeriac.core import tables
-from celeriac.core.clock import Now
 from celeriac.core.findings import Finding, error, ok, warning
 from celeriac.jobs import registry
 from celeriac.jobs.models import Job, Queue, Worker
 from celeriac.jobs.operating.silence import silences
 from celeriac.jobs.words import clock_time, count
-from celeriac.schedules.api import faults, lag_seconds, living_beats
+from celeriac.schedules.api import faults, lag_seconds
+from celeriac.schedules.models import Beat
 from celeriac.settings import celery_app, conf
 
 #: Seconds that a tick may be late.
@@ -31,7 +31,7 @@ _QUEUED_KINDS = (
 
 def dispatchers() -> Iterator[Finding]:
     """Look at the queues' leases."""
-    rows = Queue.objects.filter(lease_until__gt=Now())
+    rows = Queue.objects.served()
     served = dict(rows.values_list("name", "holder_name"))
     missing = sorted(set(conf.QUEUES) - set(served))
     if missing:
@@ -44,9 +44,9 @@ def dispatchers() -> Iterator[Finding]:
 
 def workers() -> Iterator[Finding]:
     """Look at the workers' heartbeats, and for queues and kinds that nobody serves."""
-    living = _living()
+    living = Worker.objects.living()
     for worker in _silent():
-        says = f"{worker.name} on {worker.host} has been silent since {clock_time(worker.beat_at)}"
+        says = f"{worker.name} on {worker.host} has been silent since {clock_time(worker.heard_at)}"
         todo = "A dispatcher takes its jobs back; if it was not replaced, start it again."
         yield warning("workers", says, todo)
     served = {queue for worker in living for queue in worker.queues}
@@ -79,7 +79,7 @@ def kinds() -> Iterator[Finding]:
     Where no worker lives there is nothing to be said of kinds: `workers` says that.
     """
     knows: dict[str, set[str]] = {}
-    for worker in _living():
+    for worker in Worker.objects.living():
         for queue in worker.queues:
             knows.setdefault(queue, set()).update(worker.kinds)
     waiting = [(queue, kind) for queue, kind in _waiting_kinds() if queue in knows]
@@ -94,7 +94,10 @@ def kinds() -> Iterator[Finding]:
 
 def beats() -> Iterator[Finding]:
     """Look at the beats' heartbeats, and for ticks that wait for one."""
-    living, needed = living_beats().count(), PeriodicTask.objects.filter(enabled=True).exists()
+    living, needed = (
+        Beat.objects.living().count(),
+        PeriodicTask.objects.filter(enabled=True).exists(),
+    )
     if not living and needed:
         todo = f"Start one: celery -A {celery_app()} beat."
         yield error("beat", "none lives, so nothing is fired", todo)
@@ -150,14 +153,6 @@ def deaths() -> Iterator[Finding]:
         yield warning("dead letters", dead_in_words(found), f"{todo} {handled}")
 
 
-def _living() -> list[Worker]:
-    return list(Worker.objects.filter(stopped_at=None, beat_at__gt=Now() - _lease()))
-
-
-def _lease() -> timedelta:
-    return timedelta(seconds=conf.WORKER_LEASE_SECONDS)
-
-
 def _waiting_kinds() -> list[tuple[str, str]]:
     """Return the queues and kinds of which jobs wait."""
     with connection.cursor() as cursor:
@@ -169,10 +164,7 @@ def _waiting_kinds() -> list[tuple[str, str]]:
 def _silent() -> list[Worker]:
     """Return the workers that went without a word and still hold jobs; the others are over."""
     held = Job.objects.running().filter(worker=OuterRef("pk"))
-    silent = Worker.objects.filter(
-        stopped_at=None, beat_at__lte=Now() - _lease(), beat_at__gt=Now() - timedelta(hours=1)
-    )
-    return list(silent.filter(Exists(held)))
+    return list(Worker.objects.silent(timedelta(hours=1)).filter(Exists(held)))
 
 
 def _is_known(kind: str, known: set[str]) -> bool:

@@ -1,8 +1,8 @@
 """What an explanation rests on, read in a few queries that do not grow with history."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -19,7 +19,6 @@ from celeriac.jobs.operating.circuits import Hold, hold
 from celeriac.jobs.redacting import Veil
 from celeriac.jobs.registry import Kind
 from celeriac.jobs.states import State
-from celeriac.settings import conf
 
 #: Due jobs before this one are counted up to here.
 MOST_AHEAD = 1_000
@@ -61,12 +60,11 @@ class Facts:
     audits: Sequence[Audit] = ()
     ahead: int = 0
     veil: Veil = redacting.OPEN
-    lease: timedelta = field(default_factory=lambda: lease())
 
     @property
     def crew(self) -> list[Worker]:
         """The living workers of its queue."""
-        return [worker for worker in self.workers if self.lives(worker)]
+        return [worker for worker in self.workers if worker.lives]
 
     @property
     def last(self) -> Attempt | None:
@@ -89,17 +87,7 @@ class Facts:
     @property
     def has_dispatcher(self) -> bool:
         """Whether a dispatcher holds its queue."""
-        until = self.queue.lease_until if self.queue else None
-        return until is not None and until > self.now
-
-    def lives(self, worker: Worker) -> bool:
-        """Return whether a worker's heartbeat is fresh."""
-        return worker.stopped_at is None and worker.beat_at > self.now - self.lease
-
-
-def lease() -> timedelta:
-    """Return how long a worker may be silent."""
-    return timedelta(seconds=conf.WORKER_LEASE_SECONDS)
+        return self.queue is not None and bool(self.queue.is_served)
 
 
 def gather(job: Job, *, history: bool = True, reasons: Sequence[HoldReason] = HOLDS) -> Facts:
@@ -131,7 +119,7 @@ def gather(job: Job, *, history: bool = True, reasons: Sequence[HoldReason] = HO
 
 def _queue(job: Job) -> tuple[Queue | None, datetime]:
     """Return its queue, and the time, from one query."""
-    row: Any = Queue.objects.filter(name=job.queue).annotate(now=Now()).first()
+    row: Any = Queue.objects.with_state().filter(name=job.queue).annotate(now=Now()).first()
     return (row, row.now) if row else (None, clock.read())
 
 
@@ -147,12 +135,12 @@ def _held(job: Job, reasons: Sequence[HoldReason]) -> frozenset[str]:
 
 
 def _workers(job: Job) -> list[Worker]:
-    found = Worker.objects.filter(stopped_at=None, queues__contains=[job.queue])
+    found = Worker.objects.with_life().filter(stopped_at=None, queues__contains=[job.queue])
     return list(found.order_by("-beat_at").defer("run_times")[:200])
 
 
 def _runner(job: Job) -> Worker | None:
-    return Worker.objects.filter(pk=job.worker).first() if job.worker else None
+    return Worker.objects.with_life().filter(pk=job.worker).first() if job.worker else None
 
 
 def _holder(job: Job) -> Job | None:

@@ -144,7 +144,7 @@ def _knows_name(facts: Facts, name: str) -> bool:
 
 def _nobody(facts: Facts) -> str:
     silent = facts.workers[0] if facts.workers else None
-    last = f": {silent.name} was last heard of {ago(silent.beat_at, facts.now)}" if silent else ""
+    last = f": {silent.name} was last heard of {ago(silent.heard_at, facts.now)}" if silent else ""
     return f"no living worker serves the queue {facts.job.queue}{last}"
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from celeriac.console.explaining.facts import Facts
 from celeriac.console.explaining.queued import START_DISPATCHER
 from celeriac.jobs.words import Link, Step, Wait, ago, clock_time, span
+from celeriac.settings import conf
 
 
 def reason(facts: Facts) -> Wait:
@@ -20,8 +21,8 @@ def _lost(facts: Facts) -> Wait | None:
         how = "its worker is unknown: its row is gone"
     elif worker.stopped_at is not None:
         how = f"its worker {worker.name} stopped at {clock_time(worker.stopped_at)}"
-    elif not facts.lives(worker):
-        how = f"its worker {worker.name} was last heard of {ago(worker.beat_at, facts.now)}"
+    elif not worker.lives:
+        how = f"its worker {worker.name} was last heard of {ago(worker.heard_at, facts.now)}"
     elif _dropped(facts):
         how = f"its worker {worker.name} no longer holds its claim"
     else:
@@ -50,7 +51,7 @@ def _dropped(facts: Facts) -> bool:
 def _rescue(facts: Facts) -> Step:
     if not facts.has_dispatcher:
         return START_DISPATCHER
-    lease = span(facts.lease.total_seconds())
+    lease = span(conf.WORKER_LEASE_SECONDS)
     return Step(f"Nothing: a dispatcher queues it again once its worker was silent for {lease}.")
 
 

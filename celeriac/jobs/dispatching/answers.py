@@ -17,6 +17,7 @@ from django.db import connection
 from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs.dispatching.bells import Publisher
+from celeriac.jobs.living import living_condition
 from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
@@ -27,8 +28,7 @@ QUIET, AGAIN = 10.0, 3.0
 QUIET_WORKERS = f"""
 SELECT w.id, w.canary, {NOW}
 FROM {tables.WORKER} w
-WHERE w.stopped_at IS NULL AND w.canary <> ''
-  AND w.beat_at > {NOW} - make_interval(secs => %(lease)s)
+WHERE {living_condition("w.beat_at")} AND w.canary <> ''
   AND coalesce(w.answered_at, w.started_at) < {NOW} - make_interval(secs => %(quiet)s)
   AND EXISTS (SELECT FROM {tables.QUEUE} q WHERE q.holder = %(me)s AND q.name = ANY(w.queues))
   AND w.slots > (SELECT count(DISTINCT j.claim_id) FROM {tables.JOB} j

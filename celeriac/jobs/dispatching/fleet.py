@@ -11,14 +11,14 @@ from django.db import connection
 from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs import registry
+from celeriac.jobs.living import HEARD, living_condition
 from celeriac.jobs.running import hot
-from celeriac.jobs.running.liveness import HEARD
 from celeriac.settings import conf
 
 LIVING = f"""
 SELECT w.id, w.queues, w.kinds, w.slots, w.run_times
 FROM {tables.WORKER} w LEFT JOIN {tables.SIGN} s ON s.worker = w.id
-WHERE w.stopped_at IS NULL AND {HEARD} > {NOW} - make_interval(secs => %(lease)s)
+WHERE {living_condition(HEARD)}
 """
 
 #: One claim is one slot, however many jobs it took.

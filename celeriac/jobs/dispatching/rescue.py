@@ -18,12 +18,12 @@ from django.db import connection
 from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs import counted, registry
+from celeriac.jobs.living import HEARD, fresh_condition
 from celeriac.jobs.naming import named
 from celeriac.jobs.outcomes import lost
 from celeriac.jobs.registry import Kind
 from celeriac.jobs.running.claim import ClaimedJob
 from celeriac.jobs.running.finish import settle_what_is_free
-from celeriac.jobs.running.liveness import HEARD
 from celeriac.jobs.running.run import Run
 from celeriac.settings import conf
 
@@ -41,7 +41,7 @@ SELECT j.claim_id, j.id, j.kind, '', j.attempt, j.failures, j.losses, j.max_atte
        CASE
            WHEN w.id IS NULL THEN 'its worker is unknown'
            WHEN w.stopped_at IS NOT NULL THEN 'its worker ' || w.name || ' has stopped'
-           WHEN {HEARD} <= (SELECT {NOW}) - make_interval(secs => %(lease)s)
+           WHEN NOT {fresh_condition(HEARD)}
                THEN 'its worker ' || w.name || ' is silent'
            WHEN j.started_at < w.previous_beat_at AND j.claim_id <> ALL (w.claims)
                THEN 'its worker ' || w.name || ' no longer holds its claim'
@@ -53,10 +53,9 @@ LEFT JOIN {tables.SIGN} s ON s.worker = j.worker
 LEFT JOIN unnest(%(kinds)s::text[], %(limits)s::float8[]) AS k(kind, seconds) ON k.kind = j.kind
 WHERE j.state = 'running'
   AND (
-    (w.id IS NULL AND GREATEST(j.started_at, s.given_at)
-        <= (SELECT {NOW}) - make_interval(secs => %(lease)s))
+    (w.id IS NULL AND NOT {fresh_condition("GREATEST(j.started_at, s.given_at)")})
     OR w.stopped_at IS NOT NULL
-    OR {HEARD} <= (SELECT {NOW}) - make_interval(secs => %(lease)s)
+    OR NOT {fresh_condition(HEARD)}
     OR (j.started_at < w.previous_beat_at AND j.claim_id <> ALL (w.claims))
     OR GREATEST(j.started_at, w.woke_at) <= (SELECT {NOW}) - make_interval(secs => k.seconds)
   )

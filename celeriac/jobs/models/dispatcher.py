@@ -5,6 +5,18 @@ import uuid
 from django.db import models
 
 from celeriac.core.clock import Now
+from celeriac.core.conditions import Condition
+from celeriac.jobs.living import fresh_condition
+from celeriac.settings import conf
+
+
+class DispatcherQuerySet(models.QuerySet["Dispatcher"]):
+    """Dispatchers by what was last heard of them; one that stops takes its row away."""
+
+    def living(self) -> "DispatcherQuerySet":
+        """Return those that were heard of within the queues' lease."""
+        lease = models.Value(conf.QUEUE_LEASE_SECONDS)
+        return self.filter(Condition(fresh_condition, "beat_at", lease))
 
 
 class Dispatcher(models.Model):
@@ -22,6 +34,8 @@ class Dispatcher(models.Model):
     deaf_since = models.DateTimeField(null=True, blank=True)
     #: Since when it has had no contact with the database that would let it rescue.
     idle_since = models.DateTimeField(null=True, blank=True)
+
+    objects = DispatcherQuerySet.as_manager()
 
     class Meta:
         ordering = ["-started_at"]

@@ -1,10 +1,15 @@
 """A queue: where jobs wait, and who may ring them."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models.lookups import GreaterThan
 
 from celeriac.core.clock import Now
+from celeriac.core.conditions import Condition
 from celeriac.core.models import EditedModel
+from celeriac.jobs.holds import pause_condition
+
+_PAUSED = Condition(pause_condition, "paused_at", "paused_until")
+_SERVED = GreaterThan(models.F("lease_until"), Now())
 
 
 class QueueQuerySet(models.QuerySet["Queue"]):
@@ -12,9 +17,15 @@ class QueueQuerySet(models.QuerySet["Queue"]):
 
     def paused(self) -> "QueueQuerySet":
         """Return the queues that let nothing start now."""
-        return self.filter(paused_at__isnull=False).filter(
-            Q(paused_until=None) | Q(paused_until__gt=Now())
-        )
+        return self.filter(_PAUSED)
+
+    def served(self) -> "QueueQuerySet":
+        """Return the queues whose lease a living dispatcher holds."""
+        return self.filter(_SERVED)
+
+    def with_state(self) -> "QueueQuerySet":
+        """Add whether each `is_paused`, and whether a dispatcher holds it: `is_served`."""
+        return self.annotate(**{"is_paused": _PAUSED, "is_served": _SERVED})
 
 
 class Queue(EditedModel):
@@ -30,6 +41,10 @@ class Queue(EditedModel):
     holder = models.UUIDField(null=True, blank=True)
     holder_name = models.TextField(db_default="", blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
+
+    #: What `with_state` adds.
+    is_paused: bool
+    is_served: bool
 
     objects = QueueQuerySet.as_manager()
 

@@ -1,13 +1,16 @@
 """A worker: one boot of one process, and what it says of itself."""
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Greatest
 
 from celeriac.core.clock import Now
+from celeriac.core.conditions import Condition
+from celeriac.jobs.living import living_condition
+from celeriac.settings import conf
 
 
 class Sign(models.Model):
@@ -23,16 +26,28 @@ class Sign(models.Model):
 class WorkerQuerySet(models.QuerySet["Worker"]):
     """Workers by what was last heard of them."""
 
-    def with_heard(self) -> "WorkerQuerySet":
-        """Add `heard_at`: when the worker last beat, or gave a sign."""
+    def with_life(self) -> "WorkerQuerySet":
+        """Add `heard_at`, when the worker last beat or gave a sign, and whether it `lives`."""
         sign = Sign.objects.filter(worker=models.OuterRef("pk")).values("given_at")
-        heard = Greatest("beat_at", models.Subquery(sign))
-        return self.annotate(heard_at=heard)
+        found = self.annotate(**{"heard_at": Greatest("beat_at", models.Subquery(sign))})
+        return found.annotate(**{"lives": _lives("heard_at", None)})
 
-    def living(self, lease: timedelta) -> "WorkerQuerySet":
-        """Those that have not stopped and were heard of within the lease."""
-        heard = models.Q(heard_at__gt=Now() - lease)
-        return self.with_heard().filter(heard, stopped_at=None)
+    def living(self, within: timedelta | None = None) -> "WorkerQuerySet":
+        """Return those that have not stopped and were heard of `within`: the lease, unless said."""
+        return self.with_life().filter(_lives("heard_at", within))
+
+    def silent(self, within: timedelta) -> "WorkerQuerySet":
+        """Return those that were heard of `within` and have neither stopped nor do they live."""
+        return self.living(within).exclude(_lives("heard_at", None))
+
+    def beating(self) -> "WorkerQuerySet":
+        """Return the living ones whose own row is fresh: all that it says is true now."""
+        return self.filter(_lives("beat_at", None))
+
+
+def _lives(heard: str, within: timedelta | None) -> Condition:
+    lease = within.total_seconds() if within else conf.WORKER_LEASE_SECONDS
+    return Condition(living_condition, heard, models.Value(lease), "stopped_at")
 
 
 class Worker(models.Model):
@@ -64,6 +79,10 @@ class Worker(models.Model):
     #: When the first canary was sent that it has not answered yet, or the last one that it has.
     asked_at = models.DateTimeField(null=True, blank=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
+
+    #: What `with_life` adds.
+    heard_at: datetime
+    lives: bool
 
     objects = WorkerQuerySet.as_manager()
 

@@ -37,11 +37,8 @@ def silences() -> list[Silence]:
 
 def _workers() -> Iterator[Silence]:
     patience = timedelta(seconds=max(PATIENCE, 2 * conf.HEARTBEAT_SECONDS))
-    lease = timedelta(seconds=conf.WORKER_LEASE_SECONDS)
-    rows = Worker.objects.filter(
+    rows = Worker.objects.beating().filter(
         Q(answered_at=None) | Q(answered_at__lt=F("asked_at")),
-        stopped_at=None,
-        beat_at__gt=Now() - lease,
         asked_at__lt=Now() - patience,
     )
     for name, asked_at in rows.values_list("name", "asked_at"):
@@ -52,9 +49,8 @@ def _workers() -> Iterator[Silence]:
 
 
 def _dispatchers() -> Iterator[Silence]:
-    lease = timedelta(seconds=conf.QUEUE_LEASE_SECONDS)
     patience = Now() - timedelta(seconds=PATIENCE)
-    for row in Dispatcher.objects.filter(beat_at__gt=Now() - lease).annotate(limit=patience):
+    for row in Dispatcher.objects.living().annotate(limit=patience):
         for since, says, todo in (
             (row.mute_since, "rings nobody: the broker takes no doorbells", "See to the broker."),
             (row.deaf_since, "hears no nudges, so that jobs start late", "See to the broker."),
@@ -64,5 +60,5 @@ def _dispatchers() -> Iterator[Silence]:
                 "See why its database is slow or comes and goes.",
             ),
         ):
-            if since is not None and since < row.limit:
+            if since is not None and since < row.limit:  # type: ignore[attr-defined]  # annotated above
                 yield Silence("dispatcher", row.name, says, since, todo)

@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from celeriac.core import tables
 from celeriac.core.clock import NOW
+from celeriac.core.sqlstates import LOCK_NOT_AVAILABLE, QUERY_CANCELED, sqlstate_of
 
 logger = logging.getLogger(__name__)
 
@@ -46,14 +47,10 @@ ON CONFLICT (worker) DO UPDATE SET given_at = excluded.given_at
 _IMPATIENT = """
 SELECT set_config('lock_timeout', %(lock)s, true), set_config('statement_timeout', %(all)s, true)
 """
-#: SQLSTATEs: a lock could not be had in time; a statement took too long.
-_HELD = ("55P03", "57014")
+#: A lock could not be had in time; a statement took too long.
+_HELD = (LOCK_NOT_AVAILABLE, QUERY_CANCELED)
 
 _STOP = f"UPDATE {tables.WORKER} SET stopped_at = {NOW}, claims = '{{}}' WHERE id = %s"
-
-
-#: When a worker was last heard of, by its row `w` and its sign `s`.
-HEARD = "GREATEST(w.beat_at, s.given_at)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +120,7 @@ def beat_or_sign(
             cursor.execute(_IMPATIENT, limits)
             return beat(card, report, looked_after=looked_after)
     except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) not in _HELD:
+        if sqlstate_of(error) not in _HELD:
             raise
         logger.warning("the worker's row is held by a lock, a sign says that it lives: %s", error)
     sign(card.id)

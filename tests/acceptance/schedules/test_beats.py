@@ -13,7 +13,6 @@ from django.db import connection
 from django.utils import timezone
 
 from celeriac.jobs.models import Job
-from celeriac.schedules import selectors
 from celeriac.schedules.models import Beat, Policy, Tick
 from celeriac.schedules.refresh import refresh
 from tests.factories_schedules import PeriodicTaskFactory, schedule_of
@@ -55,10 +54,10 @@ def test_a_beat_fires_says_that_it_lives_and_stops(processes):
     beat = beat_that_is_ready(processes)
     task = PeriodicTaskFactory(every=timedelta(seconds=1))
     wait_until(lambda: Tick.objects.filter(periodic_task=task, status="fired").count() >= 2)
-    assert selectors.living_beats().count() == 1
+    assert Beat.objects.living().count() == 1
     assert Job.objects.filter(kind="test.note").exists()
     assert beat.stop() == 0
-    assert selectors.living_beats().count() == 0
+    assert Beat.objects.living().count() == 0
 
 
 def test_an_update_without_a_signal_is_seen_soon(processes):

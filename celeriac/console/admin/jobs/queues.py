@@ -1,16 +1,17 @@
 """Queues: what they hold, and their pause."""
 
+from typing import cast
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from celeriac.console.admin.jobs.workers import living
 from celeriac.console.dialogs import Button, UntilForm, with_buttons
 from celeriac.console.readonly import ReadOnlyAdmin
-from celeriac.core import clock
-from celeriac.jobs.models import Queue
+from celeriac.jobs.models import Queue, Worker
+from celeriac.jobs.models.queue import QueueQuerySet
 from celeriac.jobs.operating import operate_queues, selectors
 from celeriac.jobs.words import waits
 
@@ -65,10 +66,8 @@ class QueueAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Queue]:
         """Return the queues; their depths are counted once a page."""
         self._depths = {depth.queue: depth for depth in selectors.queue_depths()}
-        self._now = clock.read()
-        self._served = {queue for worker in living(self._now) for queue in worker.queues}
-        found: QuerySet[Queue] = super().get_queryset(request)
-        return found
+        self._served = {queue for worker in Worker.objects.living() for queue in worker.queues}
+        return cast("QueueQuerySet", super().get_queryset(request)).with_state()
 
     @display(
         description="state",
@@ -82,12 +81,11 @@ class QueueAdmin(ReadOnlyAdmin):
     def standing(self, queue: Queue) -> str:
         """Whether jobs may start, and whether anybody would start them."""
         depth = self._depths.get(queue.name)
-        if depth and depth.paused:
+        if queue.is_paused:
             return "paused"
-        held = queue.lease_until is not None and queue.lease_until > self._now
-        if held and queue.name in self._served:
+        if queue.is_served and queue.name in self._served:
             return "open"
-        nobody = NOBODY[1] if held else NOBODY[0]
+        nobody = NOBODY[1] if queue.is_served else NOBODY[0]
         return f"{nobody}, jobs wait" if depth and depth.waiting else nobody
 
     @display(description="waiting")

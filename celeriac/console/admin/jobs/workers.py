@@ -1,6 +1,6 @@
 """Workers: who lives, and what they hold."""
 
-from datetime import datetime, timedelta
+from typing import cast
 
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
@@ -8,9 +8,8 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from celeriac.console.readonly import ReadOnlyAdmin
-from celeriac.core.clock import Now
 from celeriac.jobs.models import Job, Worker
-from celeriac.settings import conf
+from celeriac.jobs.models.worker import WorkerQuerySet
 
 
 @admin.register(Worker)
@@ -26,10 +25,10 @@ class WorkerAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Worker]:
-        """Return the workers, each with the time by which its heartbeat is judged."""
-        found: QuerySet[Worker] = super().get_queryset(request)
+        """Return the workers, each with whether it lives."""
+        found = cast("WorkerQuerySet", super().get_queryset(request)).with_life()
         running = Job.objects.running().filter(worker=OuterRef("pk"))
-        return found.annotate(now=Now(), holds_jobs=Exists(running))
+        return found.annotate(holds_jobs=Exists(running))
 
     @display(
         description="state",
@@ -39,9 +38,7 @@ class WorkerAdmin(ReadOnlyAdmin):
         """Whether its heartbeat is fresh; `gone` is one that died, whose jobs were taken back."""
         if worker.stopped_at is not None:
             return "stopped"
-        lease = timedelta(seconds=conf.WORKER_LEASE_SECONDS)
-        now: datetime = worker.now  # type: ignore[attr-defined]  # see get_queryset
-        if worker.beat_at > now - lease:
+        if worker.lives:
             return "alive"
         return "silent" if worker.holds_jobs else "gone"  # type: ignore[attr-defined]  # likewise
 
@@ -50,9 +47,3 @@ class WorkerAdmin(ReadOnlyAdmin):
         """How many doorbells its children work on; of one that died: none, once they are back."""
         over = self.standing(worker) in ("gone", "stopped")
         return 0 if over else len(worker.claims)
-
-
-def living(now: datetime) -> QuerySet[Worker]:
-    """Return the workers whose heartbeat is fresh."""
-    lease = timedelta(seconds=conf.WORKER_LEASE_SECONDS)
-    return Worker.objects.filter(stopped_at=None, beat_at__gt=now - lease).only("queues")
