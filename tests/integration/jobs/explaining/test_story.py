@@ -16,6 +16,7 @@ from celeriac.breakers.models import Breaker, Transition
 from celeriac.console.actions.services import bulk_start
 from celeriac.console.waiting import waiting
 from celeriac.core import audit, clock, context
+from celeriac.core.clock import Now
 from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from celeriac.jobs.models import Attempt, Job, SearchTerm, Worker
 from celeriac.jobs.running import execute
@@ -103,6 +104,20 @@ def test_a_cancel_that_a_retry_undid_is_nobodys_of_the_next_one(read, alone):
     assert "ada" not in page.sentence
     assert page.sentence.endswith(": the order is gone.")
     assert page.events.count("Cancel asked for") == 2
+
+
+def test_a_running_job_that_is_to_stop_names_nobody_of_an_earlier_cancel(read):
+    """Who cancelled it before a retry has not asked this run to stop."""
+    job = JobFactory()
+    cancel(job.id, actor="ada", reason="a flood")
+    retry(job.id, actor="bob")
+    Job.objects.filter(pk=job.pk).update(state="running", claim_id=uuid4(), started_at=Now())
+    job = cancel(job.id, reason="the order is gone")
+    worker = Worker.objects.create(name="w@h", host="h", pid=1, slots=1, claims=[job.claim_id])
+    Job.objects.filter(pk=job.pk).update(worker=worker.pk)
+    sentence = read(Job.objects.get(pk=job.pk)).sentence
+    assert sentence.startswith("It was asked to stop at ")
+    assert "ada" not in sentence
 
 
 def test_a_change_among_many_says_what_it_changed(read):
