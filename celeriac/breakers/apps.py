@@ -6,12 +6,15 @@ from django.apps import AppConfig
 from django.core.checks import register
 from django.db.models.signals import post_migrate
 
+from celeriac.core.needs import Needs
 
-class BreakersConfig(AppConfig):
+
+class BreakersConfig(Needs, AppConfig):
     """Circuit breakers that every process shares."""
 
     name = "celeriac.breakers"
     label = "celeriac_breakers"
+    needed_apps = ("celeriac.core",)
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -4,6 +4,8 @@ from importlib import import_module
 
 from django.apps import AppConfig, apps
 
+from celeriac.core.needs import Needs
+
 #: What declares kinds, by the app without which it has nothing to do; "" for always.
 KINDS = {
     "callbacks": "",
@@ -14,11 +16,12 @@ KINDS = {
 }
 
 
-class BuiltinConfig(AppConfig):
+class BuiltinConfig(Needs, AppConfig):
     """Declares the engine's own kinds, and those of Django's Tasks API."""
 
     name = "celeriac.builtin"
     label = "celeriac_builtin"
+    needed_apps = ("celeriac.jobs",)
 
     def ready(self) -> None:
         """Declare them; all models are loaded by now."""

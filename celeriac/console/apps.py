@@ -4,19 +4,22 @@ from django.apps import AppConfig, apps
 from django.contrib import admin
 from django.db.models.signals import post_migrate
 
-from celeriac.console.paginating import InfinitePaginator
+from celeriac.core.needs import Needs
 
 
-class ConsoleConfig(AppConfig):
+class ConsoleConfig(Needs, AppConfig):
     """What Django calls it; makes the dashboard the admin's landing page."""
 
     name = "celeriac.console"
     label = "celeriac_console"
+    needed_apps = ("django.contrib.admin", "unfold", "celeriac.jobs")
+    extra = "admin"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Dress the admin, and see to the groups."""
         from celeriac.console.actions import roles  # apps are loaded by now, not before
+        from celeriac.console.paginating import InfinitePaginator
 
         *_, last = apps.get_app_configs()  # when its permissions stand, all do
         # Groups are given permissions, which Django makes when it has migrated.

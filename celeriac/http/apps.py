@@ -2,14 +2,17 @@
 
 from django.apps import AppConfig
 
+from celeriac.core.needs import Needs
 from celeriac.core.plugins import Plugin, plug_in
 
 
-class HttpConfig(AppConfig):
+class HttpConfig(Needs, AppConfig):
     """The HTTP API, for service accounts."""
 
     name = "celeriac.http"
     label = "celeriac_http"
+    needed_apps = ("rest_framework", "celeriac.jobs")
+    extra = "http"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

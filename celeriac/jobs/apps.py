@@ -7,14 +7,16 @@ from django.core.checks import register
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 
+from celeriac.core.needs import Needs
 from celeriac.settings import conf
 
 
-class JobsConfig(AppConfig):
+class JobsConfig(Needs, AppConfig):
     """The ledger: a job is a row, and this app owns its life."""
 
     name = "celeriac.jobs"
     label = "celeriac_jobs"
+    needed_apps = ("django.contrib.postgres", "celeriac.core", "celeriac.breakers")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
@@ -30,6 +32,7 @@ class JobsConfig(AppConfig):
         register(checks.check_addresses)
         register(checks.check_time_zones)
         register(checks.check_kinds)
+        register(checks.check_platform)
         for module in conf.MODULES:
             import_module(module)
         autodiscover_modules("tasks", "jobs")

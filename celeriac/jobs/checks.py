@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning
+from django.db import connection
 
 from celeriac.breakers import options
 from celeriac.breakers.errors import BreakerError
@@ -55,6 +57,19 @@ def check_time_zones(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
         return []
     text = "USE_TZ is False: the ledger's times would have no zone, and mean another moment."
     return [Error(text, hint="Set USE_TZ = True; TIME_ZONE may be any.", id="celeriac_jobs.E007")]
+
+
+def check_platform(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+    """Report a database that can hold no ledger, and a library without its own kinds."""
+    found: list[CheckMessage] = []
+    if connection.vendor != "postgresql":
+        text = f"The default database is {connection.vendor}: the ledger needs PostgreSQL 18."
+        hint = "Let DATABASES['default'] have the engine django.db.backends.postgresql."
+        found.append(Error(text, hint=hint, id="celeriac_jobs.E009"))
+    if not apps.is_installed("celeriac.builtin"):
+        text = "celeriac.builtin is not in INSTALLED_APPS: nothing prunes, and no callback is sent."
+        found.append(Warning(text, hint="Add it below celeriac.jobs.", id="celeriac_jobs.W010"))
+    return found
 
 
 def check_kinds(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's

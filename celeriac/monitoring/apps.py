@@ -3,12 +3,15 @@
 from django.apps import AppConfig
 from django.core.checks import register
 
+from celeriac.core.needs import Needs
 
-class MonitoringConfig(AppConfig):
+
+class MonitoringConfig(Needs, AppConfig):
     """What machines see: metrics, health, roll-ups; Flower behind the site's own sign-in."""
 
     name = "celeriac.monitoring"
     label = "celeriac_monitoring"
+    needed_apps = ("celeriac.jobs",)
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

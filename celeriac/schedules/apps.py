@@ -4,12 +4,16 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
+from celeriac.core.needs import Needs
 
-class SchedulesConfig(AppConfig):
+
+class SchedulesConfig(Needs, AppConfig):
     """Schedules: each tick becomes at most one job, as its policy says."""
 
     name = "celeriac.schedules"
     label = "celeriac_schedules"
+    needed_apps = ("django_celery_beat", "celeriac.jobs")
+    extra = "schedules"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

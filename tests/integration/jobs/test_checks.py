@@ -3,7 +3,11 @@
 from uuid import UUID
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db.utils import ConnectionHandler
+from django.test import override_settings
 
 from celeriac.jobs import checks
 from celeriac.settings import conf
@@ -61,3 +65,37 @@ def test_a_hook_whose_arguments_have_other_types_is_refused(declare):
     declare(hook, name="test.hook")
     declare(lambda: None, name="test.a", on_dead="test.hook")
     assert [message.id for message in checks.check_kinds()] == ["celeriac_jobs.E003"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "who", "extra"),
+    [
+        ("celeriac.core", "celeriac.breakers", ""),
+        ("celeriac.breakers", "celeriac.jobs", ""),
+        ("django.contrib.postgres", "celeriac.jobs", ""),
+        ("rest_framework", "celeriac.http", "celeriac[http]"),
+        ("unfold", "celeriac.console", "celeriac[admin]"),
+        ("django_celery_beat", "celeriac.schedules", "celeriac[schedules]"),
+    ],
+)
+def test_a_missing_app_is_named_by_the_one_that_needs_it(missing, who, extra):
+    """With what brings it, before Django trips over a model."""
+    left = [app for app in django_settings.INSTALLED_APPS if app != missing]
+    with (
+        pytest.raises(ImproperlyConfigured, match=rf"^{who} needs {missing} in") as error,
+        override_settings(INSTALLED_APPS=left),
+    ):
+        pass
+    assert extra in str(error.value)
+
+
+def test_a_platform_that_can_hold_no_ledger_is_refused(monkeypatch):
+    """SQLite is, and a library without its own kinds is warned of."""
+    assert checks.check_platform() == []
+    lite = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+    monkeypatch.setattr(checks, "connection", ConnectionHandler(lite)["default"])
+    assert [message.id for message in checks.check_platform()] == ["celeriac_jobs.E009"]
+    left = [app for app in django_settings.INSTALLED_APPS if app != "celeriac.builtin"]
+    monkeypatch.undo()
+    with override_settings(INSTALLED_APPS=left):
+        assert [message.id for message in checks.check_platform()] == ["celeriac_jobs.W010"]
