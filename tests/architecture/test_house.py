@@ -113,3 +113,13 @@ def test_the_compose_file_fits_the_compose_schema():
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_tests_are_packages_only_where_a_tool_needs_it():
+    """Why each is one stands in docs/decisions/conventions-we-depart-from.md."""
+    found = {
+        str(path.parent.relative_to(ROOT))
+        for path in tracked_files()
+        if path.name == "__init__.py" and path.relative_to(ROOT).parts[0] == "tests"
+    }
+    assert found - {"tests"} == {f"tests/{name}" for name in ("app", "chaos", "model", "support")}

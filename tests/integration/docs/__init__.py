@@ -1,1 +1,0 @@
-"""What README and docs say is run."""

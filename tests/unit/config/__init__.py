@@ -1,1 +1,0 @@
-"""How a deployment is put together: image, environment, settings."""
