@@ -42,9 +42,8 @@ test: $(SETUP)  ## Run the whole suite with coverage: what CI runs
 lint: $(SETUP)  ## Check style, types, import contracts, migrations and production settings
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check --quiet .
-	@$(PYTHON) -m mypy
-	@.venv/bin/lint-imports
-	@$(PYTHON) -m sandbox.lint
+	@$(PYTHON) -m mypy & types=$$!; .venv/bin/lint-imports && $(PYTHON) -m sandbox.lint; others=$$?; \
+		wait $$types && exit $$others
 
 fmt: $(SETUP)  ## Format the code and fix what can be fixed
 	@$(PYTHON) -m ruff check --fix --quiet .
