@@ -5,8 +5,8 @@ from uuid import UUID
 from django.db.models import Count, QuerySet
 from django.db.models.functions import Lower
 
-from apps.notifications.models import Email, Recipient, Suppression, SuppressionReason
-from apps.notifications.states import Delivery, MessageClass, State
+from apps.notifications.models import Recipient, Suppression, SuppressionReason
+from apps.notifications.states import Delivery, MessageClass
 
 
 def is_suppressed(address: str, message_class: str) -> bool:
@@ -15,16 +15,6 @@ def is_suppressed(address: str, message_class: str) -> bool:
     if message_class == MessageClass.TRANSACTIONAL:
         found = found.exclude(reason=SuppressionReason.UNSUBSCRIBE)
     return found.exists()
-
-
-def emails_unknown() -> QuerySet[Email]:
-    """Return the emails that may or may not have arrived, oldest first."""
-    return Email.objects.filter(state=State.UNKNOWN).order_by("id")
-
-
-def emails_by_state() -> dict[str, int]:
-    """Return how many emails are in each state."""
-    return dict(Email.objects.order_by().values_list("state").annotate(Count("id")))
 
 
 def campaign_counts(campaign_id: UUID) -> dict[str, int]:

@@ -13,13 +13,19 @@ from celeriac.jobs.errors import JobNotFound
 from celeriac.jobs.models import Job
 from celeriac.jobs.words import Event
 
-_SUMMARY = (
-    "id", "kind", "queue", "priority", "args", "state", "run_at", "attempt", "failures",
+_SUMMARY = [
+    "id",
+    "kind",
+    "queue",
+    "priority",
+    "args",
+    "state",
+    "run_at",
+    "attempt",
+    "failures",
     "error",
-)  # fmt: skip
-_ATTEMPT = (
-    "number", "outcome", "worker", "started_at", "finished_at", "error_class", "message",
-)  # fmt: skip
+]
+_ATTEMPT = ["number", "outcome", "worker", "started_at", "finished_at", "error_class", "message"]
 
 
 def job(job_id: UUID) -> Job:

@@ -39,9 +39,8 @@ class Schema:
         self.name = name
         self.defaults = dict(defaults)
         self.fields = tuple(hints)
-        typed = TypedDict(name, {  # type: ignore[misc]  # a signature is known at run time only
-            field: NotRequired[hint] if field in defaults else hint for field, hint in hints.items()
-        })  # fmt: skip
+        types = {name: NotRequired[h] if name in defaults else h for name, h in hints.items()}
+        typed = TypedDict(name, types)  # type: ignore[misc]  # known at run time only
         typed.__pydantic_config__ = _CONFIG  # type: ignore[attr-defined]  # pydantic's own hook
         self._adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(cast(Any, typed))
 

@@ -7,7 +7,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A page: its name in the URL conf, its arguments, its query."""
+    """A page: its name in the URL conf, its arguments, its query.
+
+    An app below the console names the page of a row by its model's label, such as "shop.order".
+    """
 
     text: str
     page: str

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from celeriac.schedules.errors import InvalidSchedule
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_MONTHS = (
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-)  # fmt: skip
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 @dataclass(frozen=True, slots=True)

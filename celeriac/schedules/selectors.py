@@ -9,6 +9,7 @@ from django_celery_beat.models import PeriodicTask
 
 from celeriac.core import clock
 from celeriac.core.clock import Now
+from celeriac.core.hints import did_you_mean
 from celeriac.schedules.calls import call_of
 from celeriac.schedules.definition import RELATED, clock_of, times_of, zone_of
 from celeriac.schedules.errors import InvalidSchedule, ScheduleNotFound
@@ -40,7 +41,8 @@ def by_name(name: str) -> PeriodicTask:
     """Return a periodic task with its schedule; raises ScheduleNotFound."""
     task = PeriodicTask.objects.filter(name=name).select_related("policy", *RELATED).first()
     if task is None:
-        raise ScheduleNotFound(f"There is no schedule {name!r}; `manage.py schedules list`.")
+        known = PeriodicTask.objects.order_by("name").values_list("name", flat=True)
+        raise ScheduleNotFound(f"There is no schedule {name!r}.{did_you_mean(name, known)}")
     return task
 
 

@@ -24,12 +24,10 @@ def tell(job: Job) -> Companion | None:
     if tick is None:
         return None
     task = tick.periodic_task
-    schedule = Link(
-        f"Schedule {task.name}", "admin:django_celery_beat_periodictask_change", (str(task.pk),)
-    )
+    schedule = Link(f"Schedule {task.name}", task._meta.label_lower, (str(task.pk),))
     page = Link(
         f"Tick {tick.scheduled_for:%Y-%m-%d %H:%M:%S}",
-        "admin:celeriac_schedules_tick_change",
+        Tick._meta.label_lower,
         (str(tick.id),),
     )
     text = f"{task.name}, decided by {tick.source}" + (f": {tick.reason}" if tick.reason else "")

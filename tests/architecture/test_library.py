@@ -6,7 +6,7 @@ import re
 
 import celeriac
 import celeriac.celery
-from tests.architecture.source import ROOT, python_files
+from tests.architecture.source import ROOT, python_files, tracked_files
 
 OURS = re.compile(r"(?<![\w.])(?:apps|config|tasks)\.(?!py\b)[a-z]\w+")
 LIBRARY = [path for path in python_files() if path.is_relative_to(ROOT / "celeriac")]
@@ -41,6 +41,46 @@ def test_no_text_of_the_library_names_a_module_of_its_users():
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 named += [(path.name, each) for each in OURS.findall(node.value)]
     assert named == []
+
+
+def test_no_file_but_code_names_its_users():
+    """Nor do templates, scripts in the database, styles or pages' programs."""
+    files = [path for path in tracked_files() if path.is_relative_to(ROOT / "celeriac")]
+    named = [
+        (path.name, each)
+        for path in files
+        if path.suffix in (".html", ".lua", ".js", ".sql")
+        for each in OURS.findall(path.read_text())
+    ]
+    assert named == []
+
+
+#: Addresses, commands and origins of the rooms that stand above the flow of a job. Django's own
+#: login page stands above nobody.
+ABOVE = re.compile(r"admin:(?!login\b)\w+|\bmanage\.py (?:jobs|queues|breakers|schedules|doctor)\b")
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+BELOW = ("core", "breakers", "jobs", "schedules", "django_tasks", "celery", "monitoring")
+
+
+def test_who_runs_jobs_names_no_page_and_no_command_of_who_shows_them():
+    """An arrow upward that is written as text is one all the same."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {said}"
+        for path in LIBRARY
+        if path.relative_to(ROOT).parts[1] in BELOW
+        for node in ast.walk(without_docstrings(ast.parse(path.read_text())))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for said in ABOVE.findall(node.value)
+    ]
+    assert found == []
+
+
+def without_docstrings(tree):
+    """Take the docstrings out: they may say where to look."""
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return tree
 
 
 def test_the_shop_uses_the_door_alone():

@@ -87,3 +87,9 @@ def test_the_rules_of_a_job_import_no_django(pure):
     """They can be read, tested and trusted alone."""
     named = {name.split(".")[0] for name in imports(ROOT / "celeriac" / "jobs" / f"{pure}.py")}
     assert not named & {"django", "psycopg", "redis", "celery"}
+
+
+def test_no_code_is_kept_from_the_formatter():
+    """Nor are lines saved by a layout of one's own."""
+    ours = [path for path in python_files() if path.relative_to(ROOT).parts[0] in OURS]
+    assert [path.name for path in ours if "# fmt: skip" in path.read_text()] == []

@@ -51,8 +51,16 @@ STATES = {
 class BulkVerbAdmin(ReadOnlyAdmin):
     """Every verb over a filter: begun from the list of jobs, watched and stopped here."""
 
-    list_display = ("created_at", "verb", "shown_state", "shown_filter", "total", "changed",
-                    "actor_name", "reason")  # fmt: skip
+    list_display = (
+        "created_at",
+        "verb",
+        "shown_state",
+        "shown_filter",
+        "total",
+        "changed",
+        "actor_name",
+        "reason",
+    )
     list_filter = ("verb", "state")
     finds = ("pk",)
     words = ("actor_name", "reason")

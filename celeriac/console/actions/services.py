@@ -51,7 +51,8 @@ def bulk_start(
     checked = checked_values(action, parameters or {})
     bulk_id = bulk_id or uuid7()
     with suppress(IntegrityError), transaction.atomic():  # sent twice: the other one began it
-        _begin(bulk_id, action, dict(filter), checked, actor, reason)
+        said = {"filter": dict(filter), "parameters": checked, "reason": reason}
+        _begin(bulk_id, action, actor, said)
     bulk = BulkVerb.objects.get(pk=bulk_id)
     if bulk.principal != actor:
         raise NotAllowed("This verb was begun by somebody else.")
@@ -93,15 +94,8 @@ def bulk_stop(bulk_id: UUID, *, actor: Actor, reason: str = "") -> BulkVerb:
     return bulk
 
 
-def _begin(
-    bulk_id: UUID,
-    action: Action,
-    filter: dict[str, Any],
-    parameters: dict[str, Any],
-    actor: Actor,
-    reason: str,
-) -> None:
-    cutoff, is_command = clock.read(), isinstance(actor, str)
+def _begin(bulk_id: UUID, action: Action, actor: Actor, said: dict[str, Any]) -> None:
+    filter, cutoff, is_command = said["filter"], clock.read(), isinstance(actor, str)
     chosen = selection.until(selection.jobs(filter, action, actor=actor), cutoff)
     total = selection.count(chosen)
     entry = audit.record(
@@ -109,7 +103,7 @@ def _begin(
         target_type="job",
         actor=actor,
         count=0,
-        reason=reason,
+        reason=said["reason"],
         filter=filter,
         details={
             "bulk": str(bulk_id),
@@ -117,15 +111,20 @@ def _begin(
             "cutoff": cutoff.isoformat(),
             **({"command": True} if is_command else {}),
             **action.facts,
-            **parameters,
+            **said["parameters"],
         },
     )
-    said = {"parameters": parameters, "filter": filter, "reason": reason}
-    frozen = selection.frozen(filter, chosen, total)
     BulkVerb.objects.create(
-        id=bulk_id, verb=action.name, actor_name=str(actor)[:254], audit=entry, cutoff=cutoff,
-        total=total, chosen=frozen, actor=None if is_command else actor, **said,
-    )  # fmt: skip
+        id=bulk_id,
+        verb=action.name,
+        actor_name=str(actor)[:254],
+        audit=entry,
+        cutoff=cutoff,
+        total=total,
+        chosen=selection.frozen(filter, chosen, total),
+        actor=None if is_command else actor,
+        **said,
+    )
     if total is None or total > AT_ONCE or not _done_at_once(bulk_id):
         job = enqueue(selection.KIND, {"bulk_id": bulk_id})
         BulkVerb.objects.filter(pk=bulk_id).update(job=job.id)

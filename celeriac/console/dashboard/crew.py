@@ -117,10 +117,9 @@ def ticks(now: datetime) -> list[dict[str, Any]]:
 def faults() -> list[dict[str, str]]:
     """Return the schedules that can't fire, or whose job can't be made, and why."""
     return [
-        {"name": task.name, "url": links.page(PeriodicTask, task.pk),
-         "fault": fault}
+        {"name": task.name, "url": links.page(PeriodicTask, task.pk), "fault": fault}
         for task, fault in schedules.faults(most=MOST)
-    ]  # fmt: skip
+    ]
 
 
 def _is_paused(row: Policy, now: datetime) -> bool:

@@ -70,9 +70,12 @@ def _failed(facts: Facts) -> Wait:
         code, text = "failed", f"is dead because of an error that is not retried: {error}"
     steps = (
         Step("Read the last traceback below, and repair the cause."),
-        Step("Then retry it: its failures are forgotten, its history stays.", verb=RETRY,
-             command=f"manage.py jobs retry {job.id}"),
-    )  # fmt: skip
+        Step(
+            "Then retry it: its failures are forgotten, its history stays.",
+            verb=RETRY,
+            command=f"manage.py jobs retry {job.id}",
+        ),
+    )
     return Wait(code, text, because=False, steps=steps)
 
 
@@ -120,7 +123,9 @@ def _cancelled(facts: Facts) -> Wait:
     )
     when = f" at {clock_time(job.finished_at)}" if job.finished_at else ""
     text = f"was cancelled{who}{when}" + (f": {said}" if said else "")
-    back = Step("If it is wanted after all, retry it.", verb=RETRY,
-                command=f"manage.py jobs retry {job.id}")  # fmt: skip
-    return Wait("cancelled", text, by=audit.actor_name if audit else "", because=False,
-                steps=(back,))  # fmt: skip
+    back = Step(
+        "If it is wanted after all, retry it.", verb=RETRY, command=f"manage.py jobs retry {job.id}"
+    )
+    return Wait(
+        "cancelled", text, by=audit.actor_name if audit else "", because=False, steps=(back,)
+    )

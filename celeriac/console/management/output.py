@@ -27,8 +27,11 @@ def as_table(rows: Sequence[Row], columns: Sequence[str]) -> str:
 def as_facts(row: Row) -> str:
     """Return one fact a line, empty ones left out."""
     width = max(map(len, row))
-    lines = (f"{name.replace('_', ' '):<{width}}  {_text(value)}" for name, value in row.items()
-             if value not in (None, "", [], {}))  # fmt: skip
+    lines = (
+        f"{name.replace('_', ' '):<{width}}  {_text(value)}"
+        for name, value in row.items()
+        if value not in (None, "", [], {})
+    )
     return "\n".join(lines)
 
 

@@ -156,11 +156,6 @@ def write(drafts: Sequence[Draft]) -> list[Job]:
     return jobs
 
 
-async def aenqueue_drafts(drafts: Sequence[Draft], *, detached: bool = False) -> list[Job]:
-    """Write drafts from async code, as `enqueue_drafts` does."""
-    return await sync_to_async(enqueue_drafts)(drafts, detached=detached)
-
-
 def check_transaction(*, detached: bool) -> None:
     """Refuse to join no transaction while another database's is open: it could roll back alone."""
     if detached or connection.in_atomic_block:

@@ -18,12 +18,12 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 #: Resources without which innocent jobs fail.
+_NAMES = ("AS", "CPU", "DATA", "FSIZE", "NOFILE", "NPROC", "STACK")
 _LIMITS = {
     name: getattr(resource, name)
-    for name in ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_NOFILE",
-                 "RLIMIT_NPROC", "RLIMIT_STACK")
+    for name in [f"RLIMIT_{each}" for each in _NAMES]
     if hasattr(resource, name)
-}  # fmt: skip
+}
 
 #: Signals that end an innocent job, or hide the end of its subprocess, where they are taken over.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD)

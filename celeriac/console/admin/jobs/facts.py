@@ -11,14 +11,23 @@ from celeriac.jobs.words import clock_time
 MOST_CHARACTERS = 20_000
 
 _TIMES = {
-    "created_at": "Created", "run_at": "Due", "started_at": "Started", "finished_at": "Finished",
-    "expires_at": "Expires", "cancel_requested_at": "Cancel asked for",
-}  # fmt: skip
+    "created_at": "Created",
+    "run_at": "Due",
+    "started_at": "Started",
+    "finished_at": "Finished",
+    "expires_at": "Expires",
+    "cancel_requested_at": "Cancel asked for",
+}
 _WHENCE = {
-    "unique_key": "Unique key", "lock_key": "Lock key", "tenant": "Tenant",
-    "enqueued_by": "Enqueued by", "correlation_id": "Correlation id", "tick": "Tick",
-    "superseded_by": "Superseded by", "callback_url": "Callback",
-}  # fmt: skip
+    "unique_key": "Unique key",
+    "lock_key": "Lock key",
+    "tenant": "Tenant",
+    "enqueued_by": "Enqueued by",
+    "correlation_id": "Correlation id",
+    "tick": "Tick",
+    "superseded_by": "Superseded by",
+    "callback_url": "Callback",
+}
 
 
 def rows(facts: Facts) -> list[tuple[str, str]]:

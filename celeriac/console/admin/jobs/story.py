@@ -124,16 +124,23 @@ def _addressed(found: Iterable[Link], may: Callable[[str], bool]) -> list[tuple[
 
 def address(link: Link, *, may: Callable[[str], bool]) -> str:
     """Return the address of a page; '' for somebody who may not open it."""
-    needed = _needed(link.page)
+    page = _page(link)
+    needed = _needed(page)
     if needed and not any(may(name) for name in needed):
         return ""
-    if link.page.startswith(("/", "http")):
-        return link.page
-    found = reverse(link.page, args=[quote(each) for each in link.args])
+    if page.startswith(("/", "http")):
+        return page
+    found = reverse(page, args=[quote(each) for each in link.args])
     if not link.query:
         return found
     name, _, value = link.query.partition("=")
     return f"{found}?{urlencode({name: value})}"
+
+
+def _page(link: Link) -> str:
+    """Return the name of the page; apps below the console name a row by its model's label."""
+    app, dot, model = link.page.partition(".")
+    return f"admin:{app}_{model}_change" if dot and model.isidentifier() else link.page
 
 
 def _needed(page: str) -> tuple[str, ...]:

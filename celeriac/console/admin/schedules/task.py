@@ -43,14 +43,30 @@ class PeriodicTaskAdmin(Audited, Discreet, ModelAdmin):  # type: ignore[misc]  #
     """Schedules."""
 
     form = PeriodicTaskForm
-    list_display = ("name", "kind", "shown_schedule", "shown_state", "next_fire", "last_tick",
-                    "fault")  # fmt: skip
+    list_display = (
+        "name",
+        "kind",
+        "shown_schedule",
+        "shown_state",
+        "next_fire",
+        "last_tick",
+        "fault",
+    )
     list_filter = ("enabled", "policy__misfire", "policy__overlap")
     list_per_page = 50
     search_fields = ("name", "task")
     search_help_text = "A schedule's name, or a kind"
-    readonly_fields = ("arguments", "next_fires", "policy_note", "pause_note", "shown_schedule",
-                       "shown_kwargs", "shown_args", "last_run_at", "total_run_count")  # fmt: skip
+    readonly_fields = (
+        "arguments",
+        "next_fires",
+        "policy_note",
+        "pause_note",
+        "shown_schedule",
+        "shown_kwargs",
+        "shown_args",
+        "last_run_at",
+        "total_run_count",
+    )
     hidden_columns = ("args", "kwargs", "headers")
     fieldsets = EDITED
     inlines = (TickInline,)

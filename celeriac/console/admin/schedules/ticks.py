@@ -71,8 +71,7 @@ class TickInline(TickColumns, ReadOnlyInline):
     model = Tick
     show_title = False
     verbose_name_plural = f"ticks (latest {LATEST})"
-    fields = readonly_fields = ("shown_time", "shown_status", "shown_reason", "shown_job",
-                                "source")  # fmt: skip
+    fields = readonly_fields = ("shown_time", "shown_status", "shown_reason", "shown_job", "source")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tick]:
         """Return the latest rows of the schedule on this page."""

@@ -39,8 +39,15 @@ class TimesAdmin(Audited, ModelAdmin):  # type: ignore[misc]  # unfold ships no 
 class TickAdmin(TickColumns, ReadOnlyAdmin):
     """Every tick of every schedule, and what became of it."""
 
-    list_display = ("shown_time", "shown_schedule", "shown_status", "shown_reason", "shown_job",
-                    "source", "decided_at")  # fmt: skip
+    list_display = (
+        "shown_time",
+        "shown_schedule",
+        "shown_status",
+        "shown_reason",
+        "shown_job",
+        "source",
+        "decided_at",
+    )
     list_filter = ("status", "scheduled_for")
     list_select_related = ("periodic_task__crontab",)
     finds = ("pk",)

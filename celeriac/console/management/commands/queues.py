@@ -12,10 +12,19 @@ from celeriac.core.arguments import add_actor, seconds
 from celeriac.jobs.operating import operate_queues, selectors
 from celeriac.jobs.words import waits
 
-_COLUMNS = (
-    "queue", "queued", "scheduled", "retrying", "parked", "running",
-    "oldest_seconds", "paused", "paused_by", "paused_until", "pause_reason",
-)  # fmt: skip
+_COLUMNS = [
+    "queue",
+    "queued",
+    "scheduled",
+    "retrying",
+    "parked",
+    "running",
+    "oldest_seconds",
+    "paused",
+    "paused_by",
+    "paused_until",
+    "pause_reason",
+]
 
 
 class Command(BaseCommand):

@@ -17,8 +17,17 @@ from celeriac.schedules import operate, selectors, sync
 from celeriac.schedules.definition import clock_of
 from celeriac.schedules.models import Tick
 
-_LISTED = ("name", "schedule", "state", "next_fire_at", "last_tick", "last_status",
-           "misfire", "overlap", "fault")  # fmt: skip
+_LISTED = [
+    "name",
+    "schedule",
+    "state",
+    "next_fire_at",
+    "last_tick",
+    "last_status",
+    "misfire",
+    "overlap",
+    "fault",
+]
 _TICKS = ("scheduled_for", "status", "job", "reason")
 
 
