@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from tests.support import valkey_keys
 from tests.support.forks import ForkServer
-from tests.support.processes import UNCOVERED, Processes
+from tests.support.processes import Processes
 from tests.support.servers import ROOT, Running
 
 # A gate must answer the same for the same code: it draws the same examples each time.
@@ -23,8 +23,6 @@ settings.register_profile("long", derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
-#: Folders whose tests say nothing about what is covered, and which tracing would slow down most.
-UNTRACED = ("architecture", "integration/sandbox", "unit/bench", "unit/demo", "unit/model")
 #: Where tests wait for processes: the test processes share them, and begin with them.
 LONG = ("acceptance", "browser", "chaos")
 # A duration is none of the time that a test pretends.
@@ -50,10 +48,6 @@ def pytest_collection_modifyitems(items):
         share += islice(short, max(0, size - len(share)))
         left -= size
     items[:] = [item for share in (*shares, short) for item in share]
-    folders = [ROOT / "tests" / folder for folder in UNTRACED]
-    for item in items:
-        if any(folder in item.path.parents for folder in folders):
-            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="session")
@@ -138,13 +132,10 @@ def forks():
 def processes(transactional_db, process_env, broker, run_directory, forks, request):
     """Yield a starter of real processes (tests/support/processes.py) that end with the test.
 
-    They see only committed rows, hence `transactional_db`. Coverage follows them where a test is
-    marked `covered`; it makes their start half as long again.
+    They see only committed rows, hence `transactional_db`.
     """
     directory = run_directory / "logs" / f"{abs(hash(request.node.nodeid)):x}"
     directory.mkdir(parents=True, exist_ok=True)
-    is_covered = request.node.get_closest_marker("covered") is not None
-    env = process_env if is_covered else {**process_env, **UNCOVERED}
-    started = Processes(env=env, directory=directory, forks=forks)
+    started = Processes(env=process_env, directory=directory, forks=forks)
     yield started
     started.stop_all()

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from sandbox.keeper import TOKEN
-from tests.support.processes import UNCOVERED, wait_until
+from tests.support.processes import wait_until
 from tests.support.servers import ROOT
 
 #: Seconds: a run takes about a minute, more where others use the machine.
@@ -45,7 +45,7 @@ def demo(tmp_path):
 def clean_environment():
     """Return this environment without what this test run put there for its own programs."""
     ours = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "BROKER_URL", "CACHE_URL", "SEED", "ORDERS"}
-    return {name: value for name, value in os.environ.items() if name not in ours} | UNCOVERED
+    return {name: value for name, value in os.environ.items() if name not in ours}
 
 
 def parts(demo):

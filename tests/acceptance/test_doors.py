@@ -19,8 +19,6 @@ from tests.app import elsewhere, moved, tasks
 from tests.app.models import Effect
 from tests.support.processes import wait_until
 
-pytestmark = pytest.mark.covered
-
 
 @pytest.fixture
 def platform(processes):

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox import bootstrap
 from tests.support.pages import blocks
-from tests.support.processes import UNCOVERED, wait_until
+from tests.support.processes import wait_until
 from tests.support.servers import ROOT
 
 #: What docs/library.md shows: settings, the Celery app, a kind, a job, a plugin.
@@ -116,7 +116,6 @@ def project(environment, tmp_path, process_env, run_directory):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text.lstrip())
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    env |= UNCOVERED
     env |= {
         "DJANGO_SETTINGS_MODULE": "acme.settings",
         "BARE_DATABASE": process_env["DATABASE_URL"].rpartition("/")[0] + "/bare",

@@ -14,8 +14,6 @@ from tests.acceptance.test_worker import all_end
 from tests.app.models import Effect
 from tests.support.processes import wait_until
 
-pytestmark = pytest.mark.covered
-
 LEASE = {"CELERIAC_HEARTBEAT_SECONDS": "0.5", "CELERIAC_WORKER_LEASE_SECONDS": "8"}
 
 

@@ -64,10 +64,10 @@ class ForkServer:
     """The server's other end."""
 
     def __init__(self):
-        """Start the server, unseen by coverage."""
+        """Start the server."""
         self._lock = threading.Lock()
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        kept = {n: v for n, v in os.environ.items() if not n.startswith(("COVERAGE_", "DJANGO_"))}
+        kept = {n: v for n, v in os.environ.items() if not n.startswith("DJANGO_")}
         self._process = subprocess.Popen(
             [sys.executable, str(SERVER), str(theirs.fileno())],
             env=kept,

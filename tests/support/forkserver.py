@@ -88,10 +88,6 @@ def run(request, output):
     os.close(output)
     os.environ.clear()
     os.environ.update(request["env"])
-    if os.environ.get("COVERAGE_PROCESS_CONFIG"):
-        import coverage
-
-        coverage.process_startup(force=True)
     arguments = request["arguments"]
     if arguments[0] == "-m":
         sys.path.insert(0, request["cwd"])

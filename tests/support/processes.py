@@ -14,8 +14,6 @@ from tests.support.servers import ROOT
 
 #: Seconds that a process gets between SIGTERM and SIGKILL when a test ends.
 GRACE = 20
-#: The environment of a program that coverage does not follow.
-UNCOVERED = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
 
 
 def wait_until(condition, timeout=30.0, every=0.05, message=""):

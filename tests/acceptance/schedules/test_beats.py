@@ -18,8 +18,6 @@ from celeriac.schedules.refresh import refresh
 from tests.factories_schedules import PeriodicTaskFactory, schedule_of
 from tests.support.processes import wait_until
 
-pytestmark = pytest.mark.covered
-
 #: `SCHEDULES_LONG=1` runs the whole of it: forty kills, and twenty quiet seconds after them.
 LONG = bool(os.environ.get("SCHEDULES_LONG"))
 KILLS, QUIET, SPREAD = (40, 20.0, 2.0) if LONG else (8, 4.0, 0.7)

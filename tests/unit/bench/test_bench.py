@@ -9,7 +9,6 @@ import pytest
 from bench import __main__ as command, effort, marks
 from bench.plan import Plan
 from bench.rows import BY_NAME, CHILDREN, USUAL
-from tests.support.processes import UNCOVERED
 from tests.support.servers import ROOT
 
 
@@ -113,7 +112,7 @@ def test_the_ledgers_rows_start_in_a_house_without_faults():
     done = subprocess.run(
         [sys.executable, "manage.py", "check"],
         cwd=ROOT,
-        env=env | UNCOVERED,
+        env=env,
         capture_output=True,
         text=True,
         check=False,
