@@ -11,7 +11,7 @@ from django.http import HttpResponseBase
 from django.urls import reverse
 from django.utils.cache import get_conditional_response
 from django.utils.http import urlencode
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -142,7 +142,7 @@ class ActionView(ApiView):
 
 def action_view(action: Action) -> Callable[..., HttpResponseBase]:
     """Return the view that does it."""
-    documented = extend_schema(
+    post = extend_schema(
         operation_id=f"jobs_{action.name}",
         summary=f"{action.label} a job",
         description=action.description or f"{action.title}.",
@@ -151,7 +151,7 @@ def action_view(action: Action) -> Callable[..., HttpResponseBase]:
         tags=["jobs"],
     )
     view = type(f"{action.name.title()}View", (ActionView,), {"action": action})
-    return cast(type[ActionView], documented(view)).as_view()
+    return cast(type[ActionView], extend_schema_view(post=post)(view)).as_view()
 
 
 def _etag(content: dict[str, Any]) -> str:
