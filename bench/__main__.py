@@ -157,23 +157,23 @@ class Bench:
         result: dict[str, Any] = json.loads((directory / "result.json").read_text())
         return result
 
-    def _dashboard(self, *, history: bool) -> Any:  # noqa: ANN401 what the module says of itself
+    def _dashboard(self, *, history: bool) -> Any:
         """Measure a refresh of the dashboard, over the history where there is one."""
         name, rows = ("celeriac_history", HISTORY) if history else ("celeriac", 20_000)
         self.ground.clear(BY_NAME[name])
         return self._beside("dashboard", str(rows), database=name)
 
-    def _tailed(self) -> Any:  # noqa: ANN401 what the module says of itself
+    def _tailed(self) -> Any:
         """Measure how short jobs wait behind the long ones of their kind."""
         self.ground.clear(BY_NAME["celeriac"])
         return self._beside("tailed", "500" if self.options.quick else "2000")
 
-    def _schedules(self) -> Any:  # noqa: ANN401 what the module says of itself
+    def _schedules(self) -> Any:
         """Measure beats over many schedules and return their figures."""
         self.ground.clear(BY_NAME["celeriac"])
         return self._beside("schedules", *(["--quick"] if self.options.quick else []))
 
-    def _beside(self, module: str, *arguments: str, database: str = "celeriac") -> Any:  # noqa: ANN401 JSON
+    def _beside(self, module: str, *arguments: str, database: str = "celeriac") -> Any:
         """Run a module of the bench in a process of its own and return what it wrote."""
         directory = stage_directory(self.ground)
         command = [sys.executable, "-m", f"bench.{module}", str(directory), *arguments]

@@ -69,7 +69,7 @@ def _time(action: Callable[[], Any], times: int) -> list[float]:
     return took
 
 
-def _commands(client: Any) -> int:  # noqa: ANN401 the client's replies are untyped
+def _commands(client: Any) -> int:
     stats = client.info("commandstats")
     return sum(int(stats.get(f"cmdstat_{name}", {}).get("calls", 0)) for name in _COMMANDS)
 

@@ -214,7 +214,7 @@ def from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
 class _Conf:
     """The settings of the running project, read once they are asked for."""
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 each setting's own
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         vars(self).update(vars(read_settings(getattr(settings, "CELERIAC", {}))))
@@ -227,7 +227,7 @@ class _Conf:
 conf = cast(Settings, _Conf())
 
 
-def project_setting(name: str) -> Any:  # noqa: ANN401 each setting's own
+def project_setting(name: str) -> Any:
     """Return a setting of the library, or of the project where the library has none so named."""
     return getattr(conf, name) if name in Settings.__dataclass_fields__ else getattr(settings, name)
 

@@ -39,7 +39,7 @@ WHERE state = 'queued' AND run_at > {NOW} AND (%(queue)s::text IS NULL OR queue 
 """
 
 
-def assert_enqueued(kind: str, /, **args: Any) -> Job:  # noqa: ANN401 the handler's own
+def assert_enqueued(kind: str, /, **args: Any) -> Job:
     """Assert that a job of `kind` was enqueued with (at least) `args`; return the newest.
 
     Values may be Python's (a UUID, a date): they are compared as JSON. Raises AssertionError,
@@ -52,14 +52,14 @@ def assert_enqueued(kind: str, /, **args: Any) -> Job:  # noqa: ANN401 the handl
     raise AssertionError(f"No {_call(kind, args)} was enqueued. {_seen(kind, jobs)}")
 
 
-def assert_not_enqueued(kind: str, /, **args: Any) -> None:  # noqa: ANN401 the handler's own
+def assert_not_enqueued(kind: str, /, **args: Any) -> None:
     """Assert that no job of `kind` was enqueued with `args`; AssertionError names one that was."""
     for job in _of_kind(kind):
         if _matches(job, args):
             raise AssertionError(f"{_call(kind, job.args)} was enqueued: job {job.id}.")
 
 
-def perform_job(kind: str, /, **args: Any) -> Any:  # noqa: ANN401 the handler's own
+def perform_job(kind: str, /, **args: Any) -> Any:
     """Enqueue a job, run it here and now, and return its result as a caller would read it.
 
     Whatever the handler raises is raised (Snooze and GiveUp too), after it was

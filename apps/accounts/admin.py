@@ -46,7 +46,7 @@ class UserAdmin(Audited, BaseUserAdmin, ModelAdmin):  # type: ignore[misc, type-
     #: What of a person is no matter of the trail: the password's hash never, moments that pass.
     _untold: ClassVar[set[str]] = {"id", "password", "last_login", "date_joined"}
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ANN401 any model
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Let superusers alone make superusers."""
         fixed = ("last_login", "date_joined")
         return fixed if request.user.is_superuser else (*fixed, "is_superuser")
@@ -61,7 +61,7 @@ class UserAdmin(Audited, BaseUserAdmin, ModelAdmin):  # type: ignore[misc, type-
         may: bool = super().has_delete_permission(request, obj)
         return may and (obj is None or powers.may_change_user(request.user, obj))
 
-    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: ANN401 Django's
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         """Set a person's password; the row is held while that is judged."""
         with transaction.atomic():
             answer: HttpResponse = super().user_change_password(request, unquote(id), form_url)
@@ -116,17 +116,17 @@ class FailedSignInAdmin(ReadOnlyAdmin):
         return request.user.has_perm("accounts.unlock_sign_in")
 
     @action(description="Unlock the account, wherever it was tried from", permissions=["unlock"])
-    def unlock_account(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:  # noqa: ANN401 admin's
+    def unlock_account(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         """Forget every failure of the chosen accounts."""
         return _unlock(request, queryset, "username", "Unlock accounts")
 
     @action(description="Unlock the address, whoever was tried", permissions=["unlock"])
-    def unlock_address(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:  # noqa: ANN401 admin's
+    def unlock_address(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         """Forget every failure from the chosen addresses."""
         return _unlock(request, queryset, "ip_address", "Unlock addresses")
 
 
-def _unlock(request: HttpRequest, queryset: Any, by: str, title: str) -> HttpResponse | None:  # noqa: ANN401 admin's
+def _unlock(request: HttpRequest, queryset: Any, by: str, title: str) -> HttpResponse | None:
     return confirmed(
         request,
         queryset,

@@ -22,7 +22,7 @@ from celeriac import ROLES, AsksWhy
 class SignInForm(AuthenticationForm):  # type: ignore[misc]  # unfold ships no types
     """The admin's; whoever it does not let in has failed, a right password or not."""
 
-    def confirm_login_allowed(self, user: Any) -> None:  # noqa: ANN401 Django's
+    def confirm_login_allowed(self, user: Any) -> None:
         """Refuse who is no staff as anybody else: counted and written down."""
         try:
             super().confirm_login_allowed(user)
@@ -40,11 +40,11 @@ class UserForm(UserChangeForm):  # type: ignore[misc]  # unfold ships no types
 
     actor: Any = None
 
-    def clean_groups(self) -> Any:  # noqa: ANN401 a queryset
+    def clean_groups(self) -> Any:
         """Refuse groups that give more than the actor holds, whether added or taken away."""
         return _unchanged(self, "groups", powers.groups_not_held)
 
-    def clean_user_permissions(self) -> Any:  # noqa: ANN401 a queryset
+    def clean_user_permissions(self) -> Any:
         """Refuse permissions that the actor does not hold, whether added or taken away."""
         return _unchanged(self, "user_permissions", powers.not_held)
 
@@ -68,7 +68,7 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the c
             )
         return name
 
-    def clean_permissions(self) -> Any:  # noqa: ANN401 a queryset
+    def clean_permissions(self) -> Any:
         """Refuse permissions that the actor does not hold, whether added or taken away."""
         return _unchanged(self, "permissions", powers.not_held)
 
@@ -84,7 +84,7 @@ class OwnPasswordForm(AsksWhy, AdminOwnPasswordChangeForm):  # type: ignore[misc
 
     field_order = ("old_password", "new_password1", "new_password2", "reason")
 
-    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:  # noqa: ANN401 Django's
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._request = request
 
@@ -99,11 +99,7 @@ class OwnPasswordForm(AsksWhy, AdminOwnPasswordChangeForm):  # type: ignore[misc
         return given
 
 
-def _unchanged(
-    form: Any,  # noqa: ANN401 one of the above
-    name: str,
-    lacking: Callable[[Any, Iterable[Any]], list[Any]],
-) -> Any:  # noqa: ANN401 a queryset
+def _unchanged(form: Any, name: str, lacking: Callable[[Any, Iterable[Any]], list[Any]]) -> Any:
     """Return what was chosen; raises where it adds or takes what the actor does not hold."""
     chosen = form.cleaned_data[name]
     before = set(getattr(form.instance, name).all()) if _is_saved(form.instance) else set()
@@ -116,5 +112,5 @@ def _unchanged(
     return chosen
 
 
-def _is_saved(instance: Any) -> bool:  # noqa: ANN401 any model
+def _is_saved(instance: Any) -> bool:
     return not instance._state.adding

@@ -27,10 +27,10 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]  # axes ships no types
 
     def user_login_failed(
         self,
-        sender: Any,  # noqa: ANN401 a signal's
+        sender: Any,
         credentials: Mapping[str, Any],
         request: HttpRequest | None = None,
-        **kwargs: Any,  # noqa: ANN401 a signal's
+        **kwargs: Any,
     ) -> None:
         """Count a failure and write it down; one that was refused unread is a log line only."""
         was_locked = getattr(request, "axes_locked_out", False)
@@ -46,7 +46,7 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]  # axes ships no types
         if request.axes_locked_out:  # type: ignore[attr-defined]  # axes'
             signing.happened("locked", address=address, user=user)
 
-    def user_logged_in(self, sender: Any, request: HttpRequest, user: Any, **kwargs: Any) -> None:  # noqa: ANN401 a signal's
+    def user_logged_in(self, sender: Any, request: HttpRequest, user: Any, **kwargs: Any) -> None:
         """Write down who came in, from where; her failures are forgotten, the session begins."""
         super().user_logged_in(sender, request, user, **kwargs)
         sessions.begin(request)
@@ -55,7 +55,7 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]  # axes ships no types
             address: str | None = request.axes_ip_address  # type: ignore[attr-defined]  # axes'
             signing.happened("in", address=address, user=user, actor=user)
 
-    def user_logged_out(self, sender: Any, request: HttpRequest, user: Any, **kwargs: Any) -> None:  # noqa: ANN401 a signal's
+    def user_logged_out(self, sender: Any, request: HttpRequest, user: Any, **kwargs: Any) -> None:
         """Write down who left, or whose session ended."""
         super().user_logged_out(sender, request, user, **kwargs)
         if user is not None and signing.is_of_the_web(request):
@@ -63,7 +63,7 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]  # axes ships no types
             why = getattr(request, "session_over", "")
             signing.happened("out", address=address, user=user, actor=user, why=why)
 
-    def get_failures(self, request: HttpRequest, credentials: Any = None) -> int:  # noqa: ANN401 axes'
+    def get_failures(self, request: HttpRequest, credentials: Any = None) -> int:
         """Return the failures that count: those of the account, or as many as the address's are."""
         of_account, of_address = (
             attempts.aggregate(total=Sum("failures_since_start"))["total"] or 0
@@ -110,7 +110,7 @@ def forget(name: str) -> int:
     return count
 
 
-def unlock(*, attempt: Any, by: str, actor: object, reason: str) -> int:  # noqa: ANN401 axes' row
+def unlock(*, attempt: Any, by: str, actor: object, reason: str) -> int:
     """Forget the failures of the row's account or address; return how many rows went.
 
     `by` is `username` or `ip_address`.

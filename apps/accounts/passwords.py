@@ -22,7 +22,7 @@ class OwnPasswordView(PasswordChangeView):
         """Let the form know where the old password is tried from."""
         return super().get_form_kwargs() | {"request": self.request}
 
-    def form_valid(self, form: Any) -> HttpResponse:  # noqa: ANN401 Django's
+    def form_valid(self, form: Any) -> HttpResponse:
         """Set it, and write down that it was."""
         with transaction.atomic():
             answer = super().form_valid(form)
@@ -38,7 +38,7 @@ class OwnPasswordView(PasswordChangeView):
         return answer
 
 
-def password_change(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 the site's own says TemplateResponse, of a redirect too
+def password_change(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
     """Stand in for the admin site's own view."""
     view = OwnPasswordView.as_view(
         success_url=reverse("admin:password_change_done"),

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group, Permission
 from apps.accounts.models import User
 
 
-def may_change_user(actor: Any, user: User) -> bool:  # noqa: ANN401 whoever a request is from
+def may_change_user(actor: Any, user: User) -> bool:
     """Return whether `actor` holds all that the person holds; a superuser is for superusers.
 
     Whoever can set a person's password or address can be that person, and whoever
@@ -19,7 +19,7 @@ def may_change_user(actor: Any, user: User) -> bool:  # noqa: ANN401 whoever a r
     return not user.is_superuser and _labels(_held_by(user)) <= actor.get_all_permissions()
 
 
-def may_change_group(actor: Any, group: Group) -> bool:  # noqa: ANN401 whoever a request is from
+def may_change_group(actor: Any, group: Group) -> bool:
     """Return whether `actor` holds all that the group gives, and no superuser is in it."""
     if actor.is_superuser:
         return True
@@ -28,17 +28,17 @@ def may_change_group(actor: Any, group: Group) -> bool:  # noqa: ANN401 whoever 
     return holds(actor, group.permissions.all())
 
 
-def holds(actor: Any, permissions: Iterable[Permission]) -> bool:  # noqa: ANN401 whoever a request is from
+def holds(actor: Any, permissions: Iterable[Permission]) -> bool:
     """Return whether `actor` has every one of these permissions."""
     return bool(actor.is_superuser) or _labels(permissions) <= actor.get_all_permissions()
 
 
-def not_held(actor: Any, permissions: Iterable[Permission]) -> list[Permission]:  # noqa: ANN401 whoever a request is from
+def not_held(actor: Any, permissions: Iterable[Permission]) -> list[Permission]:
     """Return those of the permissions that `actor` does not have."""
     return [each for each in permissions if not holds(actor, [each])]
 
 
-def groups_not_held(actor: Any, groups: Iterable[Group]) -> list[Group]:  # noqa: ANN401 whoever a request is from
+def groups_not_held(actor: Any, groups: Iterable[Group]) -> list[Group]:
     """Return those of the groups that give what `actor` does not have."""
     return [each for each in groups if not holds(actor, each.permissions.all())]
 

@@ -19,8 +19,8 @@ def happened(
     what: str,
     *,
     address: str | None,
-    user: Any = None,  # noqa: ANN401 a user or nobody
-    actor: Any = None,  # noqa: ANN401 a user or nobody
+    user: Any = None,
+    actor: Any = None,
     why: str = "",
 ) -> None:
     """Write down that a sign-in (`what` is `in`, `failed`, `locked`, `out`) happened."""
@@ -36,7 +36,7 @@ def happened(
     )
 
 
-def said(what: str, *, address: str | None, user: Any = None) -> None:  # noqa: ANN401 a user or nobody
+def said(what: str, *, address: str | None, user: Any = None) -> None:
     """Write the log line."""
     level = logging.INFO if what in ("in", "out") else logging.WARNING
     account = str(user or "unknown")

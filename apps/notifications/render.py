@@ -27,7 +27,7 @@ class UnfoldedMessage(EmailMultiAlternatives):
     recognises as one.
     """
 
-    def message(self, *, policy: Any = default) -> MimeMessage:  # noqa: ANN401 generic in stubs only
+    def message(self, *, policy: Any = default) -> MimeMessage:
         """Return the MIME message."""
         whole = policy.clone(max_line_length=LONGEST_LINE)
         return super().message(policy=whole)

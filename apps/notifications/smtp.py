@@ -15,7 +15,7 @@ class LostAfterData(smtplib.SMTPServerDisconnected):
 
 
 class _Client(smtplib.SMTP):
-    def data(self, msg: Any) -> tuple[int, bytes]:  # noqa: ANN401 smtplib's signature
+    def data(self, msg: Any) -> tuple[int, bytes]:
         """Send the message; raises LostAfterData where no reply came."""
         try:
             return super().data(msg)
@@ -33,7 +33,7 @@ class EmailBackend(smtp.EmailBackend):
     """Django's SMTP backend, with LostAfterData, and deaf to errors of the goodbye."""
 
     @property
-    def connection_class(self) -> Any:  # noqa: ANN401 a class, as Django has it
+    def connection_class(self) -> Any:
         """The client to connect with."""
         return _ClientWithTls if self.use_ssl else _Client
 

@@ -35,7 +35,7 @@ def _guarded(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @csrf_exempt
     @limited("webhook", "WEBHOOK_CALLS_PER_MINUTE")
-    def answer(request: HttpRequest, **kwargs: Any) -> HttpResponse:  # noqa: ANN401 the view's
+    def answer(request: HttpRequest, **kwargs: Any) -> HttpResponse:
         try:
             found: HttpResponse = view(request, **kwargs)
         except (RecursionError, UnicodeDecodeError, JSONDecodeError) as error:

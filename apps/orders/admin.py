@@ -72,7 +72,7 @@ class OrderAdmin(ReadOnlyAdmin):
         return request.user.has_perm("orders.cancel_order")
 
     @action(description="Cancel the chosen orders", permissions=["cancel"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> Any:  # noqa: ANN401 admin's
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> Any:
         """Cancel each that is not paid yet."""
         return confirmed(
             request,

@@ -42,7 +42,7 @@ def follow_refunded(payment: Payment) -> None:
         follow_up.refunded(payment=payment)
 
 
-def check_follow_ups(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+def check_follow_ups(**_: Any) -> list[CheckMessage]:
     """Refuse a model with a payment that would never hear that it was paid."""
     bound = {each.related_model for each in Payment._meta.related_objects}
     others = {model for model in bound if model._meta.app_label != Payment._meta.app_label}

@@ -26,7 +26,7 @@ class BreakersConfig(Needs, AppConfig):
         post_migrate.connect(_declare_rows, sender=self, dispatch_uid="celeriac.breakers.rows")
 
 
-def _declare_rows(**_: Any) -> None:  # noqa: ANN401 Django's signal
+def _declare_rows(**_: Any) -> None:
     from celeriac.breakers.services import declare_rows  # models are not loaded at import
 
     declare_rows()

@@ -207,7 +207,7 @@ class Breaker(pybreaker.CircuitBreaker):
         for listener in self.listeners:
             self._tell(listener.state_change, self, old, self._state)
 
-    def _tell(self, listener: Callable[..., Any], *args: Any) -> None:  # noqa: ANN401 pybreaker's
+    def _tell(self, listener: Callable[..., Any], *args: Any) -> None:
         try:
             listener(*args)
         except Exception:

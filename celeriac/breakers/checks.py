@@ -9,7 +9,7 @@ from celeriac.breakers.classify import judge_from
 from celeriac.breakers.errors import BreakerError
 
 
-def check_options(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+def check_options(**_: Any) -> list[CheckMessage]:
     """Report each breaker in settings whose options do not fit."""
     found: list[CheckMessage] = []
     for name in options_module.declared():

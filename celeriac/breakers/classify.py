@@ -102,7 +102,7 @@ def asked_seconds(error: BaseException) -> float:
     return _seconds(value)
 
 
-def _header(headers: Any) -> object:  # noqa: ANN401 any mapping of headers
+def _header(headers: Any) -> object:
     try:
         return next((headers[key] for key in headers if key.lower() == "retry-after"), None)
     except (AttributeError, KeyError, TypeError):
@@ -143,7 +143,7 @@ def _exceptions(given: Iterable[object]) -> tuple[type[BaseException], ...]:
 
 
 @cache
-def _import(path: str) -> Any:  # noqa: ANN401 whatever the path names
+def _import(path: str) -> Any:
     try:
         return import_string(path)
     except ImportError as error:

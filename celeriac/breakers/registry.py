@@ -37,7 +37,7 @@ def forget() -> None:
     _breakers.clear()
 
 
-def _on_setting_changed(*, setting: str, **_: Any) -> None:  # noqa: ANN401 Django's signal
+def _on_setting_changed(*, setting: str, **_: Any) -> None:
     if setting == "CELERIAC":
         forget()
 

@@ -129,7 +129,7 @@ def _admission(
     return Admission(ramp_per_second=rate, closed_at=released_at)
 
 
-def _options(name: str, overrides: Any) -> options_module.Options | None:  # noqa: ANN401 JSON
+def _options(name: str, overrides: Any) -> options_module.Options | None:
     try:
         return options_module.breaker_options(name).using(overrides)
     except (BreakerError, TypeError):

@@ -18,7 +18,7 @@ from celeriac.core.clock import Now
 def force_open(
     name: str,
     *,
-    actor: Any = None,  # noqa: ANN401 a user or a name
+    actor: Any = None,
     reason: str,
     until: datetime | None = None,
 ) -> Breaker:
@@ -33,7 +33,7 @@ def force_open(
 def force_closed(
     name: str,
     *,
-    actor: Any = None,  # noqa: ANN401 a user or a name
+    actor: Any = None,
     reason: str,
     until: datetime | None = None,
 ) -> Breaker:
@@ -44,12 +44,7 @@ def force_closed(
     return _force(name, State.CLOSED, actor=actor, reason=reason, until=until)
 
 
-def clear(
-    name: str,
-    *,
-    actor: Any = None,  # noqa: ANN401 a user or a name
-    reason: str = "",
-) -> Breaker:
+def clear(name: str, *, actor: Any = None, reason: str = "") -> Breaker:
     """End a force and forget a cooldown: an open circuit's next call is its probe.
 
     Returns the breaker; raises UnknownBreaker.
@@ -72,13 +67,7 @@ def clear(
     return Breaker.objects.get(name=name)
 
 
-def tune(
-    name: str,
-    *,
-    options: dict[str, Any],
-    actor: Any = None,  # noqa: ANN401 a user or a name
-    reason: str = "",
-) -> Breaker:
+def tune(name: str, *, options: dict[str, Any], actor: Any = None, reason: str = "") -> Breaker:
     """Change options at run time; `options` replaces all former changes. Return the breaker.
 
     Raises UnknownBreaker and InvalidOptions.
@@ -106,14 +95,7 @@ def declare_rows() -> None:
     )
 
 
-def _force(
-    name: str,
-    to: State,
-    *,
-    actor: Any,  # noqa: ANN401 a user or a name
-    reason: str,
-    until: datetime | None,
-) -> Breaker:
+def _force(name: str, to: State, *, actor: Any, reason: str, until: datetime | None) -> Breaker:
     options_module.breaker_options(name)
     if not reason.strip():
         raise BreakerError("Say why: a forced circuit needs a reason.")
@@ -148,7 +130,7 @@ def _locked(name: str) -> Breaker:
     return Breaker.objects.select_for_update(no_key=True).get(name=name)
 
 
-def _update(name: str, **values: Any) -> None:  # noqa: ANN401 columns
+def _update(name: str, **values: Any) -> None:
     Breaker.objects.filter(name=name).update(edit=F("edit") + 1, updated_at=Now(), **values)
 
 
@@ -164,7 +146,7 @@ def _write_down(
     becomes: str,
     *,
     verb: str,
-    actor: Any,  # noqa: ANN401 a user or a name
+    actor: Any,
     reason: str,
     until: datetime | None = None,
 ) -> None:

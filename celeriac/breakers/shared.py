@@ -62,7 +62,7 @@ class Store:
         """Leave the store alone for a while."""
         self._muted_until = time.monotonic() + self._mute
 
-    def run(self, script: str, name: str, *args: str | int) -> Any:  # noqa: ANN401 Lua's answer
+    def run(self, script: str, name: str, *args: str | int) -> Any:
         """Run one script for the breaker `name`; raises redis.RedisError."""
         if not self._scripts:
             made = {each: self.client.register_script(text) for each, text in _SCRIPTS.items()}

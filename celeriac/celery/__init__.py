@@ -55,7 +55,7 @@ _ELSEWHERE = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 whatever the name is
+def __getattr__(name: str) -> Any:
     """Import a name from where it stands; say what to do about one that the ledger lacks."""
     if name in _ELSEWHERE:
         raise ImportError(f"celeriac.celery has no {name}: {_ELSEWHERE[name]}.")

@@ -30,7 +30,7 @@ class Celery(CeleryApp):
 
     amqp_cls = "celeriac.celery.broker:AMQP"
 
-    def __init__(self, *args: Any, doorbells: bool = True, **options: Any) -> None:  # noqa: ANN401 Celery's
+    def __init__(self, *args: Any, doorbells: bool = True, **options: Any) -> None:
         super().__init__(*args, **options)
         self.add_defaults(lambda: DEFAULTS)
         if doorbells:
@@ -42,14 +42,14 @@ class Celery(CeleryApp):
     def send_task(
         self,
         name: str,
-        args: Any = None,  # noqa: ANN401 Celery's
-        kwargs: Any = None,  # noqa: ANN401 Celery's
+        args: Any = None,
+        kwargs: Any = None,
         countdown: float | None = None,
-        eta: Any = None,  # noqa: ANN401 Celery's
+        eta: Any = None,
         task_id: str | None = None,
-        *rest: Any,  # noqa: ANN401 Celery's
-        **options: Any,  # noqa: ANN401 Celery's
-    ) -> Any:  # noqa: ANN401 Celery's AsyncResult, or ours
+        *rest: Any,
+        **options: Any,
+    ) -> Any:
         """Write a job where the name is a kind's, keyed by `task_id` where one is given.
 
         What the ledger can't honour is refused, as by apply_async; other tasks are sent.
@@ -66,7 +66,7 @@ class Celery(CeleryApp):
             given["idempotency_key"] = str(task_id)
         return task.apply_async(args, kwargs, countdown=countdown, eta=eta, **given)
 
-    def _kind_task(self, name: str) -> Any:  # noqa: ANN401 a JobTask
+    def _kind_task(self, name: str) -> Any:
         if not apps.ready:  # `celery call` sets nothing up
             django.setup()
         from celeriac.celery import kinds

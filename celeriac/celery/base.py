@@ -49,7 +49,7 @@ class JobTask[**P, R, Called](Task):  # type: ignore[type-arg]  # not generic at
         answer: Called = run(*args, **kwargs)
         return answer
 
-    def run(self, *args: Any, **kwargs: Any) -> str | None:  # noqa: ANN401 the sender's own
+    def run(self, *args: Any, **kwargs: Any) -> str | None:
         """Answer a doorbell, or write the row of a plain message."""
         if messages.is_doorbell(self.request.get(messages.HEADER), args, kwargs):
             return doorbells.answer(*args)
@@ -75,7 +75,7 @@ class JobTask[**P, R, Called](Task):  # type: ignore[type-arg]  # not generic at
         countdown: float | None = None,
         eta: datetime | None = None,
         expires: float | datetime | None = None,
-        **options: Any,  # noqa: ANN401 Celery's options
+        **options: Any,
     ) -> AsyncResult[R]:
         """Write a job; what the ledger can't honour is refused with the alternative."""
         if not (isinstance(args, list | tuple | None) and isinstance(kwargs, Mapping | None)):
@@ -146,7 +146,7 @@ def job(
     *,
     bind: Literal[True],
     expires: float | None = ...,
-    **options: Any,  # noqa: ANN401 Kind's fields
+    **options: Any,
 ) -> BoundDecorator: ...
 @overload
 def job(
@@ -155,7 +155,7 @@ def job(
     *,
     bind: Literal[False] = False,
     expires: float | None = ...,
-    **options: Any,  # noqa: ANN401 Kind's fields
+    **options: Any,
 ) -> Decorator: ...
 def job(
     kind: str | Callable[..., Any] | None = None,
@@ -192,7 +192,7 @@ def declare(
     kind: str,
     *,
     expires: float | None = None,
-    **options: Any,  # noqa: ANN401 Kind's fields
+    **options: Any,
 ) -> JobTask[..., Any, Any]:
     """Declare a kind and return its Celery task; without a name it is the handler's path."""
     kind = kind or f"{handler.__module__}.{handler.__name__}"
@@ -239,6 +239,6 @@ def _check_options(kind: str, options: dict[str, Any]) -> None:
             raise TypeError(f"@job({kind!r}) has no option {name!r}.{hint}")
 
 
-def doorbell(self: JobTask[..., Any, Any], *args: Any, **kwargs: Any) -> str | None:  # noqa: ANN401 likewise
+def doorbell(self: JobTask[..., Any, Any], *args: Any, **kwargs: Any) -> str | None:
     """Answer a message: the function of every kind's Celery task."""
     return JobTask.run(self, *args, **kwargs)

@@ -18,7 +18,7 @@ class DatabaseScheduler(Scheduler):
 
     loop: Loop | None = None
 
-    def __init__(self, app: Celery, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 Celery's
+    def __init__(self, app: Celery, *args: Any, **kwargs: Any) -> None:
         super().__init__(app, *args, **kwargs)
         self.max_interval = round(LONGEST)
 
@@ -26,7 +26,7 @@ class DatabaseScheduler(Scheduler):
         """Begin the loop; declared schedules are synchronised by its first turn."""
         self.loop = Loop()
 
-    def tick(self, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401 Celery's
+    def tick(self, *args: Any, **kwargs: Any) -> float:
         """Fire what is due; return the seconds until the next look."""
         return self.loop.turn() if self.loop else LONGEST
 

@@ -123,7 +123,7 @@ class BoundTask:
         if not self.request.called_directly:
             current_job().progress(done, total)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 the task's own
+    def __getattr__(self, name: str) -> Any:
         if name in _OF_TASK:
             return getattr(self.task, name)
         raise AttributeError(
@@ -165,7 +165,7 @@ def bind_first(function: Callable[..., Any], bound: BoundTask) -> Callable[..., 
         raise TypeError(f"{function.__qualname__}: bind=True needs a first parameter, self.")
 
     @wraps(function)
-    def handler(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 the function's own
+    def handler(*args: Any, **kwargs: Any) -> Any:
         return function(bound, *args, **kwargs)
 
     parameters = list(full.parameters.values())[1:]

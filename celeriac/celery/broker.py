@@ -14,20 +14,20 @@ FIRST_TRY, LONGEST = 0.2, 1.0
 class Connection(KombuConnection):
     """kombu's connection, for a broker that comes back and is wanted at once."""
 
-    def get_transport_cls(self) -> Any:  # noqa: ANN401 kombu's
+    def get_transport_cls(self) -> Any:
         """Return our form of the URL's transport, where there is one."""
         found: Any = super().get_transport_cls()
         return ROBUST.get(found, found)
 
     def _ensure_connection(  # type: ignore[override]  # kombu's stubs know whole seconds only
         self,
-        errback: Any = None,  # noqa: ANN401 kombu's
+        errback: Any = None,
         max_retries: int | None = None,
         interval_start: float = FIRST_TRY,
         interval_step: float = FIRST_TRY,
         interval_max: float = LONGEST,
-        **options: Any,  # noqa: ANN401 kombu's
-    ) -> Any:  # noqa: ANN401 kombu's
+        **options: Any,
+    ) -> Any:
         ensure: Any = super()._ensure_connection
         start, step = min(interval_start, FIRST_TRY), min(interval_step, FIRST_TRY)
         return ensure(errback, max_retries, start, step, min(interval_max, LONGEST), **options)

@@ -31,7 +31,7 @@ class CanaryStep(StartStopStep):
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
-    def start(self, parent: Any) -> None:  # noqa: ANN401 a Consumer
+    def start(self, parent: Any) -> None:
         """Add the queue, which nobody needs to declare, before the first message is taken."""
         if (queue := worker.canary_queue()) is not None:
             parent.task_consumer.add_queue(Queue(queue, no_declare=True))

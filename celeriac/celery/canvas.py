@@ -39,12 +39,12 @@ class Refusal:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __get__(self, task: Any, owner: type) -> Callable[..., NoReturn]:  # noqa: ANN401 a task, or None on the class
+    def __get__(self, task: Any, owner: type) -> Callable[..., NoReturn]:
         """Return a method that refuses in the name of `task`."""
         return _refusing(f"{getattr(task, 'name', owner.__name__)}.{self.name}", self.name)
 
 
-def refuse(name: str) -> Any:  # noqa: ANN401 stands where Celery has methods of many types
+def refuse(name: str) -> Any:
     """Return a method that refuses and names the alternative."""
     return Refusal(name)
 

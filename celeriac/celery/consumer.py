@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 class Consumer(CeleryConsumer):
     """Loses its broker quietly, and comes back."""
 
-    def ensure_connected(self, conn: Any) -> Any:  # noqa: ANN401 kombu's
+    def ensure_connected(self, conn: Any) -> Any:
         """Connect, however long it takes; say once that the broker is away, and that it is back."""
         if not (
             self.app.conf.broker_connection_retry_on_startup
@@ -47,19 +47,19 @@ class Consumer(CeleryConsumer):
             warnings.simplefilter("ignore", CPendingDeprecationWarning)
             super().on_connection_error_after_connected(exc)
 
-    def on_decode_error(self, message: Any, exc: Exception) -> None:  # noqa: ANN401 kombu's
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Drop what can't be decoded."""
         self._drop(message, exc)
 
-    def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ANN401 kombu's
+    def on_unknown_message(self, body: Any, message: Any) -> None:
         """Drop what is no task."""
         self._drop(message, TypeError("no task"))
 
-    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ANN401 kombu's
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Drop a task that is none."""
         self._drop(message, exc)
 
-    def _drop(self, message: Any, why: Exception) -> None:  # noqa: ANN401 kombu's
+    def _drop(self, message: Any, why: Exception) -> None:
         garbage.drop("queue", (message.headers, message.body), why)
         consumer: Any = self  # its stubs know no errors
         message.ack_log_error(logger, consumer.connection_errors)
@@ -68,6 +68,6 @@ class Consumer(CeleryConsumer):
 class LedgerConsumer(Consumer):
     """That of a worker of the ledger."""
 
-    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ANN401 kombu's
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Drop a doorbell of an unknown kind; no result's row is written for what a sender says."""
         self._drop(message, LookupError(f"no task of that name: {exc}"))

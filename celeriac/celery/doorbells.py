@@ -39,7 +39,7 @@ class Retired(SystemExit):
 class Doorbell(Request):
     """A doorbell as the worker's parent sees it."""
 
-    def __init__(self, message: Any, **options: Any) -> None:  # noqa: ANN401 kombu's, Celery's
+    def __init__(self, message: Any, **options: Any) -> None:
         headers = options.pop("headers", None) or message.headers
         if headers.get(messages.HEADER) != messages.DOORBELL:
             headers = messages.untimed(headers)
@@ -52,7 +52,7 @@ class Doorbell(Request):
 
     def on_failure(
         self,
-        exc_info: Any,  # noqa: ANN401 billiard's ExceptionInfo
+        exc_info: Any,
         send_failed_event: bool = True,
         return_ok: bool = False,
     ) -> None:
@@ -65,7 +65,7 @@ class Doorbell(Request):
         super().on_failure(exc_info, send_failed_event, return_ok)
 
 
-def answer(ids: Any) -> str | None:  # noqa: ANN401 whatever the broker brought
+def answer(ids: Any) -> str | None:
     """Answer a doorbell; return what became of it where not all of it simply succeeded.
 
     For a single id Celery's state mirrors the outcome. Where nothing was run Celery is told
@@ -105,7 +105,7 @@ def _run(jobs: list[UUID]) -> list[Run]:
     return runs
 
 
-def _read(ids: Any) -> list[UUID]:  # noqa: ANN401 whatever the broker brought
+def _read(ids: Any) -> list[UUID]:
     try:
         jobs = [UUID(job_id) for job_id in ids]
         if not 0 < len(jobs) <= MOST_IDS:

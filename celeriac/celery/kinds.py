@@ -13,7 +13,7 @@ def install(app: Celery) -> None:
 
     # Not before a worker starts have all apps declared their kinds.
     @signals.worker_init.connect(weak=False, dispatch_uid=f"celeriac.kinds.{id(app)}")
-    def make_tasks(sender: Any, **_: object) -> None:  # noqa: ANN401 a WorkController
+    def make_tasks(sender: Any, **_: object) -> None:
         if getattr(sender, "app", None) is app:
             complete(app)
 

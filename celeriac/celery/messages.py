@@ -60,7 +60,7 @@ def is_doorbell(said: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
         return True  # what claims it waits for the database with care
 
 
-def take_in(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:  # noqa: ANN401 a JobTask
+def take_in(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """Write the row of a plain message, or find the one it has; return the job's id.
 
     Goes on trying while the database is away. What can't be a job is logged, counted and dropped.
@@ -83,7 +83,7 @@ def take_in(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:  #
         pause = min(2 * pause, _LONGEST)
 
 
-def _enqueue(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:  # noqa: ANN401 a JobTask
+def _enqueue(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
     request = task.request
     for name in _CANVAS:
         if request.get(name):
@@ -105,7 +105,7 @@ def _enqueue(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID: 
     return written
 
 
-def _refuse(task: Any, error: Exception) -> None:  # noqa: ANN401 a JobTask
+def _refuse(task: Any, error: Exception) -> None:
     garbage.drop("queue", task.request.args, error)
     logger.info("message %s for %s is no job: %s", task.request.id, task.name, error)
     raise Ignore

@@ -84,7 +84,7 @@ class CeleryPublisher:
             with contextlib.suppress(Exception):  # it is broken, or going away anyway
                 connection.release()
 
-    def _connected(self) -> Any:  # noqa: ANN401 see __init__
+    def _connected(self) -> Any:
         if self._producer is None:
             self._open()
         # A broker that is away is noticed before anything is sent.
@@ -102,7 +102,7 @@ class CeleryPublisher:
                 uncertain=False,
             )
 
-    def _send(self, bell: Bell, producer: Any) -> None:  # noqa: ANN401 see __init__
+    def _send(self, bell: Bell, producer: Any) -> None:
         """One message; a doorbell of one id bears the job's id.
 
         This is `send_task` without its look-ups, which cost more than the message.

@@ -36,7 +36,7 @@ def write(run: Run) -> None:
     )
 
 
-def _value(run: Run, state: State, veil: Veil) -> Any:  # noqa: ANN401 JSON, or an exception
+def _value(run: Run, state: State, veil: Veil) -> Any:
     settlement = run.settlement
     if state is State.SUCCEEDED:
         return veil.result(json.loads(settlement.result)) if settlement.result else None

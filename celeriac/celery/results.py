@@ -67,7 +67,7 @@ class AsyncResult[R]:
     status = state
 
     @property
-    def result(self) -> Any:  # noqa: ANN401 the handler's JSON value
+    def result(self) -> Any:
         """What it returned; JobFailed or JobCancelled where it ended so; else its progress."""
         job = self._job()
         if job.state == State.SUCCEEDED:

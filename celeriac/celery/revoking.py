@@ -22,7 +22,7 @@ def install() -> None:
     Panel.data["terminate"] = terminate
 
 
-def revoke(state: Any, task_id: Any, **_: object) -> dict[str, str]:  # noqa: ANN401 Celery's: an id, or a list
+def revoke(state: Any, task_id: Any, **_: object) -> dict[str, str]:
     """Cancel the jobs of these ids, as `AsyncResult(id).revoke()` does."""
     try:
         ids = sorted(set(maybe_list(task_id) or []))
@@ -32,7 +32,7 @@ def revoke(state: Any, task_id: Any, **_: object) -> dict[str, str]:  # noqa: AN
     return {"ok": f"jobs cancelled: {', '.join(cancelled) or 'none'}"}
 
 
-def terminate(state: Any, signal: object, task_id: Any, **_: object) -> dict[str, str]:  # noqa: ANN401 likewise
+def terminate(state: Any, signal: object, task_id: Any, **_: object) -> dict[str, str]:
     """Do the same: to kill a process would cost the job a loss."""
     return revoke(state, task_id)
 

@@ -97,7 +97,7 @@ class Reject(GiveUp):
         super().__init__(str(reason or "rejected by its handler"))
 
 
-def shared_task(*functions: Callable[..., Any], **options: Any) -> Any:  # noqa: ANN401 a task, or a decorator
+def shared_task(*functions: Callable[..., Any], **options: Any) -> Any:
     """Declare a job with the options of Celery's shared_task, or of `@job`; else TypeError.
 
     An option that the ledger can't keep is refused when the module is loaded, with the alternative.
@@ -168,7 +168,7 @@ def _retrying(
     spared = (Cancelled, GiveUp, Retry, *(retries.get("dont_autoretry_for") or ()))
 
     @wraps(handler)
-    def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 the handler's own
+    def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return handler(*args, **kwargs)
         except spared:

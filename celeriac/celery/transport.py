@@ -35,7 +35,7 @@ class QoS(virtual.QoS):
     _flush: Any
     _on_collect: Any
 
-    def restore_unacked(self) -> Any:  # noqa: ANN401 kombu's
+    def restore_unacked(self) -> Any:
         """Give back; stop at the first failure, or each message would wait for a dead broker."""
         self._flush()
         while self._delivered:
@@ -63,12 +63,12 @@ class QoS(virtual.QoS):
 class RobustChannel:
     """What both of kombu's Redis channels need: a mixin."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 kombu's
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not self.ack_emulation:  # type: ignore[attr-defined]  # kombu's, as below
             self.QoS = QoS
 
-    def _brpop_read(self, **options: Any) -> Any:  # noqa: ANN401 kombu's
+    def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]
         except ResponseError as error:
@@ -82,7 +82,7 @@ class RobustChannel:
             garbage.drop("queue", "", error)
             raise Empty from error
 
-    def _receive_one(self, client: Any) -> Any:  # noqa: ANN401 kombu's
+    def _receive_one(self, client: Any) -> Any:
         try:
             return super()._receive_one(client)  # type: ignore[misc]
         except (*_TROUBLE, KeyError):
@@ -91,7 +91,7 @@ class RobustChannel:
             garbage.drop("control", "", error)
             return None
 
-    def _handle_message(self, client: Any, response: Any) -> Any:  # noqa: ANN401 kombu's
+    def _handle_message(self, client: Any, response: Any) -> Any:
         """Read one answer of the channel; what is no mail comes out empty, and is passed over."""
         found = super()._handle_message(client, response)  # type: ignore[misc]
         if bytes_to_str(found["type"]).endswith("message"):
@@ -102,7 +102,7 @@ class RobustChannel:
                 found["data"] = None
         return found
 
-    def _queue_bind(self, exchange: str, *args: Any) -> None:  # noqa: ANN401 kombu's
+    def _queue_bind(self, exchange: str, *args: Any) -> None:
         bind: Callable[..., None] = super()._queue_bind  # type: ignore[misc]
         try:
             bind(exchange, *args)
@@ -159,7 +159,7 @@ class RobustTransport:
     # A refusal (READONLY, NOREPLICAS, OOM, NOAUTH …) ends the connection, not the worker.
     connection_errors = (*kombu_redis.Transport.connection_errors, ResponseError)
 
-    def establish_connection(self) -> Any:  # noqa: ANN401 kombu's
+    def establish_connection(self) -> Any:
         """Connect, and see that the broker takes writes."""
         found = super().establish_connection()  # type: ignore[misc]
         try:
@@ -171,7 +171,7 @@ class RobustTransport:
                 raise
         return found
 
-    def _deliver(self, message: Any, queue: str) -> None:  # noqa: ANN401 kombu's
+    def _deliver(self, message: Any, queue: str) -> None:
         try:
             super()._deliver(message, queue)  # type: ignore[misc]
         except _TROUBLE as error:
@@ -181,11 +181,11 @@ class RobustTransport:
         except Exception as error:
             self._drop(message, queue, error)
 
-    def _drop(self, message: Any, queue: str, error: Exception) -> None:  # noqa: ANN401 kombu's
+    def _drop(self, message: Any, queue: str, error: Exception) -> None:
         garbage.drop("control" if queue.endswith(".pidbox") else "queue", message, error)
         self._forget(message)
 
-    def _forget(self, message: Any) -> None:  # noqa: ANN401 anything at all
+    def _forget(self, message: Any) -> None:
         """Acknowledge it where it counts as taken, or it would hold a place of the prefetch."""
         try:
             tag = message["properties"]["delivery_tag"]

@@ -45,12 +45,12 @@ _is_deaf = False
 def install(app: Celery) -> None:
     """Make workers of `app` workers of the ledger."""
 
-    def ours(sender: Any) -> bool:  # noqa: ANN401 Celery sends a worker or its consumer
+    def ours(sender: Any) -> bool:
         return getattr(sender, "app", None) is app
 
     # Celery tells of a worker's life in no other way than by these signals.
     @signals.worker_init.connect(weak=False, dispatch_uid=f"celeriac.boot.{id(app)}")
-    def start_boot(sender: Any, **_: object) -> None:  # noqa: ANN401 a WorkController
+    def start_boot(sender: Any, **_: object) -> None:
         global _boot
         if ours(sender):
             _boot = _begin(sender)
@@ -64,7 +64,7 @@ def install(app: Celery) -> None:
 
     # The consumer stands, so that its children can be watched.
     @signals.worker_ready.connect(weak=False, dispatch_uid=f"celeriac.watch.{id(app)}")
-    def start_watch(sender: Any, **_: object) -> None:  # noqa: ANN401 a Consumer
+    def start_watch(sender: Any, **_: object) -> None:
         global _watch
         if ours(sender) and _watch is None and _boot is not None:
             _watch = Watch(_boot, partial(_card, sender, _boot))
@@ -72,7 +72,7 @@ def install(app: Celery) -> None:
 
     # The last word of a worker: its row says that it left.
     @signals.worker_shutdown.connect(weak=False, dispatch_uid=f"celeriac.leave.{id(app)}")
-    def end_boot(sender: Any, **_: object) -> None:  # noqa: ANN401 a WorkController
+    def end_boot(sender: Any, **_: object) -> None:
         if ours(sender) and _boot is not None:
             if _watch is not None:
                 _watch.stop()
@@ -204,7 +204,7 @@ def _vouch() -> None:
         logger.warning("a sign of life could not be given: %s", error)
 
 
-def _begin(worker: Any) -> Boot:  # noqa: ANN401 a WorkController
+def _begin(worker: Any) -> Boot:
     """Return a new boot; SystemExit where this worker can't be one of the ledger's."""
     try:
         _check_pool(worker)
@@ -229,7 +229,7 @@ def _slot_directory() -> Path:
     return directory
 
 
-def _check_pool(worker: Any) -> None:  # noqa: ANN401 a WorkController
+def _check_pool(worker: Any) -> None:
     pool = worker.pool_cls
     name = pool if isinstance(pool, str) else pool.__module__
     if not any(each in name for each in _POOLS):
@@ -238,7 +238,7 @@ def _check_pool(worker: Any) -> None:  # noqa: ANN401 a WorkController
         )
 
 
-def _card(consumer: Any, boot: Boot) -> Card:  # noqa: ANN401 a Consumer
+def _card(consumer: Any, boot: Boot) -> Card:
     """Say who the worker is, and what it consumes at this moment."""
     return Card(
         id=boot.id,
@@ -252,7 +252,7 @@ def _card(consumer: Any, boot: Boot) -> Card:  # noqa: ANN401 a Consumer
     )
 
 
-def _slots(controller: Any) -> int:  # noqa: ANN401 a WorkController
+def _slots(controller: Any) -> int:
     """Return how many jobs may run at a time now: an autoscaler grows once there is work."""
     if controller.autoscaler is not None:
         return int(controller.autoscaler.max_concurrency)

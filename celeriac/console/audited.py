@@ -44,10 +44,10 @@ class Audited(Listed):
     def get_form(
         self,
         request: HttpRequest,
-        obj: Any = None,  # noqa: ANN401 any model
+        obj: Any = None,
         change: bool = False,
-        **kwargs: Any,  # noqa: ANN401 admin's
-    ) -> Any:  # noqa: ANN401 admin's
+        **kwargs: Any,
+    ) -> Any:
         """Return the form, with the question why for those who may write."""
         if "fields" not in kwargs:
             kwargs["fields"] = flatten_fieldsets(self.get_fieldsets(request, obj))
@@ -58,18 +58,18 @@ class Audited(Listed):
             return form
         return type(form)(form.__name__, (AsksWhy, form), {"actor": request.user})
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ANN401 any model
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the row's own fields."""
         fields = super().get_fields(request, obj)  # type: ignore[misc]  # ModelAdmin's
         return [name for name in fields if name != _FIELD]
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ANN401 any model
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the fields, and for those who may write the question why."""
         fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]  # ModelAdmin's
         why = ("Why", {"fields": (_FIELD,)})
         return [*fieldsets, why] if self._may_write(request, obj) else fieldsets
 
-    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 admin's
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Return the row; one that is about to be written is locked and remembered as it was."""
         find: Callable[..., Any] = super().get_object  # type: ignore[misc]  # ModelAdmin's
         obj = find(request, *args, **kwargs)
@@ -102,12 +102,12 @@ class Audited(Listed):
         answer: HttpResponse = super().delete_view(request, object_id, context)  # type: ignore[misc]  # ModelAdmin's
         return answer
 
-    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:  # noqa: ANN401 admin's
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """Write down what was added, by whom, and why."""
         self._record("create", request, obj, message, new=self.audited_facts(obj))
         return super().log_addition(request, obj, message)  # type: ignore[misc]  # ModelAdmin's
 
-    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:  # noqa: ANN401 admin's
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """Write down what was changed from what to what, by whom, and why."""
         old, new = self._before(request).get(obj.pk, {}), self.audited_facts(obj)
         changed = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
@@ -121,18 +121,18 @@ class Audited(Listed):
         )
         return super().log_change(request, obj, message)  # type: ignore[misc]  # ModelAdmin's
 
-    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:  # noqa: ANN401 admin's
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         """Write down each that will be deleted, by whom, and why."""
         for obj in queryset:
             self._record("delete", request, obj, "", old=self.audited_facts(obj))
         return super().log_deletions(request, queryset)  # type: ignore[misc]  # ModelAdmin's
 
-    def audited_facts(self, obj: Any) -> dict[str, Any]:  # noqa: ANN401 any model
+    def audited_facts(self, obj: Any) -> dict[str, Any]:
         """Return what to write down of a row as it is now: JSON values, and no secret."""
         fields = (each for each in obj._meta.concrete_fields if each.name != "updated_at")
         return {field.name: plain(field.value_from_object(obj)) for field in fields}
 
-    def audited_besides(self, obj: Any) -> dict[str, Any]:  # noqa: ANN401 any model
+    def audited_besides(self, obj: Any) -> dict[str, Any]:
         """Return what else belongs into every entry about the row, changed or not."""
         return {}
 
@@ -140,11 +140,11 @@ class Audited(Listed):
         """Return what the audit trail calls such a row."""
         return str(self.model._meta.model_name)  # type: ignore[attr-defined]  # ModelAdmin's
 
-    def audited_id(self, obj: Any) -> str:  # noqa: ANN401 any model
+    def audited_id(self, obj: Any) -> str:
         """Return by what the audit trail knows the row."""
         return str(obj.pk)
 
-    def _may_write(self, request: HttpRequest, obj: Any) -> bool:  # noqa: ANN401 any model
+    def _may_write(self, request: HttpRequest, obj: Any) -> bool:
         may: Callable[..., bool] = self.has_change_permission  # type: ignore[attr-defined]  # ModelAdmin's
         if obj is None:
             return bool(self.has_add_permission(request))  # type: ignore[attr-defined]  # ModelAdmin's
@@ -161,7 +161,7 @@ class Audited(Listed):
         verb: str,
         request: HttpRequest,
         obj: Model,
-        message: Any,  # noqa: ANN401 admin's
+        message: Any,
         **facts: dict[str, Any],
     ) -> None:
         name, besides = self.audited_name(), self.audited_besides(obj)
@@ -175,7 +175,7 @@ class Audited(Listed):
         )
 
 
-def _delete_chosen(page: Any, request: HttpRequest, queryset: QuerySet[Any]) -> Any:  # noqa: ANN401 admin's
+def _delete_chosen(page: Any, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
     """Delete the chosen rows once it has been said why."""
     form = _why(request, is_sent="post" in request.POST)
     if "post" in request.POST and not form.is_valid():
@@ -197,6 +197,6 @@ def _why(request: HttpRequest, *, is_sent: bool) -> AsksWhy:
     return form
 
 
-def plain(value: object) -> Any:  # noqa: ANN401 any JSON value
+def plain(value: object) -> Any:
     """Return a column's value as the trail keeps it."""
     return value if isinstance(value, bool | int | float | None) else str(value)

@@ -25,7 +25,7 @@ class ConfirmForm(forms.Form):
 
     reason = forms.CharField(max_length=1000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
 
-    def __init__(self, count: int, data: Any = None) -> None:  # noqa: ANN401 Django's
+    def __init__(self, count: int, data: Any = None) -> None:
         super().__init__(data)
         self._count = count
         if count > TYPED_ABOVE:

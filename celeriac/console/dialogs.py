@@ -38,7 +38,7 @@ class UntilForm(ReasonForm):
         widget=UnfoldAdminDecimalFieldWidget,
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 Django's
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["minutes"].help_text = f"Empty: until somebody {self.ends} it."
 
@@ -89,14 +89,14 @@ def with_buttons[Page](
 def permission_method(permission: str) -> Callable[..., bool]:
     """Return the method of an admin that says whether the user has a permission."""
 
-    def is_permitted(page: Any, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 a ModelAdmin
+    def is_permitted(page: Any, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm(permission)
 
     return is_permitted
 
 
-def _method(button: Button, key: Callable[[str], Any]) -> Any:  # noqa: ANN401 unfold's
-    def press(page: Any, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:  # noqa: ANN401 a ModelAdmin
+def _method(button: Button, key: Callable[[str], Any]) -> Any:
+    def press(page: Any, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
         values = {k: value for k, value in form.cleaned_data.items() if not k.startswith("_")}
         row = key(object_id)
         try:

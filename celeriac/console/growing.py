@@ -53,7 +53,7 @@ _LOOKS = {ALL_VAR, SEARCH_VAR, "_facets", "_popup", "_to_field", "_changelist_fi
 class GrowingList(ChangeList):  # type: ignore[misc]  # unfold ships no types
     """A list that never looks further than its admin allows."""
 
-    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:  # noqa: ANN401 admin's
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         """Return the rows; under filters that no index serves, those among the newest."""
         found: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
         asked = set(self.params) - _LOOKS - set(self.model_admin.indexed_filters)
@@ -65,7 +65,7 @@ class GrowingList(ChangeList):  # type: ignore[misc]  # unfold ships no types
             found = found.order_by(*map(_sorted, found.query.order_by))
         return newest(found, by=self.model_admin.age)
 
-    def get_ordering_field(self, field_name: Any) -> Any:  # noqa: ANN401 admin's
+    def get_ordering_field(self, field_name: Any) -> Any:
         """Return what to sort by; nothing for a column that the admin does not sort by."""
         if str(field_name) not in self.sortable_by:
             return None
@@ -88,7 +88,7 @@ class GrowingAdmin(Listed, ModelAdmin):  # type: ignore[misc]  # unfold ships no
     looks_at_newest = True
     indexed_filters: tuple[str, ...] = ()
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[GrowingList]:  # noqa: ANN401 admin's
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[GrowingList]:
         """Return a list that costs what it shows."""
         return GrowingList
 
@@ -96,21 +96,21 @@ class GrowingAdmin(Listed, ModelAdmin):  # type: ignore[misc]  # unfold ships no
         """Return the filters; none reads a whole table for what it offers."""
         return list(filters_of(self.model, super().get_list_filter(request)))
 
-    def get_sortable_by(self, request: HttpRequest) -> Any:  # noqa: ANN401 admin's
+    def get_sortable_by(self, request: HttpRequest) -> Any:
         """Return the columns to sort by; another table's would be read whole."""
         if self.sortable_by is not None:
             return self.sortable_by
         shown = self.get_list_display(request)
         return [name for name in shown if not is_relation(self.model, str(name))]
 
-    def get_search_fields(self, request: HttpRequest) -> Any:  # noqa: ANN401 admin's
+    def get_search_fields(self, request: HttpRequest) -> Any:
         """Return what shows the search field."""
         return self.finds or super().get_search_fields(request)
 
     def get_search_results(
         self,
         request: HttpRequest,
-        queryset: Any,  # noqa: ANN401 admin's
+        queryset: Any,
         search_term: str,
     ) -> tuple[Any, bool]:
         """Find by indexes, where `finds` says by which."""
@@ -130,11 +130,11 @@ class RecentValues(AllValuesFieldListFilter):
 
     def __init__(
         self,
-        field: Any,  # noqa: ANN401 admin's
+        field: Any,
         request: HttpRequest,
         params: dict[str, Any],
         model: type[Model],
-        model_admin: Any,  # noqa: ANN401 admin's
+        model_admin: Any,
         field_path: str,
     ) -> None:
         super().__init__(field, request, params, model, model_admin, field_path)
@@ -210,7 +210,7 @@ def is_relation(model: type[Model], name: str) -> bool:
         return False
 
 
-def _sorted(order: Any) -> OrderBy:  # noqa: ANN401 as a queryset has it
+def _sorted(order: Any) -> OrderBy:
     """Return an order that no index has, so that the newest rows are sorted.
 
     The planner does not know that an index in the order of time meets the newest rows last: it
@@ -239,7 +239,7 @@ def _values(model: type[Model], lookup: str, term: str) -> list[Any]:
         return []
 
 
-def _named(model: type[Model], lookup: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 of any field
+def _named(model: type[Model], lookup: str, value: Any) -> dict[str, Any]:
     """Return the condition; what it asks of another table is asked there first."""
     relation, _, rest = lookup.partition("__")
     if not rest or not is_relation(model, relation):

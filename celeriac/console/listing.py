@@ -19,7 +19,7 @@ _REFUSALS = (DataError, ValidationError, ValueError, TypeError, LookupError, Ove
 class Listed:
     """Put before ModelAdmin: what was typed into a list's address or form may be anything."""
 
-    def get_changelist_instance(self, request: HttpRequest) -> Any:  # noqa: ANN401 admin's
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Return the list with its rows read; an odd address leads back to the whole list."""
         try:
             found = super().get_changelist_instance(request)  # type: ignore[misc]  # ModelAdmin's
@@ -32,7 +32,7 @@ class Listed:
             raise IncorrectLookupParameters from error
         return found
 
-    def response_action(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401 admin's
+    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
         """Apply an action; rows that can't be are a bad request."""
         key: Any = self.model._meta.pk  # type: ignore[attr-defined]  # ModelAdmin's
         for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME):

@@ -68,11 +68,11 @@ class ReadOnlyAdmin(Discreet, GrowingAdmin):
         """Nobody adds rows here."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401 any model
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody writes fields here; actions check their own permission."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401 any model
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody deletes rows here."""
         return False
 
@@ -84,11 +84,11 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no ty
     can_delete = False
     tab = True
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401 any model
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody adds rows here."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401 any model
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody writes fields here."""
         return False
 

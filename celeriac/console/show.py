@@ -91,7 +91,7 @@ def told_as_text(said: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def plain(row: Any) -> dict[str, Any]:  # noqa: ANN401 any dataclass
+def plain(row: Any) -> dict[str, Any]:
     """Return a dataclass as a dictionary."""
     return asdict(row)
 

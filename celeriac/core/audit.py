@@ -14,7 +14,7 @@ def record(
     verb: str,
     target_type: str,
     target_id: object = "",
-    actor: Any = None,  # noqa: ANN401 a user, a name such as "cli", or nobody
+    actor: Any = None,
     count: int = 1,
     reason: str = "",
     filter: dict[str, Any] | None = None,

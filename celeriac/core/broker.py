@@ -71,7 +71,7 @@ class Address:
             for host, port in self.hosts
         )
 
-    def pool(self, **options: Any) -> redis.ConnectionPool:  # noqa: ANN401 redis-py's
+    def pool(self, **options: Any) -> redis.ConnectionPool:
         """Return a pool of redis-py connections, made with its `options`."""
         options = {
             "username": self.username,
@@ -117,12 +117,12 @@ class Pool:
     """What Django's cache takes for a pool's class: it reads the address as everybody does."""
 
     @staticmethod
-    def from_url(url: str, **options: Any) -> redis.ConnectionPool:  # noqa: ANN401 redis-py's
+    def from_url(url: str, **options: Any) -> redis.ConnectionPool:
         """Return a pool for the address."""
         return read(url).pool(**options)
 
 
-def client(url: str, **options: Any) -> redis.Redis:  # noqa: ANN401 redis-py's
+def client(url: str, **options: Any) -> redis.Redis:
     """Return a client for the address, which is not connected yet; BadAddress where it is none."""
     return redis.Redis.from_pool(read(url).pool(**options))
 

@@ -16,7 +16,7 @@ class Condition(Func):
 
     output_field = BooleanField()
 
-    def __init__(self, makes: Callable[..., str], *columns: Any) -> None:  # noqa: ANN401 as Func
+    def __init__(self, makes: Callable[..., str], *columns: Any) -> None:
         super().__init__(*columns)
         self.makes = makes
 

@@ -90,9 +90,9 @@ class Env(environ.Env):  # type: ignore[misc]  # django-environ bears no types
         self,
         var: str,
         cast: type | None = None,
-        default: Any = environ.Env.NOTSET,  # noqa: ANN401 whatever the caller gives
+        default: Any = environ.Env.NOTSET,
         parse_default: bool = False,
-    ) -> Any:  # noqa: ANN401 what `cast` says
+    ) -> Any:
         """Return the variable's value, or the default; ImproperlyConfigured names the variable."""
         text = os.environ.get(var, "")
         if text.strip():

@@ -114,7 +114,7 @@ def _page_before(request: HttpRequest) -> str:
 class AwayMiddleware:
     """Answers 503 wherever a view met the database being away; leaves no refusal blank."""
 
-    def __init__(self, get_response: Any) -> None:  # noqa: ANN401 Django's
+    def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

@@ -10,7 +10,7 @@ class CeleriacError(Exception):
     thing and the remedy.
     """
 
-    def __init__(self, message: str = "", **details: Any) -> None:  # noqa: ANN401 facts of any type
+    def __init__(self, message: str = "", **details: Any) -> None:
         self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
         self.details = details
         super().__init__(self.message)

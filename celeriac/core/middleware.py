@@ -63,7 +63,7 @@ class AdminPolicyMiddleware:
         """Answer the request."""
         return self.get_response(request)
 
-    def process_template_response(self, request: HttpRequest, response: Any) -> Any:  # noqa: ANN401 Django's
+    def process_template_response(self, request: HttpRequest, response: Any) -> Any:
         """Give a page that wears the admin's frame the admin's policy."""
         wears_frame = "site_header" in (response.context_data or {})
         if wears_frame and conf.ADMIN_CSP is not None and not hasattr(response, "_csp_config"):

@@ -90,7 +90,7 @@ def limited(door: str, setting: str) -> Callable[[Callable[..., Any]], Callable[
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(view)
-        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ANN401 the view's
+        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if is_within(request, door, setting):
                 found: HttpResponse = view(request, *args, **kwargs)
                 return found

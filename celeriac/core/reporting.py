@@ -51,12 +51,12 @@ def _report(
         sentry_sdk.capture_exception(error)
 
 
-def _masked(event: Any, hint: Any) -> Any:  # noqa: ANN401 Sentry's
+def _masked(event: Any, hint: Any) -> Any:
     """Mask what is secret where the event was made."""
     return _walk(event)
 
 
-def _walk(value: Any) -> Any:  # noqa: ANN401 any part of an event
+def _walk(value: Any) -> Any:
     if isinstance(value, str):
         return context.hidden(value)
     if isinstance(value, dict):

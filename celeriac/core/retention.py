@@ -28,7 +28,7 @@ class RetentionRule:
         found: QuerySet[Any] = apps.get_model(self.model)._default_manager.all()
         return found
 
-    def page(self, edge: datetime, after: Any) -> QuerySet[Any]:  # noqa: ANN401 a primary key
+    def page(self, edge: datetime, after: Any) -> QuerySet[Any]:
         """Return where to look next, the oldest first, as (primary key, column)."""
         if not self.by_key:
             rows = self.rows.filter(**{f"{self.column}__lt": edge}).order_by(self.column)

@@ -40,7 +40,7 @@ def span(
     parent: str | None = None,
     expected: tuple[type[BaseException], ...] = (),
     hide: Callable[[str], str] = context.hidden,
-    **attributes: Any,  # noqa: ANN401 whatever OpenTelemetry takes
+    **attributes: Any,
 ) -> AbstractContextManager["Span | None"]:
     """Return a block that is one span, yielding it; or None where nothing is traced.
 
@@ -120,13 +120,13 @@ def _facts(error: BaseException, hide: Callable[[str], str]) -> dict[str, str]:
     }
 
 
-def _remote(parent: str | None) -> Any:  # noqa: ANN401 OpenTelemetry's context
+def _remote(parent: str | None) -> Any:
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     return TraceContextTextMapPropagator().extract({"traceparent": parent}) if parent else None
 
 
-def _tracer() -> Any:  # noqa: ANN401 OpenTelemetry's
+def _tracer() -> Any:
     global _provider
     with _lock:
         if _provider is None:

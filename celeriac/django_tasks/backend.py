@@ -33,7 +33,7 @@ class LedgerBackend(BaseTaskBackend):
         except (TypeError, ValueError) as error:
             raise InvalidTaskBackend(f"TASKS[{alias!r}]: {error}") from error
 
-    def enqueue(self, task: AnyTask, args: Any, kwargs: Any) -> Any:  # noqa: ANN401 a TaskResult
+    def enqueue(self, task: AnyTask, args: Any, kwargs: Any) -> Any:
         """Write the job in the caller's transaction and return its result, READY.
 
         Raises InvalidTask, TypeError where an argument is not JSON, and what `enqueue` of the
@@ -57,7 +57,7 @@ class LedgerBackend(BaseTaskBackend):
         if isinstance(task.priority, bool):
             raise InvalidTask("priority must be a whole number, not a truth value.")
 
-    def check(self, **kwargs: Any) -> list[Any]:  # noqa: ANN401 of the framework
+    def check(self, **kwargs: Any) -> list[Any]:
         """Report what would fail at the first call."""
         return [
             checks.Error(

@@ -32,7 +32,7 @@ def load() -> None:
         autodiscover_modules("tasks")
 
 
-def declare(task: Any) -> None:  # noqa: ANN401 a LedgerTask, which imports this module
+def declare(task: Any) -> None:
     """Make a task a kind of its own where every process loads it; the first declaration counts.
 
     Raises InvalidTask where its policy can't be kept.
@@ -69,7 +69,7 @@ def _declare(
 def _handler(task: AnyTask) -> Callable[..., Any]:
     """Return the kind's handler; it returns an awaitable where the function is a coroutine's."""
 
-    def handler(args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401 JSON
+    def handler(args: Any = (), kwargs: Any = None) -> Any:
         from celeriac.django_tasks import run  # models are loaded by now
 
         return run.call(task, args, kwargs or {})
@@ -78,7 +78,7 @@ def _handler(task: AnyTask) -> Callable[..., Any]:
     return handler
 
 
-def _by_path(task: str, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401 JSON
+def _by_path(task: str, args: Any = (), kwargs: Any = None) -> Any:
     from celeriac.django_tasks import run  # models are loaded by now
 
     return run.call(resolve.task(task), args, kwargs or {})

@@ -20,13 +20,13 @@ from celeriac.jobs.running.current import current_job
 from celeriac.settings import conf
 
 
-def call(task: AnyTask, args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 JSON
+def call(task: AnyTask, args: list[Any], kwargs: dict[str, Any]) -> Any:
     """Run the function; return what it returns as JSON, or the awaitable of that."""
     value = task.func(*_start(task), *args, **kwargs)
     return _awaited(task, value) if isawaitable(value) else checked(task, value)
 
 
-def checked(task: AnyTask, value: object) -> Any:  # noqa: ANN401 JSON
+def checked(task: AnyTask, value: object) -> Any:
     """Return a result as JSON; InvalidReturn where it can't be kept as it is."""
     try:
         result: Any = normalize_json(value)
@@ -40,7 +40,7 @@ def checked(task: AnyTask, value: object) -> Any:  # noqa: ANN401 JSON
     return result
 
 
-def _problem(result: Any) -> str:  # noqa: ANN401 JSON
+def _problem(result: Any) -> str:
     for place, problem in jsonable.problems_in({"the result": result}).items():
         return f"{place} {problem}"
     text = to_json(result)
@@ -69,5 +69,5 @@ def _start(task: AnyTask) -> tuple[AnyContext, ...]:
     return (TaskContext(task_result=result),) if task.takes_context else ()
 
 
-async def _awaited(task: AnyTask, value: Awaitable[object]) -> Any:  # noqa: ANN401 JSON
+async def _awaited(task: AnyTask, value: Awaitable[object]) -> Any:
     return checked(task, await value)

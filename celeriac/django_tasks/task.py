@@ -42,7 +42,7 @@ class LedgerTask(AnyTask):
         else:
             declaring.declare(self)
 
-    def using(self, **changes: Any) -> "LedgerTask":  # noqa: ANN401 the fields' own types
+    def using(self, **changes: Any) -> "LedgerTask":
         """Return a task with these defaults; what is None stays as it is."""
         policy.check_names(f"{self.module_path}.using()", changes, (*_DJANGOS, *OPTIONS))
         return replace(self, **{name: v for name, v in changes.items() if v is not None})
@@ -79,7 +79,7 @@ def task(
     queue_name: str = ...,
     backend: str = ...,
     takes_context: bool = ...,
-    **options: Any,  # noqa: ANN401 the policy's own types
+    **options: Any,
 ) -> Callable[[Callable[..., Any]], LedgerTask]: ...
 def task(
     function: Callable[..., Any] | None = None,

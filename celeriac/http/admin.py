@@ -31,7 +31,7 @@ MOST_HOURS = 24 * 30
 NEEDED = {"read": "celeriac_jobs.view_job", **ACTED}
 
 
-def lacking(actor: Any, verbs: Iterable[str]) -> list[str]:  # noqa: ANN401 whoever a request is from
+def lacking(actor: Any, verbs: Iterable[str]) -> list[str]:
     """Return those of the verbs that the person may not do herself."""
     return sorted({verb for verb in verbs if verb in NEEDED and not actor.has_perm(NEEDED[verb])})
 
@@ -65,7 +65,7 @@ class GrantInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
     form = GrantForm
     extra = 0
 
-    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # noqa: ANN401 admin's
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         """Let each form know who grants."""
         kwargs["form"] = type("GrantForm", (GrantForm,), {"actor": request.user})
         return super().get_formset(request, obj, **kwargs)
@@ -78,7 +78,7 @@ class SecretInline(ReadOnlyInline):
     fields = ("hint", "created_at", "expires_at")
     readonly_fields = fields
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401 any model
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody edits a secret."""
         return False
 
@@ -115,32 +115,32 @@ class ServiceAccountAdmin(Audited, ModelAdmin):  # type: ignore[misc]  # unfold 
     inlines = (GrantInline, SecretInline)
     actions_detail = ("new_secret", "revoke")
 
-    def get_queryset(self, request: HttpRequest) -> Any:  # noqa: ANN401 admin's
+    def get_queryset(self, request: HttpRequest) -> Any:
         """Return accounts with their grants."""
         return super().get_queryset(request).prefetch_related("grants")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ANN401 any model
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Return what nobody writes; the name only once."""
         fixed = ("generation", "created_at", "updated_at", "last_token_at")
         return fixed if obj is None else ("name", *fixed)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401 any model
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whether the user may change that account, all that it may do considered."""
         may: bool = super().has_change_permission(request, obj)
         return may and (obj is None or not _beyond(request, obj))
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401 any model
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody deletes accounts."""
         return False
 
-    def has_secret_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 unfold's
+    def has_secret_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether the user may make secrets: whoever has one can do what the account may."""
         if not request.user.has_perm("celeriac_http.make_secret"):
             return False
         account = object_id and ServiceAccount.objects.filter(pk=uuid_or_404(object_id)).first()
         return not (account and _beyond(request, account))
 
-    def has_revoke_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 unfold's
+    def has_revoke_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether the user may revoke tokens."""
         return request.user.has_perm("celeriac_http.revoke_tokens")
 
@@ -206,7 +206,7 @@ class ServiceAccountAdmin(Audited, ModelAdmin):  # type: ignore[misc]  # unfold 
             return act(account, form.cleaned_data)
         return self._page(request, account, form=form, verb=verb)
 
-    def _page(self, request: HttpRequest, account: ServiceAccount, **shown: Any) -> HttpResponse:  # noqa: ANN401 the page's values
+    def _page(self, request: HttpRequest, account: ServiceAccount, **shown: Any) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": f"{shown.get('verb', 'The new secret')}: {account.name}",

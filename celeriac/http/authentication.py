@@ -92,7 +92,7 @@ class BearerAuthentication(JWTAuthentication):
         except TokenError as error:
             raise InvalidToken(str(error)) from error
 
-    def get_user(self, validated_token: Token) -> Any:  # noqa: ANN401 simplejwt expects a user
+    def get_user(self, validated_token: Token) -> Any:
         """Return the account with its grants, in two queries."""
         accounts = ServiceAccount.objects.prefetch_related("grants")
         account = accounts.filter(pk=_subject(validated_token), is_active=True).first()

@@ -84,7 +84,7 @@ class Body(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_crowds(cls, value: Any) -> Any:  # noqa: ANN401 any JSON value
+    def _refuse_crowds(cls, value: Any) -> Any:
         """Refuse at once what would only be refused a million times, member by member."""
         if isinstance(value, dict) and len(value) > len(cls.model_fields) + _CROWD:
             raise ValueError(f"has {len(value):,} members; {len(cls.model_fields)} are known")
@@ -167,7 +167,7 @@ def read[Model: BaseModel](model: type[Model], value: object) -> Model:
         raise unfit(model, error) from error
 
 
-def read_query[Model: BaseModel](model: type[Model], query: Any) -> Model:  # noqa: ANN401 Django's QueryDict
+def read_query[Model: BaseModel](model: type[Model], query: Any) -> Model:
     """Return a query string as the model; a parameter that comes twice is refused."""
     twice = {name: "is given twice" for name, values in query.lists() if len(values) > 1}
     if twice:
@@ -186,7 +186,7 @@ def unfit(model: type[BaseModel], error: ValidationError) -> Problem:
     return Problem(first if len(errors) <= 3 else f"{first}; …", errors=errors)
 
 
-def _said(model: type[BaseModel], problem: Any) -> str:  # noqa: ANN401 pydantic's error details
+def _said(model: type[BaseModel], problem: Any) -> str:
     match problem["type"]:
         case "missing":
             return "is missing"

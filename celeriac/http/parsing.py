@@ -24,7 +24,7 @@ class StrictJSONParser(BaseParser):
         stream: IO[Any],
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 any JSON value
+    ) -> Any:
         """Return the body's value; raises Malformed or TooLarge."""
         context = parser_context or {}
         limit: int = context["view"].max_body
@@ -36,7 +36,7 @@ class StrictJSONParser(BaseParser):
         return read(body)
 
 
-def read(body: bytes) -> Any:  # noqa: ANN401 any JSON value
+def read(body: bytes) -> Any:
     """Return the value of a JSON text; raises Malformed, saying where."""
     try:
         value = json.loads(

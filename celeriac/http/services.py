@@ -21,7 +21,7 @@ def make_secret(
     *,
     account: ServiceAccount,
     overlap: timedelta = timedelta(),
-    actor: Any,  # noqa: ANN401 a user or a name
+    actor: Any,
     reason: str = "",
 ) -> str:
     """Give the account a new secret and return it: the only time that it is known.
@@ -39,7 +39,7 @@ def make_secret(
     return secret
 
 
-def revoke_tokens(*, account: ServiceAccount, actor: Any, reason: str = "") -> None:  # noqa: ANN401 a user or a name
+def revoke_tokens(*, account: ServiceAccount, actor: Any, reason: str = "") -> None:
     """Make every token that the account holds worthless from now on."""
     with transaction.atomic():
         ServiceAccount.objects.filter(pk=account.pk).update(
@@ -68,7 +68,7 @@ def digest(secret: str) -> str:
 def _record(
     verb: str,
     account: ServiceAccount,
-    actor: Any,  # noqa: ANN401 a user or a name
+    actor: Any,
     reason: str,
     details: dict[str, Any] | None = None,
 ) -> None:

@@ -21,7 +21,7 @@ from celeriac.settings import conf
 _HOOKED = {"job_id": str(UUID(int=0)), "error": ""}
 
 
-def check_heartbeat(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+def check_heartbeat(**_: Any) -> list[CheckMessage]:
     """Report a heartbeat that one late beat would make outlast its lease."""
     beat, lease = conf.HEARTBEAT_SECONDS, conf.WORKER_LEASE_SECONDS
     if 0 < beat <= lease / 2:
@@ -38,7 +38,7 @@ def check_heartbeat(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
 _ADDRESSES = ("BROKER_URL", "CACHE_URL")
 
 
-def check_addresses(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+def check_addresses(**_: Any) -> list[CheckMessage]:
     """Report addresses of Redis or Valkey that not every client could use."""
     found: list[CheckMessage] = []
     named = {"NUDGE_URL": conf.NUDGE_URL, "BREAKERS_STORE_URL": conf.BREAKERS_STORE_URL}
@@ -51,7 +51,7 @@ def check_addresses(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
     return found
 
 
-def check_time_zones(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+def check_time_zones(**_: Any) -> list[CheckMessage]:
     """Refuse times without a zone: nobody would know which moment a run_at means."""
     if settings.USE_TZ:
         return []
@@ -59,7 +59,7 @@ def check_time_zones(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
     return [Error(text, hint="Set USE_TZ = True; TIME_ZONE may be any.", id="celeriac_jobs.E007")]
 
 
-def check_platform(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+def check_platform(**_: Any) -> list[CheckMessage]:
     """Report a database that can hold no ledger, and a library without its own kinds."""
     found: list[CheckMessage] = []
     if connection.vendor != "postgresql":
@@ -72,7 +72,7 @@ def check_platform(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
     return found
 
 
-def check_kinds(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+def check_kinds(**_: Any) -> list[CheckMessage]:
     """Report kinds that name a hook, a queue or a breaker that is not there."""
     return [message for kind in registry.kinds() for message in _check_kind(kind)]
 

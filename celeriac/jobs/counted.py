@@ -125,7 +125,7 @@ def _add_all(news: Counter[tuple[str, str]]) -> None:
         counts.add((ENQUEUED, kind, queue), number)
 
 
-def _waiting(open_connection: Any) -> Counter[tuple[str, str]] | None:  # noqa: ANN401 Django's
+def _waiting(open_connection: Any) -> Counter[tuple[str, str]] | None:
     """Return what waits for the same commit: a savepoint's rollback takes its own back only."""
     found = getattr(open_connection, "_celeriac_enqueued", None)
     hooks = open_connection.run_on_commit

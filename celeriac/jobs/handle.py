@@ -79,6 +79,6 @@ def _pauses(timeout: float | None) -> Iterator[float]:
         pause = min(_LONGEST_PAUSE, pause * 1.5)
 
 
-def wait_for(job_id: UUID, *, timeout: float | None = None) -> Any:  # noqa: ANN401 the handler's JSON value
+def wait_for(job_id: UUID, *, timeout: float | None = None) -> Any:
     """Wait for a job's end and return its result; raises as `JobHandle.get` does."""
     return JobHandle[Any](job_id).get(timeout)

@@ -31,7 +31,7 @@ _EXPONENT = re.compile(r"[\[:,]\s*-?\d+(?:\.\d+)?[eE]")
 _FIXED = (timezone, TzInfo)
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401 any JSON value
+def _finite(value: Any) -> Any:
     try:
         finite = all(math.isfinite(item) for _, item in _walk("", value) if type(item) is float)
     except RecursionError:
@@ -41,18 +41,18 @@ def _finite(value: Any) -> Any:  # noqa: ANN401 any JSON value
     return value
 
 
-def _in_order(value: Any, handler: Callable[[Any], Any]) -> Any:  # noqa: ANN401 pydantic's protocol
+def _in_order(value: Any, handler: Callable[[Any], Any]) -> Any:
     # A set's order changes from process to process; equal arguments must read equal.
     return sorted(handler(value), key=repr)
 
 
-def _with_zone(value: Any, handler: Callable[[Any], Any]) -> Any:  # noqa: ANN401 pydantic's protocol
+def _with_zone(value: Any, handler: Callable[[Any], Any]) -> Any:
     text = handler(value)
     zone = value.tzinfo if isinstance(value, datetime) else None
     return f"{text}[{zone.key}]" if isinstance(zone, ZoneInfo) and zone.key else text
 
 
-def _in_zone(value: Any, handler: Callable[[Any], Any]) -> Any:  # noqa: ANN401 pydantic's protocol
+def _in_zone(value: Any, handler: Callable[[Any], Any]) -> Any:
     if not (isinstance(value, str) and value.endswith("]")):
         return handler(value)
     text, _, name = value[:-1].partition("[")
@@ -90,7 +90,7 @@ _PLAIN = frozenset((str, int, float, bool, type(None), UUID, Decimal))
 _ONCE = (abc.Iterator, abc.Generator, abc.AsyncIterable, abc.AsyncIterator, abc.AsyncGenerator)
 
 
-def strict(hint: Any, within: tuple[Any, ...] = ()) -> Any:  # noqa: ANN401 a type hint
+def strict(hint: Any, within: tuple[Any, ...] = ()) -> Any:
     """Return `hint` with every open place in it closed to JSON values.
 
     Raises TypeError for what can be read only once. `within` are the aliases that it stands in: one
@@ -139,7 +139,7 @@ def _of_jsonb(number: str) -> int | float:
     return int(value) if is_whole else float(number)
 
 
-def is_same(went: Any, came: Any) -> bool:  # noqa: ANN401 any two values
+def is_same(went: Any, came: Any) -> bool:
     """Return whether a value that came back is the one that went in, in type and value."""
     kind = type(came)
     if type(went) is not kind:
@@ -154,7 +154,7 @@ def is_same(went: Any, came: Any) -> bool:  # noqa: ANN401 any two values
     return _is_same_value(went, came)
 
 
-def _is_same_value(went: Any, came: Any) -> bool:  # noqa: ANN401 two values of one type
+def _is_same_value(went: Any, came: Any) -> bool:
     match came:
         case list() | tuple() | deque():
             whole = getattr(went, "maxlen", None) == getattr(came, "maxlen", None)

@@ -29,11 +29,11 @@ class Veil:
     #: The values that are masked wherever they turn up.
     secrets: frozenset[str] = frozenset()
 
-    def args(self, value: Any) -> Any:  # noqa: ANN401 any JSON value
+    def args(self, value: Any) -> Any:
         """Return a copy of the arguments that may be shown."""
         return self._value(_masked(value, self.args_paths))
 
-    def result(self, value: Any) -> Any:  # noqa: ANN401 any JSON value
+    def result(self, value: Any) -> Any:
         """Return a copy of a result, or of a progress, that may be shown."""
         named = {path[-1] for path in (*self.args_paths, *self.result_paths) if path}
         return self._value(_masked(_unnamed(value, named), self.result_paths))
@@ -42,7 +42,7 @@ class Veil:
         """Return a text, such as an error or a traceback, that may be shown."""
         return encodings.finder(self.secrets).sub(MASK, value) if value and self.secrets else value
 
-    def _value(self, value: Any) -> Any:  # noqa: ANN401 any JSON value
+    def _value(self, value: Any) -> Any:
         if not self.secrets:
             return value
         if isinstance(value, str):
@@ -60,7 +60,7 @@ class Veil:
 OPEN = Veil()
 
 
-def veil(kind: str, args: Any) -> Veil:  # noqa: ANN401 a row's JSON
+def veil(kind: str, args: Any) -> Veil:
     """Return what hides the secrets of a job of that kind with these arguments.
 
     Of a kind that is not declared here nobody can say what is secret: every argument is.
@@ -71,7 +71,7 @@ def veil(kind: str, args: Any) -> Veil:  # noqa: ANN401 a row's JSON
     return veil_of(declared, args)
 
 
-def veil_of(kind: Kind, args: Any) -> Veil:  # noqa: ANN401 a row's JSON, or its text
+def veil_of(kind: Kind, args: Any) -> Veil:
     """Return what hides the secrets of a job of the kind; arguments may still be JSON text."""
     if not kind.redact:
         return OPEN
@@ -87,19 +87,19 @@ def veil_of(kind: Kind, args: Any) -> Veil:  # noqa: ANN401 a row's JSON, or its
     return _veil(in_args, in_result, named)
 
 
-def _veil(in_args: list[Path], in_result: list[Path], args: Any) -> Veil:  # noqa: ANN401 a row's JSON
+def _veil(in_args: list[Path], in_result: list[Path], args: Any) -> Veil:
     leaves = (leaf for path in in_args for leaf in at(args, path))
     secrets = {str(leaf) for leaf in leaves if not (leaf is None or isinstance(leaf, bool))}
     return Veil(tuple(in_args), tuple(in_result), frozenset(secrets - {""}))
 
 
-def _masked(value: Any, paths: Iterable[Path]) -> Any:  # noqa: ANN401 any JSON value
+def _masked(value: Any, paths: Iterable[Path]) -> Any:
     for path in paths:
         value = _mask_at(value, path)
     return value
 
 
-def _mask_at(value: Any, path: Path) -> Any:  # noqa: ANN401 any JSON value
+def _mask_at(value: Any, path: Path) -> Any:
     if not path and isinstance(value, Mapping):
         return {name: _mask_at(item, ()) for name, item in value.items()}
     if not path:
@@ -112,7 +112,7 @@ def _mask_at(value: Any, path: Path) -> Any:  # noqa: ANN401 any JSON value
     return value
 
 
-def _unnamed(value: Any, names: set[str]) -> Any:  # noqa: ANN401 any JSON value
+def _unnamed(value: Any, names: set[str]) -> Any:
     """Mask whatever bears one of `names`, at any depth: handlers echo their arguments."""
     if isinstance(value, Mapping):
         return {
@@ -122,7 +122,7 @@ def _unnamed(value: Any, names: set[str]) -> Any:  # noqa: ANN401 any JSON value
     return [_unnamed(item, names) for item in value] if isinstance(value, list) else value
 
 
-def at(value: Any, path: Path) -> Iterator[Any]:  # noqa: ANN401 any JSON value
+def at(value: Any, path: Path) -> Iterator[Any]:
     """Yield every value without parts that stands at the path, or under it."""
     if isinstance(value, list):
         for item in value:

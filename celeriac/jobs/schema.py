@@ -114,7 +114,7 @@ class Schema:
         }
         raise InvalidArgs(field_errors(problems), errors=problems) from error
 
-    def _explain(self, problem: Any) -> str:  # noqa: ANN401 pydantic's error details
+    def _explain(self, problem: Any) -> str:
         match problem["type"]:
             case "missing":
                 return "is missing"

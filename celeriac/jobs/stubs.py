@@ -94,7 +94,7 @@ def _camel(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in re.split(r"\W|_", name))
 
 
-def _annotation(hint: Any, modules: set[str]) -> str:  # noqa: ANN401 whatever a signature bears
+def _annotation(hint: Any, modules: set[str]) -> str:
     """Return a type as source text; add the modules that it needs to `modules`."""
     origin, inside = get_origin(hint), get_args(hint)
     if hint in (None, NoneType, Any):
@@ -111,7 +111,7 @@ def _annotation(hint: Any, modules: set[str]) -> str:  # noqa: ANN401 whatever a
     return _name(hint, modules)
 
 
-def _name(hint: Any, modules: set[str]) -> str:  # noqa: ANN401 likewise
+def _name(hint: Any, modules: set[str]) -> str:
     module = getattr(hint, "__module__", None)
     name = getattr(hint, "__qualname__", None)
     if not (isinstance(name, str) and module and inspect.isclass(hint)) or "<locals>" in name:

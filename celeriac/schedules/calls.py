@@ -112,7 +112,7 @@ def _named(
 
 def _json(
     field: str, text: str, shape: type[list[Any]] | type[dict[str, Any]], errors: dict[str, str]
-) -> Any:  # noqa: ANN401 a list or a dict, as `shape` says
+) -> Any:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:

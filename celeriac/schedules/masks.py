@@ -75,7 +75,7 @@ class Kept:
         return tuple(self._positional())
 
 
-def _read(text: str) -> Any:  # noqa: ANN401 any JSON value
+def _read(text: str) -> Any:
     """Return JSON; a column may hold anything, and its fault is told elsewhere."""
     try:
         return json.loads(text)
@@ -83,5 +83,5 @@ def _read(text: str) -> Any:  # noqa: ANN401 any JSON value
         return None
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 any JSON value
+def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)

@@ -29,7 +29,7 @@ COLUMNS = {
 
 # The row is another app's, and whoever saves it knows nothing of the ledger.
 @receiver(post_save, sender=PeriodicTask, dispatch_uid="schedules.task")
-def take_up_task(instance: PeriodicTask, raw: bool, **_: Any) -> None:  # noqa: ANN401 Django's
+def take_up_task(instance: PeriodicTask, raw: bool, **_: Any) -> None:
     """Begin a new or changed schedule at the moment it is saved."""
     if not raw:
         refresh(only=[instance.pk])
@@ -37,7 +37,7 @@ def take_up_task(instance: PeriodicTask, raw: bool, **_: Any) -> None:  # noqa: 
 
 # The same for the rows that say when, of four models.
 @receiver(post_save, dispatch_uid="schedules.times")
-def take_up_times(sender: Any, instance: Any, raw: bool, created: bool, **_: Any) -> None:  # noqa: ANN401 Django's
+def take_up_times(sender: Any, instance: Any, raw: bool, created: bool, **_: Any) -> None:
     """Begin anew every schedule that uses a changed crontab, interval, clock or sun."""
     column = COLUMNS.get(sender)
     if column is None or raw or created:

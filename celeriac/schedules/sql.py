@@ -176,7 +176,7 @@ def _execute(statement: str, rows: Iterable[dict[str, Any]]) -> None:
             cursor.execute(statement, [_json(listed)])
 
 
-def _rows(statement: str, parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 a list or a dict
+def _rows(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()

@@ -216,6 +216,6 @@ class Bank:
         return int(self._clock.now())
 
 
-def reference_of(row: Json, key: str) -> Any:  # noqa: ANN401 metadata as it came
+def reference_of(row: Json, key: str) -> Any:
     """Return the merchant's reference in an object's metadata, None without one."""
     return row.get("metadata", {}).get(key)

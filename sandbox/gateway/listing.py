@@ -71,7 +71,7 @@ def check_expansion(paths: Iterable[str]) -> None:
             raise errors.invalid(f"This property cannot be expanded ({path}).", "expand")
 
 
-def _object(bank: Bank, kind: str, object_id: Any, rest: str) -> Json | None:  # noqa: ANN401 JSON
+def _object(bank: Bank, kind: str, object_id: Any, rest: str) -> Json | None:
     if object_id is None:
         return None
     row = object_id if isinstance(object_id, dict) else bank.tables[kind].get(object_id)

@@ -13,7 +13,7 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(12)}"
 
 
-def payment_intent(*, created: int, amount: int, currency: str, **given: Any) -> Json:  # noqa: ANN401 JSON fields
+def payment_intent(*, created: int, amount: int, currency: str, **given: Any) -> Json:
     """Return a new PaymentIntent; `given` overrides any field."""
     object_id = new_id("pi")
     return {
@@ -44,7 +44,7 @@ def payment_intent(*, created: int, amount: int, currency: str, **given: Any) ->
     }
 
 
-def charge(*, created: int, intent: Json, payment_method: str, **given: Any) -> Json:  # noqa: ANN401 JSON fields
+def charge(*, created: int, intent: Json, payment_method: str, **given: Any) -> Json:
     """Return a new Charge of a PaymentIntent, captured and paid unless `given` says otherwise."""
     return {
         "id": new_id("ch"),
@@ -92,7 +92,7 @@ def failure(error: Json) -> Json:
     }
 
 
-def refund(*, created: int, charge: Json, amount: int, **given: Any) -> Json:  # noqa: ANN401 JSON fields
+def refund(*, created: int, charge: Json, amount: int, **given: Any) -> Json:
     """Return a new Refund of a Charge."""
     return {
         "id": new_id("re"),

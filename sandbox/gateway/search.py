@@ -47,7 +47,7 @@ class Clause:
         actual = row.get("metadata", {}).get(self.key) if self.key else row.get(self.field)
         return self._compare(actual) is not self.negated
 
-    def _compare(self, actual: Any) -> bool:  # noqa: ANN401 JSON
+    def _compare(self, actual: Any) -> bool:
         if actual is None or self.value is None:
             return actual is None and self.value is None
         if self.operator == ":":

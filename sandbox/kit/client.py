@@ -22,7 +22,7 @@ class ControlClient:
         self._address = (parts.hostname, parts.port)
         self._timeout = timeout
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 JSON
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Return the decoded answer to one request; raises ControlError and OSError."""
         connection = http.client.HTTPConnection(*self._address, timeout=self._timeout)
         try:
@@ -36,7 +36,7 @@ class ControlClient:
             raise ControlError(f"{method} {path}: {answer.get('error', answer)}")
         return answer
 
-    def get(self, path: str, **query: str | int | float | None) -> Any:  # noqa: ANN401 JSON
+    def get(self, path: str, **query: str | int | float | None) -> Any:
         """Return the decoded answer to a GET; parameters that are None are left out."""
         given = urlencode({name: value for name, value in query.items() if value is not None})
         return self.call("GET", f"{path}?{given}" if given else path)

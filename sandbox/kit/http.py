@@ -155,7 +155,7 @@ class LoopbackServer(ThreadingHTTPServer):
             logger.exception("the handler failed on %s %s", request.method, request.path)
             return Response.of_json({"error": {"message": repr(error), "type": "api_error"}}, 500)
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 socketserver's signature
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Keep the connection on the books while it is served."""
         threading.current_thread().name = f"{KEPT_ALIVE} {self.url}"
         self._open[threading.current_thread()] = request

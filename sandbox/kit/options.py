@@ -67,7 +67,7 @@ def _meant(name: str, names: Iterable[str]) -> str:
     return did_you_mean(name, names)
 
 
-def _fit(name: str, hint: Any, value: object) -> object:  # noqa: ANN401 a type
+def _fit(name: str, hint: Any, value: object) -> object:
     if hint is bool:
         return _boolean(name, value)
     if isinstance(value, bool) or value is None:

@@ -76,7 +76,7 @@ class SinkServer(SMTP):
         handler: SinkHandler,
         outage: Outage,
         connections: "set[SinkServer]",
-        **parameters: Any,  # noqa: ANN401 aiosmtpd's
+        **parameters: Any,
     ) -> None:
         super().__init__(handler, **parameters)
         self._outage, self._connections = outage, connections

@@ -47,7 +47,7 @@ def _linked(page: str, text: str, found: dict[str, str]) -> None:
             _linked(path, found[path], found)
 
 
-def on_files(files: Any, config: Any) -> Any:  # noqa: ANN401 MkDocs' own
+def on_files(files: Any, config: Any) -> Any:
     """Add what the pages link to outside of docs/."""
     from mkdocs.structure.files import File
 
@@ -61,13 +61,13 @@ def on_files(files: Any, config: Any) -> Any:  # noqa: ANN401 MkDocs' own
     return files
 
 
-def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:  # noqa: ANN401 MkDocs' own
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Point the links of a page of docs/ to where the site has their targets."""
     own = page.file.src_uri
     return markdown if own.startswith("about/") else _rewritten(f"docs/{own}", markdown)
 
 
-def on_config(config: Any) -> Any:  # noqa: ANN401 MkDocs' own
+def on_config(config: Any) -> Any:
     """Order the pages as the shelves of docs/README.md do; decisions stand below the last."""
     text = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     nav: list[Any] = ["README.md"]

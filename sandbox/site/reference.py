@@ -14,7 +14,7 @@ _DOOR = re.compile(r"^::: (celeriac(?:\.celery)?)$", re.MULTILINE)
 _COMMENT = re.compile(r"(?:^#:.*\n)+(?=NAME\b)", re.MULTILINE)
 
 
-def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:  # noqa: ANN401 MkDocs' own
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Write out the names of a door in the place of its line."""
     if page.file.src_uri != "reference.md":
         return markdown

@@ -101,17 +101,17 @@ class CampaignAdmin(ReadOnlyAdmin):
         """Whether the user may stop campaigns."""
         return bool(request.user.has_perm("notifications.cancel_campaign"))
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ANN401 admin's
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the form's own fields for a new one."""
         return CampaignForm.FIELDS if obj is None else self.fields
 
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # noqa: ANN401 admin's
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         """Return the form for a new one."""
         if obj is None:
             kwargs["form"] = CampaignForm
         return super().get_form(request, obj, **kwargs)
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: ANN401 admin's
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Write it through the service, which writes that down."""
         values = form.cleaned_data
         written = services.campaign_create(
@@ -125,7 +125,7 @@ class CampaignAdmin(ReadOnlyAdmin):
         obj.pk = written.pk
 
     @action(description="Start, or go on with, the chosen campaigns", permissions=["start"])
-    def start(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:  # noqa: ANN401 admin's
+    def start(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:
         """Start each that may be."""
         return confirmed(
             request,
@@ -138,7 +138,7 @@ class CampaignAdmin(ReadOnlyAdmin):
         )
 
     @action(description="Stop the chosen campaigns", permissions=["cancel"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:  # noqa: ANN401 admin's
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:
         """Stop each that is under way."""
         return confirmed(
             request,

@@ -52,7 +52,7 @@ class EmailAdmin(ReadOnlyAdmin):
         return request.user.has_perm("notifications.resend_email")
 
     @action(description="Send the chosen emails again", permissions=["resend"])
-    def resend(self, request: HttpRequest, queryset: QuerySet[Email]) -> Any:  # noqa: ANN401 admin's
+    def resend(self, request: HttpRequest, queryset: QuerySet[Email]) -> Any:
         """Queue each that failed or was suppressed."""
         return confirmed(
             request,
@@ -77,11 +77,11 @@ class SuppressionAdmin(GrowingAdmin):
     form = SuppressionForm
     fields = ("address", "reason", "note")
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401 admin's
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A row is added or removed, never changed."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: ANN401 admin's
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Add through the service, which writes it down."""
         row = services.suppress(
             address=obj.address, reason=obj.reason, note=obj.note, actor=request.user

@@ -39,7 +39,7 @@ class DifferenceAdmin(ReadOnlyAdmin):
         return request.user.has_perm("payments.close_difference")
 
     @action(description="Close the chosen differences", permissions=["close"])
-    def close(self, request: HttpRequest, queryset: QuerySet[Difference]) -> Any:  # noqa: ANN401 admin's
+    def close(self, request: HttpRequest, queryset: QuerySet[Difference]) -> Any:
         """Close each that is open."""
         return confirmed(
             request,

@@ -30,11 +30,11 @@ class ForReview(admin.SimpleListFilter):
     title = "for review"
     parameter_name = "review"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ANN401 admin's
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """One choice."""
         return [("yes", "waits for a human")]
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401 admin's
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Return those that wait, or all."""
         return queryset.for_review() if self.value() == "yes" else queryset
 
@@ -93,12 +93,12 @@ class OperationAdmin(ReadOnlyAdmin):
         """The amount as people read it."""
         return money(operation.amount, operation.payment.currency)
 
-    def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 unfold's
+    def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether the user may decide."""
         return request.user.has_perm("payments.decide_operation")
 
     @action(description="Ask the provider again about the chosen", permissions=["decide"])
-    def ask_again(self, request: HttpRequest, queryset: QuerySet[Operation]) -> Any:  # noqa: ANN401 admin's
+    def ask_again(self, request: HttpRequest, queryset: QuerySet[Operation]) -> Any:
         """Send each that waits up the ladder once more, under the same key."""
         return confirmed(
             request,

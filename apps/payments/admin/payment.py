@@ -100,7 +100,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         return request.user.has_perm("payments.cancel_payment")
 
     @action(description="Refund all that is left of the chosen payments", permissions=["refund"])
-    def refund(self, request: HttpRequest, queryset: QuerySet[Payment]) -> Any:  # noqa: ANN401 admin's
+    def refund(self, request: HttpRequest, queryset: QuerySet[Payment]) -> Any:
         """Refund each that was captured."""
         return confirmed(
             request,
@@ -113,7 +113,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         )
 
     @action(description="Cancel the chosen payments", permissions=["cancel"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Payment]) -> Any:  # noqa: ANN401 admin's
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Payment]) -> Any:
         """Cancel each whose money has not moved."""
         return confirmed(
             request,

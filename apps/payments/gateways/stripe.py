@@ -104,7 +104,7 @@ class StripeGateway:
         rows = [_remote(charge.payment_intent, charge) for charge in listed.data]
         return rows, rows[-1].charge_id if listed.has_more and rows else None
 
-    def _charge(self, params: Params, options: Any) -> Any:  # noqa: ANN401 the SDK's types
+    def _charge(self, params: Params, options: Any) -> Any:
         fields: Any = {
             "amount": params["amount"],
             "currency": params["currency"],
@@ -116,7 +116,7 @@ class StripeGateway:
         }
         return self._client.v1.payment_intents.create(fields, options)
 
-    def _refund(self, params: Params, options: Any) -> Any:  # noqa: ANN401 the SDK's types
+    def _refund(self, params: Params, options: Any) -> Any:
         fields: Any = {
             "payment_intent": params["payment_provider_id"],
             "amount": params["amount"],
@@ -124,7 +124,7 @@ class StripeGateway:
         }
         return self._client.v1.refunds.create(fields, options)
 
-    def _cancel(self, params: Params, options: Any) -> Any:  # noqa: ANN401 the SDK's types
+    def _cancel(self, params: Params, options: Any) -> Any:
         return self._client.v1.payment_intents.cancel(params["payment_provider_id"], None, options)
 
     def _search(self, operation_id: str) -> Answer:
@@ -198,7 +198,7 @@ def _of_card_error(error: stripe.CardError) -> Declined:
     return Declined(str(code), str(error.user_message), str(intent.id) if intent else "")
 
 
-def _of_intent(intent: Any) -> Answer:  # noqa: ANN401 the SDK's objects are dynamic
+def _of_intent(intent: Any) -> Answer:
     if intent.status == "succeeded":
         return Succeeded(intent.id, intent.amount_received)
     if intent.status == "canceled":
@@ -210,7 +210,7 @@ def _of_intent(intent: Any) -> Answer:  # noqa: ANN401 the SDK's objects are dyn
     return Unfinished(intent.id, intent.status)
 
 
-def _of_cancel(intent: Any) -> Answer:  # noqa: ANN401 the SDK's objects are dynamic
+def _of_cancel(intent: Any) -> Answer:
     if intent.status == "canceled":
         return Succeeded(intent.id, intent.amount)
     if intent.status == "succeeded":
@@ -218,7 +218,7 @@ def _of_cancel(intent: Any) -> Answer:  # noqa: ANN401 the SDK's objects are dyn
     return Unfinished(intent.id, intent.status)
 
 
-def _of_refund(refund: Any) -> Answer:  # noqa: ANN401 the SDK's objects are dynamic
+def _of_refund(refund: Any) -> Answer:
     if refund.status == "succeeded":
         return Succeeded(refund.id, refund.amount)
     if refund.status in ("failed", "canceled"):
@@ -227,7 +227,7 @@ def _of_refund(refund: Any) -> Answer:  # noqa: ANN401 the SDK's objects are dyn
     return Unfinished(refund.id, refund.status)
 
 
-def _remote(intent: Any, charge: Any) -> Remote:  # noqa: ANN401 the SDK's objects are dynamic
+def _remote(intent: Any, charge: Any) -> Remote:
     metadata = intent.metadata or {}
     return Remote(
         provider_id=intent.id,
@@ -244,5 +244,5 @@ def _remote(intent: Any, charge: Any) -> Remote:  # noqa: ANN401 the SDK's objec
     )
 
 
-def _text(metadata: Any, name: str) -> str:  # noqa: ANN401 the SDK's objects are dynamic
+def _text(metadata: Any, name: str) -> str:
     return str(metadata[name]) if name in metadata else ""

@@ -17,7 +17,7 @@ class TracedClient(stripe.RequestsClient):
         method: str,
         url: str,
         headers: Mapping[str, str] | None,
-        post_data: Any = None,  # noqa: ANN401 the SDK's
+        post_data: Any = None,
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """Make one call."""
         parts = urlsplit(url)

@@ -13,7 +13,7 @@ def event(
     source: str,
     before: str = "",
     after: str = "",
-    **details: Any,  # noqa: ANN401 JSON
+    **details: Any,
 ) -> PaymentEvent:
     """Write and return one line of the payment's story, in the caller's transaction."""
     return PaymentEvent.objects.create(

@@ -18,14 +18,7 @@ Final = Succeeded | Declined | Cancelled
 SETTLED = ["state", "finished_at", "provider_id", "error_code", "error_message"]
 
 
-def move(
-    operation: Operation,
-    after: State,
-    name: str,
-    *,
-    source: str,
-    **details: Any,  # noqa: ANN401 JSON
-) -> None:
+def move(operation: Operation, after: State, name: str, *, source: str, **details: Any) -> None:
     """Move a locked operation, and the payment with its capture, to a state that is not final."""
     _check(operation, after)
     before, operation.state = operation.state, after

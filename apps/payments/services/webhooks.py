@@ -121,7 +121,7 @@ def _read(body: bytes) -> dict[str, Any]:
     return payload
 
 
-def _check_depth(value: Any) -> None:  # noqa: ANN401 any JSON value
+def _check_depth(value: Any) -> None:
     """Refuse what some reader after us could not walk through; levels, not calls, are counted."""
     level = [value]
     for _ in range(_DEEPEST):
@@ -136,7 +136,7 @@ def _check_depth(value: Any) -> None:  # noqa: ANN401 any JSON value
     raise InvalidWebhook(_TOO_DEEP)
 
 
-def _about(payload: dict[str, Any]) -> Any:  # noqa: ANN401 any JSON value until it is verified
+def _about(payload: dict[str, Any]) -> Any:
     """Return what the event is about; an event may be about nothing."""
     data = payload.get("data") or {}
     return data.get("object") or {} if isinstance(data, dict) else data

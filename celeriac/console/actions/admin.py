@@ -99,7 +99,7 @@ class BulkVerbAdmin(ReadOnlyAdmin):
         return "; ".join(selection.described(bulk.filter))
 
     @display(description="job")
-    def shown_job(self, bulk: BulkVerb) -> Any:  # noqa: ANN401 safe text
+    def shown_job(self, bulk: BulkVerb) -> Any:
         """The job that applies it, linked."""
         if bulk.job is None:
             return "none: it was done at once"
@@ -107,7 +107,7 @@ class BulkVerbAdmin(ReadOnlyAdmin):
         return format_html('<a class="{}" href="{}">{}</a>', LINK, url, bulk.job)
 
     @display(description="audit entry")
-    def shown_audit(self, bulk: BulkVerb) -> Any:  # noqa: ANN401 safe text
+    def shown_audit(self, bulk: BulkVerb) -> Any:
         """Its row in the audit trail, linked."""
         url = reverse("admin:celeriac_core_audit_change", args=[bulk.audit_id])
         return format_html('<a class="{}" href="{}">{}</a>', LINK, url, bulk.audit_id)
@@ -181,7 +181,7 @@ class BulkVerbAdmin(ReadOnlyAdmin):
         """Lead to the dead letters."""
         return HttpResponseRedirect(reverse("admin:ops_dead_letters"))
 
-    def has_stop_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ANN401 unfold's
+    def has_stop_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether the user may stop this verb: who may begin it may."""
         bulk = _found(object_id)
         wanted = ACTIONS.get(bulk.verb) if bulk else None

@@ -26,7 +26,7 @@ def offering(actions: Iterable[Action]) -> Callable[[type[Any]], Any]:
     offered = tuple(actions)
     in_bulk = [action for action in offered if action.in_bulk]
 
-    def offer(page: type[Any]) -> Any:  # noqa: ANN401 a ModelAdmin
+    def offer(page: type[Any]) -> Any:
         with_buttons(*map(_button, offered), key=uuid_or_404)(page)
         for action in in_bulk:
             setattr(page, f"{action.name}_chosen", _choice(action))
@@ -56,7 +56,7 @@ def _allowed(find: Callable[..., list[Any]], offered: Iterable[Action]) -> Calla
     """Leave out the buttons that the job's state would refuse."""
     states = {action.label: action.states for action in offered}
 
-    def allowed(admin: Any, request: HttpRequest, object_id: Any) -> list[Any]:  # noqa: ANN401 a ModelAdmin's
+    def allowed(admin: Any, request: HttpRequest, object_id: Any) -> list[Any]:
         job = found_job(unquote(str(object_id)))
         buttons = find(admin, request, object_id)
         if job is None:
@@ -66,8 +66,8 @@ def _allowed(find: Callable[..., list[Any]], offered: Iterable[Action]) -> Calla
     return allowed
 
 
-def _choice(action: Action) -> Any:  # noqa: ANN401 unfold's
-    def lead(admin: Any, request: HttpRequest, queryset: Any) -> HttpResponseRedirect:  # noqa: ANN401 a ModelAdmin's
+def _choice(action: Action) -> Any:
+    def lead(admin: Any, request: HttpRequest, queryset: Any) -> HttpResponseRedirect:
         url = reverse("admin:celeriac_console_bulkverb_apply", args=[action.name])
         query = request.GET.urlencode()
         # Posted again there, with what was chosen.

@@ -78,7 +78,7 @@ def _acknowledged(request: HttpRequest, values: dict[str, Any]) -> bool:
     return True
 
 
-def _context(request: HttpRequest, **values: Any) -> dict[str, Any]:  # noqa: ANN401 a page's facts
+def _context(request: HttpRequest, **values: Any) -> dict[str, Any]:
     return {**admin.site.each_context(request), "opts": BulkVerb._meta, **values}
 
 

@@ -52,21 +52,21 @@ class ArgumentsField(forms.JSONField):
             else "This kind is not declared here, so nobody can check its arguments.",
         )
 
-    def to_python(self, value: Any) -> Any:  # noqa: ANN401 any JSON value
+    def to_python(self, value: Any) -> Any:
         """Return the value; one that is nested beyond reading is no JSON."""
         try:
             return super().to_python(value)
         except RecursionError as error:
             raise forms.ValidationError("It is nested too deeply.") from error
 
-    def bound_data(self, data: Any, initial: Any) -> Any:  # noqa: ANN401 any JSON value
+    def bound_data(self, data: Any, initial: Any) -> Any:
         """Return what the form shows again: what could not be read, as it was typed."""
         try:
             return super().bound_data(data, initial)
         except RecursionError:
             return InvalidJSONInput(data)
 
-    def clean(self, value: Any) -> Any:  # noqa: ANN401 any JSON value
+    def clean(self, value: Any) -> Any:
         """Refuse what the kind refuses, here, where it can be put right."""
         value = super().clean(value)
         if not isinstance(value, dict):
@@ -83,7 +83,7 @@ class ArgumentsField(forms.JSONField):
 class _Readable(json.JSONEncoder):
     """Indents, and leaves letters as they are."""
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 json's
+    def __init__(self, **options: Any) -> None:
         super().__init__(**(options | {"indent": 2, "ensure_ascii": False}))
 
 
@@ -118,7 +118,7 @@ class ActionForm(ReasonForm):
 
     action: Action
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 Django's
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         job = found_job(self.object_id)
         for name in self.action.fields:
@@ -133,7 +133,7 @@ class ConfirmForm(forms.Form):
     seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
     reason = forms.CharField(max_length=1000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
 
-    def __init__(self, action: Action, counted: int | None, data: Any = None) -> None:  # noqa: ANN401 Django's
+    def __init__(self, action: Action, counted: int | None, data: Any = None) -> None:
         super().__init__(data, initial={"confirm": uuid7(), "seen": counted})
         self._counted = counted
         self._word = action.name.replace("_", " ")

@@ -86,7 +86,7 @@ class BulkVerb(models.Model):
         return self.state in OPEN
 
     @property
-    def principal(self) -> Any:  # noqa: ANN401 a user, a name, or nobody
+    def principal(self) -> Any:
         """Who answers for it: a user, or a name at the command line; nobody once they left."""
         return self.actor_name if self.audit.details.get("command") else self.actor
 

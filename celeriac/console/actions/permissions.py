@@ -15,7 +15,7 @@ def bulk_action(name: str) -> Action:
     return found
 
 
-def may_apply(action: Action, actor: Any) -> bool:  # noqa: ANN401 a user, a name, or nobody
+def may_apply(action: Action, actor: Any) -> bool:
     """Return whether the actor may, now.
 
     A user signs in, is staff, sees jobs, and holds the action's permission. A name is that of

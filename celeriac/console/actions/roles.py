@@ -66,7 +66,7 @@ def give(*, using: str = "default") -> None:
                 _give(name, fresh, is_new=not any(group == name for group, _ in given), using=using)
 
 
-def after_migrate(*, using: str, **_: Any) -> None:  # noqa: ANN401 a signal's facts
+def after_migrate(*, using: str, **_: Any) -> None:
     """Fill the groups as soon as every permission stands (post_migrate of the last app)."""
     with connections[using].cursor() as cursor:
         tables = set(connections[using].introspection.table_names(cursor))

@@ -48,7 +48,7 @@ def to_query(filter: Filter) -> str:
     return query.urlencode()
 
 
-def jobs(filter: Filter, action: Action, *, actor: Any) -> QuerySet[Job]:  # noqa: ANN401 a user or a name
+def jobs(filter: Filter, action: Action, *, actor: Any) -> QuerySet[Job]:
     """Return the jobs of the filter that the action can move, in no order; raises BadFilter.
 
     A user's filter is the list's. That of a name at the command line is columns and their values.
@@ -80,7 +80,7 @@ def frozen(filter: Filter, chosen: QuerySet[Job], total: int | None) -> list[str
     return [str(job_id) for job_id in chosen.values_list("pk", flat=True)]
 
 
-def until(chosen: QuerySet[Job], cutoff: Any) -> QuerySet[Job]:  # noqa: ANN401 a moment
+def until(chosen: QuerySet[Job], cutoff: Any) -> QuerySet[Job]:
     """Return those of `chosen` that were there, and had ended if they have, at `cutoff`."""
     ended = Q(finished_at=None) | Q(finished_at__lte=cutoff)
     return chosen.filter(ended, created_at__lte=cutoff)
@@ -147,7 +147,7 @@ def _selected(ids: list[str]) -> QuerySet[Job]:
         raise BadFilter(f"{error}: choose jobs by their ids.") from error
 
 
-def _listed(filter: Filter, actor: Any) -> QuerySet[Job]:  # noqa: ANN401 a user
+def _listed(filter: Filter, actor: Any) -> QuerySet[Job]:
     """Ask the list itself, so that whatever it can filter by, a verb can."""
     request = HttpRequest()
     request.method, request.user = "GET", actor
@@ -166,7 +166,7 @@ def _listed(filter: Filter, actor: Any) -> QuerySet[Job]:  # noqa: ANN401 a user
     return found
 
 
-def _changelist(request: HttpRequest) -> Any:  # noqa: ANN401 a subclass of the list's own
+def _changelist(request: HttpRequest) -> Any:
     """Return the list's filters and search at work, without reading a page of it."""
     admin = site.get_model_admin(Job)
     unread = type("Unread", (admin.get_changelist(request),), {"get_results": lambda *_: None})

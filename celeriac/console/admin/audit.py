@@ -31,11 +31,11 @@ class ByTarget(admin.SimpleListFilter):
     title = "what it was done to"
     parameter_name = "target_type"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ANN401 admin's
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the known ones."""
         return [(name, name) for name in targets()]
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401 admin's
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Return the entries of the choice, or all."""
         return queryset.filter(target_type=self.value()) if self.value() else queryset
 
@@ -63,7 +63,7 @@ class AuditAdmin(ReadOnlyAdmin):
     def get_search_results(
         self,
         request: HttpRequest,
-        queryset: Any,  # noqa: ANN401 admin's
+        queryset: Any,
         search_term: str,
     ) -> tuple[Any, bool]:
         """Find by an id also what was done to it among many."""
@@ -76,17 +76,17 @@ class AuditAdmin(ReadOnlyAdmin):
         return (found | queryset.filter(pk__in=many) if many else found), duplicates
 
     @display(description="filter")
-    def shown_filter(self, entry: Audit) -> Any:  # noqa: ANN401 safe text
+    def shown_filter(self, entry: Audit) -> Any:
         """The filter, readable."""
         return _readable(entry.filter)
 
     @display(description="details")
-    def shown_details(self, entry: Audit) -> Any:  # noqa: ANN401 safe text
+    def shown_details(self, entry: Audit) -> Any:
         """The details, readable."""
         return _readable(entry.details)
 
 
-def _readable(value: Any) -> Any:  # noqa: ANN401 any JSON value
+def _readable(value: Any) -> Any:
     if not value:
         return "-"
     text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)

@@ -23,7 +23,7 @@ class ForceForm(UntilForm):
 class TuneForm(ReasonForm):
     """An option each; an empty one takes what settings say."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 Django's
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._name = unquote(str(self.object_id))
         row = Breaker.objects.filter(name=self._name).first()

@@ -54,7 +54,7 @@ def _remedy(part: str) -> str:
     return "Start it, or set BROKER_URL right. No job is lost meanwhile; none starts, either."
 
 
-def _clock(client: Any) -> Finding:  # noqa: ANN401 a Redis client
+def _clock(client: Any) -> Finding:
     before = time.time()
     seconds, microseconds = client.time()
     after = time.time()
@@ -62,7 +62,7 @@ def _clock(client: Any) -> Finding:  # noqa: ANN401 a Redis client
     return judge_clock("the broker", theirs - (before + after) / 2, (after - before) / 2)
 
 
-def _lists(client: Any) -> Iterator[Finding]:  # noqa: ANN401 a Redis client
+def _lists(client: Any) -> Iterator[Finding]:
     for queue in conf.QUEUES:
         waiting = int(client.llen(queue))
         if waiting > MANY:
@@ -71,7 +71,7 @@ def _lists(client: Any) -> Iterator[Finding]:  # noqa: ANN401 a Redis client
             yield warning("broker", says, todo)
 
 
-def _memory(part: str, client: Any) -> Iterator[Finding]:  # noqa: ANN401 a Redis client
+def _memory(part: str, client: Any) -> Iterator[Finding]:
     facts = client.info("memory")
     policy = facts.get("maxmemory_policy", "noeviction")
     if part != "cache" and policy != "noeviction":

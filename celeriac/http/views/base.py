@@ -19,7 +19,7 @@ class ApiView(APIView):
     #: The largest body it takes, in bytes.
     max_body: int = conf.API_MAX_BODY_BYTES
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 the framework's
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Check the token, the rate and the query."""
         super().initial(request, *args, **kwargs)
         if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):

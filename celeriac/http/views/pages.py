@@ -20,7 +20,7 @@ from celeriac.settings import conf
 
 
 @cache
-def document() -> Any:  # noqa: ANN401 an OpenAPI document
+def document() -> Any:
     """Return the OpenAPI document: made once, the same for everyone."""
     return SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]  # its types
 
@@ -49,7 +49,7 @@ class DocsView(SpectacularSwaggerSplitView):
     throttle_classes = [PublicThrottle]
     url_name = "api:schema"
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 the framework's
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Be nowhere unless the setting opens it."""
         if not conf.API_DOCS:
             raise Http404
@@ -57,7 +57,7 @@ class DocsView(SpectacularSwaggerSplitView):
 
 
 @csrf_exempt
-def nowhere(request: HttpRequest, path: str = "", **_: Any) -> HttpResponseBase:  # noqa: ANN401 the URL's
+def nowhere(request: HttpRequest, path: str = "", **_: Any) -> HttpResponseBase:
     """Answer 404, also where only the last slash is missing: a redirect would lose the body."""
     hint = " Did you mean the same with a slash at the end?" if not path.endswith("/") else ""
     content = problems.body(404, detail=f"There is nothing here.{hint}", name="not-found")

@@ -11,7 +11,7 @@ from celeriac.settings import conf
 SHORTEST = 32
 
 
-def check_callbacks(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+def check_callbacks(**_: Any) -> list[CheckMessage]:
     """Report entries that mean nothing, and secrets that are missing or weak."""
     return [*_check_hosts(), *_check_networks(), *_check_secrets()]
 

@@ -60,7 +60,7 @@ class DeadlineStream(httpcore.NetworkStream):
         stream = self._stream.start_tls(ssl_context, server_hostname, seconds)
         return DeadlineStream(stream, self._deadline)
 
-    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 httpcore's
+    def get_extra_info(self, info: str) -> Any:
         """Return a fact of the stream."""
         return self._stream.get_extra_info(info)
 

@@ -175,6 +175,6 @@ def _enlist(fleet: Fleet, rows: Sequence[tuple[Any, ...]]) -> None:
         fleet.crews[queue], fleet.neighbours[queue] = made[key]
 
 
-def _loaded(value: Any) -> dict[str, float]:  # noqa: ANN401 a raw cursor gives JSON as text
+def _loaded(value: Any) -> dict[str, float]:
     loaded: dict[str, float] = json.loads(value) if isinstance(value, str) else value
     return loaded

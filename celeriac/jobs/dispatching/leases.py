@@ -73,7 +73,7 @@ class Leases:
         declared = conf.QUEUES
         return [name for name in declared if self.queues is None or name in self.queues]
 
-    def _parameters(self, **values: Any) -> dict[str, Any]:  # noqa: ANN401 parameters of SQL
+    def _parameters(self, **values: Any) -> dict[str, Any]:
         return {"me": self.me, "lease": conf.QUEUE_LEASE_SECONDS, **values}
 
 

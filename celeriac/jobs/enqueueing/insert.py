@@ -273,7 +273,7 @@ def _row(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _built(draft: Draft, **times: Any) -> Job:  # noqa: ANN401 timestamps from the database
+def _built(draft: Draft, **times: Any) -> Job:
     values = _BLANK | times
     for name in _GIVEN:
         values[name] = getattr(draft, name)

@@ -27,7 +27,7 @@ def make_rows(*, using: str = DEFAULT_DB_ALIAS) -> None:
     )
 
 
-def after_migrate(*, using: str, **_: Any) -> None:  # noqa: ANN401 a signal's facts
+def after_migrate(*, using: str, **_: Any) -> None:
     """Make the rows as soon as their table stands (post_migrate)."""
     with connections[using].cursor() as cursor:
         tables = connections[using].introspection.table_names(cursor)

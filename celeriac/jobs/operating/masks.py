@@ -26,7 +26,7 @@ def unmasked(kind: Kind, args: Mapping[str, Any], before: Mapping[str, Any]) -> 
     return restored
 
 
-def _restored(new: Any, shown: Any, before: Any) -> Any:  # noqa: ANN401 any JSON value
+def _restored(new: Any, shown: Any, before: Any) -> Any:
     if new == shown:
         return before
     if isinstance(new, Mapping) and isinstance(shown, Mapping) and isinstance(before, Mapping):

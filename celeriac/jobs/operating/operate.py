@@ -57,7 +57,7 @@ def act_on_job(
     *,
     actor: Actor = None,
     reason: str = "",
-    **values: Any,  # noqa: ANN401 the action's fields
+    **values: Any,
 ) -> Job:
     """Do it to one job and return the job.
 

@@ -124,7 +124,7 @@ class CurrentJob:
         step: str,
         kind: str,
         args: Mapping[str, Any],
-        **options: Any,  # noqa: ANN401 enqueue()'s options
+        **options: Any,
     ) -> JobHandle[Any]:
         """Enqueue a child job, once per `step` however often this job runs."""
         return enqueue(kind, args, idempotency_key=step, scope=f"job:{self.id}", **options)
@@ -142,7 +142,7 @@ class CurrentJob:
         step: str,
         kind: str,
         args: Mapping[str, Any],
-        **options: Any,  # noqa: ANN401 enqueue()'s options
+        **options: Any,
     ) -> JobHandle[Any]:
         """Enqueue a child job from a coroutine, in the job's own transaction, as `enqueue` does."""
         return await sync_to_async(self.enqueue)(step, kind, args, **options)

@@ -33,7 +33,7 @@ class Answered:
 
     tell: Callable[[], None]
 
-    def __call__(self, execute: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 Django's
+    def __call__(self, execute: Callable[..., Any], *args: Any) -> Any:
         """Execute, and tell."""
         result = execute(*args)
         self.tell()

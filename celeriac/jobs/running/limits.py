@@ -59,7 +59,7 @@ def _is_foreign() -> bool:
 _armed: list[Limit] = []
 
 
-def _take_over() -> Any:  # noqa: ANN401 whatever may handle a signal
+def _take_over() -> Any:
     """Make alarms ours; return what to put back, or None.
 
     Where nobody else wants alarms ours stays on: to install it for each job costs

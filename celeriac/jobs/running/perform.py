@@ -143,7 +143,7 @@ def _bind(run: Run) -> Callable[[], Any]:
     return lambda: run.kind.handler(**arguments)
 
 
-def _call(handler: Callable[[], Any], limit: float | None) -> Any:  # noqa: ANN401 the handler's own
+def _call(handler: Callable[[], Any], limit: float | None) -> Any:
     """Call the handler within its soft limit; await what it returns where that is an awaitable."""
     value = SoftLimit(limit).call(handler)
     return run_within(limit, value) if inspect.isawaitable(value) else value

@@ -36,7 +36,7 @@ _START = struct.Struct("<c16sd")  # job, until when it may run
 _DONE = struct.Struct("<c16sdd??")  # job, started, seconds, whether an attempt is written, a result
 
 
-def words(shared: mmap) -> Any:  # noqa: ANN401 typeshed's memoryview takes no doubles
+def words(shared: mmap) -> Any:
     """Return the words, a memoryview of doubles: each is read and written as a whole."""
     return memoryview(shared)[WORDS_AT:].cast("d")
 

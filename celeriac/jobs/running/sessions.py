@@ -70,18 +70,18 @@ class _Noting:
 
     connection: Any
 
-    def execute(self, query: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401 psycopg's
+    def execute(self, query: Any, *args: Any, **options: Any) -> Any:
         """Execute, as psycopg does."""
         if query not in _harmless if type(query) is str else True:
             _note(self.connection, query)
         return super().execute(query, *args, **options)  # type: ignore[misc] # a cursor's
 
-    def executemany(self, query: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401 psycopg's
+    def executemany(self, query: Any, *args: Any, **options: Any) -> Any:
         """Execute for each, as psycopg does."""
         _note(self.connection, query)
         return super().executemany(query, *args, **options)  # type: ignore[misc] # a cursor's
 
-    def stream(self, query: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401 psycopg's
+    def stream(self, query: Any, *args: Any, **options: Any) -> Any:
         """Yield rows as they come, as psycopg does."""
         _note(self.connection, query)
         return super().stream(query, *args, **options)  # type: ignore[misc] # a cursor's
@@ -93,7 +93,7 @@ class _NotingNamed:
     connection: Any
     withhold: bool
 
-    def execute(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 psycopg's
+    def execute(self, *args: Any, **options: Any) -> Any:
         """Execute, as psycopg does."""
         if self.withhold:
             _changed.append(self.connection)
@@ -112,7 +112,7 @@ def _noting_end(plain: type[psycopg.Connection]) -> type[psycopg.Connection]:
     return type(plain.__name__, (plain,), {"close": close})
 
 
-def _note(raw: psycopg.Connection, query: Any) -> None:  # noqa: ANN401 any of psycopg's
+def _note(raw: psycopg.Connection, query: Any) -> None:
     text = query if isinstance(query, str) else _text(query, raw)
     if changes_session(text):
         _changed.append(raw)
@@ -122,7 +122,7 @@ def _note(raw: psycopg.Connection, query: Any) -> None:  # noqa: ANN401 any of p
         _harmless.add(text)
 
 
-def _text(query: Any, raw: psycopg.Connection) -> str:  # noqa: ANN401 any of psycopg's
+def _text(query: Any, raw: psycopg.Connection) -> str:
     if isinstance(query, bytes):
         return query.decode(errors="replace")
     if hasattr(query, "as_string"):
@@ -167,7 +167,7 @@ def _equip(connection: BaseDatabaseWrapper, **_: object) -> None:
         raw.__class__ = _stand_ins[type(raw)]
 
 
-def _stand_in(plain: type, noting: type) -> Any:  # noqa: ANN401 a class of cursors
+def _stand_in(plain: type, noting: type) -> Any:
     if plain not in _stand_ins:
         _stand_ins[plain] = type(f"Noting{plain.__name__}", (noting, plain), {})
     return _stand_ins[plain]
@@ -255,7 +255,7 @@ def _state(each: BaseDatabaseWrapper) -> int:
     return _CLEAN if is_own and _isolation(each) == raw.isolation_level else _UNTIDY
 
 
-def _isolation(each: BaseDatabaseWrapper) -> Any:  # noqa: ANN401 psycopg's
+def _isolation(each: BaseDatabaseWrapper) -> Any:
     """Return the level that Django gives a connection: the one of its options."""
     return each.settings_dict["OPTIONS"].get("isolation_level")
 

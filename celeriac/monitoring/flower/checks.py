@@ -11,7 +11,7 @@ from celeriac.settings import conf
 SHORTEST = 12
 
 
-def check_flower(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 Django's
+def check_flower(**_: Any) -> list[CheckMessage]:
     """Report a login without a password worth the name, and an address that is none."""
     found: list[CheckMessage] = []
     for login in filter(None, conf.FLOWER_BASIC_AUTH.split(",")):

@@ -15,12 +15,12 @@ class ByErrorClass(admin.SimpleListFilter):
     title = "class of error"
     parameter_name = "error_class"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ANN401 admin's
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the one that is looked at: asking for all would read every dead job."""
         given = request.GET.get(self.parameter_name)
         return [(given, given)] if given else []
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401 admin's
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Return the dead jobs whose one-line error begins with it, or all."""
         name = self.value()
         if not name:

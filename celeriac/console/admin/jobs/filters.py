@@ -29,11 +29,11 @@ class Declared(admin.SimpleListFilter):
         """Return the choices."""
         raise NotImplementedError
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ANN401 admin's
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the choices as the admin wants them."""
         return [(name, name) for name in self.names()]
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401 admin's
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Return the rows of the choice, or all."""
         if not self.value():
             return queryset

@@ -38,7 +38,7 @@ class StoryAdmin(ReadOnlyAdmin):
     class Media:
         css = {"all": ("celeriac/story.css",)}
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:  # noqa: ANN401 Django's
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Return none: the story shows the fields, so that they stay as fresh as it is."""
         return []
 

@@ -101,7 +101,7 @@ class PeriodicTaskForm(WhenForm):
             "expire_seconds": "The deadline where the policy has none.",
         }
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 Django's
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.initial["seen"] = self.instance.date_changed.isoformat()
@@ -196,7 +196,7 @@ class PeriodicTaskForm(WhenForm):
 class MayGiveReasonForm(ReasonForm):
     """Why, by whoever likes to say it."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 unfold's
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["reason"].required = False
 
@@ -207,7 +207,7 @@ class BackfillForm(MayGiveReasonForm):
     start = forms.SplitDateTimeField(widget=UnfoldAdminSplitDateTimeWidget)
     end = forms.SplitDateTimeField(widget=UnfoldAdminSplitDateTimeWidget)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 unfold's
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         key = self.object_id if str(self.object_id).isdecimal() else None
         task = PeriodicTask.objects.filter(pk=key).select_related("crontab").first()

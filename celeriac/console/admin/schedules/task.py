@@ -119,12 +119,12 @@ class PeriodicTaskAdmin(Audited, Discreet, ModelAdmin):  # type: ignore[misc]  #
         told = {name: plain(value) for name, value in (facts | when).items()}
         return told | Kept.of(obj).shown()
 
-    def get_fieldsets(self, request: HttpRequest, obj: PeriodicTask | None = None) -> Any:  # noqa: ANN401 Django's
+    def get_fieldsets(self, request: HttpRequest, obj: PeriodicTask | None = None) -> Any:
         """Show people who may only look what there is, in words."""
         may_edit = obj is None or self.has_change_permission(request, obj)
         return super().get_fieldsets(request, obj) if may_edit else SHOWN
 
-    def get_inlines(self, request: HttpRequest, obj: PeriodicTask | None) -> Any:  # noqa: ANN401 Django's
+    def get_inlines(self, request: HttpRequest, obj: PeriodicTask | None) -> Any:
         """Show ticks where there can be some."""
         return self.inlines if obj else ()
 
@@ -183,7 +183,7 @@ class PeriodicTaskAdmin(Audited, Discreet, ModelAdmin):  # type: ignore[misc]  #
         return selectors.fault_of(task)
 
     @display(description="It takes")
-    def arguments(self, task: PeriodicTask | None) -> Any:  # noqa: ANN401 safe text
+    def arguments(self, task: PeriodicTask | None) -> Any:
         """The kind's arguments, filled by preview.js."""
         return format_html('<div id="schedule-arguments" aria-live="polite">{}</div>', "-")
 
@@ -204,7 +204,7 @@ class PeriodicTaskAdmin(Audited, Discreet, ModelAdmin):  # type: ignore[misc]  #
         return selectors.policy_in_words(policy) if policy else "-"
 
     @display(description="next ten")
-    def next_fires(self, task: PeriodicTask | None) -> Any:  # noqa: ANN401 safe text
+    def next_fires(self, task: PeriodicTask | None) -> Any:
         """Filled by preview.js as the form is edited."""
         return format_html(
             '<div id="schedule-preview" data-url="{}" data-task="{}" aria-live="polite">'

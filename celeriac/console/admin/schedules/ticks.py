@@ -26,7 +26,7 @@ def in_zone(moment: datetime | None, task: PeriodicTask) -> str:
     return f"{moment.astimezone(clock_of(task)):%a %Y-%m-%d %H:%M:%S %Z}"
 
 
-def job_link(tick: Tick) -> Any:  # noqa: ANN401 safe text
+def job_link(tick: Tick) -> Any:
     """Return a link to the tick's job."""
     if tick.job is None:
         return "-"
@@ -60,7 +60,7 @@ class TickColumns:
         return f"{tick.reason}{others}" or "-"
 
     @display(description="job")
-    def shown_job(self, tick: Tick) -> Any:  # noqa: ANN401 safe text
+    def shown_job(self, tick: Tick) -> Any:
         """The job, linked."""
         return job_link(tick)
 

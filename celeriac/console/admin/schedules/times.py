@@ -29,7 +29,7 @@ class TimesAdmin(Audited, ModelAdmin):  # type: ignore[misc]  # unfold ships no 
 
     list_per_page = 100
 
-    def audited_besides(self, obj: Any) -> dict[str, Any]:  # noqa: ANN401 any of the four
+    def audited_besides(self, obj: Any) -> dict[str, Any]:
         """Write down whose times they are: these schedules change, or go, with the row."""
         users = PeriodicTask.objects.filter(**{COLUMNS[type(obj)]: obj.pk})
         return {"schedules": list(users.order_by("name").values_list("name", flat=True)[:100])}

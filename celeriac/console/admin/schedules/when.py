@@ -66,7 +66,7 @@ class WhenForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
         help_text="UTC.",
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 Django's
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "zone" in self.fields:
             zones: Any = self.fields["zone"]

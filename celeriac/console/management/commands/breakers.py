@@ -36,7 +36,7 @@ class Command(BaseCommand):
         for verb in (listing, force, clear):
             verb.add_argument("--json", action="store_true", help="print JSON")
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 Django's
+    def handle(self, *args: Any, **options: Any) -> None:
         """Run the verb, then print what it concerns."""
         names = None
         if options["verb"] == "force":

@@ -21,7 +21,7 @@ class Command(BaseCommand):
         """Take --json."""
         parser.add_argument("--json", action="store_true", help="print JSON")
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 as Django has it
+    def handle(self, *args: Any, **options: Any) -> None:
         """Print what was found; people see each finding as it comes."""
         found: list[Finding] = []
         for finding in examine():

@@ -36,7 +36,7 @@ class Command(BaseCommand):
         """Declare the verbs."""
         declare(parser, self.actions.values())
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 Django's
+    def handle(self, *args: Any, **options: Any) -> None:
         """Run the verb."""
         {
             "enqueue": self._enqueue,

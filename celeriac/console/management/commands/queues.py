@@ -48,7 +48,7 @@ class Command(BaseCommand):
         for verb in (listing, pause, resume):
             verb.add_argument("--json", action="store_true", help="print JSON")
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 Django's
+    def handle(self, *args: Any, **options: Any) -> None:
         """Run the verb, then print what it concerns."""
         name: str = options.get("name") or ""
         if options["verb"] == "pause":

@@ -62,7 +62,7 @@ class Command(BaseCommand):
         for each in verbs.choices.values():
             each.add_argument("--json", action="store_true", help="print JSON")
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 Django's
+    def handle(self, *args: Any, **options: Any) -> None:
         """Run the verb."""
         getattr(self, f"_{options['verb']}")(options)
 

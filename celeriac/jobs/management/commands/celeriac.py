@@ -22,7 +22,7 @@ class Command(BaseCommand):
         stubs.add_argument("file", nargs="?", type=Path, help="such as shop/kinds.py; else printed")
         stubs.add_argument("--check", action="store_true", help="fail where the file is not so")
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 as Django has it
+    def handle(self, *args: Any, **options: Any) -> None:
         """Write the module, print it, or compare it."""
         text = stubs_text(registry.kinds())
         file: Path | None = options["file"]

@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--queues", default="", help="only these, separated by commas")
         parser.add_argument("--once", action="store_true", help="one round, then end")
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 as Django has it
+    def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM or SIGINT."""
         queues = [name.strip() for name in options["queues"].split(",") if name.strip()]
         unknown = sorted(set(queues) - set(conf.QUEUES))
