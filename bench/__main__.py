@@ -18,10 +18,10 @@ from typing import Any
 from rich.console import Console
 
 from bench import machine, report
-from bench.ground import HISTORY, Ground, open_ground, stage_directory
+from bench.environment import HISTORY, Environment, open_environment, stage_directory
 from bench.plan import Plan
 from bench.rows import BY_NAME, ROWS, USUAL, Row
-from celeriac.core.printing import print_what_fits
+from celeriac.core.printing import escape_unprintable
 
 ROOT = Path(__file__).resolve().parent.parent
 LATEST = ROOT / "bench" / "results" / "latest.json"
@@ -34,11 +34,11 @@ PATIENCE = 420
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, print, write; return the exit code."""
-    print_what_fits()
+    escape_unprintable()
     options = parse(arguments)
     rows = [BY_NAME[name] for name in options.rows]
     console = Console(width=160 if not sys.stdout.isatty() else None)
-    with open_ground(history=any(row.history for row in rows)) as ground:
+    with open_environment(history=any(row.history for row in rows)) as ground:
         content = Bench(ground, options, console).run(rows)
     report.show(content, console)
     report.write(options.output, content)
@@ -78,7 +78,7 @@ def _rows(text: str) -> list[str]:
 class Bench:
     """One run: chooses the baseline's prefetch, then goes through the rounds."""
 
-    ground: Ground
+    ground: Environment
     options: argparse.Namespace
     console: Console
     prefetch: int = PREFETCHES[0]
@@ -105,7 +105,7 @@ class Bench:
             "load_average_before_each_stage": self.loads,
             "breaker": self._beside("breaker", "1000" if self.options.quick else "10000"),
             "tailed": self._tailed(),
-            "door": self._beside("door", "1" if self.options.quick else "5"),
+            "http_bulk": self._beside("http_bulk", "1" if self.options.quick else "5"),
             "dashboard": self._dashboard(history=any(row.history for row in rows)),
             "schedules": self._schedules(),
             "seconds": round(time.monotonic() - started),

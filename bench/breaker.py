@@ -33,9 +33,9 @@ def main(directory: Path, calls: int) -> None:
 def measure(calls: int) -> dict[str, Any]:
     """Return the medians and the round trips of a call."""
     from celeriac.breakers.api import guard
-    from celeriac.breakers.shared import connect
+    from celeriac.breakers.shared_store import connect_store
 
-    client = connect().client
+    client = connect_store().client
     guarded = guard(_BREAKER)
 
     def call() -> None:

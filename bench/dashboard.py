@@ -63,26 +63,26 @@ def measure(rows: int) -> dict[str, Any]:
     """Return medians in milliseconds, queries and bytes."""
     from celeriac.console.dashboard import charts
     from celeriac.monitoring.models import Pass
-    from celeriac.monitoring.rollups import read, roll
+    from celeriac.monitoring.rollups import chart_series, rolling
 
-    first = _time(roll.roll, 1)
-    upto = roll.roll()
-    Pass.objects.update(ran_at=upto - roll.LATE)  # as if it had run for a while
+    first = _time(rolling.roll_up_minutes, 1)
+    upto = rolling.roll_up_minutes()
+    Pass.objects.update(ran_at=upto - rolling.LATE)  # as if it had run for a while
     found: dict[str, Any] = {"finished_rows": rows, "rollup_first_ms": round(first[0], 1)}
     found["rollup_minute_ms_p50"] = _median(_time(_count_a_minute, 10))
-    usual = {"seen": charts.version(charts.DEFAULT, upto)}
+    usual = {"seen": charts.charts_version(charts.DEFAULT, upto)}
     found["refresh"] = _refresh(usual)
-    for name in read.WINDOWS:
+    for name in chart_series.WINDOWS:
         found[f"refresh_with_charts_{name}"] = _refresh({"window": name})
     return found
 
 
 def _count_a_minute() -> None:
     """Do what a pass does that is not far behind."""
-    from celeriac.monitoring.rollups import roll
+    from celeriac.monitoring.rollups import rolling
 
-    edge = roll._edge()
-    roll._count(edge.upto - roll.SOON, edge.upto, edge, deep=False)
+    edge = rolling._edge()
+    rolling._count(edge.upto - rolling.SOON, edge.upto, edge, deep=False)
 
 
 def _refresh(query: dict[str, str]) -> dict[str, float]:

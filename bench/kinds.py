@@ -2,7 +2,7 @@
 
 import time
 
-from bench import marks
+from bench import timestamps
 from bench.plan import LONG, SHORT, is_long
 from celeriac import job
 
@@ -10,17 +10,17 @@ from celeriac import job
 @job("bench.touch", queue="bench")
 def touch(number: int) -> None:
     """Do nothing but say when."""
-    marks.touch(number)
+    timestamps.touch(number)
 
 
 @job("bench.touch_single", queue="bench", batch=1)
 def touch_single(number: int) -> None:
     """Do the same, one id per doorbell."""
-    marks.touch(number)
+    timestamps.touch(number)
 
 
 @job("bench.tailed", queue="bench", timeout=60)
 def tailed(number: int) -> None:
     """Say when, and take little time as a rule."""
-    marks.touch(number)
+    timestamps.touch(number)
     time.sleep(LONG if is_long(number) else SHORT)

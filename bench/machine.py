@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from bench.ground import Ground
+from bench.environment import Environment
 from bench.rows import CHILDREN
 
 _PACKAGES = (
@@ -17,7 +17,7 @@ _PACKAGES = (
 )
 
 
-def describe(ground: Ground) -> dict[str, Any]:
+def describe(ground: Environment) -> dict[str, Any]:
     """Return the machine block of the results."""
     return {
         "cpus": os.cpu_count(),

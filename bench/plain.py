@@ -8,7 +8,7 @@ import os
 
 from celery import Celery
 
-from bench import marks
+from bench import timestamps
 from bench.rows import QUEUE
 from config.settings.parts.celery import CELERY_BROKER_TRANSPORT_OPTIONS
 
@@ -33,4 +33,4 @@ if os.environ.get("BENCH_RESULTS"):
 @app.task(name="bench.touch")
 def touch(number: int) -> None:
     """Do nothing but say when."""
-    marks.touch(number)
+    timestamps.touch(number)

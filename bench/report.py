@@ -117,7 +117,7 @@ def _show_beside(content: Mapping[str, Any], console: Console) -> None:
         )
     if schedules := content.get("schedules"):
         console.print(_schedules(schedules), soft_wrap=True)
-    if door := content.get("door"):
+    if door := content.get("http_bulk"):
         console.print(
             f"{door['jobs']:,} jobs at once: enqueue_many {door['enqueue_many_per_s']:,}/s, one "
             f"POST to /api/v1/jobs/bulk/ {door['bulk_per_s']:,}/s",

@@ -1,6 +1,6 @@
 """What ten thousand schedules cost a beat: `python -m bench.schedules DIRECTORY [--quick]`.
 
-One in a hundred is due each minute. A beat starts over rows that nobody took up yet,
+One in a hundred is due each minute. A beat starts over rows that nobody started yet,
 and once more as after a restart, at a tenth of them and at all; then its processor
 time, and the database's, is measured for a minute as it fires. The result goes to
 DIRECTORY/schedules.json.
@@ -22,8 +22,8 @@ from typing import Any
 import django
 import psutil
 
-from bench import effort
-from bench.crew import wait_until
+from bench import cpu_time
+from bench.processes import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 #: How many schedules there are as beats start; the loop is measured over the last.
@@ -65,7 +65,7 @@ def make(number: int, seed: int = 1) -> None:
 
     PeriodicTask.objects.all().delete()
     dice = random.Random(seed)  # noqa: S311 offsets, not secrets
-    now, period = clock.read(), timedelta(minutes=MINUTES)
+    now, period = clock.db_now(), timedelta(minutes=MINUTES)
     every = IntervalSchedule.objects.get_or_create(every=MINUTES, period="minutes")[0]
     half = number // 2
     when = [{"interval": every, "start_time": now - period * dice.random()} for _ in range(half)]
@@ -126,8 +126,8 @@ def loop(process: psutil.Popen, stretch: float) -> dict[str, Any]:
     }
 
 
-def _spent(process: psutil.Process) -> effort.Seconds:
-    return {"beat": effort.of_tree(process), "postgres": effort.of_servers()["postgres"]}
+def _spent(process: psutil.Process) -> cpu_time.Seconds:
+    return {"beat": cpu_time.of_tree(process), "postgres": cpu_time.of_servers()["postgres"]}
 
 
 def _late(number: int) -> float:

@@ -8,7 +8,7 @@ ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 
 #: Plain Celery's rows carry none of the ledger's wiring.
 _ledger = env.bool("BENCH_LEDGER", default=False)
-# What keeps the house would be measured with the jobs.
+# The maintenance jobs would be measured with the jobs.
 INSTALLED_APPS = [name for name in INSTALLED_APPS if name != "celeriac.builtin"]
 CELERIAC = CELERIAC | {
     "QUEUES": {"bench": {}, "default": {}},

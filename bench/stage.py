@@ -14,12 +14,12 @@ from typing import Any
 
 import django
 
-from bench import counters, effort
-from bench.crew import Crew, wait_until
-from bench.marks import VARIABLE, Marks
+from bench import counters, cpu_time
+from bench.backends import Backend
 from bench.plan import Plan
+from bench.processes import Processes, wait_until
 from bench.rows import BY_NAME
-from bench.sides import Side
+from bench.timestamps import VARIABLE, Timestamps
 
 #: Seconds of rest before each phase, for what the last one left behind.
 REST = 1.0
@@ -30,16 +30,16 @@ PATIENCE = 180.0
 def main(plan: Plan, directory: Path) -> None:
     """Measure and write the result."""
     logging.disable(logging.WARNING)
-    marks = Marks(directory / "marks", plan.warm_up + plan.backlog + plan.latency_jobs)
+    marks = Timestamps(directory / "marks", plan.warm_up + plan.backlog + plan.latency_jobs)
     os.environ[VARIABLE] = str(marks.path)
     django.setup()
-    from bench import sides  # needs Django
+    from bench import backends  # needs Django
 
     row = BY_NAME[plan.row]
     before = counters.versions()
-    with Crew(row, prefetch=plan.prefetch, directory=directory) as crew:
+    with Processes(row, prefetch=plan.prefetch, directory=directory) as crew:
         try:
-            result = Stage(plan, sides.of(row), crew, marks).measure()
+            result = Stage(plan, backends.backend_of(row), crew, marks).measure()
         except Exception:
             sys.stderr.write(crew.logs())
             raise
@@ -53,7 +53,7 @@ def main(plan: Plan, directory: Path) -> None:
 class Stage:
     """The phases, in order: warm up, enqueue, drain, rest, latency."""
 
-    def __init__(self, plan: Plan, side: Side, crew: Crew, marks: Marks) -> None:
+    def __init__(self, plan: Plan, side: Backend, crew: Processes, marks: Timestamps) -> None:
         """Measure nothing yet."""
         self._plan = plan
         self._side = side
@@ -106,7 +106,7 @@ class Stage:
         self._await("the backlog is drained", timeout=PATIENCE)
         seconds = time.monotonic() - started
         used: dict[str, Any] = counters.traffic().per_job(before, jobs)
-        used["cpu_us_per_job"] = effort.per_job(self._crew.cpu_seconds(), spent, jobs)
+        used["cpu_us_per_job"] = cpu_time.per_job(self._crew.cpu_seconds(), spent, jobs)
         return {"drain_jobs": jobs, "drain_seconds": seconds, "drain_per_s": jobs / seconds} | used
 
     def _latency(self) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from typing import Any
 
 import django
 
-from bench.crew import Crew, wait_until
-from bench.marks import VARIABLE, Marks
 from bench.plan import LONG, is_long
+from bench.processes import Processes, wait_until
 from bench.rows import Row
+from bench.timestamps import VARIABLE, Timestamps
 
 ROW = Row("tailed", "ledger", 1.0, "a kind with a heavy tail", kind="bench.tailed")
 #: Jobs before the clock runs: the kind is known to be short then.
@@ -28,10 +28,10 @@ PATIENCE = 300.0
 
 def main(directory: Path, jobs: int) -> None:
     """Measure and write the result."""
-    marks = Marks(directory / "marks", WARM_UP + jobs)
+    marks = Timestamps(directory / "marks", WARM_UP + jobs)
     os.environ[VARIABLE] = str(marks.path)
     django.setup()
-    with Crew(ROW, prefetch=1, directory=directory) as crew:
+    with Processes(ROW, prefetch=1, directory=directory) as crew:
         try:
             result = measure(marks, jobs)
         except Exception:
@@ -40,11 +40,11 @@ def main(directory: Path, jobs: int) -> None:
     (directory / "tailed.json").write_text(json.dumps(result))
 
 
-def measure(marks: Marks, jobs: int) -> dict[str, Any]:
+def measure(marks: Timestamps, jobs: int) -> dict[str, Any]:
     """Return how long the short ones waited."""
-    from bench.sides import LedgerSide
+    from bench.backends import LedgerBackend
 
-    side = LedgerSide(ROW)
+    side = LedgerBackend(ROW)
     side.wait_for_workers()
     side.enqueue_many([each + 1 for each in marks.reserve(WARM_UP) if not is_long(each + 1)])
     wait_until(side.is_settled, what="the warm-up ends")

@@ -1,4 +1,4 @@
-"""Celeriac: durable jobs for Django and Celery. What this module names is the library's door.
+"""Celeriac: durable jobs for Django and Celery. What this module names is public.
 
 Each name is imported when it is first asked for, so that a module that declares kinds may be
 imported before Django's models are.
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from celeriac.breakers.errors import CircuitOpen as CircuitOpen
     from celeriac.breakers.options import breaker_options as breaker_options
     from celeriac.celery.base import job as job
-    from celeriac.console.audited import AsksWhy as AsksWhy, Audited as Audited
-    from celeriac.console.confirming import confirmed as confirmed
-    from celeriac.console.growing import GrowingAdmin as GrowingAdmin
+    from celeriac.console.audited_admin import (
+        AuditedAdmin as AuditedAdmin,
+        ReasonRequired as ReasonRequired,
+    )
+    from celeriac.console.confirmation import confirmed_rows as confirmed_rows
+    from celeriac.console.large_tables import LargeTableAdmin as LargeTableAdmin
     from celeriac.console.readonly import (
         LINK as LINK,
         ReadOnlyAdmin as ReadOnlyAdmin,
@@ -27,33 +30,32 @@ if TYPE_CHECKING:
     )
     from celeriac.core import (
         audit as audit,
+        check_results as check_results,
         clock as clock,
         context as context,
-        findings as findings,
         tracing as tracing,
     )
     from celeriac.core.arguments import LONGEST as LONGEST
+    from celeriac.core.check_results import CheckResult as CheckResult
     from celeriac.core.clock import Now as Now
     from celeriac.core.effects import require_no_transaction as require_no_transaction
     from celeriac.core.errorpages import error_page as error_page
     from celeriac.core.errors import CeleriacError as CeleriacError
-    from celeriac.core.findings import Finding as Finding
     from celeriac.core.ids import uuid7 as uuid7
     from celeriac.core.keys import signing_keys as signing_keys
     from celeriac.core.models import EditedModel as EditedModel
     from celeriac.core.plugins import (
         ROLES as ROLES,
         Attention as Attention,
+        AttentionSentence as AttentionSentence,
         Plugin as Plugin,
-        Sentence as Sentence,
         plug_in as plug_in,
     )
     from celeriac.core.rates import limited as limited
     from celeriac.core.retention import RetentionRule as RetentionRule
-    from celeriac.jobs import companions as companions, words as words
+    from celeriac.jobs import job_pages as job_pages, phrases as phrases
     from celeriac.jobs.backoff import Backoff as Backoff
     from celeriac.jobs.callbacks.targets import CallbackRefused as CallbackRefused
-    from celeriac.jobs.companions import Companion as Companion
     from celeriac.jobs.enqueueing.enqueue import (
         aenqueue as aenqueue,
         aenqueue_many as aenqueue_many,
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
         WrongTransaction as WrongTransaction,
     )
     from celeriac.jobs.handle import JobHandle as JobHandle
+    from celeriac.jobs.job_pages import JobPageSection as JobPageSection
     from celeriac.jobs.models import Job as Job
     from celeriac.jobs.operating.operate import cancel as cancel, retry as retry
     from celeriac.jobs.operating.operate_queues import (
@@ -91,33 +94,28 @@ if TYPE_CHECKING:
         Snooze as Snooze,
         TimeLimitExceeded as TimeLimitExceeded,
     )
+    from celeriac.jobs.phrases import Event as Event, Link as Link, Step as Step, Wait as Wait
     from celeriac.jobs.running.current import CurrentJob as CurrentJob, current_job as current_job
-    from celeriac.jobs.words import (
-        Event as Event,
-        Link as Link,
-        Step as Step,
-        Wait as Wait,
-    )
     from celeriac.settings import conf as conf
 
 #: Where each name stands.
 _HOMES = {
-    "AsksWhy": "celeriac.console.audited",
+    "ReasonRequired": "celeriac.console.audited_admin",
     "Attention": "celeriac.core.plugins",
-    "Audited": "celeriac.console.audited",
+    "AuditedAdmin": "celeriac.console.audited_admin",
     "Backoff": "celeriac.jobs.backoff",
     "CallbackRefused": "celeriac.jobs.callbacks.targets",
     "Cancelled": "celeriac.jobs.outcomes",
     "CeleriacError": "celeriac.core.errors",
     "CircuitOpen": "celeriac.breakers.errors",
-    "Companion": "celeriac.jobs.companions",
+    "JobPageSection": "celeriac.jobs.job_pages",
     "CurrentJob": "celeriac.jobs.running.current",
     "EditedModel": "celeriac.core.models",
     "EnqueueBusy": "celeriac.jobs.errors",
-    "Event": "celeriac.jobs.words",
-    "Finding": "celeriac.core.findings",
+    "Event": "celeriac.jobs.phrases",
+    "CheckResult": "celeriac.core.check_results",
     "GiveUp": "celeriac.jobs.outcomes",
-    "GrowingAdmin": "celeriac.console.growing",
+    "LargeTableAdmin": "celeriac.console.large_tables",
     "IdempotencyConflict": "celeriac.jobs.errors",
     "InvalidArgs": "celeriac.jobs.errors",
     "InvalidOption": "celeriac.jobs.errors",
@@ -129,7 +127,7 @@ _HOMES = {
     "JobNotFound": "celeriac.jobs.errors",
     "LINK": "celeriac.console.readonly",
     "LONGEST": "celeriac.core.arguments",
-    "Link": "celeriac.jobs.words",
+    "Link": "celeriac.jobs.phrases",
     "LostClaim": "celeriac.jobs.errors",
     "NoCurrentJob": "celeriac.jobs.errors",
     "Now": "celeriac.core.clock",
@@ -139,15 +137,15 @@ _HOMES = {
     "ReadOnlyInline": "celeriac.console.readonly",
     "RetentionRule": "celeriac.core.retention",
     "Retry": "celeriac.jobs.outcomes",
-    "Sentence": "celeriac.core.plugins",
+    "AttentionSentence": "celeriac.core.plugins",
     "Snooze": "celeriac.jobs.outcomes",
-    "Step": "celeriac.jobs.words",
+    "Step": "celeriac.jobs.phrases",
     "Superseded": "celeriac.jobs.errors",
     "TimeLimitExceeded": "celeriac.jobs.outcomes",
     "TransitionRefused": "celeriac.jobs.errors",
     "UnknownKind": "celeriac.jobs.errors",
     "UnknownQueue": "celeriac.jobs.errors",
-    "Wait": "celeriac.jobs.words",
+    "Wait": "celeriac.jobs.phrases",
     "WrongTransaction": "celeriac.jobs.errors",
     "action": "celeriac.console.readonly",
     "aenqueue": "celeriac.jobs.enqueueing.enqueue",
@@ -156,16 +154,16 @@ _HOMES = {
     "breaker_options": "celeriac.breakers.options",
     "cancel": "celeriac.jobs.operating.operate",
     "clock": "celeriac.core",
-    "companions": "celeriac.jobs",
+    "job_pages": "celeriac.jobs",
     "conf": "celeriac.settings",
-    "confirmed": "celeriac.console.confirming",
+    "confirmed_rows": "celeriac.console.confirmation",
     "context": "celeriac.core",
     "current_job": "celeriac.jobs.running.current",
     "display": "celeriac.console.readonly",
     "enqueue": "celeriac.jobs.enqueueing.enqueue",
     "enqueue_many": "celeriac.jobs.enqueueing.enqueue",
     "error_page": "celeriac.core.errorpages",
-    "findings": "celeriac.core",
+    "check_results": "celeriac.core",
     "guard": "celeriac.breakers.api",
     "job": "celeriac.celery.base",
     "limited": "celeriac.core.rates",
@@ -177,7 +175,7 @@ _HOMES = {
     "signing_keys": "celeriac.core.keys",
     "tracing": "celeriac.core",
     "uuid7": "celeriac.core.ids",
-    "words": "celeriac.jobs",
+    "phrases": "celeriac.jobs",
     "uuid_or_404": "celeriac.console.readonly",
 }
 __all__ = sorted(_HOMES)

@@ -26,7 +26,7 @@ LOCAL = "redis://localhost:6379/0"
 
 
 def slot_directory() -> str:
-    """Return where slots lie by default: a place that no cleaner of temporary files visits.
+    """Return where journals lie by default: a place that no cleaner of temporary files visits.
 
     systemd's StateDirectory, else /var/lib for root, else the user's own state.
     """

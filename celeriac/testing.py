@@ -12,14 +12,14 @@ from uuid import UUID, uuid4
 from django.db import connection
 from pydantic_core import to_jsonable_python
 
-from celeriac.console.waiting import waiting
+from celeriac.console.waiting import waiting_reasons
 from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs import holds, registry
 from celeriac.jobs.enqueueing.enqueue import enqueue_job
 from celeriac.jobs.models import Job
 from celeriac.jobs.running import execute
-from celeriac.jobs.running.execute import Desk, knowledge
+from celeriac.jobs.running.execute import WorkerContext, capabilities
 from celeriac.jobs.running.run import Run
 from celeriac.jobs.states import Verb
 
@@ -66,9 +66,9 @@ def perform_job(kind: str, /, **args: Any) -> Any:
     settled; AssertionError where the job may not start, with the reasons.
     """
     job = enqueue_job(kind, args)
-    runs = execute.answer([job.id], desk=_desk())
+    runs = execute.answer_doorbell([job.id], context=_worker_context())
     if not _started(runs):
-        reasons = "; ".join(wait.sentence for wait in waiting(job) if wait.code in _HOLDS)
+        reasons = "; ".join(wait.sentence for wait in waiting_reasons(job) if wait.code in _HOLDS)
         raise AssertionError(f"{_call(kind, args)} may not start: {reasons or 'it was not due'}.")
     if runs[0].error is not None:
         raise runs[0].error
@@ -89,7 +89,7 @@ def drain(
     held: set[UUID] = set()
     runs = 0
     while (job_id := _next(queue, held, with_scheduled=with_scheduled)) is not None:
-        if not _started(execute.answer([job_id], desk=_desk())):
+        if not _started(execute.answer_doorbell([job_id], context=_worker_context())):
             held.add(job_id)  # by a lock, a pause, a circuit: perhaps not after the next run
             continue
         ran[job_id] = None
@@ -120,12 +120,12 @@ def _started(runs: list[Run]) -> bool:
     return any(run.is_cut_short or run.settlement.verb is not Verb.RELEASE for run in runs)
 
 
-def _desk() -> Desk:
-    return Desk(worker=uuid4(), known=knowledge())
+def _worker_context() -> WorkerContext:
+    return WorkerContext(worker=uuid4(), capabilities=capabilities())
 
 
 def _of_kind(kind: str) -> list[Job]:
-    name = registry.find(kind).name
+    name = registry.find_kind(kind).name
     return list(Job.objects.filter(kind=name).order_by("-id"))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from celeriac.core.printing import print_what_fits
+from celeriac.core.printing import escape_unprintable
 
 ROOT = Path(__file__).resolve().parent.parent
 PINNED = sorted((ROOT / "requirements").glob("*.txt"))
@@ -22,7 +22,7 @@ TIMEOUT, PATIENCE = 10, 600
 
 def main(files: Iterable[Path] = PINNED) -> int:
     """Audit the files with pip-audit, print what it found, and return the exit code."""
-    print_what_fits()
+    escape_unprintable()
     command = [sys.executable, "-m", "pip_audit", "--format=json", "--progress-spinner=off"]
     command += ["--disable-pip", "--require-hashes", f"--timeout={TIMEOUT}"]
     command += [f"--requirement={file}" for file in files]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import django
 
-from sandbox import keeper
+from sandbox import supervisor
 from sandbox.servers import PostgresServer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,14 +51,14 @@ def manage(*arguments: str, env: dict[str, str]) -> bool:
 @contextmanager
 def database(directory: Path) -> Iterator[str]:
     """Yield the URL of an empty database that lasts as long as the block."""
-    keeper.current().remove_at_end(directory)
+    supervisor.current_supervisor().remove_at_end(directory)
     server = PostgresServer(directory / "postgres")
     server.start()
     try:
         yield server.url()
     finally:
         server.stop()
-        keeper.close()
+        supervisor.close()
 
 
 def write_sql(directory: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from sandbox import keeper, ports
+from sandbox import ports, supervisor
 from sandbox.servers import PostgresServer, ValkeyServer
 from sandbox.variables import variables
 
@@ -60,7 +60,7 @@ def exclusive_environment() -> Iterator[dict[str, str]]:
 @contextmanager
 def owned(lock: "HomeLock") -> Iterator[dict[str, str]]:
     """Start what the environment does not name, publish it for others, and stop it at the end."""
-    keeper.current()
+    supervisor.current_supervisor()
     servers: list[PostgresServer | ValkeyServer] = []
     try:
         chosen = addresses(servers) | settings(memory=HOME / "ports.json")
@@ -70,7 +70,7 @@ def owned(lock: "HomeLock") -> Iterator[dict[str, str]]:
         lock.unpublish()
         for server in reversed(servers):
             server.stop()
-        keeper.close()
+        supervisor.close()
 
 
 def shared(chosen: dict[str, str]) -> dict[str, str]:

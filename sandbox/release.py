@@ -13,7 +13,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from celeriac.core.printing import print_what_fits
+from celeriac.core.printing import escape_unprintable
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / ".local" / "release"
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("version", nargs="?", help="such as 0.2.0; else the one that stands")
     parser.add_argument("--really", action="store_true", help="write, commit and tag")
     chosen = parser.parse_args(arguments)
-    print_what_fits()
+    escape_unprintable()
     try:
         release(chosen.version, really=chosen.really)
     except Refused as refusal:

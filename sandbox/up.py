@@ -7,7 +7,7 @@ import threading
 
 from honcho import manager as honcho
 
-from celeriac.core.printing import print_what_fits
+from celeriac.core.printing import escape_unprintable
 from sandbox import platform, ports
 from sandbox.platform import ROOT
 from sandbox.procfile import parts_of_laptop
@@ -29,7 +29,7 @@ READY = """
 
 def main() -> int:
     """Run the platform until Ctrl-C, SIGTERM or the end of any part; return the exit code."""
-    print_what_fits()
+    escape_unprintable()
     signal.signal(signal.SIGTERM, interrupt)
     try:
         with platform.exclusive_environment() as env:

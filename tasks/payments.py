@@ -76,7 +76,7 @@ def cancel(payment_id: UUID, operation_id: UUID) -> dict[str, Any]:
     search=("payment_id", "operation_id"),
 )
 def resolve(payment_id: UUID, operation_id: UUID) -> dict[str, Any]:
-    """Climb the ladder for an operation whose own job is gone, or that a human sent again."""
+    """Resolve an operation whose own job is gone, or that a human sent again."""
     with _patience():
         return _ended(services.operation_resolve(operation_id=operation_id))
 
@@ -103,7 +103,7 @@ def webhook(webhook_id: UUID) -> str:
     schedule=timedelta(minutes=1),
 )
 def sweep() -> int:
-    """Send operations that stand still up the ladder."""
+    """Send operations that stand still through their resolution."""
     return services.payments_sweep()
 
 
@@ -117,7 +117,7 @@ def sweep() -> int:
 )
 def reconcile(hours: float = WINDOW / timedelta(hours=1)) -> int:
     """Compare the provider's books of the last hours with ours."""
-    until = clock.read() - MARGIN
+    until = clock.db_now() - MARGIN
     with _patience():
         return services.payments_reconcile(since=until - timedelta(hours=hours), until=until)
 

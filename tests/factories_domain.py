@@ -119,14 +119,14 @@ def capture_of(payment):
 
 def work(rounds=12):
     """Run every queued job, waits skipped, until none is left or the rounds are over."""
-    desk = execute.Desk(worker=uuid4(), known=execute.knowledge())
+    worker_context = execute.WorkerContext(worker=uuid4(), capabilities=execute.capabilities())
     for _ in range(rounds):
         waiting = Job.objects.queued().order_by("run_at", "id")
         if not waiting.exists():
             return
         waiting.filter(run_at__gt=Now()).update(run_at=Now())
         for job_id in list(waiting.values_list("id", flat=True)):
-            execute.answer([job_id], desk=desk)
+            execute.answer_doorbell([job_id], context=worker_context)
 
 
 def work_until_final(payment):

@@ -15,8 +15,8 @@ from apps.notifications.models import Campaign, Email, Recipient
 from apps.orders.models import Item, Order
 from apps.payments.models import Difference, Operation, Payment, PaymentEvent, WebhookEvent
 from celeriac.breakers.models import Breaker, Transition
-from celeriac.console.models import BulkVerb, Grant as RoleGrant
-from celeriac.core.models import Audit, AuditBatch, Tally
+from celeriac.console.models import BulkAction, GroupGrant as RoleGrant
+from celeriac.core.models import Audit, AuditBatch, Counter
 from celeriac.http.models import Secret
 from celeriac.jobs.models import Dispatcher, Queue, SearchTerm, Sign, Worker
 from celeriac.monitoring.models import ErrorRollup, Pass, Rollup, Sample
@@ -57,7 +57,7 @@ class TallyFactory(Row):
     """A counter's total."""
 
     class Meta:
-        model = Tally
+        model = Counter
 
     series = factory.Sequence(lambda number: f'["counter", "{number}"]')
     cells = factory.LazyFunction(lambda: [1])
@@ -217,7 +217,7 @@ class BulkActionFactory(Row):
     """An action over a filter that waits."""
 
     class Meta:
-        model = BulkVerb
+        model = BulkAction
 
     verb = "retry"
     reason = "test"

@@ -11,16 +11,16 @@ from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.forms import UserCreationForm
 
-from apps.accounts import lockout, powers
+from apps.accounts import lockout, permissions
 from apps.accounts.forms import GroupForm, PasswordForm, UserForm
 from apps.accounts.models import FailedSignIn, User
-from celeriac import Audited, ReadOnlyAdmin, action, confirmed
+from celeriac import AuditedAdmin, ReadOnlyAdmin, action, confirmed_rows
 
 admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(Audited, BaseUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # unfold ships no types
+class UserAdmin(AuditedAdmin, BaseUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # unfold ships no types
     """Who may sign in, and what they may do."""
 
     form = UserForm
@@ -54,12 +54,12 @@ class UserAdmin(Audited, BaseUserAdmin, ModelAdmin):  # type: ignore[misc, type-
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Whether the user may change that person, all that she holds considered."""
         may: bool = super().has_change_permission(request, obj)
-        return may and (obj is None or powers.may_change_user(request.user, obj))
+        return may and (obj is None or permissions.may_change_user(request.user, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Whether the user may delete that person, all that she holds considered."""
         may: bool = super().has_delete_permission(request, obj)
-        return may and (obj is None or powers.may_change_user(request.user, obj))
+        return may and (obj is None or permissions.may_change_user(request.user, obj))
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         """Set a person's password; the row is held while that is judged."""
@@ -77,7 +77,7 @@ class UserAdmin(Audited, BaseUserAdmin, ModelAdmin):  # type: ignore[misc, type-
 
 
 @admin.register(Group)
-class GroupAdmin(Audited, BaseGroupAdmin, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class GroupAdmin(AuditedAdmin, BaseGroupAdmin, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """Permissions by role."""
 
     form = GroupForm
@@ -85,12 +85,12 @@ class GroupAdmin(Audited, BaseGroupAdmin, ModelAdmin):  # type: ignore[misc]  # 
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         """Whether the user may change that group, all that it gives considered."""
         may: bool = super().has_change_permission(request, obj)
-        return may and (obj is None or powers.may_change_group(request.user, obj))
+        return may and (obj is None or permissions.may_change_group(request.user, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         """Whether the user may delete that group, all that it gives considered."""
         may: bool = super().has_delete_permission(request, obj)
-        return may and (obj is None or powers.may_change_group(request.user, obj))
+        return may and (obj is None or permissions.may_change_group(request.user, obj))
 
     def audited_facts(self, obj: Group) -> dict[str, Any]:
         """Write down what the group may do."""
@@ -127,12 +127,12 @@ class FailedSignInAdmin(ReadOnlyAdmin):
 
 
 def _unlock(request: HttpRequest, queryset: Any, by: str, title: str) -> HttpResponse | None:
-    return confirmed(
+    return confirmed_rows(
         request,
         queryset,
         title=title,
         done="Unlocked",
-        service=lambda row, reason: lockout.unlock(
+        service=lambda row, reason: lockout.unlock_failures(
             attempt=row, by=by, actor=request.user, reason=reason
         ),
     )

@@ -15,8 +15,8 @@ from unfold.forms import (
     UserChangeForm,
 )
 
-from apps.accounts import powers
-from celeriac import ROLES, AsksWhy
+from apps.accounts import permissions
+from celeriac import ROLES, ReasonRequired
 
 
 class SignInForm(AuthenticationForm):  # type: ignore[misc]  # unfold ships no types
@@ -42,11 +42,11 @@ class UserForm(UserChangeForm):  # type: ignore[misc]  # unfold ships no types
 
     def clean_groups(self) -> Any:
         """Refuse groups that give more than the actor holds, whether added or taken away."""
-        return _unchanged(self, "groups", powers.groups_not_held)
+        return _unchanged(self, "groups", permissions.groups_not_held)
 
     def clean_user_permissions(self) -> Any:
         """Refuse permissions that the actor does not hold, whether added or taken away."""
-        return _unchanged(self, "user_permissions", powers.not_held)
+        return _unchanged(self, "user_permissions", permissions.permissions_not_held)
 
 
 class GroupForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
@@ -70,16 +70,16 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the c
 
     def clean_permissions(self) -> Any:
         """Refuse permissions that the actor does not hold, whether added or taken away."""
-        return _unchanged(self, "permissions", powers.not_held)
+        return _unchanged(self, "permissions", permissions.permissions_not_held)
 
 
-class PasswordForm(AsksWhy, AdminPasswordChangeForm):  # type: ignore[misc]  # unfold ships no types
+class PasswordForm(ReasonRequired, AdminPasswordChangeForm):  # type: ignore[misc]  # unfold ships no types
     """Another person's new password."""
 
     field_order = ("password1", "password2", "usable_password", "reason")
 
 
-class OwnPasswordForm(AsksWhy, AdminOwnPasswordChangeForm):  # type: ignore[misc]  # unfold ships no types
+class OwnPasswordForm(ReasonRequired, AdminOwnPasswordChangeForm):  # type: ignore[misc]  # unfold ships no types
     """One's own new password."""
 
     field_order = ("old_password", "new_password1", "new_password2", "reason")

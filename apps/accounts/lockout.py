@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 
-from apps.accounts import sessions, signing
+from apps.accounts import sessions, sign_ins
 from celeriac import audit, error_page
 
 #: As wide as the column.
@@ -37,31 +37,31 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]  # axes ships no types
         super().user_login_failed(sender, credentials, request, **kwargs)
         if request is None:
             return
-        user = signing.known(account_name(request, credentials))
+        user = sign_ins.find_user(account_name(request, credentials))
         address: str | None = request.axes_ip_address  # type: ignore[attr-defined]  # axes'
         if was_locked:
-            signing.said("refused", address=address, user=user)
+            sign_ins.log_sign_in("refused", address=address, user=user)
             return
-        signing.happened("failed", address=address, user=user)
+        sign_ins.record_sign_in("failed", address=address, user=user)
         if request.axes_locked_out:  # type: ignore[attr-defined]  # axes'
-            signing.happened("locked", address=address, user=user)
+            sign_ins.record_sign_in("locked", address=address, user=user)
 
     def user_logged_in(self, sender: Any, request: HttpRequest, user: Any, **kwargs: Any) -> None:
         """Write down who came in, from where; her failures are forgotten, the session begins."""
         super().user_logged_in(sender, request, user, **kwargs)
         sessions.begin(request)
-        if signing.is_of_the_web(request):
-            forget(user.get_username())
+        if sign_ins.is_of_the_web(request):
+            forget_failures(user.get_username())
             address: str | None = request.axes_ip_address  # type: ignore[attr-defined]  # axes'
-            signing.happened("in", address=address, user=user, actor=user)
+            sign_ins.record_sign_in("in", address=address, user=user, actor=user)
 
     def user_logged_out(self, sender: Any, request: HttpRequest, user: Any, **kwargs: Any) -> None:
         """Write down who left, or whose session ended."""
         super().user_logged_out(sender, request, user, **kwargs)
-        if user is not None and signing.is_of_the_web(request):
+        if user is not None and sign_ins.is_of_the_web(request):
             address: str | None = request.axes_ip_address  # type: ignore[attr-defined]  # axes'
             why = getattr(request, "session_over", "")
-            signing.happened("out", address=address, user=user, actor=user, why=why)
+            sign_ins.record_sign_in("out", address=address, user=user, actor=user, why=why)
 
     def get_failures(self, request: HttpRequest, credentials: Any = None) -> int:
         """Return the failures that count: those of the account, or as many as the address's are."""
@@ -78,16 +78,16 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]  # axes ships no types
 def account_name(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
     """Return the account that a sign-in is for, in one spelling: what axes counts by."""
     given = (credentials or {}).get("username")
-    return spelling(str(request.POST.get("username", "") if given is None else given))
+    return normalise_name(str(request.POST.get("username", "") if given is None else given))
 
 
-def spelling(name: str) -> str:
+def normalise_name(name: str) -> str:
     """Return a typed name as the sign-in form reads it, any case being one."""
     text = unicodedata.normalize("NFKC", name.replace("\x00", "")).strip().lower()
     return text[:_LONGEST]
 
 
-def locked(
+def locked_page(
     request: HttpRequest,
     response: HttpResponse | None = None,
     credentials: object = None,
@@ -104,13 +104,13 @@ def locked(
     return page
 
 
-def forget(name: str) -> int:
+def forget_failures(name: str) -> int:
     """Forget the failures of an account, as after a right password; return how many rows."""
-    count: int = AccessAttempt.objects.filter(username=spelling(name)).delete()[0]
+    count: int = AccessAttempt.objects.filter(username=normalise_name(name)).delete()[0]
     return count
 
 
-def unlock(*, attempt: Any, by: str, actor: object, reason: str) -> int:
+def unlock_failures(*, attempt: Any, by: str, actor: object, reason: str) -> int:
     """Forget the failures of the row's account or address; return how many rows went.
 
     `by` is `username` or `ip_address`.

@@ -18,7 +18,7 @@ LONGEST_LOCAL = 64
 _ATOMS = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)
 
 
-def normalise(address: str) -> str:
+def normalise_address(address: str) -> str:
     """Return the bare address in lower case, its domain as DNS has it; raises InvalidRecipients.
 
     `"Anna" <Anna@MÜNCHEN.example.>` is `anna@xn--mnchen-3ya.example`. Local parts may mind their

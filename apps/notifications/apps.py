@@ -17,5 +17,5 @@ class NotificationsConfig(AppConfig):
     def ready(self) -> None:
         """Connect the receivers, tell of jobs and join the console: all need the models."""
         import_module("apps.notifications.receivers")
-        import_module("apps.notifications.telling").register()
+        import_module("apps.notifications.job_page").register_sections()
         plug_in(import_module("apps.notifications.plugin").PLUGIN)

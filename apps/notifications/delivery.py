@@ -31,14 +31,14 @@ class Refused:
     for_good: bool
 
 
-class Line:
+class MailConnection:
     """One connection to the mail server for many messages; opened when the first one needs it."""
 
     def __init__(self) -> None:
         self._connection: Any = None
         self.used = False
 
-    def __enter__(self) -> "Line":
+    def __enter__(self) -> "MailConnection":
         return self
 
     def __exit__(
@@ -68,7 +68,9 @@ class Line:
             connection.close()
 
 
-def deliver(message: EmailMultiAlternatives, line: Line | None = None) -> Accepted | Refused:
+def deliver_message(
+    message: EmailMultiAlternatives, line: MailConnection | None = None
+) -> Accepted | Refused:
     """Hand a message to the mail server once, guarded by the email circuit.
 
     With a `line` its connection carries it. Raises CircuitOpen and MailNotSent (it did not

@@ -26,6 +26,6 @@ PLUGIN = Plugin(
         **dict.fromkeys(_GROWING, _MAIL),
         "notifications.Campaign": "people write it, one by one",
     },
-    growing=frozenset(_GROWING),
+    large_tables=frozenset(_GROWING),
     audited=("address", "campaign", "email"),
 )

@@ -42,7 +42,7 @@ def require_template(name: str) -> None:
         raise UnknownTemplate(f"There is no template {error}.") from error
 
 
-def render(email: Email) -> EmailMultiAlternatives:
+def render_email(email: Email) -> EmailMultiAlternatives:
     """Return the message, the same at every try: text, HTML, and its own Message-ID.
 
     Bulk mail says how to leave; raises NotConfigured where it can't.

@@ -11,8 +11,8 @@ from django.utils.http import urlencode
 
 from apps.orders import services
 from apps.orders.models import Item, Order
-from apps.payments.money import display as money
-from celeriac import LINK, ReadOnlyAdmin, ReadOnlyInline, action, confirmed, display
+from apps.payments.money import display_amount as money
+from celeriac import LINK, ReadOnlyAdmin, ReadOnlyInline, action, confirmed_rows, display
 
 
 class ItemInline(ReadOnlyInline):
@@ -74,7 +74,7 @@ class OrderAdmin(ReadOnlyAdmin):
     @action(description="Cancel the chosen orders", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> Any:
         """Cancel each that is not paid yet."""
-        return confirmed(
+        return confirmed_rows(
             request,
             queryset,
             title="Cancel orders",

@@ -17,5 +17,5 @@ class OrdersConfig(AppConfig):
     def ready(self) -> None:
         """Follow payments, tell of jobs and join the console: all need the models."""
         import_module("apps.orders.services").follow_payments()
-        import_module("apps.orders.telling").register()
+        import_module("apps.orders.job_page").register_sections()
         plug_in(import_module("apps.orders.plugin").PLUGIN)

@@ -1,19 +1,19 @@
 """What an order's mails say."""
 
 from apps.orders.models import Order
-from apps.payments.money import display
+from apps.payments.money import display_amount
 
 
 def receipt_context(order: Order) -> dict[str, object]:
     """Return what the receipt shows, as JSON values."""
     return {
         "order": str(order.id),
-        "total": display(order.total_amount, order.currency),
+        "total": display_amount(order.total_amount, order.currency),
         "items": [
             {
                 "name": item.name,
                 "quantity": item.quantity,
-                "amount": display(item.amount, order.currency),
+                "amount": display_amount(item.amount, order.currency),
             }
             for item in order.items.order_by("id")
         ],
@@ -22,4 +22,4 @@ def receipt_context(order: Order) -> dict[str, object]:
 
 def declined_context(order: Order) -> dict[str, object]:
     """Return what the notice of a declined payment shows, as JSON values."""
-    return {"order": str(order.id), "total": display(order.total_amount, order.currency)}
+    return {"order": str(order.id), "total": display_amount(order.total_amount, order.currency)}

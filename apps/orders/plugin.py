@@ -9,6 +9,6 @@ PLUGIN = Plugin(
     sidebar={"Payments": (("Orders", "orders.order"),)},
     viewed=frozenset({"orders"}),
     kept={"orders.Order": _MONEY, "orders.Item": _MONEY},
-    growing=frozenset({"orders.Order", "orders.Item"}),
+    large_tables=frozenset({"orders.Order", "orders.Item"}),
     audited=("order",),
 )

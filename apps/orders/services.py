@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.notifications.addresses import normalise
+from apps.notifications.addresses import normalise_address
 from apps.notifications.errors import InvalidRecipients
 from apps.notifications.services import email_create
 from apps.orders.errors import InvalidOrder, OrderNotFound
@@ -142,7 +142,7 @@ def _check(email: str, items: Sequence[Line], currency: str) -> str:
     """Return the address as it is kept; raises InvalidOrder."""
     errors: dict[str, str] = {}
     try:
-        email = normalise(email)
+        email = normalise_address(email)
     except InvalidRecipients:
         errors["email"] = f"{email!r} is not an email address"
     if not 1 <= len(items) <= MAX_ITEMS:

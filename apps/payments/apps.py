@@ -18,5 +18,5 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         """Tell of jobs, join the console, and see that what has a payment follows it."""
         register(import_module("apps.payments.followups").check_follow_ups)
-        import_module("apps.payments.telling").register()
+        import_module("apps.payments.job_page").register_sections()
         plug_in(import_module("apps.payments.plugin").PLUGIN)

@@ -15,7 +15,7 @@ def decimals(currency: str) -> int | None:
     return None if exponent is None else int(exponent)
 
 
-def display(amount: int, currency: str) -> str:
+def display_amount(amount: int, currency: str) -> str:
     """Return minor units as text: `display(1250, "eur")` is `12.50 EUR`.
 
     Of an unknown currency nobody can say what the amount counts, so the text says that.

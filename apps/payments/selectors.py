@@ -3,7 +3,7 @@
 from django.db.models import QuerySet
 
 from apps.payments.models import Difference, Operation, Payment, WebhookEvent
-from apps.payments.services.rules import wait
+from apps.payments.services.rules import seconds_to_step
 from apps.payments.states import State
 
 
@@ -11,7 +11,7 @@ def operation_wait(operation: Operation) -> float | None:
     """Return the seconds until the operation should be run again, None when it need not be."""
     if operation.is_final or operation.waits_for_a_human or operation.state == State.PENDING:
         return None
-    return wait(operation)
+    return seconds_to_step(operation)
 
 
 def review_queue() -> QuerySet[Operation]:
@@ -26,7 +26,7 @@ def open_differences() -> QuerySet[Difference]:
 
 
 def payment_evidence(payment: Payment) -> dict[str, object]:
-    """Return what a human needs to decide: operations, the story, webhooks, differences."""
+    """Return what a human needs to decide: operations, the history, webhooks, differences."""
     return {
         "operations": payment.operations.order_by("id"),
         "events": payment.events.select_related("operation").order_by("id"),

@@ -10,7 +10,7 @@ class State(StrEnum):
     PENDING = "pending"
     #: Key and parameters are committed and the provider may have been called.
     SUBMITTED = "submitted"
-    #: Called, and the answer got lost: money may have moved. Moved on by the ladder or a human.
+    #: Called, and the answer got lost: money may have moved. Moved on by its resolution or a human.
     UNKNOWN = "unknown"
     #: The provider did it; final.
     SUCCEEDED = "succeeded"

@@ -1,4 +1,4 @@
-"""The only door for other apps.
+"""The entry point for other apps.
 
 As a context manager, a decorator, or a call::
 
@@ -20,27 +20,32 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
-from celeriac.breakers.breaker import Passage, refuse_unfit
+from celeriac.breakers.breaker import GuardedCall, refuse_deferred
 from celeriac.breakers.errors import BreakerError, CircuitOpen, InvalidOptions, UnknownBreaker
-from celeriac.breakers.ramp import take_place
-from celeriac.breakers.registry import get
-from celeriac.breakers.selectors import Admission, BreakerStatus, admission, status
+from celeriac.breakers.ramp import take_ramp_slot
+from celeriac.breakers.registry import get_breaker
+from celeriac.breakers.selectors import (
+    BreakerStatus,
+    CircuitAllowance,
+    breaker_statuses,
+    circuit_allowances,
+)
 from celeriac.breakers.services import clear, force_closed, force_open, tune
 
 __all__ = [
-    "Admission",
     "BreakerError",
     "BreakerStatus",
+    "CircuitAllowance",
     "CircuitOpen",
     "InvalidOptions",
     "UnknownBreaker",
-    "admission",
+    "breaker_statuses",
+    "circuit_allowances",
     "clear",
     "force_closed",
     "force_open",
     "guard",
-    "status",
-    "take_place",
+    "take_ramp_slot",
     "tune",
 ]
 
@@ -56,9 +61,9 @@ class Guard(AbstractContextManager[None]):
         self._passages = threading.local()
 
     def __enter__(self) -> None:
-        passage = Passage(get(self.name))
-        passage.__enter__()
-        self._open().append(passage)
+        guarded_call = GuardedCall(get_breaker(self.name))
+        guarded_call.__enter__()
+        self._open().append(guarded_call)
 
     def __exit__(
         self,
@@ -70,7 +75,7 @@ class Guard(AbstractContextManager[None]):
 
     def __call__(self, func: Callable[P, T]) -> Callable[P, T]:
         """Return `func` guarded."""
-        refuse_unfit(func)
+        refuse_deferred(func)
 
         @functools.wraps(func)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -83,10 +88,10 @@ class Guard(AbstractContextManager[None]):
         with self:
             return func(*args, **kwargs)
 
-    def _open(self) -> list[Passage]:
+    def _open(self) -> list[GuardedCall]:
         if not hasattr(self._passages, "stack"):
             self._passages.stack = []
-        stack: list[Passage] = self._passages.stack
+        stack: list[GuardedCall] = self._passages.stack
         return stack
 
 

@@ -27,10 +27,10 @@ from typing import Any, ParamSpec, TypeVar
 
 import pybreaker
 
-from celeriac.breakers.classify import judge, judge_from
+from celeriac.breakers.classify import judge_error, judge_from
 from celeriac.breakers.errors import CircuitOpen
-from celeriac.breakers.replies import Finding, Reply, Report, State, Verdict
-from celeriac.breakers.storage import BreakerStorage, admitted
+from celeriac.breakers.replies import BreakerState, CallResult, Reply, Report, Verdict
+from celeriac.breakers.storage import BreakerStorage, is_admitted
 from celeriac.core import context
 
 P = ParamSpec("P")
@@ -45,7 +45,7 @@ PROBE_PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class Admission:
     """One admitted call."""
 
     version: int
@@ -56,7 +56,7 @@ class Ticket:
     failing: bool
 
 
-class Breaker(pybreaker.CircuitBreaker):
+class SharedBreaker(pybreaker.CircuitBreaker):
     """One named breaker. Safe for threads; any number of calls run at the same time.
 
     Listeners are pybreaker's, told in the process where things happen; an error
@@ -83,11 +83,11 @@ class Breaker(pybreaker.CircuitBreaker):
 
     def calling(self) -> AbstractContextManager[None]:  # type: ignore[override]  # no generator
         """Return a context manager that guards its block; entering raises CircuitOpen."""
-        return Passage(self)
+        return GuardedCall(self)
 
     def __call__(self, func: Callable[P, T]) -> Callable[P, T]:  # type: ignore[override]  # no Tornado
         """Return `func` guarded."""
-        refuse_unfit(func)
+        refuse_deferred(func)
 
         @functools.wraps(func)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -95,16 +95,16 @@ class Breaker(pybreaker.CircuitBreaker):
 
         return guarded
 
-    def enter(self) -> Ticket:
+    def enter(self) -> Admission:
         """Ask for admission; raises CircuitOpen."""
         token = uuid.uuid4().hex
         reply = self._storage.acquire(token)
         self._tell_state()
-        if not admitted(reply):
+        if not is_admitted(reply):
             raise self._refusal(reply)
         for listener in self.listeners:
             self._tell(listener.before_call, self, None)
-        return Ticket(
+        return Admission(
             version=reply.version,
             token=token,
             probe=reply.verdict is Verdict.PROBE,
@@ -113,47 +113,47 @@ class Breaker(pybreaker.CircuitBreaker):
             failing=reply.in_a_row > 0,
         )
 
-    def leave(self, ticket: Ticket, error: BaseException | None) -> None:
+    def leave(self, admission: Admission, error: BaseException | None) -> None:
         """Report what an admitted call found. Raises nothing of its own."""
-        seconds = time.monotonic() - ticket.started
-        judgement = judge(error, self._fault)
+        seconds = time.monotonic() - admission.started
+        judgement = judge_error(error, self._fault)
         finding = judgement.finding
         slow = judgement.slow or seconds >= self._storage.options.slow_call
-        if ticket.counted and (ticket.probe or finding is not Finding.NOTHING):
+        if admission.counted and (admission.probe or finding is not CallResult.NOTHING):
             report = Report(
-                version=ticket.version,
-                token=ticket.token,
-                probe=ticket.probe,
+                version=admission.version,
+                token=admission.token,
+                probe=admission.probe,
                 finding=finding,
-                slow=slow and finding is not Finding.NOTHING,
+                slow=slow and finding is not CallResult.NOTHING,
                 open_for=judgement.open_for,
-                ends_a_row=ticket.failing,
+                ends_a_row=admission.failing,
             )
             asked = f"asked to wait {judgement.open_for:g} s" if judgement.open_for else ""
             self._storage.report(report, reason=asked, error=_line(error))
         self._tell_state()
         for listener in self.listeners:
-            if finding is Finding.FAULT:
+            if finding is CallResult.FAULT:
                 self._tell(listener.failure, self, error)
-            elif finding is Finding.OK:
+            elif finding is CallResult.OK:
                 self._tell(listener.success, self)
 
     def is_system_error(self, exception: BaseException) -> bool:
         """Whether `exception` is the provider's fault."""
-        return judge(exception, self._fault).finding is Finding.FAULT
+        return judge_error(exception, self._fault).finding is CallResult.FAULT
 
     def open(self) -> bool:
         """Open the circuit for a cooldown."""
-        self._storage.move(State.OPEN, reason="opened by hand")
+        self._storage.move(BreakerState.OPEN, reason="opened by hand")
         return False
 
     def half_open(self) -> None:
         """Let the next call be the probe."""
-        self._storage.move(State.HALF_OPEN, reason="half-opened by hand")
+        self._storage.move(BreakerState.HALF_OPEN, reason="half-opened by hand")
 
     def close(self) -> None:
         """Close the circuit."""
-        self._storage.move(State.CLOSED, reason="closed by hand")
+        self._storage.move(BreakerState.CLOSED, reason="closed by hand")
 
     @property  # type: ignore[misc]  # moves are verbs, not assignments
     def state(self) -> pybreaker.CBStateType:
@@ -214,12 +214,12 @@ class Breaker(pybreaker.CircuitBreaker):
             logger.exception("A listener of breaker %s failed.", self.name)
 
 
-class Passage(AbstractContextManager[None]):
+class GuardedCall(AbstractContextManager[None]):
     """One guarded block. The permit of a probe is returned however the block ends."""
 
-    def __init__(self, breaker: Breaker) -> None:
+    def __init__(self, breaker: SharedBreaker) -> None:
         self._breaker = breaker
-        self._ticket: Ticket | None = None
+        self._ticket: Admission | None = None
 
     def __enter__(self) -> None:
         self._ticket = self._breaker.enter()
@@ -230,12 +230,12 @@ class Passage(AbstractContextManager[None]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        ticket, self._ticket = self._ticket, None
-        if ticket is not None:
-            self._breaker.leave(ticket, error)
+        admission, self._ticket = self._ticket, None
+        if admission is not None:
+            self._breaker.leave(admission, error)
 
 
-def refuse_unfit(func: Callable[..., Any]) -> None:
+def refuse_deferred(func: Callable[..., Any]) -> None:
     """Raise TypeError for a function whose work happens after it returned."""
     if inspect.iscoroutinefunction(func) or inspect.isgeneratorfunction(func):
         raise TypeError(
@@ -247,5 +247,5 @@ def _line(error: BaseException | None) -> str:
     """Return the error in a line, without what may not leave the job that makes the call."""
     if error is None:
         return ""
-    text = context.hidden(f"{type(error).__name__}: {error}")
+    text = context.redacted_text(f"{type(error).__name__}: {error}")
     return " ".join(text.split())[:500].replace("\x00", "")

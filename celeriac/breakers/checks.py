@@ -12,7 +12,7 @@ from celeriac.breakers.errors import BreakerError
 def check_options(**_: Any) -> list[CheckMessage]:
     """Report each breaker in settings whose options do not fit."""
     found: list[CheckMessage] = []
-    for name in options_module.declared():
+    for name in options_module.declared_breakers():
         try:
             judge_from(options_module.breaker_options(name).provider_fault)
         except BreakerError as error:

@@ -13,7 +13,7 @@ from typing import Any
 from django.utils.module_loading import import_string
 
 from celeriac.breakers.errors import CircuitOpen, InvalidOptions
-from celeriac.breakers.replies import Finding
+from celeriac.breakers.replies import CallResult
 
 #: Raised when a call ran out of its caller's time: the provider was too slow. Named, not
 #: imported: breakers know neither the ledger nor Celery.
@@ -32,26 +32,26 @@ Judge = Callable[[BaseException], bool | None]
 class Judgement:
     """What one error means. `open_for` is in seconds, 0 where the provider asked for none."""
 
-    finding: Finding
+    finding: CallResult
     slow: bool = False
     open_for: float = 0.0
 
 
-def judge(error: BaseException | None, provider_fault: Judge) -> Judgement:
+def judge_error(error: BaseException | None, provider_fault: Judge) -> Judgement:
     """Return what `error` (None for a call that returned) says about the provider."""
     if error is None:
-        return Judgement(Finding.OK)
+        return Judgement(CallResult.OK)
     if _is_time_limit(error):
-        return Judgement(Finding.FAULT, slow=True)
+        return Judgement(CallResult.FAULT, slow=True)
     if not isinstance(error, Exception) or isinstance(error, CircuitOpen):
-        return Judgement(Finding.NOTHING)
+        return Judgement(CallResult.NOTHING)
     fault = provider_fault(error)
     if fault is None:
-        return Judgement(Finding.NOTHING)
-    asked = asked_seconds(error) if fault or status(error) == 429 else 0.0
+        return Judgement(CallResult.NOTHING)
+    asked = asked_seconds(error) if fault or http_status(error) == 429 else 0.0
     if fault or asked:
-        return Judgement(Finding.FAULT, open_for=asked)
-    return Judgement(Finding.OK)
+        return Judgement(CallResult.FAULT, open_for=asked)
+    return Judgement(CallResult.OK)
 
 
 def default_fault(error: BaseException) -> bool | None:
@@ -60,7 +60,7 @@ def default_fault(error: BaseException) -> bool | None:
     5xx, 429 and 408 are faults, other 4xx are answers. 409 is an answer too: the
     provider is busy with the very same request, not ill.
     """
-    code = status(error)
+    code = http_status(error)
     if code is None:
         return True
     return code >= 500 or code in (408, 429)
@@ -81,7 +81,7 @@ def judge_from(setting: object) -> Judge:
     raise InvalidOptions(f"provider_fault can't be {setting!r}: give a callable or exceptions.")
 
 
-def status(error: BaseException) -> int | None:
+def http_status(error: BaseException) -> int | None:
     """Return the HTTP status that the error bears, under any of the usual names."""
     bearers = (error, getattr(error, "response", None))
     for bearer in bearers:

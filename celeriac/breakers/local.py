@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from celeriac.breakers.options import Options
-from celeriac.breakers.replies import Finding, Reply, Report, Snapshot, State, Verdict
+from celeriac.breakers.replies import BreakerState, CallResult, Reply, Report, Snapshot, Verdict
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class _Run:
 @dataclass(slots=True)
 class _Circuit:
     version: int = 0
-    state: State = State.CLOSED
+    state: BreakerState = BreakerState.CLOSED
     till: float = 0.0
     opened: int = 0
     token: str = ""
@@ -69,16 +69,16 @@ class LocalCircuit:
         with self._lock:
             now, st = self._begin()
             force = self._forced(now)
-            if force == State.OPEN:
+            if force == BreakerState.OPEN:
                 endless = st.forced_until is None
                 return self._reply(
                     Verdict.FORCED_OPEN, -1 if endless else (st.forced_until or now) - now
                 )
-            if force == State.CLOSED:
+            if force == BreakerState.CLOSED:
                 return self._reply(Verdict.FORCED_CLOSED)
-            if st.state is State.CLOSED:
+            if st.state is BreakerState.CLOSED:
                 return self._reply(Verdict.PASS)
-            if st.state is State.OPEN and now < st.till:
+            if st.state is BreakerState.OPEN and now < st.till:
                 return self._reply(Verdict.OPEN, st.till - now)
             return self._probe(options, token, now)
 
@@ -87,27 +87,31 @@ class LocalCircuit:
         with self._lock:
             now, st = self._begin()
             if report.probe:
-                if st.state is State.HALF_OPEN and st.token == report.token:
+                if st.state is BreakerState.HALF_OPEN and st.token == report.token:
                     self._judge_probe(options, report, now)
             elif (
-                report.finding is not Finding.NOTHING
-                and st.state is State.CLOSED
+                report.finding is not CallResult.NOTHING
+                and st.state is BreakerState.CLOSED
                 and st.version == report.version
             ):
                 self._judge_call(options, report, now)
-            return self._reply(Verdict.DONE, st.till - now if st.state is State.OPEN else 0.0)
+            return self._reply(
+                Verdict.DONE, st.till - now if st.state is BreakerState.OPEN else 0.0
+            )
 
-    def move(self, options: Options, to: State) -> Reply:
+    def move(self, options: Options, to: BreakerState) -> Reply:
         """Move the circuit by hand."""
         with self._lock:
             now, st = self._begin()
-            if to is State.OPEN:
+            if to is BreakerState.OPEN:
                 self._open(options, now, 0.0)
             elif to is not st.state:
-                st.till = now if to is State.HALF_OPEN else 0.0
+                st.till = now if to is BreakerState.HALF_OPEN else 0.0
                 st.opened = 0
                 self._move(to, now)
-            return self._reply(Verdict.DONE, st.till - now if st.state is State.OPEN else 0.0)
+            return self._reply(
+                Verdict.DONE, st.till - now if st.state is BreakerState.OPEN else 0.0
+            )
 
     def adopt(self, known: Snapshot, *, in_a_row: int | None = None) -> None:
         """Take over what is newer in `known`, and the store's own count of a row of failures."""
@@ -115,7 +119,7 @@ class LocalCircuit:
             now, st = self._begin()
             if known.version > st.version:
                 st.version, st.state, st.opened = known.version, known.state, known.opened
-                st.till = 0.0 if st.state is State.CLOSED else now + known.open_for
+                st.till = 0.0 if st.state is BreakerState.CLOSED else now + known.open_for
                 st.changed, st.token, st.permit, st.passed = now - known.changed_ago, "", 0.0, 0
                 st.forget()
             if known.edit > st.edit:
@@ -123,7 +127,7 @@ class LocalCircuit:
                 st.forced_until = None if known.forced_for is None else now + known.forced_for
                 st.forget()
             if in_a_row is not None:
-                st.in_a_row = in_a_row if st.state is State.CLOSED else 0
+                st.in_a_row = in_a_row if st.state is BreakerState.CLOSED else 0
 
     def snapshot(self) -> Snapshot:
         """Return what this process knows."""
@@ -155,35 +159,35 @@ class LocalCircuit:
         st = self._st
         if st.token and st.token != token and now < st.permit:
             return self._reply(Verdict.HELD, st.permit - now)
-        if st.state is State.OPEN:
-            self._move(State.HALF_OPEN, now)
+        if st.state is BreakerState.OPEN:
+            self._move(BreakerState.HALF_OPEN, now)
         st.token, st.permit = token, now + options.permit
         return self._reply(Verdict.PROBE, options.permit)
 
     def _judge_probe(self, options: Options, report: Report, now: float) -> None:
         st = self._st
-        if report.finding is Finding.FAULT or report.slow:
-            self._seen = _Counts(1, int(report.finding is Finding.FAULT), int(report.slow))
+        if report.finding is CallResult.FAULT or report.slow:
+            self._seen = _Counts(1, int(report.finding is CallResult.FAULT), int(report.slow))
             self._open(options, now, report.open_for)
             return
         st.token, st.permit = "", 0.0
-        st.passed += report.finding is Finding.OK
+        st.passed += report.finding is CallResult.OK
         if st.passed >= options.probes:
             self._seen = _Counts(st.passed)
             st.till = 0.0
-            self._move(State.CLOSED, now)
+            self._move(BreakerState.CLOSED, now)
 
     def _judge_call(self, options: Options, report: Report, now: float) -> None:
         st = self._st
         bucket = int(now / (options.window / options.buckets))
-        failed = report.finding is Finding.FAULT
+        failed = report.finding is CallResult.FAULT
         st.in_a_row = st.in_a_row + 1 if failed else 0
         last = st.runs[-1] if st.runs else None
         if last and (last.bucket, last.failed, last.slow) == (bucket, failed, report.slow):
             last.calls += 1
         else:
             st.runs.append(_Run(bucket, failed, report.slow, 1))
-        self._tally(bucket - options.buckets, options.window_calls)
+        self._count_window(bucket - options.buckets, options.window_calls)
         seen = self._seen
         if seen.in_a_row >= options.min_volume or (
             seen.calls >= options.min_volume
@@ -194,11 +198,11 @@ class LocalCircuit:
         ):
             self._open(options, now, 0.0)
         if report.open_for > 0:
-            if st.state is State.CLOSED:
+            if st.state is BreakerState.CLOSED:
                 self._open(options, now, report.open_for)
             st.till = max(st.till, now + min(report.open_for, options.max_retry_after))
 
-    def _tally(self, oldest: int, most: int) -> None:
+    def _count_window(self, oldest: int, most: int) -> None:
         """Count the newest calls, so many and so young; drop the others."""
         kept: list[_Run] = []
         for run in reversed(self._st.runs):
@@ -217,7 +221,7 @@ class LocalCircuit:
 
     def _open(self, options: Options, now: float, asked: float) -> None:
         st = self._st
-        if st.state is State.CLOSED and now - st.changed > options.stable:
+        if st.state is BreakerState.CLOSED and now - st.changed > options.stable:
             st.opened = 0
         if asked > 0:
             st.till = now + min(asked, options.max_retry_after)
@@ -225,14 +229,14 @@ class LocalCircuit:
             st.opened += 1
             grown = options.cooldown * options.cooldown_growth ** min(st.opened - 1, 60)
             st.till = now + min(options.max_cooldown, grown)
-        self._move(State.OPEN, now)
+        self._move(BreakerState.OPEN, now)
 
-    def _move(self, to: State, now: float) -> None:
+    def _move(self, to: BreakerState, now: float) -> None:
         st = self._st
         self._moved = st.state
         st.state, st.version, st.changed = to, st.version + 1, now
         st.token, st.permit = "", 0.0
-        if to is not State.HALF_OPEN:
+        if to is not BreakerState.HALF_OPEN:
             st.passed = 0
         st.forget()
 

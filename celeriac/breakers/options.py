@@ -119,7 +119,7 @@ _AT_LEAST_ONE = {
 _SHARES = {"failure_rate", "slow_rate"}
 
 
-def declared() -> list[str]:
+def declared_breakers() -> list[str]:
     """Return the declared names."""
     return sorted(conf.BREAKERS)
 
@@ -141,7 +141,7 @@ def breaker_options(name: str) -> Options:
 
 def longest_ramp() -> float:
     """Return the longest `ramp_seconds` in settings; what operators tuned is in their rows."""
-    return max((breaker_options(name).ramp_seconds for name in declared()), default=0.0)
+    return max((breaker_options(name).ramp_seconds for name in declared_breakers()), default=0.0)
 
 
 def _check_number(name: str, value: object, *, whole: bool) -> None:
@@ -160,5 +160,5 @@ def _unknown_option(name: str) -> str:
 
 
 def _unknown(name: str) -> str:
-    hint = did_you_mean(name, declared(), " Declare it in CELERIAC['BREAKERS'].")
+    hint = did_you_mean(name, declared_breakers(), " Declare it in CELERIAC['BREAKERS'].")
     return f"There is no breaker {name!r}.{hint}"

@@ -7,7 +7,7 @@ place is taken in the database, so that it is one queue for all workers.
 from django.db import connection
 
 from celeriac.breakers import sql
-from celeriac.breakers.selectors import Admission, admission
+from celeriac.breakers.selectors import CircuitAllowance, circuit_allowances
 
 #: Seconds from one job to the next while the circuit is half-open and nobody is its probe.
 PROBE_TURN = 1.0
@@ -17,23 +17,23 @@ PROBE_TURN = 1.0
 EARLY = 0.1
 
 
-def take_place(name: str) -> float:
+def take_ramp_slot(name: str) -> float:
     """Take the next place behind breaker `name`; return the seconds to wait for one.
 
     0 means: go now. It always is on a circuit that is forced closed or whose ramp is
     over, which costs one query; else it is one more, which locks the breaker's row
     until the caller commits.
     """
-    facts = admission([name])[name]
+    facts = circuit_allowances([name])[name]
     if facts.probing_until is not None:
         return PROBE_TURN
     if facts.probe_only:
         return _take(name, PROBE_TURN, early=0.0)
-    rate = paced(facts)
+    rate = admission_rate(facts)
     return 0.0 if rate is None else _take(name, 1.0 / rate, early=EARLY)
 
 
-def paced(facts: Admission) -> float | None:
+def admission_rate(facts: CircuitAllowance) -> float | None:
     """Return how many places a second there are: 0 for none, None for any number."""
     if facts.blocked or facts.probing_until is not None:
         return 0.0

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class State(StrEnum):
+class BreakerState(StrEnum):
     """Where a circuit stands."""
 
     CLOSED = "closed"
@@ -31,7 +31,7 @@ class Verdict(StrEnum):
 ADMITTED = frozenset({Verdict.PASS, Verdict.PROBE, Verdict.FORCED_CLOSED})
 
 
-class Finding(StrEnum):
+class CallResult(StrEnum):
     """What a call says about the provider."""
 
     OK = "ok"
@@ -48,7 +48,7 @@ class Reply:
 
     verdict: Verdict
     version: int = 0
-    state: State = State.CLOSED
+    state: BreakerState = BreakerState.CLOSED
     wait: float = 0.0
     edit: int = 0
     due: bool = False  # this caller is asked to compare store and database
@@ -69,7 +69,7 @@ class Reply:
         return cls(
             Verdict(verdict),
             int(version),
-            State(state),
+            BreakerState(state),
             int(wait) / 1000,
             int(edit),
             bool(int(due)),
@@ -92,7 +92,7 @@ class Report:
     version: int
     token: str
     probe: bool
-    finding: Finding
+    finding: CallResult
     slow: bool = False
     open_for: float = 0.0
     ends_a_row: bool = False
@@ -107,7 +107,7 @@ class Snapshot:
     """
 
     version: int = 0
-    state: State = State.CLOSED
+    state: BreakerState = BreakerState.CLOSED
     open_for: float = 0.0
     opened: int = 0
     forced: str = ""
@@ -129,7 +129,7 @@ class Move:
     name: str
     version: int
     old: str
-    new: State
+    new: BreakerState
     opened: int = 0
     open_for: float = 0.0
     calls: int = 0

@@ -13,14 +13,14 @@ from django.utils import timezone
 from celeriac.breakers import options as options_module, sql
 from celeriac.breakers.errors import BreakerError
 from celeriac.breakers.models import Breaker
-from celeriac.breakers.registry import get
-from celeriac.breakers.replies import State
+from celeriac.breakers.registry import get_breaker
+from celeriac.breakers.replies import BreakerState
 from celeriac.core import clock
 from celeriac.core.clock import Now
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class CircuitAllowance:
     """What jobs of one breaker may do, by the database's clock.
 
     `blocked`: none may go, until `blocked_until` (None: until an operator says so).
@@ -69,22 +69,24 @@ class BreakerStatus:
         return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in data.items()}
 
 
-def admission(names: Iterable[str]) -> dict[str, Admission]:
+def circuit_allowances(names: Iterable[str]) -> dict[str, CircuitAllowance]:
     """Return what jobs of each breaker may do, in one query; an unheard-of one lets all pass."""
     wanted = list(names)
-    found = dict.fromkeys(wanted, Admission())
+    found = dict.fromkeys(wanted, CircuitAllowance())
     with connection.cursor() as cursor:
         cursor.execute(sql.ADMISSION, [wanted])
         for name, *facts in cursor.fetchall():
-            found[name] = _admission(name, *facts)
+            found[name] = _allowance(name, *facts)
     return found
 
 
-def status(names: Iterable[str] | None = None) -> list[BreakerStatus]:
+def breaker_statuses(names: Iterable[str] | None = None) -> list[BreakerStatus]:
     """Return every declared breaker, and every other that was ever heard of, by name."""
     rows = {row.name: row for row in Breaker.objects.all()}
-    wanted = sorted(set(options_module.declared()) | set(rows) if names is None else set(names))
-    now = clock.read()
+    wanted = sorted(
+        set(options_module.declared_breakers()) | set(rows) if names is None else set(names)
+    )
+    now = clock.db_now()
     return [_status(name, rows.get(name), now) for name in wanted]
 
 
@@ -96,14 +98,14 @@ def status_of(row: Breaker) -> BreakerStatus:
 def force_in_words(name: str) -> str:
     """Return who forces the breaker open now, and why; '' where nobody does."""
     standing = Q(forced_until=None) | Q(forced_until__gt=Now())
-    row = Breaker.objects.filter(standing, name=name, forced=State.OPEN).first()
+    row = Breaker.objects.filter(standing, name=name, forced=BreakerState.OPEN).first()
     if row is None:
         return ""
     why = f" ({row.forced_reason})" if row.forced_reason else ""
     return f"{row.forced_by or 'somebody'} forced it open{why}"
 
 
-def _admission(
+def _allowance(
     name: str,
     forced: str,
     forced_until: datetime | None,
@@ -113,20 +115,20 @@ def _admission(
     released_at: datetime | None,
     probing: datetime | None,
     now: datetime,
-) -> Admission:
-    if forced == State.OPEN:
-        return Admission(blocked=True, blocked_until=forced_until, closed_at=released_at)
-    if forced == State.CLOSED:
-        return Admission(closed_at=released_at)
-    if state == State.OPEN and open_until and open_until > now:
-        return Admission(blocked=True, blocked_until=open_until, closed_at=released_at)
-    if state != State.CLOSED:
-        return Admission(probe_only=True, probing_until=probing, closed_at=released_at)
+) -> CircuitAllowance:
+    if forced == BreakerState.OPEN:
+        return CircuitAllowance(blocked=True, blocked_until=forced_until, closed_at=released_at)
+    if forced == BreakerState.CLOSED:
+        return CircuitAllowance(closed_at=released_at)
+    if state == BreakerState.OPEN and open_until and open_until > now:
+        return CircuitAllowance(blocked=True, blocked_until=open_until, closed_at=released_at)
+    if state != BreakerState.CLOSED:
+        return CircuitAllowance(probe_only=True, probing_until=probing, closed_at=released_at)
     options = _options(name, json.loads(overrides))
     rate = None
     if options is not None and released_at is not None:
         rate = options.ramp_rate((now - released_at).total_seconds())
-    return Admission(ramp_per_second=rate, closed_at=released_at)
+    return CircuitAllowance(ramp_per_second=rate, closed_at=released_at)
 
 
 def _options(name: str, overrides: Any) -> options_module.Options | None:
@@ -139,9 +141,9 @@ def _options(name: str, overrides: Any) -> options_module.Options | None:
 def _status(name: str, row: Breaker | None, now: datetime) -> BreakerStatus:
     row = row or Breaker(name=name, state="closed", opened_count=0, forced="", last_error="")
     options = _options(name, row.overrides)
-    seen = get(name).storage.peek() if options else None
+    seen = get_breaker(name).storage.peek() if options else None
     state, until = (str(seen.state) if seen else row.state), row.open_until
-    if seen and seen.state is State.OPEN:
+    if seen and seen.state is BreakerState.OPEN:
         until = now + timedelta(seconds=seen.open_for)
     forced = row.forced if row.forced_until is None or row.forced_until > now else ""
     return BreakerStatus(
@@ -167,7 +169,7 @@ def _status(name: str, row: Breaker | None, now: datetime) -> BreakerStatus:
 def _since(row: Breaker, forced: str, state: str) -> datetime | None:
     if forced:
         return row.forced_at
-    began = row.closed_at if state == State.CLOSED else row.opened_at
+    began = row.closed_at if state == BreakerState.CLOSED else row.opened_at
     changed = row.changed_at if isinstance(row.changed_at, datetime) else None
     return began or changed
 

@@ -9,8 +9,8 @@ from django.db.models import F
 from celeriac.breakers import options as options_module
 from celeriac.breakers.errors import BreakerError
 from celeriac.breakers.models import Breaker, Transition
-from celeriac.breakers.registry import get
-from celeriac.breakers.replies import State
+from celeriac.breakers.registry import get_breaker
+from celeriac.breakers.replies import BreakerState
 from celeriac.core import audit, clock
 from celeriac.core.clock import Now
 
@@ -27,7 +27,7 @@ def force_open(
     Every process obeys with its next call after the caller's commit, the ledger at
     once. Raises UnknownBreaker, and BreakerError for an empty reason or a past `until`.
     """
-    return _force(name, State.OPEN, actor=actor, reason=reason, until=until)
+    return _force(name, BreakerState.OPEN, actor=actor, reason=reason, until=until)
 
 
 def force_closed(
@@ -41,7 +41,7 @@ def force_closed(
 
     Returns the breaker; raises as force_open does.
     """
-    return _force(name, State.CLOSED, actor=actor, reason=reason, until=until)
+    return _force(name, BreakerState.CLOSED, actor=actor, reason=reason, until=until)
 
 
 def clear(name: str, *, actor: Any = None, reason: str = "") -> Breaker:
@@ -51,8 +51,8 @@ def clear(name: str, *, actor: Any = None, reason: str = "") -> Breaker:
     """
     with transaction.atomic():
         row = _locked(name)
-        was = _standing(row)
-        lifted_open = row.forced == State.OPEN
+        was = _current_state(row)
+        lifted_open = row.forced == BreakerState.OPEN
         _update(
             name,
             forced="",
@@ -91,18 +91,20 @@ def tune(name: str, *, options: dict[str, Any], actor: Any = None, reason: str =
 def declare_rows() -> None:
     """Make the rows of the breakers in settings; keep those that are there."""
     Breaker.objects.bulk_create(
-        [Breaker(name=name) for name in options_module.declared()], ignore_conflicts=True
+        [Breaker(name=name) for name in options_module.declared_breakers()], ignore_conflicts=True
     )
 
 
-def _force(name: str, to: State, *, actor: Any, reason: str, until: datetime | None) -> Breaker:
+def _force(
+    name: str, to: BreakerState, *, actor: Any, reason: str, until: datetime | None
+) -> Breaker:
     options_module.breaker_options(name)
     if not reason.strip():
         raise BreakerError("Say why: a forced circuit needs a reason.")
-    if until is not None and until <= clock.read():
+    if until is not None and until <= clock.db_now():
         raise BreakerError(f"{until:%Y-%m-%d %H:%M} is past: a force needs an end ahead, or none.")
     with transaction.atomic():
-        was = _standing(_locked(name))
+        was = _current_state(_locked(name))
         _update(
             name,
             forced=to,
@@ -134,9 +136,9 @@ def _update(name: str, **values: Any) -> None:
     Breaker.objects.filter(name=name).update(edit=F("edit") + 1, updated_at=Now(), **values)
 
 
-def _standing(row: Breaker) -> str:
+def _current_state(row: Breaker) -> str:
     """Return the state that holds; a force that has ended by itself still stands in its row."""
-    ended = row.forced_until is not None and row.forced_until <= clock.read()
+    ended = row.forced_until is not None and row.forced_until <= clock.db_now()
     return f"forced {row.forced}" if row.forced and not ended else row.state
 
 
@@ -170,10 +172,10 @@ def _write_down(
 
 def _push(name: str) -> None:
     """Tell the store what the database now says; other processes hear it with their next call."""
-    get(name).storage.sync()
+    get_breaker(name).storage.sync()
 
 
 def _push_cleared(name: str) -> None:
-    storage = get(name).storage
-    if storage.sync().state is State.OPEN:
-        storage.move(State.HALF_OPEN, reason="cleared by an operator")
+    storage = get_breaker(name).storage
+    if storage.sync().state is BreakerState.OPEN:
+        storage.move(BreakerState.HALF_OPEN, reason="cleared by an operator")

@@ -32,7 +32,7 @@ UNSETTLED = f"""(
         - make_interval(secs => GREATEST(%(ramp)s, (b.overrides->>'ramp_seconds')::float8))
 )"""
 
-#: The facts of `selectors.admission`, for the names in one array parameter.
+#: The facts of `selectors.circuit_allowances`, for the names in one array parameter.
 ADMISSION = f"""
 SELECT b.name, {_FORCED} AS forced, b.forced_until, b.state, b.open_until, b.overrides::text,
        GREATEST(b.closed_at, CASE WHEN b.forced = 'open' AND b.forced_until <= {NOW}

@@ -3,7 +3,7 @@
 How quickly others see a move: every process with its next call, since each call
 asks the store; the dispatcher and claims when the database has it, which is
 before the guarded block that caused the move ends (half a second at most if the
-database is slow; see scribe.py if it is away).
+database is slow; see database_writer.py if it is away).
 """
 
 import logging
@@ -22,8 +22,16 @@ from celeriac.breakers import durable
 from celeriac.breakers.errors import BreakerError
 from celeriac.breakers.local import LocalCircuit
 from celeriac.breakers.options import Options, breaker_options
-from celeriac.breakers.replies import ADMITTED, Move, Reply, Report, Snapshot, State, Verdict
-from celeriac.breakers.shared import SharedCircuit, Store, is_quiet
+from celeriac.breakers.replies import (
+    ADMITTED,
+    BreakerState,
+    Move,
+    Reply,
+    Report,
+    Snapshot,
+    Verdict,
+)
+from celeriac.breakers.shared_store import BreakerStore, SharedCircuit, is_quiet
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +39,9 @@ logger = logging.getLogger(__name__)
 FALLBACK_REFRESH = 1.0
 
 _PYBREAKER_NAMES = {
-    State.CLOSED: pybreaker.STATE_CLOSED,
-    State.OPEN: pybreaker.STATE_OPEN,
-    State.HALF_OPEN: pybreaker.STATE_HALF_OPEN,
+    BreakerState.CLOSED: pybreaker.STATE_CLOSED,
+    BreakerState.OPEN: pybreaker.STATE_OPEN,
+    BreakerState.HALF_OPEN: pybreaker.STATE_HALF_OPEN,
 }
 _AWAY = (redis.RedisError, OSError)
 
@@ -41,7 +49,7 @@ _AWAY = (redis.RedisError, OSError)
 class BreakerStorage(pybreaker.CircuitBreakerStorage):
     """One breaker's storage. No method raises because a server is away."""
 
-    def __init__(self, name: str, store: Store) -> None:
+    def __init__(self, name: str, store: BreakerStore) -> None:
         super().__init__(name)
         self._store = store
         self._shared = SharedCircuit(name, store)
@@ -64,7 +72,7 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
         if durable.take_permit(self.name, token, self.options.permit):
             return reply
         # Another process is the probe: one that sees the store while we don't, or the reverse.
-        self._local.adopt(self._hearsay())
+        self._local.adopt(self._database_view())
         return Reply(Verdict.HELD, version=reply.version, state=reply.state, wait=1.0)
 
     def report(self, report: Report, *, reason: str = "", error: str = "") -> Reply:
@@ -81,7 +89,7 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
             durable.free_permit(self.name, report.token)
         return reply
 
-    def move(self, to: State, *, reason: str = "") -> Reply:
+    def move(self, to: BreakerState, *, reason: str = "") -> Reply:
         """Move the circuit by hand: open for a cooldown, closed, or half-open."""
         reply = self._run(
             lambda: self._shared.move(self.options, to),
@@ -95,7 +103,7 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
 
         A store that was emptied is seeded here, so that it closes no circuit.
         """
-        known = durable.read(self.name, wait=wait)
+        known = durable.read_breaker(self.name, wait=wait)
         self._learn(known)
         best = _newest(known or self._known, self._local.snapshot())
         if not self._store.muted:
@@ -138,7 +146,7 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
     def opened_at(self) -> datetime | None:
         """When the circuit opened, None while it is closed."""
         seen = self._local.snapshot()
-        if seen.state is State.CLOSED:
+        if seen.state is BreakerState.CLOSED:
             return None
         return datetime.now(UTC) - timedelta(seconds=seen.changed_ago)
 
@@ -154,7 +162,7 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
                     return reply
             except _AWAY as error:
                 self._lose_store(error)
-        self._hear_database()
+        self._read_database()
         return local()
 
     def _lose_store(self, error: Exception) -> None:
@@ -166,7 +174,7 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
         if reply.edit > self._known.edit:
             self._learn(self._shared.sync(self.options))
         tells = reply.verdict in (Verdict.OPEN, Verdict.DONE)
-        open_for = reply.wait if tells and reply.state is State.OPEN else 0.0
+        open_for = reply.wait if tells and reply.state is BreakerState.OPEN else 0.0
         self._local.adopt(
             Snapshot(
                 version=reply.version, state=reply.state, open_for=open_for, opened=reply.opened
@@ -176,7 +184,7 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
         if reply.due:
             threading.Thread(target=self.sync, name="breakers-sync", daemon=True).start()
 
-    def _hear_database(self) -> None:
+    def _read_database(self) -> None:
         """Learn what other processes wrote, at most once a second."""
         with self._lock:
             now = time.monotonic()
@@ -184,10 +192,10 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
             if now - self._asked_at < FALLBACK_REFRESH:
                 return
             self._asked_at = now
-        self._learn(durable.read(self.name, wait=durable.WAIT if first else 0.1))
+        self._learn(durable.read_breaker(self.name, wait=durable.WAIT if first else 0.1))
 
-    def _hearsay(self) -> Snapshot:
-        return durable.read(self.name) or Snapshot()
+    def _database_view(self) -> Snapshot:
+        return durable.read_breaker(self.name) or Snapshot()
 
     def _learn(self, known: Snapshot | None) -> None:
         if known is None:
@@ -212,7 +220,7 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
             old=reply.moved_from,
             new=reply.state,
             opened=reply.opened,
-            open_for=reply.wait if reply.state is State.OPEN else 0.0,
+            open_for=reply.wait if reply.state is BreakerState.OPEN else 0.0,
             calls=reply.calls,
             failures=reply.failures,
             slow=reply.slow,
@@ -221,13 +229,13 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
             error=error,
             made_at=time.monotonic(),
         )
-        durable.record(move, wait=wait)
+        durable.record_move(move, wait=wait)
 
     def _tell_database(self, known: Snapshot | None, held: Snapshot) -> None:
         """Write a move whose process died before it could; recent ones are on their way."""
         if known is None or held.version <= known.version or held.changed_ago < durable.WAIT * 4:
             return
-        durable.record(
+        durable.record_move(
             Move(
                 name=self.name,
                 version=held.version,
@@ -244,7 +252,7 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
         )
 
 
-def admitted(reply: Reply) -> bool:
+def is_admitted(reply: Reply) -> bool:
     """Whether the reply lets the call through."""
     return reply.verdict in ADMITTED
 
@@ -264,9 +272,9 @@ def _newest(known: Snapshot, own: Snapshot) -> Snapshot:
 
 
 def _reason(reply: Reply, options: Options) -> str:
-    if reply.state is State.CLOSED:
+    if reply.state is BreakerState.CLOSED:
         return "the probe succeeded"
-    if reply.state is State.HALF_OPEN:
+    if reply.state is BreakerState.HALF_OPEN:
         return "the cooldown is over"
     if reply.in_a_row >= options.min_volume:
         return f"nothing came back: {reply.in_a_row} failures since the last success"

@@ -6,8 +6,8 @@ import time
 import redis
 
 from celeriac.breakers import registry
-from celeriac.breakers.scribe import scribe
-from celeriac.breakers.shared import PREFIX, connect
+from celeriac.breakers.database_writer import get_writer
+from celeriac.breakers.shared_store import PREFIX, connect_store
 from celeriac.core import tables
 
 _FORGET = f"""
@@ -20,23 +20,23 @@ UPDATE {tables.BREAKER} SET state = 'closed', version = 0, open_until = NULL,
 """
 
 
-def settle(timeout: float = 10.0) -> None:
+def wait_until_written(timeout: float = 10.0) -> None:
     """Wait until this process has written everything that its breakers had to write."""
     deadline = time.monotonic() + timeout
-    while scribe().busy or any(t.name == "breakers-sync" for t in threading.enumerate()):
+    while get_writer().busy or any(t.name == "breakers-sync" for t in threading.enumerate()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"Breakers are still writing after {timeout} s.")
         time.sleep(0.005)
 
 
-def reset() -> None:
+def reset_breakers() -> None:
     """Close every circuit and forget its past: in the store, the database and this process.
 
     What breakers write is committed, also in a test that rolls back. Call this
     outside the test's transaction.
     """
-    settle()
-    client = connect().client
+    wait_until_written()
+    client = connect_store().client
     try:
         keys = list(client.scan_iter(f"{PREFIX}*"))
         if keys:
@@ -45,6 +45,6 @@ def reset() -> None:
         pass  # a test may have stopped the store, which forgets by itself
     finally:
         client.close()
-    scribe().ask(_FORGET, [], wait=5.0)
-    settle()
-    registry.forget()
+    get_writer().ask(_FORGET, [], wait=5.0)
+    wait_until_written()
+    registry.forget_breakers()

@@ -1,1 +1,1 @@
-"""The engine's own kinds: keeping the house, callbacks, bulk actions, what schedules send."""
+"""The engine's own kinds: maintenance, callbacks, bulk actions, what schedules send."""

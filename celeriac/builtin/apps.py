@@ -30,4 +30,4 @@ class BuiltinConfig(Needs, AppConfig):
         for name, app in KINDS.items():
             if not app or apps.is_installed(app):
                 import_module(f"celeriac.builtin.{name}")
-        declaring.load()
+        declaring.load_tasks()

@@ -1,4 +1,4 @@
-"""Jobs of the control room: verbs over a filter."""
+"""Jobs of bulk actions."""
 
 from typing import Any
 from uuid import UUID

@@ -5,7 +5,7 @@ from typing import Any
 from celeriac.celery.base import job
 from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.callbacks import sql
-from celeriac.jobs.callbacks.deliver import deliver
+from celeriac.jobs.callbacks.deliver import deliver_callback
 from celeriac.jobs.running.current import current_job
 
 
@@ -17,6 +17,6 @@ from celeriac.jobs.running.current import current_job
     timeout=60,
     hard_timeout=120,
 )
-def send(url: str, event: dict[str, Any]) -> int:
+def send_callback(url: str, event: dict[str, Any]) -> int:
     """POST the event to the URL; return the status that its receiver answered with."""
-    return deliver(url=url, event=event, event_id=current_job().id)
+    return deliver_callback(url=url, event=event, event_id=current_job().id)

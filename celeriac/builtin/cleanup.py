@@ -26,9 +26,11 @@ RULES = (
     RetentionRule("celeriac_breakers.Transition", "at", "BREAKERS_RETENTION_DAYS", by_key=True),
     RetentionRule("celeriac_schedules.Tick", "decided_at", "SCHEDULES_RETENTION_DAYS"),
     RetentionRule("celeriac_core.AuditBatch", "at", "AUDIT_TARGETS_RETENTION_DAYS", by_key=True),
-    # A verb over a filter goes before the audit's row that it names.
-    RetentionRule("celeriac_console.BulkVerb", "created_at", "AUDIT_RETENTION_DAYS", by_key=True),
-    RetentionRule("celeriac_core.Audit", "at", "AUDIT_RETENTION_DAYS", filters={"bulk_verb": None}),
+    # A bulk action goes before the audit's row that it names.
+    RetentionRule("celeriac_console.BulkAction", "created_at", "AUDIT_RETENTION_DAYS", by_key=True),
+    RetentionRule(
+        "celeriac_core.Audit", "at", "AUDIT_RETENTION_DAYS", filters={"bulk_action": None}
+    ),
     RetentionRule("admin.LogEntry", "action_time", "SIGN_INS_RETENTION_DAYS", by_key=True),
     *(
         RetentionRule(f"axes.{name}", "attempt_time", "SIGN_INS_RETENTION_DAYS", by_key=True)
@@ -58,12 +60,12 @@ KEPT = {
     "celeriac_monitoring.Pass": "maintenance.roll_up forgets it after 2 days",
     "django_celery_results.ChordCounter": "the last task of a chord deletes it",
     "axes.AccessAttemptExpiration": "it goes with its attempt",
-    "celeriac_core.Tally": "one row for each metric and set of labels",
+    "celeriac_core.Counter": "one row for each metric and set of labels",
     "celeriac_breakers.Breaker": "one row for each provider, and each host that may be called back",
     "celeriac_jobs.Queue": _DEPLOYED,
     "contenttypes.ContentType": _DEPLOYED,
     "auth.Permission": _DEPLOYED,
-    "celeriac_console.Grant": _DEPLOYED,
+    "celeriac_console.GroupGrant": _DEPLOYED,
     "celeriac_monitoring.Flower": "no table",
     "auth.Group": _PEOPLE,
     "celeriac_http.ServiceAccount": _PEOPLE,
@@ -88,32 +90,32 @@ _GROWS = {
 }
 
 
-def growing() -> list[str]:
+def large_tables() -> list[str]:
     """Return the models whose tables grow, by label: what their lists cost is tested."""
     kept = {model for model, reason in KEPT.items() if reason in _GROWS}
     for plugin in plugins():
-        kept |= plugin.growing
-    return sorted({rule.model for rule in rules()} | kept)
+        kept |= plugin.large_tables
+    return sorted({rule.model for rule in retention_rules()} | kept)
 
 
-def kept() -> dict[str, str]:
+def kept_tables() -> dict[str, str]:
     """Return why each table without a rule has none, by model."""
     return KEPT | {model: why for plugin in plugins() for model, why in plugin.kept.items()}
 
 
-def rules() -> list[RetentionRule]:
+def retention_rules() -> list[RetentionRule]:
     """Return the rules whose app is installed."""
     labels = {model._meta.label for model in apps.get_models()}
     every = [*RULES, *(rule for plugin in plugins() for rule in plugin.rules)]
     return [rule for rule in every if rule.model in labels]
 
 
-def clean(*, batch: int = BATCH, seconds: float = 120.0) -> dict[str, int]:
+def clean_up_rows(*, batch: int = BATCH, seconds: float = 120.0) -> dict[str, int]:
     """Delete what has been kept long enough, for at most about `seconds`; return how many by model.
 
     Models of which nothing was deleted are left out.
     """
-    todo, now, deadline = rules(), clock.read(), time.monotonic() + seconds
+    todo, now, deadline = retention_rules(), clock.db_now(), time.monotonic() + seconds
     gone: dict[str, int] = {}
     for number, rule in enumerate(todo):
         # What one leaves of its share of the time, the others may use.

@@ -1,4 +1,4 @@
-"""Jobs that keep the house."""
+"""Maintenance jobs."""
 
 from datetime import datetime
 
@@ -19,16 +19,16 @@ from celeriac.jobs.operating import prune
 )
 def prune_jobs() -> int:
     """Delete finished jobs that are older than their kinds keep them; return how many."""
-    return prune.prune(before=uncounted_since()).jobs
+    return prune.prune_jobs(before=uncounted_since()).jobs
 
 
 def uncounted_since() -> datetime:
     """Return the moment from which nobody has counted what ended, where somebody counts."""
     if not apps.is_installed("celeriac.monitoring"):
         return datetime.max
-    from celeriac.monitoring.rollups import roll  # models of an app that may be left out
+    from celeriac.monitoring.rollups import rolling  # models of an app that may be left out
 
-    return roll.safe_to_prune()
+    return rolling.safe_to_prune()
 
 
 # It took the place of schedules.prune, whose schedule and jobs it inherits.
@@ -43,4 +43,4 @@ def uncounted_since() -> datetime:
 )
 def clean_up() -> dict[str, int]:
     """Delete rows that were kept long enough, but for jobs; return how many by model."""
-    return cleanup.clean()
+    return cleanup.clean_up_rows()

@@ -4,7 +4,7 @@ from celery.schedules import crontab
 from django.apps import apps
 
 from celeriac.celery.base import job
-from celeriac.monitoring.rollups import roll
+from celeriac.monitoring.rollups import rolling
 
 EVERY_MINUTE: object = crontab()
 if apps.is_installed("celeriac.schedules"):
@@ -24,4 +24,4 @@ if apps.is_installed("celeriac.schedules"):
 )
 def roll_up() -> str:
     """Count what ended in the minutes that are over; return up to when all is counted."""
-    return roll.roll().isoformat()
+    return rolling.roll_up_minutes().isoformat()

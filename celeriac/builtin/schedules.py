@@ -13,7 +13,7 @@ _CLEANUP = "celery.backend_cleanup"
 
 
 @job("schedules.send", timeout=30, retry=Backoff(max_attempts=20, base=1, cap=300))
-def send(
+def send_plain_task(
     task: str, args: list[Any], kwargs: dict[str, Any], options: dict[str, Any]
 ) -> dict[str, str]:
     """Send a plain Celery task; sent again, it bears the same id."""

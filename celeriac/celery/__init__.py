@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from celeriac.celery.app import Celery as Celery
-    from celeriac.celery.shared import (
+    from celeriac.celery.shared_tasks import (
         AsyncResult as AsyncResult,
         CanvasRefused as CanvasRefused,
         Ignore as Ignore,
@@ -40,7 +40,7 @@ _SHARED = (
     *("maybe_signature", "shared_task", "signature", "subtask", "xmap", "xstarmap"),
 )
 #: Where each name stands.
-_HOMES = {"Celery": "celeriac.celery.app", **dict.fromkeys(_SHARED, "celeriac.celery.shared")}
+_HOMES = {"Celery": "celeriac.celery.app", **dict.fromkeys(_SHARED, "celeriac.celery.shared_tasks")}
 __all__ = sorted(_HOMES)
 
 #: What Celery has and the ledger does not, by the way out.

@@ -14,12 +14,12 @@ _SILENT = {"add_to_parent": True, "retries": 0, "replaced_task_nesting": 0}
 
 def answer_doorbells(sender: CeleryApp, **_: object) -> None:
     """Let the workers of an app answer doorbells, once Django is set up."""
-    from celeriac.celery import canary, kinds, surroundings, worker  # imports models
+    from celeriac.celery import canary, child_setup, kinds, worker  # imports models
 
-    worker.install(sender)
-    canary.install(sender)
-    kinds.install(sender)
-    surroundings.install()
+    worker.install_worker(sender)
+    canary.install_canaries(sender)
+    kinds.install_kinds(sender)
+    child_setup.install_child_setup()
 
 
 class Celery(CeleryApp):
@@ -72,8 +72,8 @@ class Celery(CeleryApp):
         from celeriac.celery import kinds
         from celeriac.jobs import registry  # the kinds are declared once Django is set up
 
-        if registry.get(name) is None:
+        if registry.get_kind(name) is None:
             return None
         if name not in self.tasks:
-            kinds.complete(self)
+            kinds.complete_kinds(self)
         return self.tasks[name]

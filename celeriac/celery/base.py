@@ -9,9 +9,9 @@ from typing import Any, Concatenate, Literal, Protocol, overload
 from asgiref.sync import sync_to_async
 from celery import Task, shared_task
 
-from celeriac.celery import celery_options, doorbells, messages, result_rows
-from celeriac.celery.bound import BoundTask, bind_first
-from celeriac.celery.canvas import CanvasRefused, refuse
+from celeriac.celery import call_options, doorbells, messages, result_rows
+from celeriac.celery.bound_task import BoundTask, bind_first_parameter
+from celeriac.celery.canvas import CanvasRefused, refused_method
 from celeriac.celery.results import AsyncResult
 from celeriac.core.hints import did_you_mean
 from celeriac.jobs import registry
@@ -38,7 +38,7 @@ class JobTask[**P, R, Called](Task):  # type: ignore[type-arg]  # not generic at
     abstract = True
     ignore_result = True
     throws = (JobFailed,)
-    Request = "celeriac.celery.doorbells:Doorbell"
+    Request = "celeriac.celery.doorbells:DoorbellRequest"
     kind: Kind
     #: As in Celery, the seconds that a job may wait for its start where the call says nothing.
     expires: float | None = None
@@ -52,8 +52,8 @@ class JobTask[**P, R, Called](Task):  # type: ignore[type-arg]  # not generic at
     def run(self, *args: Any, **kwargs: Any) -> str | None:
         """Answer a doorbell, or write the row of a plain message."""
         if messages.is_doorbell(self.request.get(messages.HEADER), args, kwargs):
-            return doorbells.answer(*args)
-        return messages.take_in(self, args, kwargs)
+            return doorbells.answer_doorbell(*args)
+        return messages.enqueue_message(self, args, kwargs)
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Write a job with the handler's arguments; return its handle."""
@@ -80,7 +80,7 @@ class JobTask[**P, R, Called](Task):  # type: ignore[type-arg]  # not generic at
         """Write a job; what the ledger can't honour is refused with the alternative."""
         if not (isinstance(args, list | tuple | None) and isinstance(kwargs, Mapping | None)):
             raise InvalidArgs(f"{self.name}: args is a list or tuple, kwargs a mapping.")
-        chosen = celery_options.translate(
+        chosen = call_options.translate_options(
             self.name, countdown=countdown, eta=eta, expires=expires, options=options
         )
         return AsyncResult(self.write(tuple(args or ()), kwargs or {}, chosen).id)
@@ -95,18 +95,18 @@ class JobTask[**P, R, Called](Task):  # type: ignore[type-arg]  # not generic at
         """Write a job with the handler's arguments and enqueue()'s options; return its handle."""
         if self.expires is not None:
             options.setdefault("expires_at", timedelta(seconds=self.expires))
-        return enqueue(self.name, _bind(self.kind, args, kwargs), **options)
+        return enqueue(self.name, _bind_arguments(self.kind, args, kwargs), **options)
 
     # Canvas runs on messages that carry results from task to task; the ledger has none.
-    s = si = signature = subtask = refuse("s")
-    chunks = refuse("chunks")
-    map = refuse("map")
-    starmap = refuse("starmap")
-    apply = refuse("apply")
-    retry = refuse("retry")
-    replace = refuse("replace")
-    add_to_chord = refuse("add_to_chord")
-    signature_from_request = subtask_from_request = refuse("signature_from_request")
+    s = si = signature = subtask = refused_method("s")
+    chunks = refused_method("chunks")
+    map = refused_method("map")
+    starmap = refused_method("starmap")
+    apply = refused_method("apply")
+    retry = refused_method("retry")
+    replace = refused_method("replace")
+    add_to_chord = refused_method("add_to_chord")
+    signature_from_request = subtask_from_request = refused_method("signature_from_request")
 
 
 class Decorator(Protocol):
@@ -170,24 +170,26 @@ def job(
     `timeout` is the soft limit in seconds; `lock` and `unique` are templates over
     the arguments, such as `"payment:{payment_id}"`. Without a name the kind is called
     after the function's module and name, as Celery does. `bind=True` gives the handler
-    Celery's `self` (see bound.py); a job that waits for longer than `expires` seconds is
+    Celery's `self` (see bound_task.py); a job that waits for longer than `expires` seconds is
     cancelled.
     """
     if callable(kind):
-        return declare(kind, "")
+        return declare_task(kind, "")
 
     def decorate(function: Callable[..., Any]) -> JobTask[..., Any, Any]:
         if not bind:
-            return declare(function, kind or "", expires=expires, **options)
+            return declare_task(function, kind or "", expires=expires, **options)
         bound = BoundTask()
-        task = declare(bind_first(function, bound), kind or "", expires=expires, **options)
+        task = declare_task(
+            bind_first_parameter(function, bound), kind or "", expires=expires, **options
+        )
         bound.task = task
         return task
 
     return decorate
 
 
-def declare(
+def declare_task(
     handler: Callable[..., Any],
     kind: str,
     *,
@@ -198,9 +200,9 @@ def declare(
     kind = kind or f"{handler.__module__}.{handler.__name__}"
     _check_options(kind, options)
     if options.get("celery_result"):
-        options = {"on_settled": result_rows.write, **options}
+        options = {"on_settled": result_rows.write_result_row, **options}
     schema = Schema.of(handler)
-    declared = registry.declare(Kind(name=kind, handler=handler, schema=schema, **options))
+    declared = registry.declare_kind(Kind(name=kind, handler=handler, schema=schema, **options))
     for alias in declared.aliases:
         _make_task(alias, declared, expires)
     return _make_task(kind, declared, expires)
@@ -221,7 +223,7 @@ def _make_task(name: str, kind: Kind, expires: float | None) -> JobTask[..., Any
     return task
 
 
-def _bind(kind: Kind, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _bind_arguments(kind: Kind, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Name the positional arguments; what is missing or bad is for the schema to say."""
     if not args:
         return kwargs

@@ -19,11 +19,11 @@ class CanaryTask(Task):  # type: ignore[type-arg]  # not generic at run time
 
     name = NAME
     ignore_result = True
-    Request = "celeriac.celery.doorbells:Doorbell"
+    Request = "celeriac.celery.doorbells:DoorbellRequest"
 
     def run(self, *_: object) -> None:
         """Answer, as any doorbell is answered."""
-        doorbells.answer_nobody()
+        doorbells.answer_canary()
 
 
 class CanaryStep(StartStopStep):
@@ -37,7 +37,7 @@ class CanaryStep(StartStopStep):
             parent.task_consumer.add_queue(Queue(queue, no_declare=True))
 
 
-def install(app: Celery) -> None:
+def install_canaries(app: Celery) -> None:
     """Let workers of `app` be asked; their logs say nothing of it."""
     app.register_task(CanaryTask())
     app.steps["consumer"].add(CanaryStep)

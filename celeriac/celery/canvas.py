@@ -33,7 +33,7 @@ class CanvasRefused(JobError):
     """Celery's canvas does not work on jobs of the ledger."""
 
 
-class Refusal:
+class RefusedMethod:
     """A method that only says what to do instead."""
 
     def __init__(self, name: str) -> None:
@@ -41,20 +41,20 @@ class Refusal:
 
     def __get__(self, task: Any, owner: type) -> Callable[..., NoReturn]:
         """Return a method that refuses in the name of `task`."""
-        return _refusing(f"{getattr(task, 'name', owner.__name__)}.{self.name}", self.name)
+        return _refused(f"{getattr(task, 'name', owner.__name__)}.{self.name}", self.name)
 
 
-def refuse(name: str) -> Any:
+def refused_method(name: str) -> Any:
     """Return a method that refuses and names the alternative."""
-    return Refusal(name)
+    return RefusedMethod(name)
 
 
-def refusing(name: str) -> Callable[..., NoReturn]:
+def refused_function(name: str) -> Callable[..., NoReturn]:
     """Return a function that refuses in the place of Celery's function of that name."""
-    return _refusing(name, name)
+    return _refused(name, name)
 
 
-def _refusing(shown: str, name: str) -> Callable[..., NoReturn]:
+def _refused(shown: str, name: str) -> Callable[..., NoReturn]:
     def refused(*args: object, **kwargs: object) -> NoReturn:
         instead = _INSTEAD.get(name, _INSTEAD["s"])
         raise CanvasRefused(f"{shown}() is not for jobs of the ledger: {instead}.")

@@ -8,7 +8,7 @@ from celery.exceptions import CPendingDeprecationWarning
 from celery.worker.consumer import Consumer as CeleryConsumer
 from celery.worker.state import maybe_shutdown
 
-from celeriac.jobs import garbage
+from celeriac.jobs import invalid_messages
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Consumer(CeleryConsumer):
         self._drop(message, exc)
 
     def _drop(self, message: Any, why: Exception) -> None:
-        garbage.drop("queue", (message.headers, message.body), why)
+        invalid_messages.drop_message("queue", (message.headers, message.body), why)
         consumer: Any = self  # its stubs know no errors
         message.ack_log_error(logger, consumer.connection_errors)
 

@@ -16,12 +16,12 @@ from celery.worker.request import Request
 from celery.worker.state import task_ready
 
 from celeriac.celery import messages
-from celeriac.celery.worker import doorbell_desk
-from celeriac.jobs import counted, garbage, nudge
+from celeriac.celery.worker import doorbell_context
+from celeriac.jobs import invalid_messages, metrics, nudge
 from celeriac.jobs.errors import JobFailed
-from celeriac.jobs.naming import named
+from celeriac.jobs.log_names import job_names
 from celeriac.jobs.running import execute
-from celeriac.jobs.running.execute import Unfit
+from celeriac.jobs.running.execute import UnfitProcess
 from celeriac.jobs.running.run import Run
 from celeriac.jobs.running.setbacks import one_line
 from celeriac.jobs.states import State, Verb
@@ -36,17 +36,17 @@ class Retired(SystemExit):
     """This child ends after its doorbell: a result like any other, to the pool."""
 
 
-class Doorbell(Request):
+class DoorbellRequest(Request):
     """A doorbell as the worker's parent sees it."""
 
     def __init__(self, message: Any, **options: Any) -> None:
         headers = options.pop("headers", None) or message.headers
         if headers.get(messages.HEADER) != messages.DOORBELL:
-            headers = messages.untimed(headers)
+            headers = messages.without_times(headers)
         super().__init__(message, headers=headers, **options)
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Set it, but for the limits: the watch ends what runs too long, the broker has no say."""
+        """Set it, but for the limits: the monitor ends what runs too long, not the broker."""
         if name != "time_limits":
             super().__setattr__(name, value)
 
@@ -65,14 +65,14 @@ class Doorbell(Request):
         super().on_failure(exc_info, send_failed_event, return_ok)
 
 
-def answer(ids: Any) -> str | None:
+def answer_doorbell(ids: Any) -> str | None:
     """Answer a doorbell; return what became of it where not all of it simply succeeded.
 
     For a single id Celery's state mirrors the outcome. Where nothing was run Celery is told
     to ignore the message: it did not succeed in anything.
     """
-    jobs = _read(ids)
-    runs = _run(jobs)
+    jobs = _read_ids(ids)
+    runs = _run_jobs(jobs)
     if all(run.settled is None or run.is_refused for run in runs):
         _say_nothing_came_of_it(jobs, runs)
     if len(jobs) == 1:
@@ -80,38 +80,38 @@ def answer(ids: Any) -> str | None:
     return _summary(runs)
 
 
-def answer_nobody() -> None:
+def answer_canary() -> None:
     """Answer a canary: a claim that takes nothing shows that this process can."""
-    _run([uuid4()])
+    _run_jobs([uuid4()])
 
 
-def _run(jobs: list[UUID]) -> list[Run]:
+def _run_jobs(jobs: list[UUID]) -> list[Run]:
     try:
-        here = doorbell_desk()
-    except Exception as error:  # without its slot nobody would know what ran here
-        logger.exception("this process has no slot, and hands back %s", named(jobs))
-        nudge.returned(ids=jobs)
-        _retire(f"it has no slot: {one_line(error)}")
+        here = doorbell_context()
+    except Exception as error:  # without its journal nobody would know what ran here
+        logger.exception("this process has no journal, and hands back %s", job_names(jobs))
+        nudge.nudge_jobs(ids=jobs)
+        _retire(f"it has no journal: {one_line(error)}")
     try:
-        runs = execute.answer(jobs, desk=here)
-    except Unfit as error:
+        runs = execute.answer_doorbell(jobs, context=here)
+    except UnfitProcess as error:
         _retire(str(error))
     except Exception:
-        logger.exception("the doorbell of %s was not answered", named(jobs))
+        logger.exception("the doorbell of %s was not answered", job_names(jobs))
         raise Ignore from None
-    counted.answered("worker")
+    metrics.count_answer("worker")
     if here.retiring:
         _retire(here.retiring)
     return runs
 
 
-def _read(ids: Any) -> list[UUID]:
+def _read_ids(ids: Any) -> list[UUID]:
     try:
         jobs = [UUID(job_id) for job_id in ids]
         if not 0 < len(jobs) <= MOST_IDS:
             raise ValueError(f"{len(jobs)} ids")
     except (TypeError, ValueError, AttributeError) as error:
-        garbage.drop("queue", ids, error)
+        invalid_messages.drop_message("queue", ids, error)
         raise Ignore from None
     return jobs
 
@@ -126,11 +126,12 @@ def _retire(reason: str) -> NoReturn:
 def _say_nothing_came_of_it(jobs: list[UUID], runs: list[Run]) -> NoReturn:
     if runs:
         logger.warning(
-            "the claim of %s was lost: what it would have written was refused", named(jobs)
+            "the claim of %s was lost: what it would have written was refused", job_names(jobs)
         )
     else:
         logger.info(
-            "nothing was claimed of %s: another was faster, or it may not start now", named(jobs)
+            "nothing was claimed of %s: another was faster, or it may not start now",
+            job_names(jobs),
         )
     raise Ignore
 

@@ -16,9 +16,9 @@ from celery.exceptions import Ignore
 from celery.utils.time import maybe_iso8601
 from django.db import connection
 
-from celeriac.celery import celery_options
-from celeriac.core.away import is_away
-from celeriac.jobs import garbage
+from celeriac.celery import call_options
+from celeriac.core.database_errors import is_away
+from celeriac.jobs import invalid_messages
 from celeriac.jobs.errors import EnqueueBusy, JobError
 from celeriac.jobs.models import Job
 from celeriac.settings import conf
@@ -35,7 +35,7 @@ _CANVAS = ("callbacks", "errbacks", "chain", "chord")
 _FIRST, _LONGEST = 0.1, 2.0
 
 
-def untimed(headers: Mapping[str, Any]) -> dict[str, Any]:
+def without_times(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Return a plain message's headers with its times put aside: Celery is not to wait for them."""
     times = {name: headers[name] for name in _TIMES if headers.get(name)}
     return {**headers, **dict.fromkeys(_TIMES), HEADER: times}
@@ -60,7 +60,7 @@ def is_doorbell(said: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
         return True  # what claims it waits for the database with care
 
 
-def take_in(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+def enqueue_message(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """Write the row of a plain message, or find the one it has; return the job's id.
 
     Goes on trying while the database is away. What can't be a job is logged, counted and dropped.
@@ -90,7 +90,7 @@ def _enqueue(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
             _refuse(task, ValueError(f"{name} would be lost: a job's follow-ups are its handler's"))
     said = request.get(HEADER)
     times = said if isinstance(said, dict) else {}
-    options = celery_options.translate(
+    options = call_options.translate_options(
         task.name,
         countdown=None,
         eta=maybe_iso8601(times.get("eta")),
@@ -106,6 +106,6 @@ def _enqueue(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
 
 
 def _refuse(task: Any, error: Exception) -> None:
-    garbage.drop("queue", task.request.args, error)
+    invalid_messages.drop_message("queue", task.request.args, error)
     logger.info("message %s for %s is no job: %s", task.request.id, task.name, error)
     raise Ignore

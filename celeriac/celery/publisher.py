@@ -15,7 +15,7 @@ from celery.utils import uuid
 from celery.utils.nodenames import anon_nodename
 
 from celeriac.celery.messages import DOORBELL, HEADER
-from celeriac.jobs.dispatching.bells import Bell, RingFailed
+from celeriac.jobs.dispatching.pending_doorbells import Doorbell, RingFailed
 
 #: Messages in one write to the broker.
 PIPELINE = 500
@@ -47,7 +47,7 @@ class CeleryPublisher:
         self._origin = anon_nodename()
         self._sends_events = bool(self.app.conf.task_send_sent_event)
 
-    def ring(self, bells: Sequence[Bell]) -> None:
+    def ring(self, doorbells: Sequence[Doorbell]) -> None:
         """Send `bells`; RingFailed says whether some may have arrived."""
         try:
             producer = self._connected()
@@ -58,15 +58,15 @@ class CeleryPublisher:
             raise RingFailed(str(error), uncertain=False) from error
         try:
             with producer.batch(max_size=PIPELINE):
-                for bell in bells:
-                    self._send(bell, producer)
+                for doorbell in doorbells:
+                    self._send(doorbell, producer)
         except Exception as error:
             self.close()
             raise RingFailed(str(error.__cause__ or error), uncertain=True) from error
 
     def ask(self, canaries: Sequence[str]) -> None:
         """Send canaries: queues of one worker each, which vanish when it takes nothing."""
-        self.ring([Bell("celeriac.canary", queue, (uuid4(),)) for queue in canaries])
+        self.ring([Doorbell("celeriac.canary", queue, (uuid4(),)) for queue in canaries])
         for queue in canaries:
             self._connection.default_channel.client.expire(queue, CANARY_LIVES)
 
@@ -102,17 +102,17 @@ class CeleryPublisher:
                 uncertain=False,
             )
 
-    def _send(self, bell: Bell, producer: Any) -> None:
+    def _send(self, doorbell: Doorbell, producer: Any) -> None:
         """One message; a doorbell of one id bears the job's id.
 
         This is `send_task` without its look-ups, which cost more than the message.
         """
-        ids = [str(job_id) for job_id in bell.ids]
+        ids = [str(job_id) for job_id in doorbell.ids]
         alone = len(ids) == 1
         task_id = ids[0] if alone else uuid()
         message = self.app.amqp.create_task_message(
             task_id,
-            bell.kind,
+            doorbell.kind,
             args=(ids,),
             argsrepr=f"(['{task_id}'],)" if alone else f"([… {len(ids)} ids],)",
             kwargsrepr="{}",
@@ -122,9 +122,9 @@ class CeleryPublisher:
         )
         self.app.amqp.send_task_message(
             producer,
-            bell.kind,
+            doorbell.kind,
             message,
-            queue=bell.queue,
+            queue=doorbell.queue,
             headers=_HEADERS,  # create_task_message would drop them
             declare=(),
             retry=False,

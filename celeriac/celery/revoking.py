@@ -16,7 +16,7 @@ from celeriac.jobs.models import Job
 from celeriac.jobs.operating.operate import cancel
 
 
-def install() -> None:
+def install_revoking() -> None:
     """Take the two verbs over in this process."""
     Panel.data["revoke"] = revoke
     Panel.data["terminate"] = terminate

@@ -16,7 +16,7 @@ from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 from redis.exceptions import DataError, RedisError, ResponseError
 
-from celeriac.jobs import garbage
+from celeriac.jobs import invalid_messages
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class RobustChannel:
         except _TROUBLE:
             raise
         except Exception as error:
-            garbage.drop("queue", "", error)
+            invalid_messages.drop_message("queue", "", error)
             raise Empty from error
 
     def _receive_one(self, client: Any) -> Any:
@@ -88,7 +88,7 @@ class RobustChannel:
         except (*_TROUBLE, KeyError):
             raise
         except Exception as error:
-            garbage.drop("control", "", error)
+            invalid_messages.drop_message("control", "", error)
             return None
 
     def _handle_message(self, client: Any, response: Any) -> Any:
@@ -98,7 +98,7 @@ class RobustChannel:
             try:
                 _check_mail(found["data"], self.decode_body)  # type: ignore[attr-defined]
             except Exception as error:  # whatever it is that can't be read
-                garbage.drop("control", found["data"], error)
+                invalid_messages.drop_message("control", found["data"], error)
                 found["data"] = None
         return found
 
@@ -141,7 +141,7 @@ class RobustChannel:
         with self.conn_or_acquire() as client:  # type: ignore[attr-defined]
             for key in keys:
                 if client.type(key) not in (kind.encode(), kind, b"none", "none"):
-                    garbage.drop("queue", key, why)
+                    invalid_messages.drop_message("queue", key, why)
                     client.delete(key)
 
 
@@ -182,7 +182,9 @@ class RobustTransport:
             self._drop(message, queue, error)
 
     def _drop(self, message: Any, queue: str, error: Exception) -> None:
-        garbage.drop("control" if queue.endswith(".pidbox") else "queue", message, error)
+        invalid_messages.drop_message(
+            "control" if queue.endswith(".pidbox") else "queue", message, error
+        )
         self._forget(message)
 
     def _forget(self, message: Any) -> None:

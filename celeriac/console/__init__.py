@@ -1,1 +1,1 @@
-"""The control room: what operators and machines see of the platform."""
+"""The console: what operators and machines see of the platform."""

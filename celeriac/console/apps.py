@@ -18,14 +18,14 @@ class ConsoleConfig(Needs, AppConfig):
 
     def ready(self) -> None:
         """Dress the admin, and see to the groups."""
-        from celeriac.console.actions import roles  # apps are loaded by now, not before
+        from celeriac.console.actions import groups  # apps are loaded by now, not before
         from celeriac.console.paginating import InfinitePaginator
 
         *_, last = apps.get_app_configs()  # when its permissions stand, all do
         # Groups are given permissions, which Django makes when it has migrated.
-        post_migrate.connect(roles.after_migrate, sender=last, dispatch_uid="celeriac.roles")
+        post_migrate.connect(groups.after_migrate, sender=last, dispatch_uid="celeriac.roles")
         admin.site.index_template = "celeriac/dashboard.html"
-        admin.site.index_title = "Control room"
+        admin.site.index_title = "Console"
         # Defaults, so that also the lists of other people's apps count nothing.
         admin.ModelAdmin.paginator = InfinitePaginator
         admin.ModelAdmin.show_full_result_count = False

@@ -45,7 +45,7 @@ class UntilForm(ReasonForm):
     def clean(self) -> dict[str, Any]:
         """Return the end in the minutes' place."""
         minutes = self.cleaned_data.pop("minutes", None)
-        until = None if minutes is None else clock.read() + timedelta(minutes=minutes)
+        until = None if minutes is None else clock.db_now() + timedelta(minutes=minutes)
         return {**self.cleaned_data, "until": until}
 
 

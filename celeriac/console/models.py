@@ -1,5 +1,5 @@
 """What the console keeps: bulk actions, and what it gave to its groups."""
 
-from celeriac.console.actions.models import BulkVerb, Grant
+from celeriac.console.actions.models import BulkAction, GroupGrant
 
-__all__ = ["BulkVerb", "Grant"]
+__all__ = ["BulkAction", "GroupGrant"]

@@ -20,7 +20,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("Attempts", "celeriac_jobs.attempt"),
             ("Queues", "celeriac_jobs.queue"),
             ("Workers", "celeriac_jobs.worker"),
-            ("Verbs over filters", "celeriac_console.bulkverb"),
+            ("Bulk actions", "celeriac_console.bulkaction"),
             ("Flower", "flower:index"),
         ),
     ),
@@ -65,17 +65,17 @@ NEEDS = {
 }
 
 
-def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+def sidebar_of(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sections for unfold, Flower's line only where there is a Flower."""
-    dashboard = {"title": "Control room", "link": reverse("admin:index")}
+    dashboard = {"title": "Console", "link": reverse("admin:index")}
     found = (
         {"title": title, "items": [_line(*each) for each in lines if _is_there(each[1])]}
-        for title, lines in sections()
+        for title, lines in sidebar_sections()
     )
     return [{"items": [dashboard]}, *(section for section in found if section["items"])]
 
 
-def sections() -> list[tuple[str, list[tuple[str, str]]]]:
+def sidebar_sections() -> list[tuple[str, list[tuple[str, str]]]]:
     """Return the sections in order, with the lines of apps: new ones stand before the last two."""
     every = {title: list(lines) for title, lines in SECTIONS}
     order = list(every)

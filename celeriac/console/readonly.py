@@ -12,7 +12,7 @@ from django.utils.text import Truncator
 from unfold import decorators
 from unfold.admin import TabularInline
 
-from celeriac.console.growing import GrowingAdmin
+from celeriac.console.large_tables import LargeTableAdmin
 from celeriac.core.errors import CeleriacError
 
 #: How links look; unfold knows no look of its own for those within a table.
@@ -41,25 +41,25 @@ def display[F: Callable[..., Any]](
     return declare
 
 
-class Discreet:
-    """Put before ModelAdmin: what is masked on its pages can't be guessed through addresses.
+class RedactedAdmin:
+    """Put before ModelAdmin: what is redacted on its pages can't be guessed through addresses.
 
     The admin takes any lookup on a model's own columns out of the address
     (`?args__card__startswith=4`), so that rows would answer letter by letter.
     """
 
     #: Columns that no address may ask about.
-    hidden_columns: tuple[str, ...] = ()
+    redacted_columns: tuple[str, ...] = ()
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Refuse lookups on what is hidden."""
-        if lookup.partition("__")[0] in self.hidden_columns:
+        """Refuse lookups on what is redacted."""
+        if lookup.partition("__")[0] in self.redacted_columns:
             return False
         allowed: bool = super().lookup_allowed(lookup, value, request)  # type: ignore[misc]  # ModelAdmin's
         return allowed
 
 
-class ReadOnlyAdmin(Discreet, GrowingAdmin):
+class ReadOnlyAdmin(RedactedAdmin, LargeTableAdmin):
     """Lists and shows; changes go through actions, each of them an audited service call."""
 
     list_per_page = 50
@@ -101,7 +101,7 @@ def uuid_or_404(text: str) -> UUID:
         raise Http404(f"{text!r} is no id.") from error
 
 
-def clipped(text: str) -> str:
+def clip_text(text: str) -> str:
     """Return the beginning of a text for a list's cell, wide enough to be read on a phone."""
     if not text:
         return "-"

@@ -1,4 +1,4 @@
-"""Celery's own results in the control room: read, not written, and found by an index."""
+"""Celery's own results in the admin: read, not written, and found by an index."""
 
 from django.contrib import admin
 from django_celery_results.models import GroupResult, TaskResult
@@ -20,7 +20,7 @@ class TaskResultAdmin(ReadOnlyAdmin):
     list_filter = ("date_done",)
     search_fields = ("task_id__exact", "task_name__exact")
     search_help_text = "A task's id, or a task's name as it is written"
-    hidden_columns = ("task_args", "task_kwargs", "result", "traceback", "meta")
+    redacted_columns = ("task_args", "task_kwargs", "result", "traceback", "meta")
     ordering = ("-id",)
     sortable_by = ("id",)
     fields = (

@@ -1,6 +1,6 @@
-"""Why a job waits, in sentences for people: see the room `explaining`."""
+"""Why a job waits, in sentences for people: see the package `explaining`."""
 
-from celeriac.console.explaining.explain import view, waiting
-from celeriac.jobs.words import Wait
+from celeriac.console.explaining.explain import view_of_job, waiting_reasons
+from celeriac.jobs.phrases import Wait
 
-__all__ = ["Wait", "view", "waiting"]
+__all__ = ["Wait", "view_of_job", "waiting_reasons"]

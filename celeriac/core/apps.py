@@ -16,10 +16,10 @@ class CoreConfig(AppConfig):
         """Have what is counted published, and every command print on any terminal."""
         from celeriac.core import reporting  # settings are not read at import
         from celeriac.core.counting import publish
-        from celeriac.core.printing import print_what_fits
+        from celeriac.core.printing import escape_unprintable
 
-        print_what_fits()
+        escape_unprintable()
 
         if conf.METRICS_PUBLISH:
-            publish.by_thread()
-        reporting.start()
+            publish.publish_by_thread()
+        reporting.start_reporting()

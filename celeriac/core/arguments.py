@@ -12,7 +12,7 @@ LONGEST = 10 * 366 * 86_400.0
 _LONGEST_NAME = 200
 
 
-def seconds(text: str) -> float:
+def seconds_argument(text: str) -> float:
     """Return a span in seconds: more than none, ten years at most."""
     try:
         value = float(text)
@@ -23,7 +23,7 @@ def seconds(text: str) -> float:
     return value
 
 
-def whole(most: int) -> Callable[[str], int]:
+def whole_argument(most: int) -> Callable[[str], int]:
     """Return a type for whole numbers from 1 to `most`."""
 
     def number(text: str) -> int:
@@ -39,7 +39,7 @@ def add_actor(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--actor",
         type=_actor,
-        default=login(),
+        default=login_name(),
         metavar="NAME",
         help="who does it, for the audit trail; without: the login name (%(default)s)",
     )
@@ -52,7 +52,7 @@ def _actor(text: str) -> str:
     return name
 
 
-def login() -> str:
+def login_name() -> str:
     """Return who is logged in: at the terminal, behind sudo too, else whose process it is."""
     for ask in (os.getlogin, getpass.getuser):
         with suppress(KeyError, OSError):  # no terminal; a container's user may have no name

@@ -38,14 +38,14 @@ def record(
     )
 
 
-def add(audit_id: UUID, targets: Sequence[UUID]) -> None:
-    """Write down what a batch of a verb over many changed, in the batch's transaction."""
+def record_batch(audit_id: UUID, targets: Sequence[UUID]) -> None:
+    """Write down what a batch of a bulk action changed, in the batch's transaction."""
     if targets:
         AuditBatch.objects.create(audit_id=audit_id, targets=list(targets))
         Audit.objects.filter(pk=audit_id).update(count=F("count") + len(targets))
 
 
-def of(target_type: str, target_id: UUID, *, most: int) -> list[Audit]:
+def actions_on(target_type: str, target_id: UUID, *, most: int) -> list[Audit]:
     """Return what was done to one thing, alone or among many, oldest first.
 
     Each entry's `at` is when it met this thing.

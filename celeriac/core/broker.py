@@ -119,15 +119,15 @@ class Pool:
     @staticmethod
     def from_url(url: str, **options: Any) -> redis.ConnectionPool:
         """Return a pool for the address."""
-        return read(url).pool(**options)
+        return read_address(url).pool(**options)
 
 
-def client(url: str, **options: Any) -> redis.Redis:
+def broker_client(url: str, **options: Any) -> redis.Redis:
     """Return a client for the address, which is not connected yet; BadAddress where it is none."""
-    return redis.Redis.from_pool(read(url).pool(**options))
+    return redis.Redis.from_pool(read_address(url).pool(**options))
 
 
-def read(url: str) -> Address:
+def read_address(url: str) -> Address:
     """Read an address; raise BadAddress, which never shows a password."""
     text = str(url).strip()
     scheme, separator, rest = text.partition("://")
@@ -154,7 +154,7 @@ def read(url: str) -> Address:
 def celery_url(url: str) -> str:
     """Return the address as kombu reads it, or as it is where `check` will refuse it."""
     try:
-        return read(url).celery
+        return read_address(url).celery
     except BadAddress:
         return url
 
@@ -162,7 +162,7 @@ def celery_url(url: str) -> str:
 def celery_options(url: str) -> dict[str, Any]:
     """Return what of the address goes into Celery's transport options."""
     try:
-        master = read(url).master
+        master = read_address(url).master
     except BadAddress:
         master = None
     return {"master_name": master} if master else {}

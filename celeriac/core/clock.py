@@ -25,7 +25,7 @@ class Now(Func):
     output_field = DateTimeField()
 
 
-def read() -> datetime:
+def db_now() -> datetime:
     """Return the ledger's time, from the database."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {NOW}")
@@ -35,7 +35,7 @@ def read() -> datetime:
 
 
 @contextmanager
-def offset(delta: timedelta) -> Iterator[None]:
+def offset_clock(delta: timedelta) -> Iterator[None]:
     """Shift the clock of this connection by `delta`: for tests only."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('celeriac.clock_offset', true)")

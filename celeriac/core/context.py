@@ -9,7 +9,7 @@ _context: ContextVar[dict[str, str] | None] = ContextVar("celeriac_context", def
 _hide: ContextVar[Callable[[str], str] | None] = ContextVar("celeriac_hide", default=None)
 
 
-def current() -> dict[str, str]:
+def bound_values() -> dict[str, str]:
     """Return the names and values bound at this point."""
     return dict(_context.get() or {})
 
@@ -21,10 +21,10 @@ def correlation_id() -> str:
 
 def bind(**values: str) -> AbstractContextManager[None]:
     """Add `values` to every log line inside the block."""
-    return _Bound(values)
+    return _BoundValues(values)
 
 
-class _Bound(AbstractContextManager[None]):
+class _BoundValues(AbstractContextManager[None]):
     """A class, not a generator: every run of a job passes here."""
 
     __slots__ = ("_token", "_values")
@@ -41,24 +41,24 @@ class _Bound(AbstractContextManager[None]):
         _context.reset(self._token)
 
 
-def hide(function: Callable[[str], str]) -> None:
-    """Pass every log line of this context through `function`, which masks secrets."""
+def redact_with(function: Callable[[str], str]) -> None:
+    """Pass every log line of this context through `function`, which redacts secrets."""
     _hide.set(function)
 
 
-def hidden(text: str) -> str:
+def redacted_text(text: str) -> str:
     """Return a text as it may leave this context."""
     function = _hide.get()
     return text if function is None else function(text)
 
 
-def mask(record: logging.LogRecord) -> None:
-    """Mask in a record's message and traceback what may not be logged here."""
+def redact_record(record: logging.LogRecord) -> None:
+    """Redact in a record's message and traceback what may not be logged here."""
     if _hide.get() is None:
         return
-    record.msg, record.args = hidden(record.getMessage()), None
+    record.msg, record.args = redacted_text(record.getMessage()), None
     if record.exc_info:
-        record.exc_text = hidden(logging.Formatter().formatException(record.exc_info))
+        record.exc_text = redacted_text(logging.Formatter().formatException(record.exc_info))
         record.exc_info = None  # or a handler would format it anew
 
 
@@ -67,6 +67,6 @@ class ContextFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass, with its context and without secrets."""
-        mask(record)
-        record.context = " ".join(f"{name}={value}" for name, value in current().items())
+        redact_record(record)
+        record.context = " ".join(f"{name}={value}" for name, value in bound_values().items())
         return True

@@ -13,7 +13,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from celeriac.core import context
-from celeriac.core.away import is_away
+from celeriac.core.database_errors import is_away
 
 logger = logging.getLogger(__name__)
 
@@ -83,13 +83,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
     """Answer 503 with the time after which to try again."""
-    let_go(error)
+    drop_connection(error)
     page = error_page(request, status=503)
     page["Retry-After"] = str(LATER)
     return page
 
 
-def let_go(error: BaseException) -> None:
+def drop_connection(error: BaseException) -> None:
     """Have this thread connect anew for its next request, and say why.
 
     A session that met a reader, or lost its prepared statements, would look healthy and
@@ -111,7 +111,7 @@ def _page_before(request: HttpRequest) -> str:
     return before if is_ours and before != here else ""
 
 
-class AwayMiddleware:
+class DatabaseAwayMiddleware:
     """Answers 503 wherever a view met the database being away; leaves no refusal blank."""
 
     def __init__(self, get_response: Any) -> None:

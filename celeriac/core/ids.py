@@ -31,7 +31,7 @@ def uuid7() -> UUID:
     return UUID(int=millis << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | tail)
 
 
-def floor(moment: datetime) -> UUID:
+def lowest_uuid7(moment: datetime) -> UUID:
     """Return what no UUID of version 7 that was made at that moment or later is less than."""
     return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
 

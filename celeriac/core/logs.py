@@ -36,7 +36,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        line = context.current() | {
+        line = context.bound_values() | {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
@@ -44,7 +44,7 @@ class JsonFormatter(logging.Formatter):
         }
         if trace := tracing.trace_id():
             line["trace_id"] = trace
-        if record.exc_text:  # secrets were masked in it
+        if record.exc_text:  # secrets were redacted in it
             line["error"] = record.exc_text
         elif record.exc_info:
             line["error"] = self.formatException(record.exc_info)

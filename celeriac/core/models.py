@@ -55,7 +55,7 @@ class Audit(models.Model):
 
 
 class AuditBatch(models.Model):
-    """What one batch of a verb over many changed, so that each can tell who changed it."""
+    """What one batch of a bulk action changed, so that each can tell who changed it."""
 
     id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField(db_default=Now())
@@ -71,12 +71,12 @@ class AuditBatch(models.Model):
         return f"{len(self.targets)} of {self.audit_id}"
 
 
-class Tally(models.Model):
+class Counter(models.Model):
     """A counter's total over all processes and all time: see core/counting."""
 
     #: A JSON array: the name, and the values of its labels.
     series = models.TextField(primary_key=True)
-    #: One cell for a counter; buckets, rest and sum (microseconds) for a histogram.
+    #: One number for a counter; buckets, rest and sum (microseconds) for a histogram.
     cells = ArrayField(models.BigIntegerField())
 
     class Meta:

@@ -7,25 +7,25 @@
             plug_in(Plugin(name="shop", sidebar={"Shop": (("Orders", "shop.order"),)}))
 
 The library's own apps above the console use the same points. Sections of a job's page have a
-registry of their own (celeriac/jobs/companions.py).
+registry of their own (celeriac/jobs/job_pages.py).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from celeriac.core.findings import Check
+from celeriac.core.check_results import Check
 from celeriac.core.retention import RetentionRule
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-#: The groups that `migrate` fills (celeriac/console/actions/roles.py).
+#: The groups that `migrate` fills (celeriac/console/actions/groups.py).
 ROLES = ("viewer", "operator", "admin")
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
+class AttentionSentence:
     """What an operator should look at: `level` is *warning* or *danger*; `url` leads there."""
 
     text: str
@@ -38,7 +38,7 @@ class Attention:
     """Sentences for the dashboard, asked for at each refresh, for those who have a permission."""
 
     permission: str
-    sentences: Callable[[], Iterable[Sentence]]
+    sentences: Callable[[], Iterable[AttentionSentence]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class Plugin:
     rules: tuple[RetentionRule, ...] = ()
     kept: Mapping[str, str] = field(default_factory=dict)
     #: Of `kept`, the tables that grow all the same.
-    growing: frozenset[str] = frozenset()
+    large_tables: frozenset[str] = frozenset()
     #: What the audit trail speaks of (its `target_type`).
     audited: tuple[str, ...] = ()
     #: Prometheus metrics, asked for at each scrape.

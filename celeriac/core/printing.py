@@ -4,7 +4,7 @@ import sys
 from typing import TextIO
 
 
-def print_what_fits(*streams: TextIO) -> None:
+def escape_unprintable(*streams: TextIO) -> None:
     """Let output streams escape what their encoding lacks, instead of ending the command.
 
     A terminal of LC_ALL=en_US.ISO-8859-1 or PYTHONIOENCODING=ascii has no arrow, and a job's

@@ -28,7 +28,7 @@ CACHE = "api"
 MOST_MINUTES = 60
 
 
-class Counts:
+class MinuteCounts:
     """What was counted in each minute: in the cache, or in this process while that is away."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ def _shared(name: str, minute: int, amount: int, minutes: int) -> int:
     return int(found)
 
 
-counts = Counts()
+counts = MinuteCounts()
 
 
 def seconds_left() -> int:
@@ -80,7 +80,7 @@ def seconds_left() -> int:
 
 
 def is_within(request: HttpRequest, door: str, setting: str) -> bool:
-    """Return whether the client's address may pass that door once more this minute."""
+    """Return whether the client's address may use that entry point once more this minute."""
     name = f"{door}:{address_of(request)}"
     return counts.take(name, now=time.time()) <= int(project_setting(setting))
 

@@ -13,7 +13,7 @@ from celeriac.core import context
 from celeriac.settings import conf
 
 
-def start() -> None:
+def start_reporting() -> None:
     """Begin reporting, where a DSN is set."""
     if not conf.SENTRY_DSN:
         return
@@ -31,20 +31,20 @@ def start() -> None:
     )
 
 
-def report(
-    error: BaseException, *, level: str, hide: Callable[[str], str], tags: dict[str, str]
+def report_error(
+    error: BaseException, *, level: str, redact: Callable[[str], str], tags: dict[str, str]
 ) -> None:
-    """Report an error that was handled, with tags to find it by; `hide` masks its texts."""
+    """Report an error that was handled, with tags to find it by; `redact` redacts its text."""
     if conf.SENTRY_DSN:
-        copy_context().run(_report, error, level, hide, tags)
+        copy_context().run(_report, error, level, redact, tags)
 
 
 def _report(
-    error: BaseException, level: str, hide: Callable[[str], str], tags: dict[str, str]
+    error: BaseException, level: str, redact: Callable[[str], str], tags: dict[str, str]
 ) -> None:
     import sentry_sdk  # see start
 
-    context.hide(hide)
+    context.redact_with(redact)
     with sentry_sdk.new_scope() as scope:
         scope.set_level(level)  # type: ignore[arg-type] # one of Sentry's words
         scope.set_tags(tags)
@@ -52,13 +52,13 @@ def _report(
 
 
 def _masked(event: Any, hint: Any) -> Any:
-    """Mask what is secret where the event was made."""
+    """Redact what is secret where the event was made."""
     return _walk(event)
 
 
 def _walk(value: Any) -> Any:
     if isinstance(value, str):
-        return context.hidden(value)
+        return context.redacted_text(value)
     if isinstance(value, dict):
         return {name: _walk(item) for name, item in value.items()}
     if isinstance(value, list):

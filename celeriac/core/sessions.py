@@ -12,7 +12,7 @@ def forget_queries() -> None:
             each.queries_log.clear()
 
 
-def renew() -> None:
+def renew_connection() -> None:
     """Drop the connection with all that was hung on it; the next use makes a new one.
 
     To close it would keep what Django holds beside it, such as the wrappers around each

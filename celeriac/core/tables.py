@@ -8,7 +8,7 @@ from typing import Final
 
 AUDIT: Final = "celeriac_core_audit"
 AUDIT_BATCH: Final = "celeriac_core_auditbatch"
-TALLY: Final = "celeriac_core_tally"
+COUNTER: Final = "celeriac_core_counter"
 
 BREAKER: Final = "celeriac_breakers_breaker"
 TRANSITION: Final = "celeriac_breakers_transition"

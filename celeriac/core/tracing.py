@@ -39,18 +39,18 @@ def span(
     *,
     parent: str | None = None,
     expected: tuple[type[BaseException], ...] = (),
-    hide: Callable[[str], str] = context.hidden,
+    redact: Callable[[str], str] = context.redacted_text,
     **attributes: Any,
 ) -> AbstractContextManager["Span | None"]:
     """Return a block that is one span, yielding it; or None where nothing is traced.
 
     `kind` is internal, server, client, producer or consumer; `parent` a W3C traceparent from
-    elsewhere. An error makes the span a failure unless it is `expected`; `hide` masks its text.
+    elsewhere. An error makes the span a failure unless it is `expected`; `redact` redacts its text.
     A double underscore in the name of an attribute stands for a dot.
     """
     if not conf.OTEL_EXPORTER_OTLP_ENDPOINT:
         return NOTHING
-    return _span(name, kind, parent, (expected, hide), attributes)
+    return _span(name, kind, parent, (expected, redact), attributes)
 
 
 def traceparent() -> str | None:
@@ -104,19 +104,19 @@ def _span(
         try:
             yield found
         except BaseException as error:
-            expected, hide = errors
+            expected, redact = errors
             if not isinstance(error, expected):
-                found.add_event("exception", _facts(error, hide))
+                found.add_event("exception", _facts(error, redact))
                 found.set_status(Status(StatusCode.ERROR, type(error).__name__))
             raise
 
 
-def _facts(error: BaseException, hide: Callable[[str], str]) -> dict[str, str]:
+def _facts(error: BaseException, redact: Callable[[str], str]) -> dict[str, str]:
     text = "".join(traceback.format_exception(error))
     return {
         "exception.type": type(error).__qualname__,
-        "exception.message": hide(str(error)),
-        "exception.stacktrace": hide(text)[:16_000],
+        "exception.message": redact(str(error)),
+        "exception.stacktrace": redact(text)[:16_000],
     }
 
 

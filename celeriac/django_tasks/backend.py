@@ -29,7 +29,7 @@ class LedgerBackend(BaseTaskBackend):
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
         super().__init__(alias, {"QUEUES": list(conf.QUEUES), **params})
         try:
-            self.defaults = policy.of_backend(self.options)
+            self.defaults = policy.policy_of_backend(self.options)
         except (TypeError, ValueError) as error:
             raise InvalidTaskBackend(f"TASKS[{alias!r}]: {error}") from error
 
@@ -43,13 +43,13 @@ class LedgerBackend(BaseTaskBackend):
         from celeriac.django_tasks import ledger  # no models are loaded when a task is declared
 
         options = task.options() if isinstance(task, LedgerTask) else {}
-        return ledger.write(task, list(args), dict(kwargs), options, backend=self)
+        return ledger.write_job(task, list(args), dict(kwargs), options, backend=self)
 
     def get_result(self, result_id: str) -> AnyResult:
         """Return what the ledger knows of a task's job; else raise TaskResultDoesNotExist."""
         from celeriac.django_tasks import ledger  # no models are loaded when a task is declared
 
-        return ledger.find(str(result_id), backend=self)
+        return ledger.find_result(str(result_id), backend=self)
 
     def validate_task(self, task: AnyTask) -> None:
         """Refuse a task that can't run; InvalidTask names the remedy."""

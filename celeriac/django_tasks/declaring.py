@@ -19,20 +19,20 @@ from celeriac.settings import conf
 _early: list[AnyTask] = []
 
 
-def load() -> None:
+def load_tasks() -> None:
     """Load every app's tasks.py and declare the kinds of each LedgerBackend (at start)."""
     backends = [each for each in task_backends.all() if hasattr(each, "defaults")]
     for backend in backends:
-        name = kinds.general(backend.alias)
-        options = policy.joined(backend.defaults, ())
+        name = kinds.general_kind(backend.alias)
+        options = policy.joined_policy(backend.defaults, ())
         _declare(name, _by_path, kinds.PathSchema(name), options)
     while _early:
-        declare(_early.pop(0))
+        declare_task(_early.pop(0))
     if backends:
         autodiscover_modules("tasks")
 
 
-def declare(task: Any) -> None:
+def declare_task(task: Any) -> None:
     """Make a task a kind of its own where every process loads it; the first declaration counts.
 
     Raises InvalidTask where its policy can't be kept.
@@ -49,10 +49,10 @@ def declare(task: Any) -> None:
                 "in CELERIAC['MODULES']."
             )
         return
-    if kinds.is_own(task) and registry.get(name) is not None:
+    if kinds.is_own(task) and registry.get_kind(name) is not None:
         return
     kinds.own(task)
-    options = policy.joined(task.get_backend().defaults, task.policy)
+    options = policy.joined_policy(task.get_backend().defaults, task.policy)
     _declare(name, _handler(task), kinds.CallSchema(task), options)
 
 
@@ -61,7 +61,7 @@ def _declare(
 ) -> None:
     from celeriac.django_tasks import ledger  # models are loaded by now
 
-    registry.declare(
+    registry.declare_kind(
         Kind(name=name, handler=handler, schema=schema, on_settled=ledger.tell_end, **options)
     )
 
@@ -72,7 +72,7 @@ def _handler(task: AnyTask) -> Callable[..., Any]:
     def handler(args: Any = (), kwargs: Any = None) -> Any:
         from celeriac.django_tasks import run  # models are loaded by now
 
-        return run.call(task, args, kwargs or {})
+        return run.call_task(task, args, kwargs or {})
 
     handler.__module__, handler.__qualname__ = task.func.__module__, task.func.__qualname__
     return handler
@@ -81,7 +81,7 @@ def _handler(task: AnyTask) -> Callable[..., Any]:
 def _by_path(task: str, args: Any = (), kwargs: Any = None) -> Any:
     from celeriac.django_tasks import run  # models are loaded by now
 
-    return run.call(resolve.task(task), args, kwargs or {})
+    return run.call_task(resolve.resolve_task(task), args, kwargs or {})
 
 
 def _is_loaded_everywhere(module: str) -> bool:

@@ -38,7 +38,7 @@ class CallSchema(Schema):
     def check(self, args: Mapping[str, Any]) -> Dumped:
         """Return `args` validated; InvalidArgs says what does not fit."""
         dumped = super().check(args)
-        bind(self._signature, dumped.values)
+        bind_call(self._signature, dumped.values)
         return dumped
 
     @property
@@ -49,7 +49,7 @@ class CallSchema(Schema):
 
     def named(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the values by the function's own parameters."""
-        return bind(self._signature, values)
+        return bind_call(self._signature, values)
 
 
 class PathSchema(Schema):
@@ -64,10 +64,10 @@ class PathSchema(Schema):
         """Return `args` validated: the path must lead to a task, and the call must fit it."""
         dumped = super().check(args)
         try:
-            task = resolve.task(dumped.values["task"])
+            task = resolve.resolve_task(dumped.values["task"])
         except InvalidTask as error:
             raise InvalidArgs(f"task: {error}", errors={"task": str(error)}) from error
-        bind(signature_of(task), dumped.values)
+        bind_call(signature_of(task), dumped.values)
         return dumped
 
 
@@ -86,10 +86,10 @@ def call_of(task: AnyTask, values: dict[str, Any]) -> tuple[str, dict[str, Any]]
     """Return the kind and the arguments of a call; InvalidTask where no worker would find it."""
     if is_own(task):
         return task.module_path, values
-    found = resolve.task(task.module_path)
+    found = resolve.resolve_task(task.module_path)
     if found.func is not task.func:
         raise InvalidTask(f"{task.module_path} is another function than this task's.")
-    return general(task.backend), {"task": task.module_path, **values}
+    return general_kind(task.backend), {"task": task.module_path, **values}
 
 
 def task_of(kind: str, args: Mapping[str, Any]) -> AnyTask | None:
@@ -97,24 +97,24 @@ def task_of(kind: str, args: Mapping[str, Any]) -> AnyTask | None:
 
     Raises InvalidTask where the function is no longer there.
     """
-    declared = registry.get(kind)
+    declared = registry.get_kind(kind)
     name = declared.name if declared is not None else kind
     if name in _own:
         return _own[name]
     if declared is not None and isinstance(declared.schema, PathSchema):
-        return resolve.task(str(args.get("task")))
+        return resolve.resolve_task(str(args.get("task")))
     return None
 
 
 def backend_of(kind: str, task: AnyTask) -> str:
     """Return the alias of the backend that a job of this kind came through."""
-    declared = registry.get(kind)
+    declared = registry.get_kind(kind)
     if declared is None or not isinstance(declared.schema, PathSchema):
         return task.backend
     return kind.removeprefix("django.task").removeprefix(".") or "default"
 
 
-def general(alias: str) -> str:
+def general_kind(alias: str) -> str:
     """Return the name of a backend's general kind."""
     return "django.task" if alias == "default" else f"django.task.{alias}"
 
@@ -126,7 +126,7 @@ def signature_of(task: AnyTask) -> Signature:
     return full.replace(parameters=parameters[1:] if task.takes_context else parameters)
 
 
-def bind(call: Signature, values: Mapping[str, Any]) -> dict[str, Any]:
+def bind_call(call: Signature, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments by parameter, defaults included; InvalidArgs where they do not fit."""
     try:
         bound = call.bind(*values.get("args", ()), **values.get("kwargs", {}))

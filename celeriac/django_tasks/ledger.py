@@ -19,7 +19,7 @@ from celeriac.jobs.running.run import Run
 from celeriac.jobs.states import TERMINAL
 
 
-def write(
+def write_job(
     task: AnyTask,
     args: list[Any],
     kwargs: dict[str, Any],
@@ -41,13 +41,13 @@ def write(
         run_at=task.run_after,
         **options,
     )
-    result = results.of_job(job, task, backend.alias)
+    result = results.result_of_job(job, task, backend.alias)
     if not job.replayed and not job.absorbed:
         task_enqueued.send(type(backend), task_result=result)
     return result
 
 
-def find(result_id: str, *, backend: BaseTaskBackend) -> AnyResult:
+def find_result(result_id: str, *, backend: BaseTaskBackend) -> AnyResult:
     """Return the result of a task's job; TaskResultDoesNotExist says why there is none."""
     try:
         job = Job.objects.filter(pk=UUID(result_id)).first()
@@ -61,7 +61,7 @@ def find(result_id: str, *, backend: BaseTaskBackend) -> AnyResult:
         raise TaskResultDoesNotExist(f"Job {job.id}: {error}") from error
     if task is None:
         raise TaskResultDoesNotExist(f"Job {job.id} is of kind {job.kind!r}, which is no task.")
-    return results.of_job(job, task, backend.alias)
+    return results.result_of_job(job, task, backend.alias)
 
 
 def tell_end(run: Run) -> None:
@@ -72,7 +72,7 @@ def tell_end(run: Run) -> None:
     task = kinds.task_of(job.kind, job.args)
     if task is not None:
         alias = kinds.backend_of(job.kind, task)
-        _send_end(type(task_backends[alias]), results.of_job(job, task, alias), run.error)
+        _send_end(type(task_backends[alias]), results.result_of_job(job, task, alias), run.error)
 
 
 def _send_end(sender: type, result: AnyResult, error: BaseException | None) -> None:

@@ -32,13 +32,13 @@ class InvalidReturn(TypeError):
     """The task returned what a result can't hold; it has done its work and is not run again."""
 
 
-def of_task(options: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+def policy_of_task(options: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     """Return the options of a task as its policy; TypeError says what was probably meant."""
     check_names("@task", options, NAMES)
     return tuple(sorted(options.items()))
 
 
-def of_backend(options: Mapping[str, Any]) -> dict[str, Any]:
+def policy_of_backend(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return a backend's OPTIONS as the defaults of its tasks; `retry` may be a dictionary."""
     check_names("OPTIONS", options, [name for name in NAMES if name not in _SINGLE])
     policy = dict(options)
@@ -47,7 +47,7 @@ def of_backend(options: Mapping[str, Any]) -> dict[str, Any]:
     return policy
 
 
-def joined(defaults: Mapping[str, Any], own: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def joined_policy(defaults: Mapping[str, Any], own: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Return the options of a kind: the backend's, overridden by the task's own.
 
     Without `retry` a task that fails is not run again: Django's API promises no retries.

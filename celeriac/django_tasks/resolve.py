@@ -14,7 +14,7 @@ from celeriac.django_tasks.types import AnyTask
 from celeriac.settings import conf
 
 
-def task(path: str) -> AnyTask:
+def resolve_task(path: str) -> AnyTask:
     """Return the task of that path; InvalidTask says why there is none."""
     module, _, name = path.rpartition(".")
     if not name.isidentifier() or not _is_ours(module):

@@ -27,7 +27,7 @@ _LOST, _CANCELLED, _DEAD = (
 )
 
 
-def of_job(job: Job, task: AnyTask, alias: str) -> AnyResult:
+def result_of_job(job: Job, task: AnyTask, alias: str) -> AnyResult:
     """Return the job as it stands, with the task as it was enqueued."""
     attempts = _attempts(job)
     result = TaskResult(

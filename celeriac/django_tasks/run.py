@@ -9,7 +9,7 @@ from django.tasks.signals import task_started
 from django.utils.json import normalize_json
 from pydantic_core import from_json, to_json
 
-from celeriac.core.away import is_away
+from celeriac.core.database_errors import is_away
 from celeriac.django_tasks import kinds, results
 from celeriac.django_tasks.policy import InvalidReturn
 from celeriac.django_tasks.types import AnyContext, AnyTask
@@ -20,13 +20,13 @@ from celeriac.jobs.running.current import current_job
 from celeriac.settings import conf
 
 
-def call(task: AnyTask, args: list[Any], kwargs: dict[str, Any]) -> Any:
+def call_task(task: AnyTask, args: list[Any], kwargs: dict[str, Any]) -> Any:
     """Run the function; return what it returns as JSON, or the awaitable of that."""
     value = task.func(*_start(task), *args, **kwargs)
-    return _awaited(task, value) if isawaitable(value) else checked(task, value)
+    return _awaited(task, value) if isawaitable(value) else checked_result(task, value)
 
 
-def checked(task: AnyTask, value: object) -> Any:
+def checked_result(task: AnyTask, value: object) -> Any:
     """Return a result as JSON; InvalidReturn where it can't be kept as it is."""
     try:
         result: Any = normalize_json(value)
@@ -59,7 +59,7 @@ def _start(task: AnyTask) -> tuple[AnyContext, ...]:
     try:
         job = Job.objects.get(pk=current_job().id)
         alias = kinds.backend_of(job.kind, task)
-        result = results.of_job(job, task, alias)
+        result = results.result_of_job(job, task, alias)
     except Exception as error:
         if not is_away(error):
             raise
@@ -70,4 +70,4 @@ def _start(task: AnyTask) -> tuple[AnyContext, ...]:
 
 
 async def _awaited(task: AnyTask, value: Awaitable[object]) -> Any:
-    return checked(task, await value)
+    return checked_result(task, await value)

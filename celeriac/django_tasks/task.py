@@ -40,7 +40,7 @@ class LedgerTask(AnyTask):
         if not hasattr(self.get_backend(), "defaults"):
             self._refuse_foreign()
         else:
-            declaring.declare(self)
+            declaring.declare_task(self)
 
     def using(self, **changes: Any) -> "LedgerTask":
         """Return a task with these defaults; what is None stays as it is."""
@@ -106,7 +106,7 @@ def task(
             backend=backend,
             takes_context=takes_context,
             run_after=None,
-            policy=policy.of_task(options),
+            policy=policy.policy_of_task(options),
         )
 
     return declare if function is None else declare(function)

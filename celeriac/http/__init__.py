@@ -1,1 +1,1 @@
-"""The HTTP door: version 1 of the API."""
+"""The HTTP API: version 1 of the API."""

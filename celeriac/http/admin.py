@@ -1,4 +1,4 @@
-"""Service accounts in the control room: what each may do, its secrets, and their end."""
+"""Service accounts in the admin: what each may do, its secrets, and their end."""
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -18,7 +18,7 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
-from celeriac.console.audited import Audited
+from celeriac.console.audited_admin import AuditedAdmin
 from celeriac.console.readonly import ReadOnlyInline, action, display, uuid_or_404
 from celeriac.http import services
 from celeriac.http.models import ACTED, VERBS, Grant, Secret, ServiceAccount
@@ -83,13 +83,13 @@ class SecretInline(ReadOnlyInline):
         return False
 
 
-class ReasonForm(forms.Form):
+class AccountReasonForm(forms.Form):
     """Why."""
 
     reason = forms.CharField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
 
 
-class SecretForm(ReasonForm):
+class SecretForm(AccountReasonForm):
     """Why, and how long the secrets of before go on working."""
 
     overlap_hours = forms.IntegerField(
@@ -102,7 +102,7 @@ class SecretForm(ReasonForm):
 
 
 @admin.register(ServiceAccount)
-class ServiceAccountAdmin(Audited, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class ServiceAccountAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """Accounts are switched off, never deleted: their jobs bear their names."""
 
     list_display = ("name", "description", "is_active", "granted", "created_at", "last_token_at")
@@ -190,13 +190,13 @@ class ServiceAccountAdmin(Audited, ModelAdmin):  # type: ignore[misc]  # unfold 
                 reverse("admin:celeriac_http_serviceaccount_change", args=[account.pk])
             )
 
-        return self._asked(request, object_id, ReasonForm, "Revoke tokens", end)
+        return self._asked(request, object_id, AccountReasonForm, "Revoke tokens", end)
 
     def _asked(
         self,
         request: HttpRequest,
         object_id: str,
-        form_class: type[ReasonForm],
+        form_class: type[AccountReasonForm],
         verb: str,
         act: Callable[[ServiceAccount, dict[str, Any]], HttpResponse],
     ) -> HttpResponse:

@@ -159,12 +159,12 @@ class NoQuery(Body):
     """Nothing."""
 
 
-def read[Model: BaseModel](model: type[Model], value: object) -> Model:
+def read_body[Model: BaseModel](model: type[Model], value: object) -> Model:
     """Return the value as the model, or a Problem that names each field."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise unfit(model, error) from error
+        raise invalid_body(model, error) from error
 
 
 def read_query[Model: BaseModel](model: type[Model], query: Any) -> Model:
@@ -172,10 +172,10 @@ def read_query[Model: BaseModel](model: type[Model], query: Any) -> Model:
     twice = {name: "is given twice" for name, values in query.lists() if len(values) > 1}
     if twice:
         raise Problem("A parameter is given twice.", errors=twice)
-    return read(model, query.dict())
+    return read_body(model, query.dict())
 
 
-def unfit(model: type[BaseModel], error: ValidationError) -> Problem:
+def invalid_body(model: type[BaseModel], error: ValidationError) -> Problem:
     """Return the refusal, each field by its path: `jobs.7777.priority`."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     errors = {

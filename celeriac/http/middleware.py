@@ -37,7 +37,7 @@ class ApiMiddleware:
 
 
 def _problem(answer: HttpResponseBase) -> HttpResponseBase:
-    problem = problems.plain(answer.status_code)
+    problem = problems.plain_problem(answer.status_code)
     for name in ("Allow", "ETag", "Retry-After"):
         if name in answer:
             problem[name] = answer[name]

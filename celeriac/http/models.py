@@ -1,4 +1,4 @@
-"""Service accounts: programs that may use the HTTP door, and what each may do there."""
+"""Service accounts: programs that may use the HTTP API, and what each may do there."""
 
 import uuid
 from typing import ClassVar
@@ -108,12 +108,12 @@ class Grant(EditedModel):
         """Return whether it covers the verb on that kind; no queue asks for any."""
         if verb == "enqueue" and kind in SEALED:
             return False
-        fits_queue = queue is None or fits(self.queues, queue)
-        return verb in self.verbs and fits(self.kinds, kind) and fits_queue
+        fits_queue = queue is None or matches_pattern(self.queues, queue)
+        return verb in self.verbs and matches_pattern(self.kinds, kind) and fits_queue
 
 
 class SecretQuerySet(models.QuerySet["Secret"]):
-    """Secrets by whether they still open the door."""
+    """Secrets by whether they still work."""
 
     def living(self) -> "SecretQuerySet":
         """Return those that have not expired."""
@@ -139,6 +139,6 @@ class Secret(models.Model):
         return f"{self.hint}… of {self.account_id}"
 
 
-def fits(pattern: str, name: str) -> bool:
+def matches_pattern(pattern: str, name: str) -> bool:
     """Return whether a name is the pattern, or begins as it does before its asterisk."""
     return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern

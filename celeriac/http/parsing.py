@@ -33,10 +33,10 @@ class StrictJSONParser(BaseParser):
         body = stream.read(limit + 1)
         if len(body) > limit:
             raise TooLarge(limit)
-        return read(body)
+        return parse_json(body)
 
 
-def read(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
     """Return the value of a JSON text; raises Malformed, saying where."""
     try:
         value = json.loads(

@@ -14,8 +14,8 @@ from rest_framework.exceptions import APIException, AuthenticationFailed, Thrott
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
-from celeriac.core.away import is_away
-from celeriac.core.errorpages import LATER, let_go
+from celeriac.core.database_errors import is_away
+from celeriac.core.errorpages import LATER, drop_connection
 from celeriac.jobs import errors as jobs
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class ProblemResponse(Response):
         return text.decode()
 
 
-def body(
+def problem_body(
     status: int, *, detail: str = "", name: str = "", errors: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Return a problem's members."""
@@ -118,12 +118,12 @@ def body(
     return found
 
 
-def plain(status: int, detail: str = "") -> JsonResponse:
+def plain_problem(status: int, detail: str = "") -> JsonResponse:
     """Return a problem outside of REST framework."""
-    return JsonResponse(body(status, detail=detail), status=status, content_type=MEDIA_TYPE)
+    return JsonResponse(problem_body(status, detail=detail), status=status, content_type=MEDIA_TYPE)
 
 
-def handle(error: Exception, context: Mapping[str, Any]) -> Response:
+def handle_error(error: Exception, context: Mapping[str, Any]) -> Response:
     """Return the answer to an error in a view: REST framework's exception handler."""
     match error:
         case jobs.JobError():
@@ -141,7 +141,7 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
         case UnreadablePostError() | BadRequest() | SuspiciousOperation():
             return _answer(400, "The request could not be read.", name="malformed")
     if is_away(error):
-        let_go(error)
+        drop_connection(error)
         detail = "The database can't be reached: try again, with the same Idempotency-Key."
         return _answer(503, detail, name="unavailable", retry_after=LATER)
     if isinstance(error, OperationalError):  # a lock, a deadlock, a statement's time
@@ -212,7 +212,7 @@ def _answer(
     errors: Mapping[str, str] | None = None,
     retry_after: int | None = None,
 ) -> Response:
-    content = body(status, detail=detail, name=name, errors=errors)
+    content = problem_body(status, detail=detail, name=name, errors=errors)
     answer = ProblemResponse(content, status=status)
     if retry_after is not None:
         answer["Retry-After"] = str(retry_after)

@@ -71,7 +71,7 @@ JOB_QUERY = [
 ]
 
 
-def answers(shape: type[BaseModel], *statuses: int) -> dict[Any, Any]:
+def documented_answers(shape: type[BaseModel], *statuses: int) -> dict[Any, Any]:
     """Return the documented answers of a call: the shape where it succeeds, else a problem."""
     found: dict[Any, Any] = {}
     for status in (*statuses, *_ALWAYS):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from celeriac.core.ids import floor
+from celeriac.core.ids import lowest_uuid7
 from celeriac.http.bodies import JobQuery
 from celeriac.http.models import ServiceAccount
 from celeriac.http.problems import Forbidden
@@ -60,7 +60,7 @@ def page_of(account: ServiceAccount, query: JobQuery) -> tuple[list[Job], UUID |
     if query.cursor is not None:
         found = found.filter(id__lt=query.cursor)
     if query.created_after is not None:
-        found = found.filter(id__gte=floor(query.created_after - _SKEW))
+        found = found.filter(id__gte=lowest_uuid7(query.created_after - _SKEW))
     last = None
     if given:
         last = found.values_list("id", flat=True)[LOOKED - 1 : LOOKED].first()

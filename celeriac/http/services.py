@@ -31,9 +31,9 @@ def make_secret(
     secret = _PREFIX + token_urlsafe(32)
     with transaction.atomic():
         ServiceAccount.objects.select_for_update().get(pk=account.pk)  # one new secret at a time
-        end = clock.read() + overlap
+        end = clock.db_now() + overlap
         account.secrets.living().exclude(expires_at__lt=end).update(expires_at=end)
-        Secret.objects.create(account=account, digest=digest(secret), hint=secret[:_SHOWN])
+        Secret.objects.create(account=account, digest=secret_digest(secret), hint=secret[:_SHOWN])
         details = {"overlap_seconds": overlap.total_seconds()}
         _record("account.secret", account, actor, reason, details)
     return secret
@@ -51,7 +51,7 @@ def revoke_tokens(*, account: ServiceAccount, actor: Any, reason: str = "") -> N
 
 def authenticate(*, client_id: str, client_secret: str) -> ServiceAccount | None:
     """Return the active account of that name and secret, or None."""
-    given = digest(client_secret)
+    given = secret_digest(client_secret)
     living = Secret.objects.living().filter(account__name=client_id, account__is_active=True)
     for secret in living.select_related("account"):
         if compare_digest(secret.digest, given):
@@ -60,7 +60,7 @@ def authenticate(*, client_id: str, client_secret: str) -> ServiceAccount | None
     return None
 
 
-def digest(secret: str) -> str:
+def secret_digest(secret: str) -> str:
     """Return what is kept of a secret."""
     return sha256(secret.encode()).hexdigest()
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from celeriac.console.show import redacted
+from celeriac.console.job_output import redacted_job
 from celeriac.http.bodies import StateText
 from celeriac.http.submit import lock_prefix
 from celeriac.jobs.models import Attempt, Job
@@ -22,13 +22,13 @@ _DETAILS = ("wait_reason", "progress", "unique_key", "callback_url", "superseded
 _ATTEMPT = ("number", "outcome", "started_at", "finished_at", "error_class", "message")
 
 
-class Answer(BaseModel):
+class ApiModel(BaseModel):
     """What the API answers; a later version may add members."""
 
     model_config = ConfigDict(extra="allow")
 
 
-class ProblemDetails(Answer):
+class ProblemDetails(ApiModel):
     """A refusal (RFC 9457)."""
 
     type: str = Field(description="`urn:celeriac:problem:<name>`: what programs go by.")
@@ -40,7 +40,7 @@ class ProblemDetails(Answer):
     )
 
 
-class AttemptDetails(Answer):
+class AttemptDetails(ApiModel):
     """A run that did not simply succeed at the first go."""
 
     number: int
@@ -51,7 +51,7 @@ class AttemptDetails(Answer):
     message: str
 
 
-class JobSummary(Answer):
+class JobSummary(ApiModel):
     """A job in a list."""
 
     id: UUID
@@ -87,7 +87,7 @@ class JobDetails(JobSummary):
     attempts: list[AttemptDetails]
 
 
-class JobPage(Answer):
+class JobPage(ApiModel):
     """Jobs, newest first."""
 
     next: str | None = Field(
@@ -96,7 +96,7 @@ class JobPage(Answer):
     results: list[JobSummary]
 
 
-class JobReference(Answer):
+class JobReference(ApiModel):
     """A job of a bulk call, in the call's order."""
 
     id: UUID
@@ -104,14 +104,14 @@ class JobReference(Answer):
     state: StateText
 
 
-class BulkDetails(Answer):
+class BulkDetails(ApiModel):
     """What a bulk call made."""
 
     count: int
     jobs: list[JobReference]
 
 
-class TokenDetails(Answer):
+class TokenDetails(ApiModel):
     """A token for the header `Authorization: Bearer …`."""
 
     access: str
@@ -119,21 +119,21 @@ class TokenDetails(Answer):
     expires_in: int = Field(description="Seconds.")
 
 
-def job(row: Job, attempts: Iterable[Attempt] = ()) -> dict[str, Any]:
+def job_details(row: Job, attempts: Iterable[Attempt] = ()) -> dict[str, Any]:
     """Return a job in full."""
-    found = summary(row) | {name: getattr(row, name) for name in _DETAILS}
+    found = job_summary(row) | {name: getattr(row, name) for name in _DETAILS}
     lock = row.lock_key
     found["lock_key"] = lock and lock.removeprefix(lock_prefix(row.enqueued_by))
-    found |= redacted(row)
+    found |= redacted_job(row)
     found["attempts"] = [{name: getattr(each, name) for name in _ATTEMPT} for each in attempts]
     return found
 
 
-def summary(row: Job) -> dict[str, Any]:
+def job_summary(row: Job) -> dict[str, Any]:
     """Return what a list shows of a job."""
     return {name: getattr(row, name) for name in SUMMARY}
 
 
-def reference(row: Job) -> dict[str, Any]:
+def job_reference(row: Job) -> dict[str, Any]:
     """Return what a bulk call's answer holds of a job."""
     return {"id": row.id, "kind": row.kind, "state": row.state}

@@ -1,4 +1,4 @@
-"""Calls become jobs: grants first, then the ledger's own door, all or none."""
+"""Calls become jobs: grants first, then the ledger's own entry point, all or none."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from celeriac.http.bodies import JobCall
 from celeriac.http.models import ServiceAccount
 from celeriac.http.problems import MOST_ERRORS, Forbidden, Problem, UniqueKeyHeld
 from celeriac.jobs import registry
-from celeriac.jobs.enqueueing.draft import Draft, Options, prepare
+from celeriac.jobs.enqueueing.draft import Draft, EnqueueOptions, prepare_draft
 from celeriac.jobs.enqueueing.enqueue import enqueue_drafts
 from celeriac.jobs.errors import InvalidArgs, InvalidOption, JobError, UnknownKind
 from celeriac.jobs.models import Job
@@ -23,7 +23,7 @@ _CROWD = 20
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 
-def submit(
+def submit_calls(
     *,
     account: ServiceAccount,
     calls: Sequence[JobCall],
@@ -56,8 +56,8 @@ def _keys(key: str | None, count: int) -> list[str | None]:
     return [key, *(f"{key} {index}" for index in range(1, count))]
 
 
-def _shared(account: ServiceAccount, key: str | None, body: object) -> Options:
-    shared: Options = {"enqueued_by": account.origin, "scope": account.scope}
+def _shared(account: ServiceAccount, key: str | None, body: object) -> EnqueueOptions:
+    shared: EnqueueOptions = {"enqueued_by": account.origin, "scope": account.scope}
     if key is not None:
         canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
         shared["fingerprint"] = sha256(canonical.encode()).hexdigest()
@@ -81,7 +81,7 @@ def _check_grants(account: ServiceAccount, calls: Sequence[JobCall], path: str) 
 
 
 def _is_granted(account: ServiceAccount, call: JobCall) -> bool:
-    kind = registry.get(call.kind)
+    kind = registry.get_kind(call.kind)
     if kind is None:
         return account.may("enqueue", call.kind, call.queue)
     return account.may("enqueue", kind.name, call.queue or kind.queue)
@@ -91,7 +91,7 @@ def _drafts(
     account: ServiceAccount,
     calls: Sequence[JobCall],
     keys: Sequence[str | None],
-    shared: Options,
+    shared: EnqueueOptions,
     path: str,
 ) -> list[Draft]:
     drafts: list[Draft] = []
@@ -111,12 +111,14 @@ def _drafts(
     return drafts
 
 
-def _draft(account: ServiceAccount, call: JobCall, key: str | None, shared: Options) -> Draft:
-    options: Options = {**shared, "idempotency_key": key}
+def _draft(
+    account: ServiceAccount, call: JobCall, key: str | None, shared: EnqueueOptions
+) -> Draft:
+    options: EnqueueOptions = {**shared, "idempotency_key": key}
     for name in ("queue", "priority", "run_at", "expires_at", "callback_url"):
         if (value := getattr(call, name)) is not None:
             options[name] = value
-    kind = registry.get(call.kind)
+    kind = registry.get_kind(call.kind)
     if kind is None:
         raise UnknownKind(_no_kind(account, call.kind))
     _refuse_crowd(kind, call)
@@ -126,7 +128,7 @@ def _draft(account: ServiceAccount, call: JobCall, key: str | None, shared: Opti
     if call.lock_key is not None:
         _refuse_override(kind.name, "lock_key", kind.lock)
         options["lock_key"] = f"{lock_prefix(account.origin)}{call.lock_key}"
-    return prepare(call.kind, call.args, options)
+    return prepare_draft(call.kind, call.args, options)
 
 
 def lock_prefix(origin: str) -> str:
@@ -148,7 +150,7 @@ def _refuse_override(kind: str, name: str, template: str | None) -> None:
 
 
 def _no_kind(account: ServiceAccount, name: str) -> str:
-    granted = [kind.name for kind in registry.kinds() if account.may("enqueue", kind.name)]
+    granted = [kind.name for kind in registry.declared_kinds() if account.may("enqueue", kind.name)]
     hint = did_you_mean(name, granted, " GET /api/v1/kinds/ lists them.")
     return f"No job of kind {name[:100]!r} is declared.{hint}"
 

@@ -1,10 +1,10 @@
-"""Addresses of the HTTP door."""
+"""Addresses of the HTTP API."""
 
 from collections.abc import Iterable
 
 from django.urls import URLPattern, path, re_path
 
-from celeriac.http.views import jobs, pages, standing, token
+from celeriac.http.views import catalog, jobs, pages, token
 from celeriac.jobs.operating.actions import ACTIONS, Action
 
 app_name = "api"
@@ -27,9 +27,9 @@ urlpatterns = [
     path("v1/jobs/bulk/", jobs.BulkView.as_view(), name="bulk"),
     path("v1/jobs/<uuid:job_id>/", jobs.JobView.as_view(), name="job"),
     *action_paths(ACTIONS.values()),
-    path("v1/kinds/", standing.KindsView.as_view(), name="kinds"),
-    path("v1/queues/", standing.QueuesView.as_view(), name="queues"),
-    path("v1/breakers/", standing.BreakersView.as_view(), name="breakers"),
-    path("v1/schedules/", standing.SchedulesView.as_view(), name="schedules"),
+    path("v1/kinds/", catalog.KindsView.as_view(), name="kinds"),
+    path("v1/queues/", catalog.QueuesView.as_view(), name="queues"),
+    path("v1/breakers/", catalog.BreakersView.as_view(), name="breakers"),
+    path("v1/schedules/", catalog.SchedulesView.as_view(), name="schedules"),
     re_path(r"^(?P<path>.*)$", pages.nowhere, name="nowhere"),
 ]

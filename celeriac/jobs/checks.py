@@ -45,7 +45,7 @@ def check_addresses(**_: Any) -> list[CheckMessage]:
     named |= {name: value for name in _ADDRESSES if (value := getattr(settings, name, ""))}
     for name, url in named.items():
         try:
-            broker.client(url).close()
+            broker.broker_client(url).close()
         except broker.BadAddress as error:
             found.append(Error(f"{name}: {error}", id="celeriac_jobs.E006"))
     return found
@@ -74,7 +74,7 @@ def check_platform(**_: Any) -> list[CheckMessage]:
 
 def check_kinds(**_: Any) -> list[CheckMessage]:
     """Report kinds that name a hook, a queue or a breaker that is not there."""
-    return [message for kind in registry.kinds() for message in _check_kind(kind)]
+    return [message for kind in registry.declared_kinds() for message in _check_kind(kind)]
 
 
 def _check_kind(kind: Kind) -> Iterator[CheckMessage]:
@@ -91,7 +91,7 @@ def _check_kind(kind: Kind) -> Iterator[CheckMessage]:
 
 
 def _check_hook(name: str, hook: str) -> Iterator[CheckMessage]:
-    found = registry.get(hook)
+    found = registry.get_kind(hook)
     if found is None:
         text = f"{name}: on_dead={hook!r} names no declared kind: deaths would go unnoticed."
         yield Error(text, hint="Is its module in CELERIAC['MODULES']?", id="celeriac_jobs.E002")

@@ -1,4 +1,4 @@
-"""What can go wrong at the door of the ledger."""
+"""What can go wrong when the ledger is called."""
 
 from collections.abc import Mapping
 from typing import Any

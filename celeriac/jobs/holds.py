@@ -37,7 +37,7 @@ class HoldReason:
     parks: bool = True
     #: Whether the claim's statement asks for it, and whether the dispatcher does of each job.
     claimed: bool = True
-    rung: bool = True
+    when_ringing: bool = True
 
 
 def pause_condition(at: str, until: str) -> str:
@@ -53,7 +53,7 @@ TIME = HoldReason(
     "{word} at {when}",
     todo="Nothing, it starts by itself; or let it run now.",
     parks=False,
-    rung=False,
+    when_ringing=False,
 )
 #: By who enqueued it; it binds the first start only.
 EXPIRED = HoldReason(
@@ -72,7 +72,7 @@ PAUSED = HoldReason(
     "the queue {by} is paused",
     "the queue {by} is paused",
     by=lambda queue, kind: queue,
-    rung=False,
+    when_ringing=False,
 )
 #: By the calls of a provider that failed, or an operator. The dispatcher leaves such kinds out.
 CIRCUIT = HoldReason(
@@ -82,8 +82,8 @@ CIRCUIT = HoldReason(
           WHERE g.kind = j.kind AND g.breaker IN ({BLOCKED}))""",
     "the circuit {by} is open",
     "the circuit {by} is open",
-    by=lambda queue, kind: dict(registry.guarded()).get(kind, ""),
-    rung=False,
+    by=lambda queue, kind: dict(registry.guarded_kinds()).get(kind, ""),
+    when_ringing=False,
 )
 #: By a running job of the same lock. A unique index lets no second one be claimed.
 LOCK = HoldReason(
@@ -108,7 +108,7 @@ UNKNOWN_KIND = HoldReason(
 HOLDS: tuple[HoldReason, ...] = (EXPIRED, TIME, PAUSED, CIRCUIT, LOCK, UNKNOWN_KIND)
 
 
-def free_of(holds: Sequence[HoldReason]) -> str:
+def free_condition(holds: Sequence[HoldReason]) -> str:
     """Return SQL that says of the row `j` that none of `holds` holds it."""
     conditions = [f"NOT {_enclosed(hold.condition)}" for hold in holds]
     # An AND among columns is tried in its order: what looks at other rows comes last.
@@ -123,9 +123,9 @@ def parking_code(holds: Sequence[HoldReason]) -> str:
 
 def hold_parameters() -> dict[str, Any]:
     """Return the parameters of the conditions, by what this process declares."""
-    guarded = registry.guarded()
+    guarded = registry.guarded_kinds()
     return {
-        "kinds": registry.names(),
+        "kinds": registry.kind_names(),
         "guarded": [kind for kind, _ in guarded],
         "breakers": [breaker for _, breaker in guarded],
     }

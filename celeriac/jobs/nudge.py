@@ -49,7 +49,7 @@ class Nudge:
     workers: bool = False
     #: Messages may have been missed: look everywhere.
     missed: bool = False
-    #: Whose ear this tries, and nothing else: see listen.py.
+    #: Whose ear this tries, and nothing else: see nudge_listener.py.
     canary: str = ""
 
     def __bool__(self) -> bool:
@@ -133,7 +133,7 @@ def _moment(value: object) -> float:
     return float(value)
 
 
-def after_commit(
+def nudge_after_commit(
     *,
     queue: str,
     priority: int,
@@ -151,29 +151,29 @@ def after_commit(
     _after_commit(nudge, using)
 
 
-def freed(*, locks: Sequence[str], using: str = "default") -> None:
+def nudge_locks(*, locks: Sequence[str], using: str = "default") -> None:
     """Tell the dispatchers that no running job holds these locks any more."""
     if locks:
         _after_commit(Nudge(locks=set(locks)), using)
 
 
-def returned(*, ids: Sequence[UUID], using: str = "default") -> None:
+def nudge_jobs(*, ids: Sequence[UUID], using: str = "default") -> None:
     """Tell the dispatchers that these jobs are queued again and due."""
     if ids:
         _after_commit(Nudge(ids=set(ids)), using)
 
 
-def wake(*, queues: Iterable[str], using: str = "default") -> None:
+def nudge_queues(*, queues: Iterable[str], using: str = "default") -> None:
     """Tell the dispatchers that these queues changed: paused, resumed, given up."""
     _after_commit(Nudge(queues={name: {} for name in queues}), using)
 
 
-def worker_came(*, using: str = "default") -> None:
+def nudge_worker(*, using: str = "default") -> None:
     """Tell the dispatchers that a worker has come."""
     _after_commit(Nudge(workers=True), using)
 
 
-def ask(ear: str) -> None:
+def nudge_canary(ear: str) -> None:
     """Send a canary: the ear of that name should hear it within moments."""
     _sender.send(Nudge(canary=ear))
 
@@ -229,13 +229,13 @@ class _Sender:
         with self._lock:
             if self._client is None or self._url != conf.NUDGE_URL:
                 self._url = conf.NUDGE_URL
-                self._client = client(self._url, timeout=TIMEOUT)
+                self._client = nudge_client(self._url, timeout=TIMEOUT)
             return self._client
 
 
-def client(url: str, *, timeout: float) -> redis.Redis:
+def nudge_client(url: str, *, timeout: float) -> redis.Redis:
     """Return a client that fails fast and never tries twice."""
-    return broker.client(
+    return broker.broker_client(
         url,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,

@@ -146,32 +146,34 @@ def stopped(delay: float = 0.0, reason: str = "") -> Outcome:
     return Outcome(Verb.SNOOZE, delay=delay, reason=words, message=words, stopped=True)
 
 
-def lost(reason: str) -> Outcome:
+def loss(reason: str) -> Outcome:
     """The run ended with its process."""
     return Outcome(Verb.RESCUE, error_class="WorkerLost", message=reason, reason=reason)
 
 
-def observe(error: BaseException, retry: Backoff, *, hide: Callable[[str], str] = str) -> Outcome:
-    """Return the outcome of a handler that raised `error`; `hide` masks secrets in its texts."""
+def observe_error(
+    error: BaseException, retry: Backoff, *, redact: Callable[[str], str] = str
+) -> Outcome:
+    """Return the outcome of a handler that raised `error`; `redact` redacts its texts."""
     if isinstance(error, Snooze):
-        reason = _clip(hide(error.reason), MAX_MESSAGE)
+        reason = _clip(redact(error.reason), MAX_MESSAGE)
         return Outcome(Verb.SNOOZE, delay=error.seconds, reason=reason)
     if isinstance(error, Cancelled):
-        message = _clip(hide(_words(error)), MAX_MESSAGE)
+        message = _clip(redact(_words(error)), MAX_MESSAGE)
         return Outcome(Verb.STOP, message=message or "stopped on request")
     if isinstance(error, Retry):
         named = error.cause or error
-        return replace(_failure(named, retry, hide), retryable=True, retry_in=error.seconds)
-    return _failure(error, retry, hide)
+        return replace(_failure(named, retry, redact), retryable=True, retry_in=error.seconds)
+    return _failure(error, retry, redact)
 
 
-def _failure(error: BaseException, retry: Backoff, hide: Callable[[str], str]) -> Outcome:
+def _failure(error: BaseException, retry: Backoff, redact: Callable[[str], str]) -> Outcome:
     gave_up = isinstance(error, GiveUp)
     return Outcome(
         Verb.GIVE_UP if gave_up else Verb.RETRY,
         error_class=_name(error),
-        message=_clip(hide(_words(error)), MAX_MESSAGE),
-        traceback=_clip(hide(_render(error)), MAX_TRACEBACK),
+        message=_clip(redact(_words(error)), MAX_MESSAGE),
+        traceback=_clip(redact(_render(error)), MAX_TRACEBACK),
         retryable=not gave_up and retry.retries(error),
         retry_after=retry_after(error),
     )
@@ -186,7 +188,7 @@ def retry_after(error: BaseException) -> float | None:
     return seconds if 0 <= seconds < float("inf") else None
 
 
-def decide(
+def decide_settlement(
     outcome: Outcome, kind: Kind, attempt: int, failures: int, losses: int, max_attempts: int
 ) -> Settlement:
     """Return what the outcome makes of a job whose row has these counts."""

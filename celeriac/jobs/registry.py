@@ -39,7 +39,7 @@ class Kind:
     max_losses: int = 5
     aliases: tuple[str, ...] = ()
     search: tuple[str, ...] = ()  # arguments by which jobs are found
-    redact: tuple[str, ...] = ()  # what is never shown: see redacting.py
+    redact: tuple[str, ...] = ()  # what is never shown: see redaction.py
     retention: float | None = None  # days; None: as CELERIAC says; 0 keeps only failures
     on_dead: str | None = None
     schedule: object | None = None
@@ -51,7 +51,7 @@ class Kind:
         """Refuse a policy that would fail at the first job only."""
         for option in ("lock", "unique"):
             if template := getattr(self, option):
-                self._check_names(option, template, templates.fields(template))
+                self._check_names(option, template, templates.template_fields(template))
         for option in ("search", "redact"):
             names = getattr(self, option)
             if isinstance(names, str):
@@ -95,7 +95,7 @@ class Kind:
         """Refuse a key or a search that would show what redact= hides."""
         secret = {name.split(".")[0] for name in self.redact}
         shown = {"lock": self.lock, "unique": self.unique}
-        named = {option: templates.fields(text) for option, text in shown.items() if text}
+        named = {option: templates.template_fields(text) for option, text in shown.items() if text}
         named["search"] = {name.split(".")[0] for name in self.search}
         for option, names in named.items():
             if both := sorted(names & secret):
@@ -113,7 +113,7 @@ _kinds: dict[str, Kind] = {}
 _aliases: dict[str, str] = {}
 
 
-def declare(kind: Kind) -> Kind:
+def declare_kind(kind: Kind) -> Kind:
     """Add `kind`; a name that another handler holds is an error."""
     for name in (kind.name, *kind.aliases):
         holder = _kinds.get(_aliases.get(name, name))
@@ -124,52 +124,52 @@ def declare(kind: Kind) -> Kind:
     return kind
 
 
-def find(name: str) -> Kind:
+def find_kind(name: str) -> Kind:
     """Return the kind of that name or alias; UnknownKind says what was probably meant."""
     if not isinstance(name, str):
         raise UnknownKind(f"A kind is named by text, such as 'payments.capture', not {name!r}.")
-    kind = get(name)
+    kind = get_kind(name)
     if kind is None:
-        hint = did_you_mean(name, names(), " Is its module in CELERIAC['MODULES']?")
+        hint = did_you_mean(name, kind_names(), " Is its module in CELERIAC['MODULES']?")
         raise UnknownKind(f"No job of kind {name!r} is declared.{hint}")
     return kind
 
 
-def get(name: str) -> Kind | None:
+def get_kind(name: str) -> Kind | None:
     """Return the kind of that name or alias, or None."""
     return _kinds.get(_aliases.get(name, name))
 
 
 def get_or_default(name: str) -> Kind:
     """Return the kind of that name or alias; one with a kind's defaults where none is declared."""
-    return get(name) or Kind(name, _nothing, Schema.of(_nothing))
+    return get_kind(name) or Kind(name, _nothing, Schema.of(_nothing))
 
 
 def _nothing() -> None:
     """Stand for the handler of a kind that another program declares."""
 
 
-def names() -> list[str]:
+def kind_names() -> list[str]:
     """Return every name a job's row may bear, aliases too."""
     return sorted([*_kinds, *_aliases])
 
 
-def kinds() -> Iterator[Kind]:
+def declared_kinds() -> Iterator[Kind]:
     """Iterate over the declared kinds by name."""
     return iter([_kinds[name] for name in sorted(_kinds)])
 
 
-def guarded() -> list[tuple[str, str]]:
+def guarded_kinds() -> list[tuple[str, str]]:
     """Return every name that rows of guarded kinds may bear, with its breaker."""
     return [
         (name, kind.breaker)
-        for kind in kinds()
+        for kind in declared_kinds()
         for name in (kind.name, *kind.aliases)
         if kind.breaker
     ]
 
 
-def forget(name: str) -> None:
+def forget_kind(name: str) -> None:
     """Take a declaration back: for tests."""
     kind = _kinds.pop(name, None)
     for alias in kind.aliases if kind else ():

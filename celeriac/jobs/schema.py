@@ -31,7 +31,7 @@ class Dumped:
 
 
 class Schema:
-    """Validates arguments at the door and restores their types before a run."""
+    """Validates arguments when a job is enqueued and restores their types before a run."""
 
     __slots__ = ("_adapter", "defaults", "fields", "name")
 

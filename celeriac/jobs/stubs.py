@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from celeriac.jobs.enqueueing.draft import Options
+from celeriac.jobs.enqueueing.draft import EnqueueOptions
 from celeriac.jobs.enqueueing.enqueue import BatchOptions
 from celeriac.jobs.handle import JobHandle
 from celeriac.jobs.registry import Kind
 
 #: Function -> its second parameter, its options, what it returns, whether it is a coroutine.
 _FUNCTIONS = {
-    "enqueue": ("args: {args}", Options, "JobHandle[{result}]", ""),
-    "aenqueue": ("args: {args}", Options, "JobHandle[{result}]", "async "),
+    "enqueue": ("args: {args}", EnqueueOptions, "JobHandle[{result}]", ""),
+    "aenqueue": ("args: {args}", EnqueueOptions, "JobHandle[{result}]", "async "),
     "enqueue_many": (
         "list_of_args: Iterable[{args}]",
         BatchOptions,
@@ -52,7 +52,9 @@ def stubs_text(kinds: Iterable[Kind]) -> str:
 def _imports(modules: set[str], body: str) -> str:
     typed = ["Any", "Literal", "NotRequired", "Protocol", "TypedDict", "Unpack", "overload"]
     used = [name for name in typed if re.search(rf"\b{name}\b", body)]
-    owned = [f"from {each.__module__} import {each.__name__}" for each in (JobHandle, Options)]
+    owned = [
+        f"from {each.__module__} import {each.__name__}" for each in (JobHandle, EnqueueOptions)
+    ]
     owned.append(f"from {BatchOptions.__module__} import {BatchOptions.__name__}")
     lines = [*(f"import {module}" for module in sorted(modules - {"builtins"}))]
     lines += ["from collections.abc import Iterable", f"from typing import {', '.join(used)}"]

@@ -20,12 +20,12 @@ from django_celery_beat.models import PeriodicTask
 
 from celeriac.breakers import selectors as breakers
 from celeriac.breakers.models import Breaker
-from celeriac.breakers.options import declared
-from celeriac.breakers.replies import State
+from celeriac.breakers.options import declared_breakers
+from celeriac.breakers.replies import BreakerState
 from celeriac.jobs import nudge
 from celeriac.jobs.models import Queue, Worker
-from celeriac.jobs.operating.silence import Silence, silences
-from celeriac.monitoring.fresh import Fresh
+from celeriac.jobs.operating.unresponsive import Unresponsive, unresponsive_processes
+from celeriac.monitoring.shared_answers import SharedAnswer
 from celeriac.schedules.api import lag_seconds
 from celeriac.schedules.models import Beat
 from celeriac.settings import conf
@@ -53,7 +53,7 @@ class Part:
 
 
 @dataclass(slots=True)
-class _Look:
+class _HealthCheck:
     """One look at several parts, by a thread of its own."""
 
     name: str
@@ -87,7 +87,7 @@ class _Look:
             connection.close()
 
 
-def report() -> dict[str, Part]:
+def health_report() -> dict[str, Part]:
     """Return every part, in order; at most PATIENCE seconds later."""
     for look in _looks:
         look.begin()
@@ -105,7 +105,7 @@ def _missing(name: str, found: dict[str, Part]) -> Part:
     return Part(False, f"not known: {found['error'].says if 'error' in found else 'no answer'}")
 
 
-def ledger() -> Iterator[tuple[str, Part]]:
+def ledger_parts() -> Iterator[tuple[str, Part]]:
     """Yield the parts that the database knows of."""
     try:
         connection.ensure_connection()
@@ -115,21 +115,21 @@ def ledger() -> Iterator[tuple[str, Part]]:
         yield "database", Part(False, f"can't be reached ({type(error).__name__})")
         return
     yield "database", Part(True, "answers")
-    missing = unapplied()
+    missing = unapplied_migrations()
     if missing:
         yield "migrations", Part(False, f"{len(missing)} to apply: run manage.py migrate")
         return
     yield "migrations", Part(True, "all applied")
-    silent = silences()
-    yield "dispatcher", dispatcher(silent)
-    yield "workers", workers(silent)
-    yield "beat", beat()
-    yield "circuits", circuits()
+    silent = unresponsive_processes()
+    yield "dispatcher", dispatcher_part(silent)
+    yield "workers", workers_part(silent)
+    yield "beat", beat_part()
+    yield "circuits", circuit_parts()
 
 
-def broker() -> Iterator[tuple[str, Part]]:
+def broker_part() -> Iterator[tuple[str, Part]]:
     """Yield whether the broker answers."""
-    client = nudge.client(conf.NUDGE_URL, timeout=PATIENCE / 2)
+    client = nudge.nudge_client(conf.NUDGE_URL, timeout=PATIENCE / 2)
     try:
         client.ping()
     except Exception as error:  # redis' own, or a URL that is none
@@ -140,7 +140,7 @@ def broker() -> Iterator[tuple[str, Part]]:
         client.close()
 
 
-def dispatcher(silent: Sequence[Silence] = ()) -> Part:
+def dispatcher_part(silent: Sequence[Unresponsive] = ()) -> Part:
     """Return whether dispatchers serve the queues, and ring, hear and rescue."""
     declared = set(conf.QUEUES)
     rows = Queue.objects.served().filter(name__in=declared)
@@ -154,7 +154,7 @@ def dispatcher(silent: Sequence[Silence] = ()) -> Part:
     return Part(True, f"serves {len(declared)} queues")
 
 
-def workers(silent: Sequence[Silence] = ()) -> Part:
+def workers_part(silent: Sequence[Unresponsive] = ()) -> Part:
     """Return whether any worker lives, and whether all that do answer."""
     count = Worker.objects.living().count()
     if not count:
@@ -164,14 +164,14 @@ def workers(silent: Sequence[Silence] = ()) -> Part:
     return Part(True, f"{count} living")
 
 
-def circuits() -> Part:
+def circuit_parts() -> Part:
     """Return each circuit's state and the failures in its window; none of them fails the whole."""
     found = [
         f"{each.name} {each.state} ({each.failures} failures)"
-        for each in breakers.status(sorted(declared()))
+        for each in breakers.breaker_statuses(sorted(declared_breakers()))
     ]
     # Members of a family are named after other people's hosts, which are nobody's business.
-    members = Breaker.objects.filter(name__contains=":").exclude(state=State.CLOSED)
+    members = Breaker.objects.filter(name__contains=":").exclude(state=BreakerState.CLOSED)
     for family, count in sorted(
         Counter(each.partition(":")[0] for each in _names(members)).items()
     ):
@@ -183,7 +183,7 @@ def _names(rows: QuerySet[Breaker]) -> list[str]:
     return list(rows.values_list("name", flat=True))
 
 
-def beat() -> Part:
+def beat_part() -> Part:
     """Return whether a beat lives and fires, where there is anything to fire."""
     count = Beat.objects.living().count()
     if count and (late := lag_seconds()) > LATE:
@@ -195,7 +195,7 @@ def beat() -> Part:
     return Part(False, f"none has beaten within {conf.SCHEDULES_BEAT_LEASE_SECONDS:g} s")
 
 
-def unapplied() -> list[str]:
+def unapplied_migrations() -> list[str]:
     """Return the migrations on disk that the database does not have."""
     applied = set(MigrationRecorder(connection).applied_migrations())
     return sorted(".".join(name) for name, old in _on_disk().items() if not applied & {name, *old})
@@ -211,6 +211,6 @@ def _on_disk() -> dict[tuple[str, str], frozenset[tuple[str, str]]]:
     }
 
 
-_looks = (_Look("ledger", ledger), _Look("broker", broker))
+_looks = (_HealthCheck("ledger", ledger_parts), _HealthCheck("broker", broker_part))
 #: The report, shared for a moment: a flood of probes costs one look a second.
-readiness = Fresh(report, lives=LIVES)
+readiness = SharedAnswer(health_report, lives=LIVES)

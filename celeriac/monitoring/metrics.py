@@ -22,14 +22,14 @@ from prometheus_client.registry import Collector
 from celeriac.breakers import selectors as breakers
 from celeriac.core import tables
 from celeriac.core.clock import NOW, Now
-from celeriac.core.counting.counts import BOUNDS, SPAN
-from celeriac.core.models import Tally
+from celeriac.core.counting.counters import BOUNDS, SPAN
+from celeriac.core.models import Counter
 from celeriac.core.plugins import plugins
-from celeriac.jobs import counted, garbage
+from celeriac.jobs import invalid_messages, metrics
 from celeriac.jobs.models import Worker
 from celeriac.jobs.operating.selectors import Depth, queue_depths
-from celeriac.monitoring.fresh import Fresh
-from celeriac.monitoring.patient import Patient
+from celeriac.monitoring.bounded_calls import BoundedCall
+from celeriac.monitoring.shared_answers import SharedAnswer
 from celeriac.settings import conf
 
 #: Seconds. Depths cost a pass over the queued rows, so scrapers share one.
@@ -45,7 +45,7 @@ CIRCUITS = {"closed": 0, "half_open": 1, "open": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class ContractMetric:
     """A counter or histogram of the contract."""
 
     name: str
@@ -55,25 +55,31 @@ class Counted:
 
 
 COUNTED = (
-    Counted(counted.ENQUEUED, "Jobs written and committed.", ("kind", "queue")),
-    Counted(counted.RUNS, "Runs that ended, by how they ended.", ("kind", "queue", "outcome")),
-    Counted(counted.RUN_SECONDS, "How long handlers ran.", ("kind",), is_histogram=True),
-    Counted(
-        counted.WAIT_SECONDS,
+    ContractMetric(metrics.ENQUEUED, "Jobs written and committed.", ("kind", "queue")),
+    ContractMetric(
+        metrics.RUNS, "Runs that ended, by how they ended.", ("kind", "queue", "outcome")
+    ),
+    ContractMetric(metrics.RUN_SECONDS, "How long handlers ran.", ("kind",), is_histogram=True),
+    ContractMetric(
+        metrics.WAIT_SECONDS,
         "From the time a job was due to the start of its handler.",
         ("kind", "queue"),
         is_histogram=True,
     ),
-    Counted(counted.RINGS, "Jobs rung; one that is rung again counts again.", ("queue",)),
-    Counted(counted.STALE, "Writes refused because their claim was lost."),
-    Counted(
-        counted.ANSWERS,
+    ContractMetric(metrics.RINGS, "Jobs rung; one that is rung again counts again.", ("queue",)),
+    ContractMetric(metrics.STALE, "Writes refused because their claim was lost."),
+    ContractMetric(
+        metrics.ANSWERS,
         "Doorbells that workers answered, rounds that rang, nudges heard, looks of rescues, beats.",
         ("process",),
     ),
-    Counted(garbage.GARBAGE, "What arrived from the broker and could not be read.", ("source",)),
-    Counted(counted.RESCUED, "Jobs taken back from runs that ended with their process."),
-    Counted(counted.HOOKS_FAILED, "on_commit hooks that raised after a job's commit.", ("kind",)),
+    ContractMetric(
+        invalid_messages.GARBAGE, "What arrived from the broker and could not be read.", ("source",)
+    ),
+    ContractMetric(metrics.RESCUED, "Jobs taken back from runs that ended with their process."),
+    ContractMetric(
+        metrics.HOOKS_FAILED, "on_commit hooks that raised after a job's commit.", ("kind",)
+    ),
 )
 
 _LAG = f"""
@@ -83,7 +89,7 @@ FROM {tables.QUEUE} WHERE name = ANY(%s)
 """
 
 
-def text() -> bytes:
+def metrics_text() -> bytes:
     """Return the page; raises database errors."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector())
@@ -91,7 +97,7 @@ def text() -> bytes:
 
 
 #: The page, from a thread that a frozen database may keep, so that it keeps none of the web's.
-page = Patient(text, seconds=PAGE_PATIENCE, name="celeriac-metrics")
+page = BoundedCall(metrics_text, seconds=PAGE_PATIENCE, name="celeriac-metrics")
 
 
 class _Collector(Collector):
@@ -101,7 +107,7 @@ class _Collector(Collector):
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(PATIENCE)])
-            yield from _counted()
+            yield from _contract_metrics()
             yield from _queues(_depths())
             yield _dispatcher_lag()
             yield _heartbeats()
@@ -111,8 +117,8 @@ class _Collector(Collector):
                 yield from collect()
 
 
-def _counted() -> Iterator[Metric]:
-    totals = {tuple(json.loads(row.series)): row.cells for row in Tally.objects.all()}
+def _contract_metrics() -> Iterator[Metric]:
+    totals = {tuple(json.loads(row.series)): row.cells for row in Counter.objects.all()}
     for each in COUNTED:
         mine = {
             series[1:]: cells
@@ -122,14 +128,14 @@ def _counted() -> Iterator[Metric]:
         yield _histogram(each, mine) if each.is_histogram else _counter(each, mine)
 
 
-def _counter(each: Counted, totals: dict[tuple[str, ...], list[int]]) -> Metric:
+def _counter(each: ContractMetric, totals: dict[tuple[str, ...], list[int]]) -> Metric:
     family = CounterMetricFamily(each.name, each.help, labels=each.labels)
     for labels, cells in totals.items() if each.labels else [((), totals.get((), [0]))]:
         family.add_metric(labels, cells[0])
     return family
 
 
-def _histogram(each: Counted, totals: dict[tuple[str, ...], list[int]]) -> Metric:
+def _histogram(each: ContractMetric, totals: dict[tuple[str, ...], list[int]]) -> Metric:
     family = HistogramMetricFamily(each.name, each.help, labels=each.labels)
     for labels, cells in totals.items():
         if len(cells) != SPAN:
@@ -143,7 +149,7 @@ def _histogram(each: Counted, totals: dict[tuple[str, ...], list[int]]) -> Metri
     return family
 
 
-_depths: Fresh[list[Depth]] = Fresh(queue_depths, lives=DEPTHS_LIVE)
+_depths: SharedAnswer[list[Depth]] = SharedAnswer(queue_depths, lives=DEPTHS_LIVE)
 
 
 def _queues(depths: list[Depth]) -> Iterator[Metric]:
@@ -195,7 +201,7 @@ def _circuits() -> Metric:
     family = GaugeMetricFamily(
         "celeriac_breaker_state", "0 closed, 1 half-open, 2 open; forced or not.", labels=("name",)
     )
-    for each in breakers.status():
+    for each in breakers.breaker_statuses():
         state = each.state.removeprefix("forced ")
         family.add_metric((each.name,), CIRCUITS.get(state, 2))
     return family

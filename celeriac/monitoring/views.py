@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from celeriac.monitoring import health, metrics
-from celeriac.monitoring.patient import NoAnswer
+from celeriac.monitoring.bounded_calls import NoAnswer
 from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)

@@ -1,36 +1,41 @@
-"""The only door to schedules for other apps."""
+"""The entry point to schedules for other apps."""
 
 from celeriac.schedules.declare import Schedule
 from celeriac.schedules.errors import InvalidSchedule, ScheduleError, ScheduleNotFound
-from celeriac.schedules.operate import backfill, pause, resume, run_now
+from celeriac.schedules.operate import (
+    backfill_schedule,
+    pause_schedule,
+    resume_schedule,
+    run_schedule_now,
+)
 from celeriac.schedules.selectors import (
-    Standing,
-    by_name,
-    faults,
+    ScheduleStatus,
     lag_seconds,
     next_fires,
-    standings,
+    schedule_faults,
+    schedule_statuses,
+    task_by_name,
     ticks_of,
-    upcoming,
+    upcoming_fires,
 )
-from celeriac.schedules.sync import sync
+from celeriac.schedules.sync import sync_schedules
 
 __all__ = [
     "InvalidSchedule",
     "Schedule",
     "ScheduleError",
     "ScheduleNotFound",
-    "Standing",
-    "backfill",
-    "by_name",
-    "faults",
+    "ScheduleStatus",
+    "backfill_schedule",
     "lag_seconds",
     "next_fires",
-    "pause",
-    "resume",
-    "run_now",
-    "standings",
-    "sync",
+    "pause_schedule",
+    "resume_schedule",
+    "run_schedule_now",
+    "schedule_faults",
+    "schedule_statuses",
+    "sync_schedules",
+    "task_by_name",
     "ticks_of",
-    "upcoming",
+    "upcoming_fires",
 ]

@@ -20,4 +20,4 @@ class SchedulesConfig(Needs, AppConfig):
         """Read odd rows, connect the receivers and tell of jobs; all need the models."""
         import_module("celeriac.schedules.zones").read_unknown()
         import_module("celeriac.schedules.receivers")
-        import_module("celeriac.schedules.telling").register()
+        import_module("celeriac.schedules.job_page").register_sections()

@@ -10,8 +10,8 @@ from django_celery_beat.models import PeriodicTask
 
 from celeriac.core.hints import did_you_mean
 from celeriac.jobs import registry
-from celeriac.jobs.enqueueing.draft import Options
-from celeriac.jobs.enqueueing.queues import check as check_queue
+from celeriac.jobs.enqueueing.draft import EnqueueOptions
+from celeriac.jobs.enqueueing.queues import check_queue
 from celeriac.jobs.errors import InvalidArgs, UnknownQueue
 from celeriac.jobs.models.job import MAX_PRIORITY
 from celeriac.schedules.errors import InvalidSchedule
@@ -27,7 +27,7 @@ class Call:
 
     kind: str
     args: Mapping[str, Any]
-    options: Options
+    options: EnqueueOptions
 
 
 def call_of(task: PeriodicTask) -> Call:
@@ -41,7 +41,7 @@ def call_of(task: PeriodicTask) -> Call:
     kwargs = _json("kwargs", task.kwargs or "{}", dict, errors)
     if task.priority is not None and task.priority > MAX_PRIORITY:
         errors["priority"] = f"{task.priority} is above {MAX_PRIORITY}; higher runs first"
-    kind = registry.get(task.task)
+    kind = registry.get_kind(task.task)
     if kind is None and task.task not in plain_tasks():
         errors["task"] = _unknown(task.task)
     if errors:
@@ -64,13 +64,16 @@ def plain_tasks() -> frozenset[str]:
     return known()
 
 
-def choices() -> list[str]:
+def callable_names() -> list[str]:
     """Return every name that a periodic task may call: kinds, then plain tasks."""
-    return [*(kind.name for kind in registry.kinds() if kind.name != SEND), *sorted(plain_tasks())]
+    return [
+        *(kind.name for kind in registry.declared_kinds() if kind.name != SEND),
+        *sorted(plain_tasks()),
+    ]
 
 
-def _options(task: PeriodicTask) -> Options:
-    options: Options = {"enqueued_by": f"schedule: {task.name}"[:254]}
+def _options(task: PeriodicTask) -> EnqueueOptions:
+    options: EnqueueOptions = {"enqueued_by": f"schedule: {task.name}"[:254]}
     if task.queue:
         options["queue"] = task.queue
     if task.priority is not None:
@@ -133,7 +136,7 @@ def _check_queue(name: str, errors: dict[str, str]) -> None:
 
 def _unknown(name: str) -> str:
     otherwise = "; is its module in CELERIAC['MODULES']?"
-    hint = did_you_mean(name, choices(), otherwise, lead="; did")
+    hint = did_you_mean(name, callable_names(), otherwise, lead="; did")
     return f"nothing of the name {name!r} is declared{hint}"
 
 

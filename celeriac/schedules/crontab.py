@@ -100,7 +100,7 @@ class Crontab:
 
 
 @lru_cache(maxsize=20_000)
-def crontab(
+def parse_crontab(
     *,
     minute: str = "*",
     hour: str = "*",

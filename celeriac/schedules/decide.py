@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zlib import crc32
 
-from celeriac.schedules.times import Due, Times, between, due
+from celeriac.schedules.times import Due, Times, due_ticks, ticks_between
 
 #: Missed ticks that get a row of their own; older ones are counted in the oldest row.
 ROWS = 100
@@ -41,7 +41,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TickVerdict:
     """What becomes of one tick; `fired` ones say when their job may and must start."""
 
     at: datetime
@@ -57,11 +57,11 @@ class Verdict:
 class Decision:
     """The verdicts, oldest first, and the moment up to which every tick is now decided."""
 
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[TickVerdict, ...]
     cursor: datetime
 
 
-def decide(
+def decide_ticks(
     times: Times, rules: Rules, *, cursor: datetime, now: datetime, busy: str = ""
 ) -> Decision:
     """Judge every tick after `cursor`, up to `now` or to as many as fit in one batch.
@@ -69,10 +69,10 @@ def decide(
     `busy` names an unfinished job of an earlier tick, or is empty.
     """
     edge = now - timedelta(seconds=rules.grace) - _MICRO  # ticks up to here are late
-    late = due(times, cursor, edge, keep=rules.limit + ROWS + 1) if cursor < edge else Due(())
+    late = due_ticks(times, cursor, edge, keep=rules.limit + ROWS + 1) if cursor < edge else Due(())
     fresh: list[datetime] = []
     reached = now
-    for tick in between(times, max(cursor, edge), now):
+    for tick in ticks_between(times, max(cursor, edge), now):
         if len(fresh) == BATCH:
             reached = fresh[-1]
             break
@@ -93,16 +93,16 @@ def _paused(
 
 def _merged(
     ticks: Iterator[tuple[datetime, bool, str]], rules: Rules, now: datetime, busy: str
-) -> list[Verdict]:
+) -> list[TickVerdict]:
     found = list(ticks)
     candidates = [(tick, is_late) for tick, is_late, why in found if not why]
     missed = dict(_misfired(candidates, rules))
-    verdicts: list[Verdict] = []
+    verdicts: list[TickVerdict] = []
     for tick, _, why in found:
         if why:
-            verdicts.append(Verdict(tick, "skipped", why))
+            verdicts.append(TickVerdict(tick, "skipped", why))
         elif tick in missed:
-            verdicts.append(Verdict(tick, "missed", missed[tick]))
+            verdicts.append(TickVerdict(tick, "missed", missed[tick]))
         else:
             verdict = _fire(tick, rules, now, busy)
             if verdict.status == "fired" and rules.overlap == "skip":
@@ -130,13 +130,13 @@ def _misfired(
             yield tick, f"more than {rules.limit} were late"
 
 
-def _fire(tick: datetime, rules: Rules, now: datetime, busy: str) -> Verdict:
+def _fire(tick: datetime, rules: Rules, now: datetime, busy: str) -> TickVerdict:
     expires_at = tick + timedelta(seconds=rules.deadline) if rules.deadline else None
     if expires_at is not None and expires_at <= now:
-        return Verdict(tick, "skipped", f"its deadline of {rules.deadline:g} s has passed")
+        return TickVerdict(tick, "skipped", f"its deadline of {rules.deadline:g} s has passed")
     if busy and rules.overlap == "skip":
-        return Verdict(tick, "skipped", f"overlap: {busy} has not finished")
-    return Verdict(tick, "fired", run_at=tick + _spread(tick, rules), expires_at=expires_at)
+        return TickVerdict(tick, "skipped", f"overlap: {busy} has not finished")
+    return TickVerdict(tick, "fired", run_at=tick + _spread(tick, rules), expires_at=expires_at)
 
 
 def _spread(tick: datetime, rules: Rules) -> timedelta:
@@ -147,7 +147,7 @@ def _spread(tick: datetime, rules: Rules) -> timedelta:
     return timedelta(seconds=rules.jitter * share)
 
 
-def _rows(verdicts: Sequence[Verdict], late: Due) -> Iterator[Verdict]:
+def _rows(verdicts: Sequence[TickVerdict], late: Due) -> Iterator[TickVerdict]:
     """Fold the oldest missed ticks into a count on the first row that remains."""
     missed = [verdict for verdict in verdicts if verdict.status == "missed"]
     folded = {verdict.at for verdict in missed[: max(0, len(missed) - ROWS)]}
@@ -162,7 +162,7 @@ def _rows(verdicts: Sequence[Verdict], late: Due) -> Iterator[Verdict]:
         yield verdict
 
 
-def _counting(verdict: Verdict, count: int, since: datetime | None) -> Verdict:
-    return Verdict(
+def _counting(verdict: TickVerdict, count: int, since: datetime | None) -> TickVerdict:
+    return TickVerdict(
         verdict.at, verdict.status, verdict.reason, missed_before=count, missed_since=since
     )

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from celeriac.jobs import registry
-from celeriac.schedules.crontab import crontab
+from celeriac.schedules.crontab import parse_crontab
 from celeriac.schedules.definition import LONGEST, SHORTEST
 from celeriac.schedules.entries import DEFAULTS, fields_of
 from celeriac.schedules.errors import InvalidSchedule
@@ -56,7 +56,7 @@ def declarations() -> dict[str, Declaration | InvalidSchedule]:
     """Return what the kinds and the settings declare, or why it can't be, by name; settings win."""
     entries: Mapping[str, object] = getattr(settings, "CELERY_BEAT_SCHEDULE", {})
     found: dict[str, Declaration | InvalidSchedule] = {}
-    for kind in registry.kinds():
+    for kind in registry.declared_kinds():
         if kind.schedule is not None:
             fields = {**DEFAULTS, "task": kind.name, "when": kind.schedule}
             found[kind.name] = _or_why_not(kind.name, lambda fields=fields: fields)  # type: ignore[misc]  # bound now
@@ -95,7 +95,7 @@ def _check(name: str, when: dict[str, Any], policy: dict[str, Any]) -> None:
     """Refuse what the database, or beat, would refuse later and elsewhere."""
     fields: dict[str, str] = when.get("crontab", {})
     try:
-        crontab(**fields)
+        parse_crontab(**fields)
     except InvalidSchedule as error:
         raise InvalidSchedule(f"{name}: {error.message}", errors=error.errors) from error
     except (KeyError, ValueError, OSError) as error:  # zoneinfo's ways to say no

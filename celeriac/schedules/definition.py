@@ -11,7 +11,7 @@ from django_celery_beat.models import (
 )
 
 from celeriac.schedules import zones
-from celeriac.schedules.crontab import Crontab, crontab
+from celeriac.schedules.crontab import Crontab, parse_crontab
 from celeriac.schedules.errors import InvalidSchedule
 from celeriac.schedules.solar import Sun
 from celeriac.schedules.times import Interval, Once, Times, Within
@@ -44,14 +44,14 @@ def zone_of(task: PeriodicTask) -> str:
 
 def clock_of(task: PeriodicTask) -> ZoneInfo:
     """Return the zone in which to show the schedule's times: UTC where its own is unknown."""
-    return zones.find(zone_of(task)) or zones.UTC
+    return zones.find_zone(zone_of(task)) or zones.UTC
 
 
 def crontab_of(row: CrontabSchedule) -> Crontab:
     """Return the ticks of a crontab's row; raises InvalidSchedule where it can't be read."""
-    if zones.find(str(row.timezone)) is None:
+    if zones.find_zone(str(row.timezone)) is None:
         raise _unfit("zone", f"names no time zone that this machine knows: {str(row.timezone)!r}")
-    return crontab(
+    return parse_crontab(
         minute=row.minute,
         hour=row.hour,
         day_of_month=row.day_of_month,

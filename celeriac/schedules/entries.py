@@ -113,7 +113,7 @@ def _of_options(task: str, options: Mapping[str, Any], errors: dict[str, str]) -
         found["expire_seconds"] = _span(span, errors)
     if not (isinstance(found.get("priority", 0), int) and found.get("priority", 0) >= 0):
         errors["options.priority"] = f"is a whole number of 0 or more, not {found['priority']!r}"
-    if registry.get(task) is not None:
+    if registry.get_kind(task) is not None:
         for key in _OF_MESSAGES:
             if found.get(key):
                 errors[f"options.{key}"] = f"means nothing to {task!r}, a job: say queue="

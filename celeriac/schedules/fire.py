@@ -23,7 +23,7 @@ from celeriac.jobs.enqueueing.enqueue import enqueue_drafts, prepare_many
 from celeriac.jobs.errors import JobError
 from celeriac.schedules import refresh, sql
 from celeriac.schedules.calls import Call, call_of
-from celeriac.schedules.decide import Rules, Verdict, decide
+from celeriac.schedules.decide import Rules, TickVerdict, decide_ticks
 from celeriac.schedules.definition import RELATED, times_of
 from celeriac.schedules.errors import InvalidSchedule
 from celeriac.schedules.models import UNCALLED, Policy, Status
@@ -37,11 +37,11 @@ MOST_LATE = 10_000
 
 
 @dataclass(slots=True)
-class Mark:
+class PlannedTick:
     """A tick to be written, with the draft of its job where it fires."""
 
     task: int
-    verdict: Verdict
+    verdict: TickVerdict
     source: str
     draft: Draft | None = None
     id: UUID = field(default_factory=uuid7)
@@ -62,7 +62,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class FireResult:
     """What one call of `fire_due` did: schedules looked at, jobs made, and when it looked."""
 
     schedules: int = 0
@@ -72,7 +72,7 @@ class Round:
 
 def fire_due(
     *, limit: int = BATCH, only: Sequence[int] | None = None, source: str = "beat"
-) -> Round:
+) -> FireResult:
     """Decide every due tick of up to `limit` schedules, and enqueue the jobs of those that fire.
 
     One transaction: a failure leaves nothing behind and nothing advanced. Raises
@@ -81,49 +81,57 @@ def fire_due(
     with transaction.atomic():
         ids = sql.lock_due(limit=limit, only=only)
         if not ids:
-            return Round()
+            return FireResult()
         policies = _read(ids)
-        found, now = sql.definitions(ids)
+        found, now = sql.task_definitions(ids)
         changed = [pk for pk, (new, old) in found.items() if new != old]
         if changed:
-            refresh.take_up(changed)
+            refresh.start_schedules(changed)
         steady = [policy for policy in policies if policy.pk not in changed]
         if now is None:
-            return Round()
-        return Round(len(ids), _fire(steady, now, source), now)
+            return FireResult()
+        return FireResult(len(ids), _fire(steady, now, source), now)
 
 
-def write(marks: Iterable[Mark], *, take_over: bool = False, own: bool = True) -> list[Mark]:
+def write_ticks(
+    planned_ticks: Iterable[PlannedTick], *, take_over: bool = False, own: bool = True
+) -> list[PlannedTick]:
     """Write ticks and enqueue the jobs of those that are new; return the fired ones.
 
     Ticks that are not the schedule's `own` leave what is left of it as it is.
     """
-    listed = list(marks)
-    new = sql.insert_ticks((mark.row() for mark in listed), take_over=take_over) if listed else ()
-    fired = [mark for mark in listed if mark.draft is not None and mark.id in new]
-    jobs = enqueue_drafts([mark.draft for mark in fired if mark.draft])
-    sql.point(
-        {"id": mark.id, "job": job.id, "reason": "joined a job of its unique key that waited"}
-        for mark, job in zip(fired, jobs, strict=True)
-        if mark.draft and job.id != mark.draft.id
+    listed = list(planned_ticks)
+    new = (
+        sql.insert_ticks((planned.row() for planned in listed), take_over=take_over)
+        if listed
+        else ()
     )
-    sql.count({"task": task, "fired": number, "own": own} for task, number in _tally(fired))
+    fired = [planned for planned in listed if planned.draft is not None and planned.id in new]
+    jobs = enqueue_drafts([planned.draft for planned in fired if planned.draft])
+    sql.assign_jobs(
+        {"id": planned.id, "job": job.id, "reason": "joined a job of its unique key that waited"}
+        for planned, job in zip(fired, jobs, strict=True)
+        if planned.draft and job.id != planned.draft.id
+    )
+    sql.count_runs(
+        {"task": task, "fired": number, "own": own} for task, number in _count_fires(fired)
+    )
     return fired
 
 
-def draft(task: PeriodicTask, mark: Mark, call: Call, *, one_by_one: bool) -> Draft:
+def draft_job(task: PeriodicTask, planned: PlannedTick, call: Call, *, one_by_one: bool) -> Draft:
     """Return the draft of a tick's job. Raises JobErrors."""
     options = call.options.copy()
-    options["tick"] = mark.id
-    options["run_at"] = mark.verdict.run_at
-    options["expires_at"] = mark.verdict.expires_at
+    options["tick"] = planned.id
+    options["run_at"] = planned.verdict.run_at
+    options["expires_at"] = planned.verdict.expires_at
     # A lock of the kind's own is the same for every tick: the arguments are.
-    if one_by_one and not registry.find(call.kind).lock:
+    if one_by_one and not registry.find_kind(call.kind).lock:
         options["lock_key"] = f"schedule:{task.pk}"
     return prepare_many([(call.kind, call.args, options)])[0]
 
 
-def fit(text: str) -> str:
+def printable(text: str) -> str:
     """Return the text without what PostgreSQL's can't hold."""
     return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
 
@@ -150,7 +158,7 @@ def rules_of(policy: Policy) -> Rules:
 
 def _read(ids: Sequence[int]) -> list[Policy]:
     related = [f"periodic_task__{name}" for name in RELATED]
-    policies = refresh.readable(Policy.objects.select_related(*related), ids)
+    policies = refresh.readable_rows(Policy.objects.select_related(*related), ids)
     if missing := set(ids) - {policy.pk for policy in policies}:
         logger.error("schedules that can't be read: %s", sorted(missing))
         faulty = Policy.objects.filter(pk__in=missing)
@@ -159,42 +167,44 @@ def _read(ids: Sequence[int]) -> list[Policy]:
 
 
 def _fire(policies: Sequence[Policy], now: datetime, source: str) -> int:
-    busy = sql.unfinished([policy.pk for policy in policies if policy.overlap == "skip"])
-    marks: list[Mark] = []
+    busy = sql.unfinished_jobs([policy.pk for policy in policies if policy.overlap == "skip"])
+    planned_ticks: list[PlannedTick] = []
     steps: list[dict[str, Any]] = []
     for policy in policies:
         own, step = _judge(policy, now, source, busy.get(policy.pk))
-        marks += own
+        planned_ticks += own
         steps.append(step)
-    fired = write(marks)
-    sql.advance(steps)
+    fired = write_ticks(planned_ticks)
+    sql.advance_schedules(steps)
     return len(fired)
 
 
 def _judge(
     policy: Policy, now: datetime, source: str, busy: UUID | None
-) -> tuple[list[Mark], dict[str, Any]]:
+) -> tuple[list[PlannedTick], dict[str, Any]]:
     """Return the ticks to write for one schedule, and how far it comes."""
     task = policy.periodic_task
     step = {"task": policy.pk, "cursor": policy.cursor, "next_fire_at": None, "fault": ""}
     held = f"job {busy}" if busy else ""
     try:
         times = times_of(task, anchor=policy.anchor)
-        decision = decide(times, rules_of(policy), cursor=policy.cursor, now=now, busy=held)
+        decision = decide_ticks(times, rules_of(policy), cursor=policy.cursor, now=now, busy=held)
         upcoming = times.after(decision.cursor)
     except Exception as error:  # whatever is wrong with one schedule must not stop the others
         logger.error("the schedule %s can't fire", task.name, exc_info=error)
-        fault = fit(f"can't fire: {type(error).__name__}: {error}")[:1000]
+        fault = printable(f"can't fire: {type(error).__name__}: {error}")[:1000]
         return [], step | {"fault": fault}
     verdicts = _first_only(decision.verdicts) if task.one_off else decision.verdicts
-    marks = list(_drafted(policy, [Mark(policy.pk, verdict, source) for verdict in verdicts]))
+    planned_ticks = list(
+        _drafted(policy, [PlannedTick(policy.pk, verdict, source) for verdict in verdicts])
+    )
     step |= {"cursor": decision.cursor, "next_fire_at": upcoming}
-    if task.one_off and any(mark.draft for mark in marks):
+    if task.one_off and any(planned.draft for planned in planned_ticks):
         step["next_fire_at"] = None
-    return marks, step
+    return planned_ticks, step
 
 
-def _first_only(verdicts: Sequence[Verdict]) -> Iterator[Verdict]:
+def _first_only(verdicts: Sequence[TickVerdict]) -> Iterator[TickVerdict]:
     """Pass verdicts on up to the first that fires: a one-off task runs a single time."""
     for verdict in verdicts:
         yield verdict
@@ -202,26 +212,26 @@ def _first_only(verdicts: Sequence[Verdict]) -> Iterator[Verdict]:
             return
 
 
-def _drafted(policy: Policy, marks: Sequence[Mark]) -> Iterator[Mark]:
+def _drafted(policy: Policy, planned_ticks: Sequence[PlannedTick]) -> Iterator[PlannedTick]:
     """Give each tick that fires its draft; what can't be called is skipped, with the reason."""
     task = policy.periodic_task
-    for mark in marks:
-        if mark.verdict.status == Status.FIRED:
+    for planned in planned_ticks:
+        if planned.verdict.status == Status.FIRED:
             try:
                 one_by_one = policy.overlap == "wait"
-                mark.draft = draft(task, mark, call_of(task), one_by_one=one_by_one)
+                planned.draft = draft_job(task, planned, call_of(task), one_by_one=one_by_one)
             except Exception as error:  # whatever is wrong with one must not stop the others
                 meant = isinstance(error, InvalidSchedule | JobError)
                 logger.error(
                     "the tick of %s could not fire: %s", task.name, error, exc_info=not meant
                 )
-                reason = fit(f"{UNCALLED}: {error}")[:1000]
-                mark.verdict = Verdict(mark.verdict.at, Status.SKIPPED, reason)
-        yield mark
+                reason = printable(f"{UNCALLED}: {error}")[:1000]
+                planned.verdict = TickVerdict(planned.verdict.at, Status.SKIPPED, reason)
+        yield planned
 
 
-def _tally(marks: Iterable[Mark]) -> list[tuple[int, int]]:
+def _count_fires(planned_ticks: Iterable[PlannedTick]) -> list[tuple[int, int]]:
     counts: dict[int, int] = {}
-    for mark in marks:
-        counts[mark.task] = counts.get(mark.task, 0) + 1
+    for planned in planned_ticks:
+        counts[planned.task] = counts.get(planned.task, 0) + 1
     return sorted(counts.items())

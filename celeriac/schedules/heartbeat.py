@@ -6,15 +6,15 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from celeriac.core.clock import Now
-from celeriac.jobs import counted
+from celeriac.jobs import metrics
 from celeriac.schedules.models import Beat
 
 #: Rows of beats that are gone are kept that long.
 KEPT = timedelta(days=2)
 
 
-class Heart:
-    """One boot of a beat: writes its row at most every `every` seconds."""
+class Heartbeat:
+    """One instance of a beat: writes its row at most every `every` seconds."""
 
     def __init__(self, *, every: float = 5.0) -> None:
         self.id: UUID = uuid4()
@@ -25,7 +25,7 @@ class Heart:
     def beat(self, at: float, *, fired: int = 0) -> None:
         """Count what was fired; write the row when `at` (monotonic seconds) says it is time."""
         self._fired += fired
-        counted.answered("beat")
+        metrics.count_answer("beat")
         if self._beaten_at is not None and at - self._beaten_at < self.every:
             return
         values = {"beat_at": Now(), "stopped_at": None, "fired": self._fired}

@@ -5,13 +5,13 @@ import time
 
 from django.db import connection
 
-from celeriac.core.away import is_away
+from celeriac.core.database_errors import is_away
 from celeriac.jobs.errors import EnqueueBusy
 from celeriac.schedules import sql
-from celeriac.schedules.fire import BATCH, Round, fire_due
-from celeriac.schedules.heartbeat import Heart
-from celeriac.schedules.refresh import reconsider, refresh
-from celeriac.schedules.sync import sync
+from celeriac.schedules.fire import BATCH, FireResult, fire_due
+from celeriac.schedules.heartbeat import Heartbeat
+from celeriac.schedules.refresh import reconsider, refresh_schedules
+from celeriac.schedules.sync import sync_schedules
 from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class Loop:
     """What one beat does, over and over. It holds nothing that it could not read again."""
 
     def __init__(self) -> None:
-        self.heart = Heart()
+        self.heartbeat = Heartbeat()
         self._synced = False
         self._refreshed_at: float | None = None
         self._failing = False
@@ -48,7 +48,7 @@ class Loop:
     def stop(self) -> None:
         """Say goodbye, if the database listens."""
         try:
-            self.heart.stop()
+            self.heartbeat.stop()
         except Exception:
             logger.warning("beat: could not write that it stops", exc_info=True)
         connection.close()
@@ -61,10 +61,10 @@ class Loop:
         if self._refreshed_at is None or (
             now - self._refreshed_at >= conf.SCHEDULES_REFRESH_SECONDS
         ):
-            refresh()
+            refresh_schedules()
             self._refreshed_at = now
         done = self._fire()
-        self.heart.beat(now, fired=done.fired)
+        self.heartbeat.beat(now, fired=done.fired)
         if done.schedules == BATCH:
             return 0.0
         at, upcoming = sql.next_fire()
@@ -77,7 +77,7 @@ class Loop:
     def _begin(self) -> None:
         reconsider()
         try:
-            refused = [change for change in sync() if change.done == "refused"]
+            refused = [change for change in sync_schedules() if change.done == "refused"]
         except Exception as error:
             if is_away(error):
                 raise  # the next turn begins again
@@ -87,14 +87,14 @@ class Loop:
         for change in refused:
             logger.error("beat: a declared schedule was refused: %s", change.error)
 
-    def _fire(self) -> Round:
+    def _fire(self) -> FireResult:
         try:
             return fire_due()
         except EnqueueBusy:
             # One schedule's key is held by somebody's open transaction: go around it.
             return self._one_by_one()
 
-    def _one_by_one(self) -> Round:
+    def _one_by_one(self) -> FireResult:
         schedules = fired = 0
         for pk in sql.due_ids(limit=BATCH):
             try:
@@ -104,7 +104,7 @@ class Loop:
                 continue
             schedules += done.schedules
             fired += done.fired
-        return Round(min(schedules, BATCH - 1), fired)
+        return FireResult(min(schedules, BATCH - 1), fired)
 
     def _report(self, error: Exception) -> None:
         if self._failing:

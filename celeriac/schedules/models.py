@@ -171,7 +171,7 @@ def _lives(within: timedelta | None) -> Condition:
 
 
 class Beat(models.Model):
-    """One boot of a beat, and its word that it lives."""
+    """One instance of a beat, and its word that it lives."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     host = models.TextField()

@@ -11,15 +11,15 @@ from django_celery_beat.models import PeriodicTask
 
 from celeriac.core import audit, clock
 from celeriac.core.clock import Now
-from celeriac.jobs.enqueueing.draft import moment as aware
+from celeriac.jobs.enqueueing.draft import checked_moment as aware
 from celeriac.schedules import refresh
 from celeriac.schedules.calls import call_of
-from celeriac.schedules.decide import Verdict
+from celeriac.schedules.decide import TickVerdict
 from celeriac.schedules.definition import EARLIEST, LATEST, RELATED, times_of
 from celeriac.schedules.errors import InvalidSchedule, ScheduleError, ScheduleNotFound
-from celeriac.schedules.fire import Mark, draft, fire_due, fit, write
+from celeriac.schedules.fire import PlannedTick, draft_job, fire_due, printable, write_ticks
 from celeriac.schedules.models import Policy, Status, Tick
-from celeriac.schedules.times import Interval, Times, Within, between
+from celeriac.schedules.times import Interval, Times, Within, ticks_between
 
 Actor = Any  # a user, or a name
 
@@ -29,16 +29,18 @@ BACKFILL = 1000
 MOST = 50_000
 
 
-def pause(task_id: int, *, reason: str, actor: Actor, until: datetime | None = None) -> Policy:
+def pause_schedule(
+    task_id: int, *, reason: str, actor: Actor, until: datetime | None = None
+) -> Policy:
     """Let no tick of the schedule fire, until it is resumed or until `until`; return its policy.
 
     Ticks of the pause are skipped, and say so. Raises ScheduleNotFound, and
     ScheduleError for an empty reason or a past `until`.
     """
-    reason = fit(reason)
+    reason = printable(reason)
     if not reason.strip():
         raise ScheduleError("Say why: a pause needs a reason.")
-    if until is not None and aware("until", until) <= clock.read():
+    if until is not None and aware("until", until) <= clock.db_now():
         raise ScheduleError(f"{until.isoformat()} is past: a pause needs an end ahead, or none.")
     with _held(task_id) as policy:
         Policy.objects.filter(pk=task_id).update(
@@ -53,12 +55,12 @@ def pause(task_id: int, *, reason: str, actor: Actor, until: datetime | None = N
     return Policy.objects.get(pk=task_id)
 
 
-def resume(task_id: int, *, actor: Actor, reason: str = "") -> Policy:
+def resume_schedule(task_id: int, *, actor: Actor, reason: str = "") -> Policy:
     """Let the schedule fire again and return its policy. Raises ScheduleNotFound.
 
     Ticks of the pause that no beat has seen yet are skipped first.
     """
-    reason = fit(reason)
+    reason = printable(reason)
     with _held(task_id) as policy:
         if policy.paused_at is not None:
             while fire_due(only=[task_id]).schedules:
@@ -70,21 +72,21 @@ def resume(task_id: int, *, actor: Actor, reason: str = "") -> Policy:
     return Policy.objects.get(pk=task_id)
 
 
-def run_now(task_id: int, *, actor: Actor, reason: str = "") -> Tick:
+def run_schedule_now(task_id: int, *, actor: Actor, reason: str = "") -> Tick:
     """Run the schedule's job once more, now, whatever its state; return the tick made for it.
 
     Its own ticks stay as they are. Raises ScheduleNotFound, InvalidSchedule and JobErrors.
     """
-    reason = fit(reason)
+    reason = printable(reason)
     with _held(task_id) as policy:
-        verdict = Verdict(clock.read(), Status.FIRED, _said("run", actor, reason))
-        mark = _mark(policy, verdict, f"run by {actor}")
-        write([mark], own=False)
-        _record("run", policy.periodic_task, actor, reason, {"tick": str(mark.id)})
-        return Tick.objects.get(pk=mark.id)
+        verdict = TickVerdict(clock.db_now(), Status.FIRED, _said("run", actor, reason))
+        planned = _planned(policy, verdict, f"run by {actor}")
+        write_ticks([planned], own=False)
+        _record("run", policy.periodic_task, actor, reason, {"tick": str(planned.id)})
+        return Tick.objects.get(pk=planned.id)
 
 
-def backfill(
+def backfill_schedule(
     task_id: int,
     *,
     start: datetime,
@@ -99,21 +101,21 @@ def backfill(
     their job now. Raises ScheduleNotFound, InvalidSchedule, JobErrors, and
     ScheduleError for a range that is empty, not past, or holds more than `limit` ticks.
     """
-    reason, limit = fit(reason), min(limit, MOST)
+    reason, limit = printable(reason), min(limit, MOST)
     # In one zone, two times of a night when the clocks change compare as the wall shows them.
     start, end = _utc("start", start), _utc("end", end)
     _check_range(start, end)
     with _held(task_id) as policy:
         moments = _moments(policy, start, end, limit)
         text = _said("backfill", actor, reason)
-        marks = [
-            _mark(policy, Verdict(tick, Status.FIRED, text), f"backfill by {actor}")
+        planned_ticks = [
+            _planned(policy, TickVerdict(tick, Status.FIRED, text), f"backfill by {actor}")
             for tick in moments
         ]
-        fired = write(marks, take_over=True)
+        fired = write_ticks(planned_ticks, take_over=True)
         details = {"start": start.isoformat(), "end": end.isoformat(), "ticks": len(moments)}
         _record("backfill", policy.periodic_task, actor, reason, details, count=len(fired))
-        ids = [mark.id for mark in fired]
+        ids = [planned.id for planned in fired]
         return list(Tick.objects.filter(pk__in=ids).order_by("scheduled_for"))
 
 
@@ -127,7 +129,7 @@ def _utc(name: str, moment: datetime) -> datetime:
 def _check_range(start: datetime, end: datetime) -> None:
     if start >= end:
         raise ScheduleError(f"The range from {start.isoformat()} to {end.isoformat()} is empty.")
-    if end > clock.read():
+    if end > clock.db_now():
         raise ScheduleError(f"{end.isoformat()} is ahead: only past ticks can be backfilled.")
 
 
@@ -135,7 +137,7 @@ def _moments(policy: Policy, start: datetime, end: datetime, limit: int) -> list
     times = _reaching(times_of(policy.periodic_task, anchor=policy.anchor), start)
     found: list[datetime] = []
     micro = timedelta(microseconds=1)
-    for tick in between(times, start - micro, end - micro):
+    for tick in ticks_between(times, start - micro, end - micro):
         found.append(tick)
         if len(found) > limit:
             raise ScheduleError(
@@ -155,21 +157,21 @@ def _reaching(times: Times, start: datetime) -> Times:
     return times
 
 
-def _mark(policy: Policy, verdict: Verdict, source: str) -> Mark:
+def _planned(policy: Policy, verdict: TickVerdict, source: str) -> PlannedTick:
     task = policy.periodic_task
-    mark = Mark(policy.pk, verdict, source[:254])
-    mark.draft = draft(task, mark, call_of(task), one_by_one=policy.overlap == "wait")
-    return mark
+    planned = PlannedTick(policy.pk, verdict, source[:254])
+    planned.draft = draft_job(task, planned, call_of(task), one_by_one=policy.overlap == "wait")
+    return planned
 
 
 @contextmanager
 def _held(task_id: int) -> Iterator[Policy]:
-    """Yield the policy of a task whose row is locked; a task that nobody took up yet is, here."""
+    """Yield the policy of a task whose row is locked; a task that nobody started yet is, here."""
     with transaction.atomic():
         locked = PeriodicTask.objects.select_for_update(no_key=True).filter(pk=task_id)
         if not locked.exists():
             raise ScheduleNotFound(f"There is no schedule with the id {task_id}.")
-        refresh.take_up([task_id])
+        refresh.start_schedules([task_id])
         related = [f"periodic_task__{name}" for name in RELATED]
         policy = Policy.objects.select_related(*related).get(pk=task_id)
         if policy.fault:

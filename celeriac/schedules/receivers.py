@@ -1,4 +1,4 @@
-"""Taking up what is saved through the ORM at once, in the saver's own transaction.
+"""Starting what is saved through the ORM at once, in the saver's own transaction.
 
 Beat sees every other change by itself, a moment later (refresh.py). Signals, because
 the rows are another app's, and its admin, its API and people's code all save them.
@@ -16,7 +16,7 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from celeriac.schedules.refresh import refresh
+from celeriac.schedules.refresh import refresh_schedules
 
 #: The column of a periodic task by what it names.
 COLUMNS = {
@@ -29,19 +29,19 @@ COLUMNS = {
 
 # The row is another app's, and whoever saves it knows nothing of the ledger.
 @receiver(post_save, sender=PeriodicTask, dispatch_uid="schedules.task")
-def take_up_task(instance: PeriodicTask, raw: bool, **_: Any) -> None:
+def start_saved_task(instance: PeriodicTask, raw: bool, **_: Any) -> None:
     """Begin a new or changed schedule at the moment it is saved."""
     if not raw:
-        refresh(only=[instance.pk])
+        refresh_schedules(only=[instance.pk])
 
 
 # The same for the rows that say when, of four models.
 @receiver(post_save, dispatch_uid="schedules.times")
-def take_up_times(sender: Any, instance: Any, raw: bool, created: bool, **_: Any) -> None:
+def restart_dependents(sender: Any, instance: Any, raw: bool, created: bool, **_: Any) -> None:
     """Begin anew every schedule that uses a changed crontab, interval, clock or sun."""
     column = COLUMNS.get(sender)
     if column is None or raw or created:
         return
     users = PeriodicTask.objects.filter(**{column: instance}).values_list("pk", flat=True)
     if ids := list(users):
-        refresh(only=ids)
+        refresh_schedules(only=ids)

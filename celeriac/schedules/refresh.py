@@ -17,15 +17,15 @@ from celeriac.schedules.times import Once
 
 logger = logging.getLogger(__name__)
 
-#: Schedules taken up in one transaction.
+#: Schedules started in one transaction.
 BATCH = 1000
 UNREADABLE = "its row can't be read: is its time zone known on this machine?"
 
 
-def refresh(*, only: Sequence[int] | None = None) -> int:
-    """Take up every periodic task that is new or changed; return how many.
+def refresh_schedules(*, only: Sequence[int] | None = None) -> int:
+    """Start every periodic task that is new or changed; return how many.
 
-    A changed schedule counts from the moment it is taken up: ticks that its new
+    A changed schedule counts from the moment it is started: ticks that its new
     definition would have had before are not made up for. A clocked time that has
     passed already still fires, once.
     """
@@ -36,20 +36,20 @@ def refresh(*, only: Sequence[int] | None = None) -> int:
             taken += len(ids)
             if ids:
                 last = ids[-1]
-                take_up(ids)
+                start_schedules(ids)
         if len(ids) < BATCH:
             return taken
 
 
 def reconsider() -> None:
-    """Let schedules that had a fault be taken up anew: this may be another machine."""
+    """Let schedules that had a fault be started anew: this may be another machine."""
     Policy.objects.exclude(fault="").update(definition="")
 
 
-def take_up(ids: Sequence[int]) -> None:
+def start_schedules(ids: Sequence[int]) -> None:
     """Make the policies of new tasks; start changed ones anew. Their rows must be locked."""
-    tasks = {task.pk: task for task in read(ids)}
-    found, now = sql.definitions(ids)
+    tasks = {task.pk: task for task in read_tasks(ids)}
+    found, now = sql.task_definitions(ids)
     if now is None:
         return
     fresh = {pk: new for pk, (new, old) in found.items() if new != old}
@@ -62,12 +62,12 @@ def take_up(ids: Sequence[int]) -> None:
     )
 
 
-def read(ids: Iterable[int]) -> list[PeriodicTask]:
+def read_tasks(ids: Iterable[int]) -> list[PeriodicTask]:
     """Return periodic tasks with their schedules, without those that can't be read."""
-    return readable(PeriodicTask.objects.select_related(*RELATED), ids)
+    return readable_rows(PeriodicTask.objects.select_related(*RELATED), ids)
 
 
-def readable[M: Model](rows: QuerySet[M], ids: Iterable[int]) -> list[M]:
+def readable_rows[M: Model](rows: QuerySet[M], ids: Iterable[int]) -> list[M]:
     """Return the rows with these ids, by id; one that can't be read spoils no other.
 
     A crontab's time zone becomes an object as it is read, which fails for a zone that
@@ -79,7 +79,7 @@ def readable[M: Model](rows: QuerySet[M], ids: Iterable[int]) -> list[M]:
     except ValidationError:
         if len(listed) == 1:
             return []
-    return [row for pk in listed for row in readable(rows, [pk])]
+    return [row for pk in listed for row in readable_rows(rows, [pk])]
 
 
 def _started(task: PeriodicTask | None, pk: int, definition: str, now: datetime) -> Policy:

@@ -3,7 +3,7 @@
 from django.db.models import Model
 
 
-def shared[M: Model](row: M) -> M:
+def shared_row[M: Model](row: M) -> M:
     """Return the saved row that says what `row` says; `row` itself, saved, where there is none."""
     if row.pk is not None:
         return row

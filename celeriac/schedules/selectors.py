@@ -17,7 +17,7 @@ from celeriac.schedules.models import UNCALLED, Misfire, Policy, Tick
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ScheduleStatus:
     """A schedule at a glance."""
 
     name: str
@@ -37,7 +37,7 @@ class Standing:
         return asdict(self)
 
 
-def by_name(name: str) -> PeriodicTask:
+def task_by_name(name: str) -> PeriodicTask:
     """Return a periodic task with its schedule; raises ScheduleNotFound."""
     task = PeriodicTask.objects.filter(name=name).select_related("policy", *RELATED).first()
     if task is None:
@@ -46,13 +46,13 @@ def by_name(name: str) -> PeriodicTask:
     return task
 
 
-def standings() -> list[Standing]:
+def schedule_statuses() -> list[ScheduleStatus]:
     """Return every schedule, by name."""
     tasks = PeriodicTask.objects.annotate(latest=Subquery(_latest_tick().values("pk")[:1]))
     rows = list(tasks.order_by("name").select_related("policy", *RELATED))
     latest = Tick.objects.in_bulk([row.latest for row in rows if row.latest])
-    now = clock.read()
-    return [_standing(row, latest.get(row.latest), now) for row in rows]
+    now = clock.db_now()
+    return [_status(row, latest.get(row.latest), now) for row in rows]
 
 
 def next_fires(
@@ -66,7 +66,7 @@ def next_fires(
     if not task.enabled:
         return []
     policy = Policy.objects.filter(pk=task.pk).first() if task.pk and not anew else None
-    now = clock.read()
+    now = clock.db_now()
     start = after or (max(policy.cursor, now) if policy else now)
     anchor = policy.anchor if policy else now.replace(microsecond=0)
     times = times_of(task, anchor=anchor)
@@ -81,7 +81,7 @@ def next_fires(
     return found
 
 
-def upcoming(*, count: int = 10) -> list[tuple[datetime, str]]:
+def upcoming_fires(*, count: int = 10) -> list[tuple[datetime, str]]:
     """Return the next moments at which any schedule fires, with its name."""
     rows = (
         Policy.objects.filter(next_fire_at__isnull=False)
@@ -105,7 +105,7 @@ def ticks_of(task: PeriodicTask) -> QuerySet[Tick]:
     return Tick.objects.filter(periodic_task=task).order_by("-scheduled_for")
 
 
-def faults(*, most: int) -> list[tuple[PeriodicTask, str]]:
+def schedule_faults(*, most: int) -> list[tuple[PeriodicTask, str]]:
     """Return enabled schedules that can't fire, or whose job can't be made, each with the reason.
 
     `most` at most, by name.
@@ -122,9 +122,9 @@ def _latest_tick() -> QuerySet[Tick]:
     return Tick.objects.filter(periodic_task=OuterRef("pk")).order_by("-scheduled_for")
 
 
-def _standing(task: PeriodicTask, tick: Tick | None, now: datetime) -> Standing:
+def _status(task: PeriodicTask, tick: Tick | None, now: datetime) -> ScheduleStatus:
     policy: Policy | None = getattr(task, "policy", None)
-    return Standing(
+    return ScheduleStatus(
         name=task.name,
         kind=task.task,
         schedule=str(task.scheduler),
@@ -140,7 +140,7 @@ def _standing(task: PeriodicTask, tick: Tick | None, now: datetime) -> Standing:
 
 
 def state_of(task: PeriodicTask, now: datetime) -> str:
-    """Return enabled, disabled, paused, ended or new (not taken up by a beat yet)."""
+    """Return enabled, disabled, paused, ended or new (not started by a beat yet)."""
     policy: Policy | None = getattr(task, "policy", None)
     if not task.enabled:
         return "disabled"

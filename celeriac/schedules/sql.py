@@ -132,7 +132,7 @@ def lock_changed(*, limit: int, after: int = 0, only: Sequence[int] | None = Non
     return [row[0] for row in _rows(_LOCK_CHANGED, parameters)]
 
 
-def definitions(ids: Sequence[int]) -> tuple[dict[int, tuple[str, str]], datetime | None]:
+def task_definitions(ids: Sequence[int]) -> tuple[dict[int, tuple[str, str]], datetime | None]:
     """Return each task's `(definition, definition last seen)`, and the database's time."""
     rows = _rows(_DEFINITIONS, [list(ids)])
     return {row[0]: (row[1], row[2]) for row in rows}, rows[0][3] if rows else None
@@ -150,22 +150,22 @@ def insert_ticks(rows: Iterable[dict[str, Any]], *, take_over: bool = False) -> 
     return {row[0] for row in _rows(statement, [_json(rows)])}
 
 
-def point(rows: Iterable[dict[str, Any]]) -> None:
+def assign_jobs(rows: Iterable[dict[str, Any]]) -> None:
     """Give ticks another job: `id`, `job`, `reason`."""
     _execute(_POINT, rows)
 
 
-def advance(rows: Iterable[dict[str, Any]]) -> None:
+def advance_schedules(rows: Iterable[dict[str, Any]]) -> None:
     """Write how far schedules have come: `task`, `cursor`, `next_fire_at`, `fault`."""
     _execute(_ADVANCE, rows)
 
 
-def count(rows: Iterable[dict[str, Any]]) -> None:
+def count_runs(rows: Iterable[dict[str, Any]]) -> None:
     """Add to tasks' run counts: `task`, `fired`, and whether the ticks were its own."""
     _execute(_COUNT, rows)
 
 
-def unfinished(ids: Sequence[int]) -> dict[int, UUID]:
+def unfinished_jobs(ids: Sequence[int]) -> dict[int, UUID]:
     """Return, for the tasks that have one, an unfinished job among those of their latest ticks."""
     return dict(_rows(_UNFINISHED, [list(ids)])) if ids else {}
 

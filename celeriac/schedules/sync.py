@@ -31,7 +31,7 @@ from celeriac.schedules.definition import RELATED, check_moment
 from celeriac.schedules.entries import DEFAULTS
 from celeriac.schedules.errors import InvalidSchedule
 from celeriac.schedules.models import Policy
-from celeriac.schedules.rows import shared
+from celeriac.schedules.rows import shared_row
 
 #: Fields of a periodic task that hold JSON, and what stands for nothing in them; its moments.
 _EMPTY = {"args": "[]", "kwargs": "{}", "headers": "{}"}
@@ -50,7 +50,7 @@ class Change:
     error: str = ""
 
 
-def sync(*, actor: object = None) -> list[Change]:
+def sync_schedules(*, actor: object = None) -> list[Change]:
     """Synchronise all declarations and return what was done.
 
     Creates what is new, updates fields that nobody changed by hand, and disables,
@@ -121,7 +121,7 @@ def _check_fields(task: PeriodicTask, row: dict[str, Any]) -> None:
 def _rename(wanted: dict[str, Declaration]) -> None:
     """Let the schedule that a kind declared under an alias go on under the kind's name."""
     for name in wanted:
-        kind = registry.get(name)
+        kind = registry.get_kind(name)
         aliases = set(kind.aliases) - wanted.keys() if kind and kind.name == name else set()
         if aliases and not PeriodicTask.objects.filter(name=name).exists():
             old = PeriodicTask.objects.filter(name__in=aliases, policy__declared__isnull=False)
@@ -133,7 +133,7 @@ def _one(declaration: Declaration, task: PeriodicTask | None) -> Change:
     if task is None:
         return _create(declaration)
     policy = Policy.objects.filter(pk=task.pk).first()
-    if policy is None:  # made without signals, and not yet taken up
+    if policy is None:  # made without signals, and not yet started
         task.save()
         policy = Policy.objects.get(pk=task.pk)
     before = policy.declared or {}
@@ -192,7 +192,7 @@ def _crontab(when: dict[str, Any]) -> CrontabSchedule | None:
         return None
     fields = dict(when["crontab"])
     fields["timezone"] = fields.pop("zone")
-    return shared(CrontabSchedule(**fields))
+    return shared_row(CrontabSchedule(**fields))
 
 
 def _interval(when: dict[str, Any]) -> IntervalSchedule | None:
@@ -201,14 +201,14 @@ def _interval(when: dict[str, Any]) -> IntervalSchedule | None:
     seconds: float = when["interval"]
     whole = seconds.is_integer()
     every, period = (int(seconds), "seconds") if whole else (round(seconds * 1e6), "microseconds")
-    return shared(IntervalSchedule(every=every, period=period))
+    return shared_row(IntervalSchedule(every=every, period=period))
 
 
 def _solar(when: dict[str, Any]) -> SolarSchedule | None:
     if "solar" not in when:
         return None
     event, latitude, longitude = when["solar"]
-    return shared(
+    return shared_row(
         SolarSchedule(event=event, latitude=Decimal(latitude), longitude=Decimal(longitude))
     )
 
@@ -216,7 +216,7 @@ def _solar(when: dict[str, Any]) -> SolarSchedule | None:
 def _clocked(when: dict[str, Any]) -> ClockedSchedule | None:
     if "clocked" not in when:
         return None
-    return shared(ClockedSchedule(clocked_time=datetime.fromisoformat(when["clocked"])))
+    return shared_row(ClockedSchedule(clocked_time=datetime.fromisoformat(when["clocked"])))
 
 
 def _present(task: PeriodicTask, policy: Policy) -> dict[str, Any]:

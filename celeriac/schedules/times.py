@@ -66,7 +66,7 @@ class Due:
     cut_since: datetime | None = None
 
 
-def between(times: Times, after: datetime, until: datetime) -> Iterator[datetime]:
+def ticks_between(times: Times, after: datetime, until: datetime) -> Iterator[datetime]:
     """Iterate over the ticks later than `after`, up to and including `until`."""
     tick = times.after(after)
     while tick is not None and tick <= until:
@@ -74,13 +74,13 @@ def between(times: Times, after: datetime, until: datetime) -> Iterator[datetime
         tick = times.after(tick)
 
 
-def due(times: Times, after: datetime, until: datetime, *, keep: int) -> Due:
+def due_ticks(times: Times, after: datetime, until: datetime, *, keep: int) -> Due:
     """Return the ticks of the stretch, the newest `keep` one by one and the others counted."""
     if isinstance(inner := _inner(times), Interval) and (until - after) // inner.every > keep:
         return _due_by_arithmetic(times, inner, after, until, keep)
     newest: deque[datetime] = deque(maxlen=keep)
     first, count = None, 0
-    for tick in between(times, after, until):
+    for tick in ticks_between(times, after, until):
         first = first or tick
         count += 1
         newest.append(tick)
@@ -115,7 +115,7 @@ def _after_a_jump(times: Times, first: datetime, count: int, until: datetime, ke
     """Give up counting: look for the newest ticks from the other end, in growing steps."""
     span = timedelta(hours=1)
     while True:
-        newest = deque(between(times, until - span, until), maxlen=keep)
+        newest = deque(ticks_between(times, until - span, until), maxlen=keep)
         if len(newest) >= keep or until - span <= first:
             return Due(tuple(newest), count - len(newest), first)
         span *= 4

@@ -39,7 +39,7 @@ class UnknownZone(tzinfo):
         return "UTC"
 
 
-def find(name: str) -> ZoneInfo | None:
+def find_zone(name: str) -> ZoneInfo | None:
     """Return the zone of that name, None where this machine has none."""
     try:
         return ZoneInfo(name)

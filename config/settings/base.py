@@ -46,7 +46,7 @@ MIDDLEWARE = [
     "celeriac.core.middleware.CorrelationIdMiddleware",
     "celeriac.core.middleware.TraceMiddleware",
     "celeriac.http.middleware.ApiMiddleware",
-    "celeriac.core.errorpages.AwayMiddleware",
+    "celeriac.core.errorpages.DatabaseAwayMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

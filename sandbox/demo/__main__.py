@@ -9,7 +9,7 @@ import time
 import django
 from rich.console import Console
 
-from celeriac.core.printing import print_what_fits
+from celeriac.core.printing import escape_unprintable
 from sandbox.demo.options import parse
 from sandbox.demo.programs import ProgramEnded
 from sandbox.demo.stage import Stage, forget, stage
@@ -20,7 +20,7 @@ TROUBLE = (ProgramEnded, TimeoutError, subprocess.CalledProcessError)
 
 def main() -> int:
     """Set everything up, run the demo, clear everything away; return the exit code."""
-    print_what_fits()
+    escape_unprintable()
     options = parse()
     console = Console(soft_wrap=not sys.stdout.isatty())
     signal.signal(signal.SIGTERM, _interrupt)

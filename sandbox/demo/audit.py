@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from celeriac.jobs.states import TERMINAL
-from sandbox.demo.books import Books, Mail, Order, Work
+from sandbox.demo.statements import Mail, Order, Statements, Work
 
 CAPTURE, SEND = "payments.capture", "notifications.send"
 #: What an order's state asks of its payment.
@@ -15,7 +15,7 @@ PAYMENT_OF = {"paid": "succeeded", "declined": "declined"}
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question to the books: what was found, and each thing that is wrong."""
+    """One question to the statements: what was found, and each thing that is wrong."""
 
     question: str
     found: str
@@ -27,7 +27,7 @@ class Check:
         return not self.problems
 
 
-def audit(books: Books) -> list[Check]:
+def audit(books: Statements) -> list[Check]:
     """Ask every question."""
     return [question(books) for question in QUESTIONS]
 
@@ -37,7 +37,7 @@ def balances(checks: Iterable[Check]) -> bool:
     return all(check.passed for check in checks)
 
 
-def no_order_lost(books: Books) -> Check:
+def no_order_lost(books: Statements) -> Check:
     """Every order that a client was told of is in the ledger, and no other."""
     known = {order.id for order in books.orders}
     promised = set(books.promised)
@@ -48,7 +48,7 @@ def no_order_lost(books: Books) -> Check:
     return Check("every order placed is in the ledger", f"{len(known)} orders", problems)
 
 
-def all_settled(books: Books) -> Check:
+def all_settled(books: Statements) -> Check:
     """Every order is paid or declined, and its payment agrees; nothing is left unknown."""
     states = Counter(order.state for order in books.orders)
     problems = [
@@ -59,7 +59,7 @@ def all_settled(books: Books) -> Check:
     return Check("every order is paid or declined", _counts(states), problems)
 
 
-def charged_once(books: Books) -> Check:
+def charged_once(books: Statements) -> Check:
     """The gateway charged each paid order once, with its amount, and nobody else."""
     taken: dict[str, list[int]] = defaultdict(list)
     for charge in books.charges:
@@ -75,7 +75,7 @@ def charged_once(books: Books) -> Check:
     return Check("one charge per paid order, none for others", found, problems)
 
 
-def mailed_once(books: Books) -> Check:
+def mailed_once(books: Statements) -> Check:
     """The sink holds one message per order, under its one Message-ID; copies are explained."""
     copies = Counter(delivery.message_id for delivery in books.deliveries)
     ids: dict[str, set[str]] = defaultdict(set)
@@ -97,7 +97,7 @@ def mailed_once(books: Books) -> Check:
     )
 
 
-def no_job_lost(books: Books) -> Check:
+def no_job_lost(books: Statements) -> Check:
     """Every payment and every mail has its job, and every job has ended well."""
     kinds = defaultdict(set)
     for job in books.jobs:
@@ -113,25 +113,25 @@ def no_job_lost(books: Books) -> Check:
     return Check("no job lost", f"{len(books.jobs)} jobs", problems)
 
 
-def none_left(books: Books) -> Check:
+def none_left(books: Statements) -> Check:
     """Nothing is queued or running."""
     left = [job for job in books.jobs if job.state not in TERMINAL]
     found = _counts(Counter(job.state for job in books.jobs))
     return Check("no job left queued or running", found, [_told(job) for job in left])
 
 
-def stale_refused(books: Books) -> Check:
+def stale_refused(books: Statements) -> Check:
     """Writes of runs that had lost their claim were refused; any number is fine."""
     return Check("stale writes refused", str(books.stale_writes))
 
 
-def went_to_its_end(books: Books) -> Check:
+def went_to_its_end(books: Statements) -> Check:
     """Nothing broke but what was broken on purpose."""
     found = "no" if books.failures else "yes"
     return Check("the run came to its end", found, books.failures)
 
 
-QUESTIONS: list[Callable[[Books], Check]] = [
+QUESTIONS: list[Callable[[Statements], Check]] = [
     no_order_lost,
     all_settled,
     charged_once,
@@ -178,6 +178,6 @@ def _counts(counter: Counter[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counter.items())) or "none"
 
 
-def told(checks: Iterable[Check], most: int = 20) -> list[str]:
+def first_problems(checks: Iterable[Check], most: int = 20) -> list[str]:
     """Return the first problems of all checks, one a line."""
     return list(chain.from_iterable(check.problems for check in checks))[:most]

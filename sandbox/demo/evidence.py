@@ -1,4 +1,4 @@
-"""Fetches the books of all parties at the end of a run, and what the platform had to bear.
+"""Fetches the statements of all parties at the end of a run, and what the platform had to bear.
 
 Import it once Django is set up.
 """
@@ -11,25 +11,25 @@ from pathlib import Path
 from celeriac.breakers import registry
 from sandbox.demo import ledger
 from sandbox.demo.audit import Check
-from sandbox.demo.books import Books, Charge, Delivery
 from sandbox.demo.client import PROMISES
 from sandbox.demo.outage import few_calls, most_calls
 from sandbox.demo.phase import CHILDREN, CIRCUIT
 from sandbox.demo.stage import Stage
+from sandbox.demo.statements import Charge, Delivery, Statements
 
 #: How a worker or dispatcher tells of a write that came too late.
 STALE = re.compile(r"lost claim: the write of job \S+ was refused")
 REFERENCE = "x-reference"
 
 
-def books(stage: Stage, *, failures: Sequence[str]) -> Books:
-    """Return the books of the ledger, the gateway, the sink and the clients."""
+def fetch_statements(stage: Stage, *, failures: Sequence[str]) -> Statements:
+    """Return the statements of the ledger, the gateway, the sink and the clients."""
     charges = [
         Charge(charge.reference or "", charge.amount)
         for charge in stage.gateway.charges()
         if charge.captured
     ]
-    return Books(
+    return Statements(
         expected=stage.options.orders + stage.options.outage,
         promised=_promises(stage.state),
         orders=ledger.orders(),
@@ -41,7 +41,7 @@ def books(stage: Stage, *, failures: Sequence[str]) -> Books:
     )
 
 
-def storm(stage: Stage) -> dict[str, str]:
+def disturbances(stage: Stage) -> dict[str, str]:
     """Return what went wrong, as the stand-ins and the ledger counted it."""
     faults = Counter(request.fault or "none" for request in stage.gateway.requests())
     stats, sink = stage.gateway.stats(), stage.mailsink.stats()
@@ -61,7 +61,7 @@ def storm(stage: Stage) -> dict[str, str]:
 
 def met_outage(stage: Stage) -> Check:
     """Count the calls that reached a gateway that was down, against what breakers allow."""
-    options = registry.get(CIRCUIT).storage.options
+    options = registry.get_breaker(CIRCUIT).storage.options
     slots = stage.options.workers * CHILDREN
     windows = stage.gateway.outages()["windows"]
     lengths = [window["ends"] - window["started"] for window in windows]

@@ -16,7 +16,7 @@ from celeriac.core import clock
 from celeriac.core.clock import Now
 from celeriac.jobs.models import Attempt, Job, Queue, Worker
 from celeriac.jobs.states import State
-from sandbox.demo import books
+from sandbox.demo import statements
 
 #: The queues whose jobs serve orders.
 QUEUES = ("payments", "notifications")
@@ -32,7 +32,7 @@ class Circuit:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Snapshot:
     """The platform at one moment."""
 
     orders: dict[str, int] = field(default_factory=dict)
@@ -61,10 +61,10 @@ class Look:
         return sum(views.get(view, 0) for views in mine for view in open_views)
 
 
-def look() -> Look:
+def take_snapshot() -> Snapshot:
     """Return how the platform stands now."""
     losses = Job.objects.filter(losses__gt=0).aggregate(total=Sum("losses"))["total"]
-    return Look(
+    return Snapshot(
         orders=_by_state(Order),
         mails=_by_state(Email),
         queues=_queues(),
@@ -110,12 +110,12 @@ def openings() -> str:
     return ", ".join(f"{name} opened {count}x" for name, count in counted) or "never opened"
 
 
-def orders() -> list[books.Order]:
+def orders() -> list[statements.Order]:
     """Return every order with its payment and mails."""
     mails = _mails()
     rows = Order.objects.select_related("payment").order_by("id")
     return [
-        books.Order(
+        statements.Order(
             id=str(row.id),
             state=row.state,
             amount=row.total_amount,
@@ -128,11 +128,11 @@ def orders() -> list[books.Order]:
     ]
 
 
-def jobs() -> list[books.Work]:
+def jobs() -> list[statements.Work]:
     """Return every job that serves an order."""
     rows = Job.objects.filter(queue__in=QUEUES).order_by("id")
     return [
-        books.Work(
+        statements.Work(
             id=str(row.id),
             kind=row.kind,
             state=row.state,
@@ -147,10 +147,10 @@ def _beating() -> QuerySet[Worker]:
     return Worker.objects.living()
 
 
-def _mails() -> dict[str, dict[str, books.Mail]]:
-    found: dict[str, dict[str, books.Mail]] = defaultdict(dict)
+def _mails() -> dict[str, dict[str, statements.Mail]]:
+    found: dict[str, dict[str, statements.Mail]] = defaultdict(dict)
     for row in Email.objects.all():
-        found[row.reference][row.template] = books.Mail(
+        found[row.reference][row.template] = statements.Mail(
             str(row.id), row.message_id, row.state, row.resends_after_unknown
         )
     return found
@@ -176,10 +176,10 @@ def _queues() -> dict[str, dict[str, int]]:
 
 
 def _circuits() -> list[Circuit]:
-    now = clock.read()
+    now = clock.db_now()
     return [
         Circuit(row.name, row.state, (row.until - now).total_seconds() if row.until else None)
-        for row in breakers.status(["payments", "email"])
+        for row in breakers.breaker_statuses(["payments", "email"])
     ]
 
 

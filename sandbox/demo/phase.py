@@ -47,7 +47,7 @@ class OutagePhase:
         pause_queue(QUEUE, reason="a backlog gathers for the outage", actor="demo")
         self._wait(self._is_calm, "what still runs", 60.0)
         self._stage.gateway.faults(**dict.fromkeys(RATES, 0.0))
-        self._began = clock.read()
+        self._began = clock.db_now()
         self._place(count)
         self._say(f"{count} captures are queued; the gateway is down for {seconds:g} s")
         self._stage.gateway.down(seconds)
@@ -86,7 +86,7 @@ class OutagePhase:
         closed_at = Breaker.objects.get(name=CIRCUIT).closed_at
         assert closed_at is not None  # noqa: S101 every order was settled, so it has closed
         return Outage(
-            options=registry.get(CIRCUIT).storage.options,
+            options=registry.get_breaker(CIRCUIT).storage.options,
             slots=self._options.workers * CHILDREN,
             down=window["started"],
             up=window["ends"],

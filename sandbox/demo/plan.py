@@ -8,7 +8,7 @@ KILL_AT, OUTAGE_AT, FLUSH_AT = 0.20, 0.35, 0.55
 
 
 @dataclass(slots=True)
-class Act:
+class PlannedFault:
     """Something that goes wrong once `share` of the orders is settled.
 
     `perform` returns False while its moment has not come; it is asked again at the next look.
@@ -20,9 +20,9 @@ class Act:
 
 
 class Plan:
-    """The acts of a run, in order, one after another."""
+    """The faults of a run, in order, one after another."""
 
-    def __init__(self, acts: list[Act]) -> None:
+    def __init__(self, acts: list[PlannedFault]) -> None:
         """Keep the acts by their share."""
         self.acts = sorted(acts, key=lambda act: act.share)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from sandbox.demo.audit import Check, balances, told
+from sandbox.demo.audit import Check, balances, first_problems
 
 
 def show_storm(console: Console, storm: Mapping[str, str]) -> None:
@@ -23,7 +23,7 @@ def show_audit(console: Console, checks: Sequence[Check]) -> None:
         verdict = "[green]ok[/]" if check.passed else f"[red]{len(check.problems)} wrong[/]"
         table.add_row(check.question, check.found, verdict)
     console.print(table)
-    for problem in told(checks):
+    for problem in first_problems(checks):
         console.print(f"  {problem}", style="red", markup=False, highlight=False)
     if balances(checks):
         console.print("The books balance.", style="bold green")

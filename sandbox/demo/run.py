@@ -10,9 +10,9 @@ from rich.console import Console
 
 from sandbox import ports
 from sandbox.demo import evidence, ledger
-from sandbox.demo.acts import Acts
 from sandbox.demo.audit import audit, balances
 from sandbox.demo.client import GO
+from sandbox.demo.faults import Faults
 from sandbox.demo.phase import OutagePhase
 from sandbox.demo.plan import Plan
 from sandbox.demo.programs import ProgramEnded
@@ -49,11 +49,11 @@ class Demo:
                     self._settle(view, Plan([]), self.options.outage / SLOWEST)
             except (ProgramEnded, TimeoutError) as error:
                 self.failures.append(str(error))
-        books = evidence.books(self.stage, failures=self.failures)
+        books = evidence.fetch_statements(self.stage, failures=self.failures)
         checks = [*audit(books), evidence.met_outage(self.stage)]
         if phase is not None and not self.failures:
             checks += phase.checks()
-        show_storm(self.console, evidence.storm(self.stage))
+        show_storm(self.console, evidence.disturbances(self.stage))
         show_audit(self.console, checks)
         return balances(checks)
 
@@ -63,7 +63,7 @@ class Demo:
 
     def _play(self, view: View) -> None:
         """Let clients order while things go wrong, until nothing is left to do."""
-        plan = Acts(self.stage, view.say).plan()
+        plan = Faults(self.stage, view.say).plan()
         (self.stage.state / GO).touch()
         view.say(f"{self.options.clients} clients place {self.options.orders} orders")
         self._settle(view, plan, self.options.ordering_seconds)
@@ -73,7 +73,7 @@ class Demo:
         """Follow the plan until nothing is left to do, for `seconds` and what settling may take."""
 
         def step() -> bool:
-            look = ledger.look()
+            look = ledger.take_snapshot()
             plan.follow(look.settled / self.options.orders)
             view.show(look)
             return self._is_over(look, plan)
@@ -84,7 +84,7 @@ class Demo:
             self.failures += ledger.stuck()
             raise
 
-    def _is_over(self, look: ledger.Look, plan: Plan) -> bool:
+    def _is_over(self, look: ledger.Snapshot, plan: Plan) -> bool:
         clients = self.stage.programs.named("client")
         placed = all(client.exit_code == 0 for client in clients)
         return placed and plan.is_done and look.unfinished == 0

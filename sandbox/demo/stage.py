@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import keeper, platform, ports
+from sandbox import platform, ports, supervisor
 from sandbox.demo.options import Options
 from sandbox.demo.programs import Program, Programs
 from sandbox.gateway import GatewayControl
@@ -80,7 +80,7 @@ def stage(options: Options) -> Iterator[Stage]:
     _sweep()
     home = HOME / f"{os.getpid()}-{secrets.token_hex(4)}"
     state, logs = home / "state", home / "logs"
-    keeper.current().remove_at_end(state)
+    supervisor.current_supervisor().remove_at_end(state)
     state.mkdir(parents=True)
     postgres, valkey = PostgresServer(state / "postgres"), ValkeyServer(state / "valkey")
     programs = Programs(logs)
@@ -93,7 +93,7 @@ def stage(options: Options) -> Iterator[Stage]:
         programs.stop()
         valkey.stop()
         postgres.stop()
-        keeper.close()
+        supervisor.close()
 
 
 def forget(ended: Stage) -> None:

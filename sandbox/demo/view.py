@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from sandbox.demo.ledger import Circuit, Look
+    from sandbox.demo.ledger import Circuit, Snapshot
 
 #: Seconds between two plain lines.
 EVERY = 5.0
@@ -58,7 +58,7 @@ class View:
         if self._live is None:
             self._console.print(line, markup=False, highlight=False)
 
-    def show(self, look: "Look") -> None:
+    def show(self, look: "Snapshot") -> None:
         """Show how the platform stands, and what happened since the last look."""
         for transition in look.transitions[len(self._seen) :]:
             self.say(transition)
@@ -71,7 +71,7 @@ class View:
             self._printed = time.monotonic()
             self.say(_line(look, self._orders))
 
-    def _picture(self, look: "Look") -> Group:
+    def _picture(self, look: "Snapshot") -> Group:
         happened = Text("\n".join(self._events))
         return Group(
             _progress(look, self._orders),
@@ -81,7 +81,7 @@ class View:
         )
 
 
-def _progress(look: "Look", orders: int) -> Table:
+def _progress(look: "Snapshot", orders: int) -> Table:
     table = Table.grid(padding=(0, 2))
     written = sum(look.mails.values())
     for name, done, total in (
@@ -94,7 +94,7 @@ def _progress(look: "Look", orders: int) -> Table:
     return table
 
 
-def _backlog(look: "Look") -> Table:
+def _backlog(look: "Snapshot") -> Table:
     table = Table("queue", *VIEWS, title="jobs", title_justify="left", border_style="dim")
     for queue, views in sorted(look.queues.items()):
         table.add_row(queue, *(str(views.get(view, 0)) for view in VIEWS))
@@ -111,7 +111,7 @@ def _circuits(circuits: "tuple[Circuit, ...]", workers: int) -> Text:
     return text.append(f"workers beating {workers}")
 
 
-def _line(look: "Look", orders: int) -> str:
+def _line(look: "Snapshot", orders: int) -> str:
     circuits = ", ".join(f"{each.name} {each.state}" for each in look.circuits)
     backlog = ", ".join(
         f"{queue} {sum(views.get(view, 0) for view in ('due', 'later', 'running'))}"

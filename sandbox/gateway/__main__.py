@@ -4,10 +4,10 @@ import argparse
 import os
 from collections.abc import Sequence
 
+from sandbox.common.options import InvalidOption, add_arguments, from_arguments
+from sandbox.common.process import say, wait_for_signal
 from sandbox.gateway.faults import FaultSettings
 from sandbox.gateway.gateway import WEBHOOK_SECRET, Gateway, GatewayOptions
-from sandbox.kit.options import InvalidOption, add_arguments, from_arguments
-from sandbox.kit.process import say, wait_for_signal
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -6,20 +6,20 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sandbox.common.down import Outage
+from sandbox.common.http import Answer, Hangup, Request, Response
+from sandbox.common.journal import Journal
+from sandbox.common.traffic import Traffic
 from sandbox.gateway import errors
 from sandbox.gateway.bank import Bank, reference_of
 from sandbox.gateway.clock import Clock
 from sandbox.gateway.endpoints import Call, Plan, with_expansion
-from sandbox.gateway.faults import Fault, FaultDesk, Occasion
+from sandbox.gateway.faults import Fault, FaultInjector, Occasion
 from sandbox.gateway.idempotency import Fingerprint, IdempotencyStore
 from sandbox.gateway.objects import API_VERSION, new_id
 from sandbox.gateway.params import decode
 from sandbox.gateway.routes import Route, find
 from sandbox.gateway.stats import Seen, Stats
-from sandbox.kit.down import Outage
-from sandbox.kit.http import Answer, Hangup, Request, Response
-from sandbox.kit.journal import Journal
-from sandbox.kit.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Api:
         *,
         bank: Bank,
         keys: IdempotencyStore,
-        faults: FaultDesk,
+        faults: FaultInjector,
         stats: Stats,
         outage: Outage,
         clock: Clock,

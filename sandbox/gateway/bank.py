@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from sandbox.common.journal import Journal
 from sandbox.gateway import errors, objects
 from sandbox.gateway.clock import Clock
 from sandbox.gateway.tables import Json, Table
-from sandbox.kit.journal import Journal
 
 CONFIRMABLE = {"requires_payment_method", "requires_confirmation", "requires_action"}
 CANCELABLE = {*CONFIRMABLE, "requires_capture", "processing"}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from sandbox.kit.control import Control, Down
+from sandbox.common.control import Control, Down
 
 
 @dataclass(frozen=True, slots=True)

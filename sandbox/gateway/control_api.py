@@ -3,16 +3,16 @@
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
+from sandbox.common.control import ControlApi, common_verbs
+from sandbox.common.down import Outage
+from sandbox.common.http import Request
+from sandbox.common.options import InvalidOption, check_choice
 from sandbox.gateway.bank import Bank, reference_of
 from sandbox.gateway.clock import Clock
-from sandbox.gateway.faults import FaultDesk
+from sandbox.gateway.faults import FaultInjector
 from sandbox.gateway.stats import Stats, charge_report, refund_report
 from sandbox.gateway.tables import Json
 from sandbox.gateway.webhooks import ORDERS, Webhooks
-from sandbox.kit.control import ControlApi, common_verbs
-from sandbox.kit.down import Outage
-from sandbox.kit.http import Request
-from sandbox.kit.options import InvalidOption, check_choice
 
 
 class Gateway(Protocol):
@@ -20,7 +20,7 @@ class Gateway(Protocol):
 
     bank: Bank
     clock: Clock
-    faults: FaultDesk
+    faults: FaultInjector
     outage: Outage
     reference_key: str
     stats: Stats
@@ -32,7 +32,7 @@ class Gateway(Protocol):
 
 def control_api(gateway: Gateway) -> ControlApi:
     """Return the control API of a gateway."""
-    desk, hooks = GatewayDesk(gateway), gateway.webhooks
+    desk, hooks = GatewayController(gateway), gateway.webhooks
     return ControlApi(
         {
             **common_verbs(gateway.faults, gateway.outage),
@@ -54,7 +54,7 @@ def control_api(gateway: Gateway) -> ControlApi:
     )
 
 
-class GatewayDesk:
+class GatewayController:
     """What the verbs do that are the gateway's own."""
 
     def __init__(self, gateway: Gateway) -> None:

@@ -86,7 +86,7 @@ def intent_create(call: Call) -> Plan:
     fields |= {
         "amount": amount,
         "currency": _currency(params),
-        "capture_method": params.choice("capture_method", CAPTURE_METHODS, "automatic_async"),
+        "capture_method": params.one_of("capture_method", CAPTURE_METHODS, "automatic_async"),
         "metadata": params.metadata(),
         "payment_method": method,
         "status": "requires_confirmation" if method else "requires_payment_method",
@@ -127,7 +127,7 @@ def intent_capture(call: Call) -> Plan:
 def intent_cancel(call: Call) -> Plan:
     """POST /v1/payment_intents/{id}/cancel."""
     params = call.params.only(("cancellation_reason", "expand"))
-    reason = params.choice("cancellation_reason", (*CANCEL_REASONS, ""), "") or None
+    reason = params.one_of("cancellation_reason", (*CANCEL_REASONS, ""), "") or None
     intent = call.bank.intents.get(call.ids[0], "intent")
     return lambda _: call.bank.cancel(intent["id"], reason)
 
@@ -138,7 +138,7 @@ def refund_create(call: Call) -> Plan:
         ("amount", "charge", "payment_intent", "reason", "metadata", "expand")
     )
     amount = params.integer("amount", least=1)
-    reason = params.choice("reason", (*REFUND_REASONS, ""), "") or None
+    reason = params.one_of("reason", (*REFUND_REASONS, ""), "") or None
     fields: Json = {"metadata": params.metadata(), "reason": reason}
     charge, intent = params.text("charge"), params.text("payment_intent")
     if charge is not None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.kit.http import Response
+from sandbox.common.http import Response
 
 type Json = dict[str, Any]
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from sandbox.common import options
+from sandbox.common.randomness import Turns, roll
 from sandbox.gateway.errors import DECLINES
-from sandbox.kit import options
-from sandbox.kit.chance import Turns, roll
 
 KINDS = ("drop", "error", "decline", "delay", "rate_limit")
 #: When an error strikes: before execution (not saved), instead of it, or after it (both saved).
@@ -111,7 +111,7 @@ class Occasion:
     charges: bool
 
 
-class FaultDesk:
+class FaultInjector:
     """Chooses the fault of each request; settings and script change at run time."""
 
     def __init__(self, settings: FaultSettings) -> None:

@@ -5,18 +5,18 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sandbox.common.down import Outage
+from sandbox.common.http import Answer, LoopbackServer, Request
+from sandbox.common.journal import Journal
 from sandbox.gateway.api import Api
 from sandbox.gateway.bank import Bank
 from sandbox.gateway.clock import Clock
 from sandbox.gateway.control import GatewayControl
 from sandbox.gateway.control_api import control_api
-from sandbox.gateway.faults import FaultDesk, FaultSettings
+from sandbox.gateway.faults import FaultInjector, FaultSettings
 from sandbox.gateway.idempotency import IdempotencyStore
 from sandbox.gateway.stats import Stats
 from sandbox.gateway.webhooks import Webhooks
-from sandbox.kit.down import Outage
-from sandbox.kit.http import Answer, LoopbackServer, Request
-from sandbox.kit.journal import Journal
 
 WEBHOOK_SECRET = "whsec_sandbox"  # noqa: S105 a stand-in's, good for nothing else
 
@@ -38,7 +38,7 @@ class Gateway:
 
     def __init__(self, options: GatewayOptions, settings: FaultSettings) -> None:
         self.clock, self.stats, self.outage = Clock(), Stats(), Outage()
-        self.faults = FaultDesk(settings)
+        self.faults = FaultInjector(settings)
         self.journal = Journal(options.journal)
         self.bank = Bank(self.clock, self.journal)
         self.keys = IdempotencyStore(self.clock, self.journal)

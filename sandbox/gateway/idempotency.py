@@ -11,10 +11,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.common.http import Response
+from sandbox.common.journal import Journal
 from sandbox.gateway import errors
 from sandbox.gateway.clock import Clock
-from sandbox.kit.http import Response
-from sandbox.kit.journal import Journal
 
 LIFETIME = 24 * 60 * 60
 MAX_KEYS = 100_000

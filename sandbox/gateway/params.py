@@ -85,7 +85,7 @@ class Params:
             raise invalid(f"Invalid boolean: {value}", name)
         return value == "true"
 
-    def choice(self, name: str, choices: Iterable[str], default: str) -> str:
+    def one_of(self, name: str, choices: Iterable[str], default: str) -> str:
         """Return one of the choices."""
         value, allowed = self.text(name) or default, list(choices)
         if value not in allowed:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from sandbox.common.journal import Journal
 from sandbox.gateway import errors
-from sandbox.kit.journal import Journal
 
 type Json = dict[str, Any]
 

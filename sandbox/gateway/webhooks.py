@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox.gateway.faults import FaultDesk
+from sandbox.common.randomness import roll
+from sandbox.gateway.faults import FaultInjector
 from sandbox.gateway.tables import Json
-from sandbox.kit.chance import roll
 
 MAX_LOG = 20_000
 SENDERS = 4
@@ -66,7 +66,7 @@ def signature(secret: str, timestamp: int, body: bytes) -> str:
 class Webhooks:
     """A schedule of deliveries and the threads that work it off."""
 
-    def __init__(self, faults: FaultDesk, url: str, secret: str) -> None:
+    def __init__(self, faults: FaultInjector, url: str, secret: str) -> None:
         self._faults = faults
         self._ready = threading.Condition()
         self._due: list[tuple[float, int, Delivery]] = []

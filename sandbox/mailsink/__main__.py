@@ -4,8 +4,8 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from sandbox.kit.options import InvalidOption, add_arguments, from_arguments
-from sandbox.kit.process import say, wait_for_signal
+from sandbox.common.options import InvalidOption, add_arguments, from_arguments
+from sandbox.common.process import say, wait_for_signal
 from sandbox.mailsink.faults import FaultSettings
 from sandbox.mailsink.sink import Mailsink, MailsinkOptions
 

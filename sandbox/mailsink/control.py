@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from sandbox.kit.control import Control, Down
+from sandbox.common.control import Control, Down
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sandbox.kit.control import ControlApi, common_verbs
-from sandbox.kit.down import Outage
-from sandbox.kit.http import Request
-from sandbox.mailsink.faults import FaultDesk
+from sandbox.common.control import ControlApi, common_verbs
+from sandbox.common.down import Outage
+from sandbox.common.http import Request
+from sandbox.mailsink.faults import FaultInjector
 from sandbox.mailsink.store import MessageStore
 
 
 def control_api(
-    store: MessageStore, faults: FaultDesk, outage: Outage, reset: Callable[[], None]
+    store: MessageStore, faults: FaultInjector, outage: Outage, reset: Callable[[], None]
 ) -> ControlApi:
     """Return the control API of a sink."""
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.kit import options
-from sandbox.kit.chance import Turns, roll
+from sandbox.common import options
+from sandbox.common.randomness import Turns, roll
 
 STAGES = ("rcpt", "data")
 CODES = {
@@ -52,7 +52,7 @@ class FaultSettings:
                 raise options.InvalidOption(f"{name} is one of {known}.")
 
 
-class FaultDesk:
+class FaultInjector:
     """Answers what goes wrong now; a message's tries roll anew, in an order that repeats."""
 
     def __init__(self, settings: FaultSettings) -> None:

@@ -5,12 +5,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sandbox.kit.down import Outage
-from sandbox.kit.http import LOOPBACK, LoopbackServer
-from sandbox.kit.journal import Journal
+from sandbox.common.down import Outage
+from sandbox.common.http import LOOPBACK, LoopbackServer
+from sandbox.common.journal import Journal
 from sandbox.mailsink.control import MailsinkControl
 from sandbox.mailsink.control_api import control_api
-from sandbox.mailsink.faults import FaultDesk, FaultSettings
+from sandbox.mailsink.faults import FaultInjector, FaultSettings
 from sandbox.mailsink.smtp import SinkController
 from sandbox.mailsink.store import MessageStore
 
@@ -28,7 +28,7 @@ class Mailsink:
     """An SMTP server on loopback that delivers nothing and keeps everything."""
 
     def __init__(self, options: MailsinkOptions, settings: FaultSettings) -> None:
-        self.faults, self.outage = FaultDesk(settings), Outage()
+        self.faults, self.outage = FaultInjector(settings), Outage()
         self._journal = Journal(options.journal)
         self.store = MessageStore(self._journal)
         self._smtp = SinkController(self.store, self.faults, self.outage, options.port)

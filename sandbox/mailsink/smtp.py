@@ -8,10 +8,10 @@ from typing import Any, NoReturn, cast
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from sandbox.kit.down import Outage
-from sandbox.kit.http import LOOPBACK
-from sandbox.kit.traffic import PATIENCE
-from sandbox.mailsink.faults import FaultDesk
+from sandbox.common.down import Outage
+from sandbox.common.http import LOOPBACK
+from sandbox.common.traffic import PATIENCE
+from sandbox.mailsink.faults import FaultInjector
 from sandbox.mailsink.store import MessageStore, parse
 
 MAX_MESSAGE = 10_000_000
@@ -21,7 +21,7 @@ DOWN_REPLY = "421 4.3.2 Service not available, closing transmission channel"
 class SinkHandler:
     """What happens at RCPT and after DATA; runs on the server's own event loop."""
 
-    def __init__(self, store: MessageStore, faults: FaultDesk, outage: Outage) -> None:
+    def __init__(self, store: MessageStore, faults: FaultInjector, outage: Outage) -> None:
         self._store, self._faults, self._outage = store, faults, outage
         self.hurry = asyncio.Event()
 
@@ -107,7 +107,9 @@ class SinkServer(SMTP):
 class SinkController(Controller):
     """The server in a thread of its own, on a free port when the port is 0."""
 
-    def __init__(self, store: MessageStore, faults: FaultDesk, outage: Outage, port: int) -> None:
+    def __init__(
+        self, store: MessageStore, faults: FaultInjector, outage: Outage, port: int
+    ) -> None:
         self._sink = SinkHandler(store, faults, outage)
         super().__init__(self._sink, hostname=LOOPBACK, port=port)
         self._outage = outage

@@ -10,7 +10,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
 
-from sandbox.kit.journal import Journal
+from sandbox.common.journal import Journal
 
 MAX_MESSAGES = 50_000
 

@@ -1,1 +1,1 @@
-"""`make screenshots`: pictures of the control room's pages, over a made-up week."""
+"""`make screenshots`: pictures of the admin's pages, over a made-up week."""

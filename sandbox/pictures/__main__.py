@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox import keeper, platform, ports
+from sandbox import platform, ports, supervisor
 from sandbox.pictures import shots
 from sandbox.platform import ROOT
 from sandbox.run import migrate, with_venv
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     with servers() as env:
         env |= {"ADMIN_EMAIL": EMAIL, "ADMIN_PASSWORD": password}
         migrate(env)
-        for module in ("sandbox.administrator", "sandbox.pictures.story"):
+        for module in ("sandbox.administrator", "sandbox.pictures.sample_data"):
             subprocess.run([sys.executable, "-m", module], cwd=ROOT, env=env, check=True)
         with web(env) as url:
             for file in shots.take(url, email=EMAIL, password=password, into=into):
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
 def servers() -> Iterator[dict[str, str]]:
     """Yield the environment of servers that live as long as the block."""
     directory = ROOT / ".local" / f"pictures-{secrets.token_hex(4)}"
-    keeper.current().remove_at_end(directory)
+    supervisor.current_supervisor().remove_at_end(directory)
     directory.mkdir(parents=True)
     running: list[PostgresServer | ValkeyServer] = []
     given = {name: os.environ.pop(name, None) for name in ("DATABASE_URL", "BROKER_URL")}
@@ -53,7 +53,7 @@ def servers() -> Iterator[dict[str, str]]:
         os.environ.update({name: value for name, value in given.items() if value})
         for server in reversed(running):
             server.stop()
-        keeper.close()
+        supervisor.close()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import psycopg
 from psycopg import sql
 
-from sandbox import keeper
+from sandbox import supervisor
 from sandbox.servers.process import Server, ServerError
 
 SUPERUSER = "celeriac"
@@ -139,7 +139,7 @@ class PostgresServer(Server):
     def _move_out(self) -> None:
         """Put binaries and data into a temporary directory that is removed at the end."""
         home = SHARED / f"celeriac-{secrets.token_hex(8)}"
-        keeper.current().remove_at_end(home)
+        supervisor.current_supervisor().remove_at_end(home)
         home.mkdir(mode=0o711)
         wheel = _wheel()
         shutil.copytree(wheel, home / "package" / wheel.name)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sandbox import keeper, ports
+from sandbox import ports, supervisor
 
 #: How often a start is tried when somebody else takes the chosen port first.
 STARTS = 5
@@ -59,7 +59,7 @@ class Server(ABC):
 
     def start(self, *, timeout: float = 60) -> None:
         """Start the server and wait until it answers; raise ServerError if it does not."""
-        keeper.current()
+        supervisor.current_supervisor()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(STARTS):
             # After the first start the port stays the same: clients hold its address.

@@ -29,7 +29,7 @@ class ValkeyServer(Server):
             *(str(get_binary_path()), "--port", str(self.port), "--bind", self.host),
             *("--dir", str(self.directory), "--save", "", "--appendonly", "no"),
             *("--maxmemory-policy", "noeviction", "--daemonize", "no", "--pidfile", ""),
-            # A title would overwrite the environment that the keeper knows us by.
+            # A title would overwrite the environment that the supervisor knows us by.
             *("--set-proc-title", "no"),
         ]
 

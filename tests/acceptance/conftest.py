@@ -28,7 +28,7 @@ def write():
     """Return a function that writes queued jobs of a kind, straight into the table."""
 
     def jobs(kind, arguments, **fields):
-        declared = registry.find(kind)
+        declared = registry.find_kind(kind)
         fields = {
             "queue": declared.queue,
             "max_attempts": declared.retry.max_attempts,

@@ -9,8 +9,8 @@ from celeriac import enqueue
 from celeriac.jobs import nudge
 from celeriac.jobs.models import Job, Worker
 from sandbox.servers import ValkeyServer
+from tests.support.invalid_values import CONTROL, ITEMS, KEYS, NUDGES, task
 from tests.support.processes import wait_until
-from tests.support.rubbish import CONTROL, ITEMS, KEYS, NUDGES, task
 
 #: Seconds that the first job after an outage may take here: five times the promise, and a machine
 #: that others use.
@@ -81,9 +81,9 @@ def test_a_worker_and_a_dispatcher_outlive_all_that_their_broker_does(platform, 
         assert not [noise for noise in NOISE if noise in process.output]
         assert process.output.count("is away, trying again") <= 3
     assert "celeriac.canary" not in worker.output.partition(" ready.")[2]
-    assert "garbage from the broker (queue)" in worker.output
-    assert "garbage from the broker (control)" in worker.output
-    assert "garbage from the broker (nudge)" in dispatcher.output
+    assert "an invalid message from the broker (queue)" in worker.output
+    assert "an invalid message from the broker (control)" in worker.output
+    assert "an invalid message from the broker (nudge)" in dispatcher.output
 
 
 def _leave_rubbish(broker):

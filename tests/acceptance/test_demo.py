@@ -9,7 +9,7 @@ import sys
 import psutil
 import pytest
 
-from sandbox.keeper import TOKEN
+from sandbox.supervisor import TOKEN
 from tests.support.processes import wait_until
 from tests.support.servers import ROOT
 
@@ -49,7 +49,7 @@ def clean_environment():
 
 
 def parts(demo):
-    """Return the processes of a running demo: those that carry its keeper's mark."""
+    """Return the processes of a running demo: those that carry its supervisor's mark."""
     mark = next(mark for child in demo.children() if (mark := child.environ().get(TOKEN)))
     return [process for process in psutil.process_iter() if carries(process, mark)]
 

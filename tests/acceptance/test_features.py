@@ -14,13 +14,13 @@ from apps.notifications.models import Email
 from apps.orders.models import Order
 from celeriac import enqueue
 from celeriac.breakers import services as breakers
-from celeriac.breakers.api import status
+from celeriac.breakers.api import breaker_statuses
 from celeriac.core.models import Audit
 from celeriac.jobs.models import Job
 from tests.factories import UserFactory
 from tests.factories_domain import LineFactory, OrderFactory, work
 from tests.factories_rows import EmailRowFactory
-from tests.integration.ops.verbs_support import apply_url, confirmation
+from tests.integration.ops.bulk_actions_support import apply_url, confirmation
 from tests.support.providers import (  # noqa: F401 fixtures
     _gateway_server,
     _mailsink_server,
@@ -110,7 +110,7 @@ def _():
 
 @then("the circuit to the payment provider is open")
 def _():
-    (circuit,) = status(["payments"])
+    (circuit,) = breaker_statuses(["payments"])
     assert circuit.state == "open"
 
 

@@ -169,7 +169,7 @@ def test_a_stalled_worker_runs_none_of_its_unstarted_jobs_twice(dispatcher, star
     start_worker(concurrency=1)
     wait_until(ended(40), timeout=60)
     stalled.sigcont()
-    wait_until(lambda: Worker.objects.get(pid=stalled.pid).beat_at > clock.read() - LIVELY)
+    wait_until(lambda: Worker.objects.get(pid=stalled.pid).beat_at > clock.db_now() - LIVELY)
     wait_until(lambda: "lost claim" in stalled.output or not running)
     doubled = Effect.objects.values("name").distinct().count() != Effect.objects.count()
     # The one handler that was running when the world stopped may have its effect twice.

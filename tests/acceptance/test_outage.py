@@ -15,10 +15,10 @@ from django.db import transaction
 from apps.payments.models import Payment
 from celeriac import pause_queue, resume_queue
 from celeriac.breakers import registry, testing
-from celeriac.breakers.api import status, tune
+from celeriac.breakers.api import breaker_statuses, tune
 from celeriac.breakers.models import Breaker, Transition
 from celeriac.breakers.options import Options
-from celeriac.console.waiting import waiting
+from celeriac.console.waiting import waiting_reasons
 from celeriac.jobs.models import Attempt, Job
 from celeriac.jobs.operating.selectors import queue_depths
 from sandbox.demo.outage import Outage, Start, check
@@ -51,8 +51,8 @@ def store(run_directory, request):
 def platform(processes, gateway, settings, store):  # noqa: F811 the fixture above
     """Run a dispatcher and the workers against this test's gateway and store."""
     settings.CELERIAC = {**settings.CELERIAC, "BREAKERS_STORE_URL": store.url()}
-    registry.forget()
-    testing.reset()
+    registry.forget_breakers()
+    testing.reset_breakers()
     env = {
         "STRIPE_API_BASE": settings.STRIPE_API_BASE,
         "PAYMENTS_TIMEOUT": "2",
@@ -63,7 +63,7 @@ def platform(processes, gateway, settings, store):  # noqa: F811 the fixture abo
     for _ in range(WORKERS):
         started.append(processes.worker(queues=["payments"], concurrency=CHILDREN, env=env))
     yield started
-    testing.settle()
+    testing.wait_until_written()
 
 
 def queue_captures(count):
@@ -130,7 +130,7 @@ def check_parked():
     """A waiting job and its queue name the circuit, until when, and how many wait."""
     job = Job.objects.filter(state="queued", attempt=0).latest("run_at")
     depth = next(each for each in queue_depths() if each.queue == "payments")
-    found = [wait for wait in waiting(job) if wait.by == "payments"]
+    found = [wait for wait in waiting_reasons(job) if wait.by == "payments"]
     assert [hold.name for hold in depth.circuits] == ["payments"]
     assert depth.circuits[0].jobs > JOBS / 2
     assert found
@@ -168,8 +168,8 @@ def test_the_same_while_the_breakers_store_is_lost(platform, gateway, store, fat
     seen = run(gateway, meanwhile=strike)
     check_books(gateway, WARM_UP + JOBS)
     check_outage(fate, seen)
-    wait_until(lambda: status(["payments"])[0].state == "closed")
-    assert registry.get("payments").storage.peek().version == row_version()
+    wait_until(lambda: breaker_statuses(["payments"])[0].state == "closed")
+    assert registry.get_breaker("payments").storage.peek().version == row_version()
     for process in platform:
         assert "Traceback" not in process.output
 

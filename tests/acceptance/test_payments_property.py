@@ -15,7 +15,7 @@ from apps.payments import services
 from apps.payments.errors import PaymentError
 from apps.payments.models import Difference, Operation, Payment, WebhookEvent
 from celeriac.breakers.api import CircuitOpen, clear
-from celeriac.core.clock import Now, read
+from celeriac.core.clock import Now, db_now
 from celeriac.jobs.models import Job
 from tests.factories_domain import PaymentFactory
 from tests.support.processes import wait_until
@@ -149,7 +149,7 @@ def settle_all():
 def reconciled(since):
     """Compare the books; return whether the circuit let us."""
     try:
-        services.payments_reconcile(since=since, until=read())
+        services.payments_reconcile(since=since, until=db_now())
     except CircuitOpen:
         return False
     return True

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from celeriac.core.clock import NOW
 from celeriac.jobs.models import Job, Queue
 from tests.integration.jobs.dispatching import fill, hire
-from tests.support import diary
+from tests.support import event_log
 from tests.support.processes import wait_until
 from tests.support.threads import held_open, threads
 from tests.support.twenty import QUEUES
@@ -140,8 +140,8 @@ def test_three_dispatchers_share_twenty_queues_and_starve_none(
                 every=0.5,
             )
         assert shares() == [6, 7, 7]
-    rings = diary.read(diary_directory)
-    moments = diary.moments(rings)
+    rings = event_log.read(diary_directory)
+    moments = event_log.moments(rings)
     assert len(moments) == JOBS
     gaps = [b - a for times in moments.values() for a, b in pairwise(times)]
     assert not [gap for gap in gaps if gap < AGAIN]

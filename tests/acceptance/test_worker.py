@@ -106,7 +106,7 @@ def test_a_child_that_can_not_answer_ends_and_another_takes_its_place(worker, wr
         ring([job])
     worker.wait_for_output("ends and is replaced")
     wait_until(lambda: not child.is_running() and worker.children())
-    wait_until(lambda: not Job.objects.filter(state="queued", run_at__gt=clock.read()).exists())
+    wait_until(lambda: not Job.objects.filter(state="queued", run_at__gt=clock.db_now()).exists())
     ring(jobs)
     wait_until(all_end([*jobs, *Job.objects.filter(kind="test.break")]))
     assert set(Job.objects.values_list("attempt", "failures", "losses")) == {(1, 0, 0)}

@@ -66,7 +66,7 @@ def is_bad(message):
 def people(transactional_db, django_user_model):
     """Make the rows that a transactional test's predecessor emptied, and an administrator."""
     ContentType.objects.clear_cache()
-    queues.make_rows()
+    queues.make_queue_rows()
     return django_user_model.objects.create_superuser("root@example.com", "root-password")
 
 

@@ -1,4 +1,4 @@
-"""The control room, clicked through in real Chromium under the enforced CSP."""
+"""The admin, clicked through in real Chromium under the enforced CSP."""
 
 from apps.orders.models import Order
 from celeriac.core.models import Audit

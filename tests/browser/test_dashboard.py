@@ -8,8 +8,8 @@ from django.contrib.auth.models import Permission
 from playwright.sync_api import expect
 
 from celeriac.core import clock
-from celeriac.jobs.operating.dead import acknowledge
-from celeriac.monitoring.rollups import roll
+from celeriac.jobs.operating.dead import acknowledge_dead
+from celeriac.monitoring.rollups import rolling
 from tests.factories import JobFactory, UserFactory
 from tests.integration.ops.dashboard.support import ended, failed, minute
 
@@ -25,8 +25,8 @@ def history(people):
     at = minute(ago=3)
     ended(at, wait=3.0, run=1.0)
     failed(ended(at, state="dead"), at, outcome="dead", error_class="ValueError")
-    JobFactory(run_at=clock.read() - timedelta(seconds=100))
-    roll.roll()
+    JobFactory(run_at=clock.db_now() - timedelta(seconds=100))
+    rolling.roll_up_minutes()
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_nothing_old_stands_under_now_and_the_dead_ask_until_they_are_dealt_with
     dead_letters = dashboard.locator(".tile", has_text="Dead letters")
     expect(dead_letters).to_have_class(re.compile("danger"))
     expect(dashboard.locator("[data-part=attention]")).to_contain_text("1 job died since")
-    acknowledge(actor="ann", reason="known")
+    acknowledge_dead(actor="ann", reason="known")
     later(dashboard)
     expect(dead_letters).to_contain_text("all dealt with", timeout=SOON)
     expect(dead_letters).not_to_have_class(re.compile("danger"))
@@ -78,8 +78,8 @@ def test_it_shows_what_happens_without_a_reload(dashboard):
     later(dashboard)
     expect(tile(dashboard, "Waiting")).to_have_text("5", timeout=SOON)
     ended(minute(ago=1), state="dead")
-    with clock.offset(timedelta(minutes=1)):
-        roll.roll()
+    with clock.offset_clock(timedelta(minutes=1)):
+        rolling.roll_up_minutes()
     later(dashboard)
     expect(tile(dashboard, "Dead letters")).to_have_text("2", timeout=SOON)
     assert dashboard.evaluate("window.stays")
@@ -89,17 +89,17 @@ def test_it_asks_nothing_while_it_is_hidden_or_held(dashboard):
     """And at once when somebody looks again."""
     asked = []
     dashboard.on("request", lambda request: asked.append(request.url))
-    hide = """hidden => {
+    redact = """hidden => {
         Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
         document.dispatchEvent(new Event("visibilitychange"));
     }"""
-    dashboard.evaluate(hide, True)
+    dashboard.evaluate(redact, True)
     expect(dashboard.locator("[data-status]")).to_have_text("Paused while hidden")
     asked.clear()
     JobFactory()
     dashboard.clock.fast_forward(120_000)
     assert asked == []
-    dashboard.evaluate(hide, False)
+    dashboard.evaluate(redact, False)
     expect(tile(dashboard, "Waiting")).to_have_text("2", timeout=SOON)
     dashboard.get_by_role("button", name="Hold").press("Enter")
     expect(dashboard.locator("[data-status]")).to_have_text("Held")

@@ -32,8 +32,8 @@ def shop():
     """Declare a kind that is found by its order and hides its password."""
     schema = Schema.of(ship)
     kind = Kind("test.ship", ship, schema, search=("order_id",), redact=("password",))
-    yield registry.declare(kind)
-    registry.forget("test.ship")
+    yield registry.declare_kind(kind)
+    registry.forget_kind("test.ship")
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_its_page_says_why_it_died_and_what_to_do(signed_in, dead):
     """The sentence, the steps, the timeline with its traceback; and no secret."""
     search(signed_in, "A-17")
     signed_in.click(f"#result_list a:has-text('{dead.id}')")
-    sentence = signed_in.locator("#story-sentence")
+    sentence = signed_in.locator("#job-page-sentence")
     assert "It is dead because it failed 5 of 5 times" in sentence.inner_text()
     signed_in.get_by_text("Then retry it").wait_for()
     signed_in.get_by_text("by root@example.com: the depot is open again").wait_for()
@@ -123,7 +123,7 @@ def test_an_open_page_follows_its_job_without_a_reload(signed_in, people):
         state="succeeded", claim_id=None, finished_at=timezone.now()
     )
     signed_in.get_by_text("It succeeded at run 1").wait_for()
-    assert signed_in.locator("#story[hx-get]").count() == 0
+    assert signed_in.locator("#job-page[hx-get]").count() == 0
 
 
 def test_what_was_opened_stays_open_while_the_page_follows(signed_in, dead):
@@ -135,8 +135,8 @@ def test_what_was_opened_stays_open_while_the_page_follows(signed_in, dead):
     signed_in.goto(f"/admin/celeriac_jobs/job/{dead.pk}/change/")
     traceback = signed_in.locator("details", has_text="raise ParcelLost").first
     traceback.locator("summary").click()
-    said = signed_in.locator("#story-sentence").inner_text()
-    expect(signed_in.locator("#story-sentence")).not_to_have_text(said, timeout=30_000)
+    said = signed_in.locator("#job-page-sentence").inner_text()
+    expect(signed_in.locator("#job-page-sentence")).not_to_have_text(said, timeout=30_000)
     assert traceback.locator("pre").is_visible()
 
 
@@ -146,7 +146,7 @@ def test_the_page_fits_a_phone(signed_in, dead, scheme):
     signed_in.emulate_media(color_scheme=scheme)
     signed_in.set_viewport_size({"width": 390, "height": 844})
     signed_in.goto(f"/admin/celeriac_jobs/job/{dead.pk}/change/")
-    signed_in.locator("#story-sentence").wait_for()
+    signed_in.locator("#job-page-sentence").wait_for()
     widest = signed_in.evaluate("document.documentElement.scrollWidth")
     assert widest <= 390
     picture(signed_in, f"phone-{scheme}")

@@ -13,7 +13,7 @@ import sys
 import time
 from contextlib import contextmanager
 
-from sandbox import keeper
+from sandbox import supervisor
 from sandbox.platform import ROOT
 from sandbox.servers import PostgresServer, ValkeyServer
 
@@ -64,7 +64,7 @@ def platform():
     home = ROOT / ".local" / "chaos" / f"{os.getpid()}-{secrets.token_hex(4)}"
     logs = home.parent / "logs"
     shutil.rmtree(logs, ignore_errors=True)
-    keeper.current().remove_at_end(home)
+    supervisor.current_supervisor().remove_at_end(home)
     (home / "tmp").mkdir(parents=True)
     postgres, valkey = PostgresServer(home / "postgres"), ValkeyServer(home / "valkey")
     postgres.start()
@@ -79,7 +79,7 @@ def platform():
     }
     os.environ.update(env)
     migrate()
-    from tests.chaos.ground import Ground
+    from tests.chaos.environment import Ground
 
     ground = Ground(
         postgres=postgres,
@@ -96,7 +96,7 @@ def platform():
         ground.stop()
         valkey.stop()
         postgres.stop()
-        keeper.close()
+        supervisor.close()
 
 
 def migrate():

@@ -14,7 +14,7 @@ import psutil
 import psycopg
 
 from sandbox.servers.process import wait_until
-from tests.chaos.ground import GRACE, TERMINATE
+from tests.chaos.environment import GRACE, TERMINATE
 
 GARBAGE = [
     b'{"locks":["\\u0000"]}',

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from tests.chaos import report
+from tests.chaos.environment import Ground
 from tests.chaos.evidence import Finding, overlaps, recovery
 from tests.chaos.faults import FAULTS
-from tests.chaos.ground import Ground
 from tests.chaos.run import run_fault
 
 SHORT = "dispatcher-killed"

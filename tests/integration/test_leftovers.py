@@ -103,7 +103,7 @@ ACTS = {
     "logging.disable": (lambda: logging.disable(50), lambda _: logging.disable(0)),
     "logger django": (level(7), level(DJANGO_LEVEL)),
     "kinds": (
-        lambda: registry._kinds.setdefault("culprit", registry.find("test.noop")),
+        lambda: registry._kinds.setdefault("culprit", registry.find_kind("test.noop")),
         lambda _: registry._kinds.pop("culprit"),
     ),
 }

@@ -11,7 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from sandbox import keeper
+from sandbox import supervisor
 from sandbox.servers import PostgresServer, ValkeyServer
 from tests.support.processes import wait_until
 from tests.support.servers import ROOT
@@ -39,10 +39,10 @@ NO_RETRY = Retry(NoBackoff(), 0)
 OWNER = """
 import os, subprocess, sys, time
 from pathlib import Path
-from sandbox import keeper
+from sandbox import supervisor
 from sandbox.servers import PostgresServer, ValkeyServer
 home = Path(sys.argv[1])
-keeper.current().remove_at_end(home)
+supervisor.current_supervisor().remove_at_end(home)
 home.mkdir()
 postgres, valkey = PostgresServer(home / "postgres"), ValkeyServer(home / "valkey")
 postgres.start(), valkey.start()
@@ -56,7 +56,7 @@ print(postgres.pid, valkey.pid, child.pid, fork, flush=True)
 def start_owner(home, end):
     """Start a process that owns two servers, a daemon and a fork; return it and the pids."""
     script = textwrap.dedent(OWNER).replace("{end}", end)
-    env = {name: value for name, value in os.environ.items() if name != keeper.TOKEN}
+    env = {name: value for name, value in os.environ.items() if name != supervisor.TOKEN}
     command = [sys.executable, "-c", script, str(home)]
     owner = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True)
     return owner, [int(pid) for pid in owner.stdout.readline().split()]
@@ -155,9 +155,9 @@ def test_root_runs_the_database_outside_a_clone_that_nobody_can_enter(run_direct
     """And the directory outside is gone when the owner is."""
     home = run_directory / f"closed-{os.urandom(4).hex()}"
     home.mkdir(mode=0o700)
-    end = "print(postgres.data, postgres.url(), flush=True); postgres.stop(); keeper.close()"
+    end = "print(postgres.data, postgres.url(), flush=True); postgres.stop(); supervisor.close()"
     inside = end.replace(
-        "keeper.close()", "print(postgres.data.exists(), flush=True); keeper.close()"
+        "supervisor.close()", "print(postgres.data.exists(), flush=True); supervisor.close()"
     )
     owner, _ = start_owner(home / "owned", inside)
     with owner:

@@ -22,7 +22,7 @@ OUTCOMES = {
     "stop": Outcome(Verb.STOP),
     "away": Outcome(Verb.SNOOZE, delay=1.0, cuts=None),
     "release": outcomes.released("its doorbell's time was up"),
-    "lost": outcomes.lost("its worker was lost"),
+    "lost": outcomes.loss("its worker was lost"),
 }
 
 
@@ -156,11 +156,11 @@ def settle(model, world, job, *, number, attempt, outcome, saw=()):
     settlement = _decide(model, job, row, ended)
     cancelled = row.cancel and model.rules.cancel_overtakes
     verb = overtaken_by_cancel(settlement.verb, cancel_requested=cancelled)
-    heir = _heir(model, world, job, verb)
-    if heir is not None:
+    successor = _heir(model, world, job, verb)
+    if successor is not None:
         verb = Verb.SUPERSEDE
     ended = _ended(row, verb, settlement)
-    world = _owe(model, set_job(durable(world), job, ended), job, verb, heir, saw)
+    world = _owe(model, set_job(durable(world), job, ended), job, verb, successor, saw)
     world = set_job(world, job, ended._replace(met=_met(row, outcome)))
     return _charge_checked(world, row, ended, outcome), True
 
@@ -190,7 +190,7 @@ def _decide(model, job, row, outcome):
     if outcome.verb is Verb.RESCUE and not rules.loss_is_no_failure:
         outcome = OUTCOMES["fail"]
     counts = row.attempt, row.failures, row.losses, spec.max_attempts
-    settlement = outcomes.decide(outcome, spec, *counts)
+    settlement = outcomes.decide_settlement(outcome, spec, *counts)
     if outcome.verb is Verb.RESCUE and not rules.counts_losses:
         return outcomes.Settlement(Verb.RESCUE)
     return settlement
@@ -218,14 +218,14 @@ def _ended(row, verb, settlement):
     )
 
 
-def _owe(model, world, job, verb, heir, saw):
-    """Account for the runs that `job` owed its callers; the heir takes over what it leaves."""
+def _owe(model, world, job, verb, successor, saw):
+    """Account for the runs that `job` owed its callers; the successor takes over what it leaves."""
     owed = [caller for caller, debtor in enumerate(world.debts) if debtor == job]
     if verb is Verb.SUPERSEDE:
         if model.rules.heir_lifts_expiry:
-            row = world.jobs[heir]._replace(expiry=Expiry.NONE)
-            world = set_job(world, heir, row)
-        return _debts(world, owed, heir)
+            row = world.jobs[successor]._replace(expiry=Expiry.NONE)
+            world = set_job(world, successor, row)
+        return _debts(world, owed, successor)
     if verb is Verb.COMPLETE and any(caller not in saw for caller in owed):
         return breaks(world, SEEN)
     return _debts(world, owed, -1) if after(State.RUNNING, verb) is not State.QUEUED else world

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.keeper import TOKEN
-from sandbox.kit.http import KEPT_ALIVE
+from sandbox.common.http import KEPT_ALIVE
+from sandbox.supervisor import TOKEN
 from tests.support import valkey_keys
 from tests.support.servers import Running
 

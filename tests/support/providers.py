@@ -51,10 +51,10 @@ def _mailsink_server():
 @pytest.fixture
 def circuits(broker):
     """Forget the breakers of other tests; opened by none of the faults that follow."""
-    registry.forget()
+    registry.forget_breakers()
     yield
-    testing.settle()  # or what is still being written would outlive the rows' restoration
-    registry.forget()
+    testing.wait_until_written()  # or what is being written would outlive the rows' restoration
+    registry.forget_breakers()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from functools import cache
 from django.db import DatabaseError, connection
 from django.test import TransactionTestCase
 
-from celeriac.core.away import is_away
+from celeriac.core.database_errors import is_away
 from tests.support.servers import Running
 
 #: A table of more bytes than that is truncated; few rows are deleted faster.

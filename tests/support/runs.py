@@ -3,7 +3,7 @@
 from celeriac.jobs import registry
 from celeriac.jobs.running.claim import ClaimedJob
 from celeriac.jobs.running.run import Run
-from celeriac.jobs.running.settle import settle
+from celeriac.jobs.running.settle import settle_runs
 
 
 def ended(job_id, claim_id, settlement, *, kind="test.noop", silent=False):
@@ -17,5 +17,5 @@ def ended(job_id, claim_id, settlement, *, kind="test.noop", silent=False):
 def settle_one(job_id, claim_id, settlement):
     """Write how a run ended; return what became of it."""
     run = ended(job_id, claim_id, settlement)
-    settle([run])
+    settle_runs([run])
     return run

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import keeper
+from sandbox import supervisor
 from sandbox.servers import PostgresServer, ValkeyServer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -44,7 +44,7 @@ def needs_servers(config):
 
 def make_directory():
     """Make this process's directory and have temporary files go there."""
-    keeper.current().remove_at_end(Running.directory)
+    supervisor.current_supervisor().remove_at_end(Running.directory)
     temporary = Running.directory / "tmp"
     temporary.mkdir(parents=True)
     os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
@@ -77,4 +77,4 @@ def pytest_unconfigure(config):
     """Stop the servers and whatever else this process started."""
     for server in Running.servers():
         server.stop()
-    keeper.close()
+    supervisor.close()

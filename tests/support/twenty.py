@@ -5,6 +5,6 @@ from config.settings.test import CELERIAC
 
 CELERIAC = CELERIAC | {
     "QUEUES": CELERIAC["QUEUES"] | {f"queue{number:02}": {} for number in range(15)},
-    "PUBLISHER": "tests.support.diary.DiaryPublisher",
+    "PUBLISHER": "tests.support.event_log.DiaryPublisher",
 }
 QUEUES = list(CELERIAC["QUEUES"])

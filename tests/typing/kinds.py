@@ -6,13 +6,13 @@
 import celeriac
 from collections.abc import Iterable
 from typing import Literal, NotRequired, Protocol, TypedDict, Unpack, overload
-from celeriac.jobs.enqueueing.draft import Options
+from celeriac.jobs.enqueueing.draft import EnqueueOptions
 from celeriac.jobs.enqueueing.enqueue import BatchOptions
 from celeriac.jobs.handle import JobHandle
 
 
-class TestsTypingDoorPlain(TypedDict):
-    """The arguments of tests.typing.door.plain."""
+class TestsTypingPublicNamesPlain(TypedDict):
+    """The arguments of tests.typing.public_names.plain."""
 
     name: str
 
@@ -45,63 +45,63 @@ class TypingFetch(TypedDict):
 class _Enqueue(Protocol):
     @overload
     def __call__(
-        self, kind: Literal['tests.typing.door.plain'], args: TestsTypingDoorPlain,
-        *, detached: bool = False, **options: Unpack[Options],
+        self, kind: Literal['tests.typing.public_names.plain'], args: TestsTypingPublicNamesPlain,
+        *, detached: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[dict[str, str]]: ...
     @overload
     def __call__(
         self, kind: Literal['typing.add', 'typing.plus'], args: TypingAdd,
-        *, detached: bool = False, **options: Unpack[Options],
+        *, detached: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[int]: ...
     @overload
     def __call__(
         self, kind: Literal['typing.alone'], args: TypingAlone,
-        *, detached: bool = False, **options: Unpack[Options],
+        *, detached: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[int]: ...
     @overload
     def __call__(
         self, kind: Literal['typing.bound'], args: TypingBound,
-        *, detached: bool = False, **options: Unpack[Options],
+        *, detached: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[str]: ...
     @overload
     def __call__(
         self, kind: Literal['typing.fetch'], args: TypingFetch,
-        *, detached: bool = False, **options: Unpack[Options],
+        *, detached: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[bytes]: ...
 
 
 class _Aenqueue(Protocol):
     @overload
     async def __call__(
-        self, kind: Literal['tests.typing.door.plain'], args: TestsTypingDoorPlain,
-        *, detached: bool = False, **options: Unpack[Options],
+        self, kind: Literal['tests.typing.public_names.plain'], args: TestsTypingPublicNamesPlain,
+        *, detached: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[dict[str, str]]: ...
     @overload
     async def __call__(
         self, kind: Literal['typing.add', 'typing.plus'], args: TypingAdd,
-        *, detached: bool = False, **options: Unpack[Options],
+        *, detached: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[int]: ...
     @overload
     async def __call__(
         self, kind: Literal['typing.alone'], args: TypingAlone,
-        *, detached: bool = False, **options: Unpack[Options],
+        *, detached: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[int]: ...
     @overload
     async def __call__(
         self, kind: Literal['typing.bound'], args: TypingBound,
-        *, detached: bool = False, **options: Unpack[Options],
+        *, detached: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[str]: ...
     @overload
     async def __call__(
         self, kind: Literal['typing.fetch'], args: TypingFetch,
-        *, detached: bool = False, **options: Unpack[Options],
+        *, detached: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[bytes]: ...
 
 
 class _EnqueueMany(Protocol):
     @overload
     def __call__(
-        self, kind: Literal['tests.typing.door.plain'], list_of_args: Iterable[TestsTypingDoorPlain],
+        self, kind: Literal['tests.typing.public_names.plain'], list_of_args: Iterable[TestsTypingPublicNamesPlain],
         *, detached: bool = False, **options: Unpack[BatchOptions],
     ) -> list[JobHandle[dict[str, str]]]: ...
     @overload
@@ -129,7 +129,7 @@ class _EnqueueMany(Protocol):
 class _AenqueueMany(Protocol):
     @overload
     async def __call__(
-        self, kind: Literal['tests.typing.door.plain'], list_of_args: Iterable[TestsTypingDoorPlain],
+        self, kind: Literal['tests.typing.public_names.plain'], list_of_args: Iterable[TestsTypingPublicNamesPlain],
         *, detached: bool = False, **options: Unpack[BatchOptions],
     ) -> list[JobHandle[dict[str, str]]]: ...
     @overload

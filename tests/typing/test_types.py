@@ -21,8 +21,8 @@ def declared(fresh, monkeypatch):  # noqa: F811 the fixture
     """Declare the kinds of door.py, and no others."""
     monkeypatch.setattr(registry, "_kinds", {})
     monkeypatch.setattr(registry, "_aliases", {})
-    monkeypatch.delitem(sys.modules, "tests.typing.door", raising=False)
-    return importlib.import_module("tests.typing.door")
+    monkeypatch.delitem(sys.modules, "tests.typing.public_names", raising=False)
+    return importlib.import_module("tests.typing.public_names")
 
 
 def test_pyright_refuses_wrong_arguments_and_infers_results(tmp_path):
@@ -56,7 +56,7 @@ def test_stubs_of_changed_kinds_are_refused(declared, tmp_path, capsys):
     call_command("celeriac", "stubs", file)
     call_command("celeriac", "stubs")
     assert file.read_text() == capsys.readouterr().out
-    registry.forget("typing.bound")
+    registry.forget_kind("typing.bound")
     with pytest.raises(CommandError, match="is not what the kinds say"):
         call_command("celeriac", "stubs", file, "--check")
 

@@ -12,7 +12,7 @@ from apps.notifications import services
 from apps.notifications.admin.forms import CampaignForm
 from apps.notifications.models import Campaign, Recipient
 from apps.notifications.selectors import campaign_counts
-from celeriac import ReadOnlyAdmin, action, confirmed, display
+from celeriac import ReadOnlyAdmin, action, confirmed_rows, display
 
 STATES = {"running": "info", "finished": "success", "cancelled": "warning", "stalled": "danger"}
 DELIVERIES = {
@@ -44,11 +44,11 @@ class CampaignAdmin(ReadOnlyAdmin):
     finds = ("pk",)
     words = ("name",)
     actions = ("start", "cancel")
-    readonly_fields = ("tally", "its_job")
+    readonly_fields = ("progress", "its_job")
     fields = (
         "name",
         "state",
-        "tally",
+        "progress",
         "its_job",
         "rate",
         "template",
@@ -65,7 +65,7 @@ class CampaignAdmin(ReadOnlyAdmin):
         return campaign.state
 
     @admin.display(description="recipients")
-    def tally(self, campaign: Campaign) -> str:
+    def progress(self, campaign: Campaign) -> str:
         """How many are in each state, each with its list."""
         page = reverse("admin:notifications_recipient_changelist")
         links = [
@@ -127,7 +127,7 @@ class CampaignAdmin(ReadOnlyAdmin):
     @action(description="Start, or go on with, the chosen campaigns", permissions=["start"])
     def start(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:
         """Start each that may be."""
-        return confirmed(
+        return confirmed_rows(
             request,
             queryset,
             title="Start, or go on with, campaigns",
@@ -140,7 +140,7 @@ class CampaignAdmin(ReadOnlyAdmin):
     @action(description="Stop the chosen campaigns", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:
         """Stop each that is under way."""
-        return confirmed(
+        return confirmed_rows(
             request,
             queryset,
             title="Stop campaigns",

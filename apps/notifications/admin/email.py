@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from apps.notifications import services
 from apps.notifications.admin.forms import SuppressionForm
 from apps.notifications.models import Email, Suppression
-from celeriac import GrowingAdmin, ReadOnlyAdmin, action, confirmed, display
+from celeriac import LargeTableAdmin, ReadOnlyAdmin, action, confirmed_rows, display
 
 
 @admin.register(Email)
@@ -54,7 +54,7 @@ class EmailAdmin(ReadOnlyAdmin):
     @action(description="Send the chosen emails again", permissions=["resend"])
     def resend(self, request: HttpRequest, queryset: QuerySet[Email]) -> Any:
         """Queue each that failed or was suppressed."""
-        return confirmed(
+        return confirmed_rows(
             request,
             queryset,
             title="Send emails again",
@@ -66,7 +66,7 @@ class EmailAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(GrowingAdmin):
+class SuppressionAdmin(LargeTableAdmin):
     """The suppression list: adding and taking off, through services."""
 
     list_display = ("address", "reason", "note", "created_at", "created_by")

@@ -7,7 +7,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from apps.notifications.addresses import normalise
+from apps.notifications.addresses import normalise_address
 from apps.notifications.errors import InvalidRecipients
 from apps.notifications.models import Campaign, Suppression
 
@@ -21,7 +21,7 @@ class AddressField(forms.EmailField):
     def clean(self, value: object) -> str:
         """Return the address as it is kept; refuse what is none."""
         try:
-            return normalise(str(super().clean(value)))
+            return normalise_address(str(super().clean(value)))
         except InvalidRecipients as error:
             raise forms.ValidationError(error.message) from error
 
@@ -59,6 +59,6 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the
         """Return the addresses; refuse the first that is none."""
         lines = str(self.cleaned_data["addresses"]).splitlines()
         try:
-            return [normalise(line) for line in lines if line.strip()]
+            return [normalise_address(line) for line in lines if line.strip()]
         except InvalidRecipients as error:
             raise forms.ValidationError(error.message) from error

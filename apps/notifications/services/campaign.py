@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.notifications.addresses import normalise
+from apps.notifications.addresses import normalise_address
 from apps.notifications.errors import CampaignBusy, CampaignNotFound, InvalidRecipients
 from apps.notifications.models import Campaign, Recipient
 from apps.notifications.render import require_template
@@ -87,7 +87,7 @@ def _checked(recipients: Iterable[Addressee]) -> list[dict[str, object]]:
     for each in recipients:
         address, own = (each, {}) if isinstance(each, str) else each
         try:
-            spelling = normalise(address)
+            spelling = normalise_address(address)
             good.setdefault(spelling, {"address": spelling, "context": dict(own)})
         except InvalidRecipients:
             bad.append(address)

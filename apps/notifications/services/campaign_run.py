@@ -7,14 +7,14 @@ from uuid import UUID
 
 from django.core.mail import EmailMultiAlternatives
 
-from apps.notifications.delivery import Accepted, Line, Refused, deliver
+from apps.notifications.delivery import Accepted, MailConnection, Refused, deliver_message
 from apps.notifications.errors import MailNotSent, MailOutcomeUnknown
 from apps.notifications.models import Campaign, Recipient
 from apps.notifications.render import render_recipient
 from apps.notifications.selectors import campaign_counts
 from apps.notifications.services.campaign_turns import (
-    Answers,
     Over,
+    RecipientOutcomes,
     Turn,
     Wait,
     next_turn,
@@ -59,7 +59,7 @@ def campaign_run(
         return Progress(campaign_counts(campaign_id))
     campaign, run = taken
     done = campaign.total - campaign_counts(campaign_id)[Delivery.PENDING]
-    with Line() as line:
+    with MailConnection() as line:
         sender = _Sender(campaign, run, line, done)
         ending = sender.work(time.monotonic() + seconds, tell, should_stop)
     counts = campaign_counts(campaign_id)
@@ -70,7 +70,7 @@ def campaign_run(
 class _Sender:
     campaign: Campaign
     run: UUID
-    line: Line
+    line: MailConnection
     done: int
     troubles: int = 0
 
@@ -97,10 +97,10 @@ class _Sender:
         if recipient is None:
             self.done += 1
             return None
-        answers = Answers(recipient, self.run)
+        answers = RecipientOutcomes(recipient, self.run)
         was_used = self.line.used
         try:
-            answer = deliver(self._message(recipient), self.line)
+            answer = deliver_message(self._message(recipient), self.line)
         except _Unfit as error:
             return self._note(answers.refused, str(error), trouble=True)
         except CircuitOpen as error:
@@ -115,7 +115,7 @@ class _Sender:
             return self._note(answers.unknown, error.message, trouble=True)
         return self._answered(answers, answer)
 
-    def _answered(self, answers: Answers, answer: Accepted | Refused) -> Wait | None:
+    def _answered(self, answers: RecipientOutcomes, answer: Accepted | Refused) -> Wait | None:
         if isinstance(answer, Accepted):
             self.done += 1
             return self._note(answers.accepted, answer.provider_id, trouble=False)

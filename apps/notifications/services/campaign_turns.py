@@ -71,7 +71,7 @@ def next_turn(campaign_id: UUID, run: UUID) -> Over | Wait | Turn:
         campaign = locked(campaign_id)
         if campaign.run != run or campaign.state != CampaignState.RUNNING:
             return Over(finished=False)
-        now = clock.read()
+        now = clock.db_now()
         if campaign.next_at and campaign.next_at > now:
             return Wait((campaign.next_at - now).total_seconds(), "the campaign's rate")
         pending = Recipient.objects.filter(campaign=campaign, state=Delivery.PENDING)
@@ -116,7 +116,7 @@ def _begun(recipient: Recipient, run: UUID) -> Turn:
     return Turn(recipient)
 
 
-class Answers:
+class RecipientOutcomes:
     """What became of a recipient, written unless somebody else has settled it."""
 
     def __init__(self, recipient: Recipient, run: UUID) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from apps.notifications.addresses import normalise
+from apps.notifications.addresses import normalise_address
 from apps.notifications.models import Email
 from apps.notifications.render import require_template
 from apps.notifications.states import MessageClass
@@ -34,7 +34,7 @@ def email_create(
     email_id = uuid7()
     fields = {
         "id": email_id,
-        "recipient": normalise(recipient),
+        "recipient": normalise_address(recipient),
         "context": dict(context),
         "message_class": message_class,
         "message_id": message_id(email_id),

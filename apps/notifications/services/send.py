@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.notifications.delivery import Accepted, Refused, deliver
+from apps.notifications.delivery import Accepted, Refused, deliver_message
 from apps.notifications.errors import (
     EmailNotFound,
     MailNotSent,
@@ -12,7 +12,7 @@ from apps.notifications.errors import (
     MailRefused,
 )
 from apps.notifications.models import Email
-from apps.notifications.render import render
+from apps.notifications.render import render_email
 from apps.notifications.selectors import is_suppressed
 from apps.notifications.states import MessageClass, State
 from celeriac import CircuitOpen, Now
@@ -31,7 +31,7 @@ def email_send(*, email_id: UUID) -> Email:
         return email
     before = State.UNKNOWN if email.resends_after_unknown else State.QUEUED
     try:
-        answer = deliver(render(email))
+        answer = deliver_message(render_email(email))
     except MailOutcomeUnknown as error:
         return _left_unknown(email, error)
     except (CircuitOpen, MailNotSent) as error:

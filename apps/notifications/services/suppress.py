@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from apps.notifications.addresses import normalise
+from apps.notifications.addresses import normalise_address
 from apps.notifications.models import Suppression
 from celeriac import audit
 
@@ -12,7 +12,7 @@ def suppress(*, address: str, reason: str, note: str = "", actor: object = None)
 
     Raises InvalidRecipients.
     """
-    address = normalise(address)
+    address = normalise_address(address)
     with transaction.atomic():
         row, is_new = Suppression.objects.get_or_create(
             address=address,
@@ -35,7 +35,7 @@ def unsuppress(*, address: str, actor: object, note: str = "") -> int:
 
     Raises InvalidRecipients.
     """
-    address = normalise(address)
+    address = normalise_address(address)
     with transaction.atomic():
         removed, _ = Suppression.objects.filter(address__iexact=address).delete()
         audit.record(

@@ -18,10 +18,10 @@ from unfold.widgets import (
 from apps.payments import services
 from apps.payments.admin.labels import STATES
 from apps.payments.models import Operation
-from apps.payments.money import display as money
+from apps.payments.money import display_amount as money
 from apps.payments.selectors import payment_evidence
 from apps.payments.states import FINAL, State
-from celeriac import CeleriacError, ReadOnlyAdmin, action, confirmed, display, uuid_or_404
+from celeriac import CeleriacError, ReadOnlyAdmin, action, confirmed_rows, display, uuid_or_404
 
 
 class ForReview(admin.SimpleListFilter):
@@ -99,8 +99,8 @@ class OperationAdmin(ReadOnlyAdmin):
 
     @action(description="Ask the provider again about the chosen", permissions=["decide"])
     def ask_again(self, request: HttpRequest, queryset: QuerySet[Operation]) -> Any:
-        """Send each that waits up the ladder once more, under the same key."""
-        return confirmed(
+        """Send each that waits through its resolution once more, under the same key."""
+        return confirmed_rows(
             request,
             queryset,
             title="Ask the provider again",

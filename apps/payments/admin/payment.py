@@ -1,4 +1,4 @@
-"""Payments, their operations and their story."""
+"""Payments, their operations and their history."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from apps.payments import services
 from apps.payments.admin.labels import STATES
 from apps.payments.models import Operation, Payment, PaymentEvent
-from apps.payments.money import display as money
-from celeriac import ReadOnlyAdmin, ReadOnlyInline, action, confirmed, display
+from apps.payments.money import display_amount as money
+from celeriac import ReadOnlyAdmin, ReadOnlyInline, action, confirmed_rows, display
 
 
 class OperationInline(ReadOnlyInline):
@@ -102,7 +102,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     @action(description="Refund all that is left of the chosen payments", permissions=["refund"])
     def refund(self, request: HttpRequest, queryset: QuerySet[Payment]) -> Any:
         """Refund each that was captured."""
-        return confirmed(
+        return confirmed_rows(
             request,
             queryset,
             title="Refund all that is left of payments",
@@ -115,7 +115,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     @action(description="Cancel the chosen payments", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Payment]) -> Any:
         """Cancel each whose money has not moved."""
-        return confirmed(
+        return confirmed_rows(
             request,
             queryset,
             title="Cancel payments",

@@ -68,7 +68,7 @@ class NotFound:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class Unknown:
     """What an `OutcomeUnknown` becomes when it is recorded."""
 
     reason: str
@@ -76,11 +76,11 @@ class Lost:
 
 
 Answer = Succeeded | Declined | Rejected | Unfinished | InFlight | Cancelled | NotFound
-Recorded = Answer | Lost
+Recorded = Answer | Unknown
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class Lookup:
     """What a look-up knows of an operation."""
 
     kind: OperationKind
@@ -117,7 +117,7 @@ class Gateway(Protocol):
     def perform(self, kind: OperationKind, params: Params, key: str) -> Answer:
         """Ask for the operation under its idempotency key."""
 
-    def find(self, sought: Sought) -> Answer:
+    def find(self, lookup: Lookup) -> Answer:
         """Return what became of an operation, without asking for it again."""
 
     def fetch(self, provider_id: str) -> Remote | None:

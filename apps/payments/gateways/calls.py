@@ -7,7 +7,7 @@ from celeriac import guard, require_no_transaction
 BREAKER = "payments"
 
 
-def call[T](action: Callable[[], T]) -> T:
+def call_gateway[T](action: Callable[[], T]) -> T:
     """Return what `action` answers, guarded by the payments circuit.
 
     Raises CallInTransaction inside a transaction, CircuitOpen when nothing was sent, and

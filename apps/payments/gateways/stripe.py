@@ -18,11 +18,11 @@ from apps.payments.gateways.base import (
     Cancelled,
     Declined,
     InFlight,
+    Lookup,
     NotFound,
     Params,
     Rejected,
     Remote,
-    Sought,
     Succeeded,
     Unfinished,
 )
@@ -66,15 +66,15 @@ class StripeGateway:
             case OperationKind.CANCEL:
                 return _ask(lambda: _of_cancel(self._cancel(params, options)))
 
-    def find(self, sought: Sought) -> Answer:
+    def find(self, lookup: Lookup) -> Answer:
         """Return what became of an operation: by the provider's id, else by our reference."""
-        if sought.kind is OperationKind.REFUND:
-            return _ask(lambda: self._find_refund(sought))
-        known = sought.provider_id or sought.payment_provider_id
-        read = _of_cancel if sought.kind is OperationKind.CANCEL else _of_intent
+        if lookup.kind is OperationKind.REFUND:
+            return _ask(lambda: self._find_refund(lookup))
+        known = lookup.provider_id or lookup.payment_provider_id
+        read = _of_cancel if lookup.kind is OperationKind.CANCEL else _of_intent
         if known:
             return _ask(lambda: read(self._client.v1.payment_intents.retrieve(known)))
-        return _ask(lambda: self._search(sought.operation_id))
+        return _ask(lambda: self._search(lookup.operation_id))
 
     def fetch(self, provider_id: str) -> Remote | None:
         """Return one payment from Stripe's books, None where it has no such payment."""
@@ -132,12 +132,12 @@ class StripeGateway:
         found = self._client.v1.payment_intents.search({"query": query, "limit": 2}).data
         return _of_intent(found[0]) if found else NotFound()
 
-    def _find_refund(self, sought: Sought) -> Answer:
-        if sought.provider_id:
-            return _of_refund(self._client.v1.refunds.retrieve(sought.provider_id))
-        params: Any = {"payment_intent": sought.payment_provider_id, "limit": PAGE}
+    def _find_refund(self, lookup: Lookup) -> Answer:
+        if lookup.provider_id:
+            return _of_refund(self._client.v1.refunds.retrieve(lookup.provider_id))
+        params: Any = {"payment_intent": lookup.payment_provider_id, "limit": PAGE}
         for refund in self._client.v1.refunds.list(params).auto_paging_iter():
-            if _text(refund.metadata or {}, "operation") == sought.operation_id:
+            if _text(refund.metadata or {}, "operation") == lookup.operation_id:
                 return _of_refund(refund)
         return NotFound()
 

@@ -116,5 +116,5 @@ class Operation(models.Model):
 
     @property
     def waits_for_a_human(self) -> bool:
-        """Whether the ladder has ended without an answer."""
+        """Whether its resolution has ended without an answer."""
         return self.review_at is not None and not self.is_final

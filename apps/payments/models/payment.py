@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
-from apps.payments.money import display as money
+from apps.payments.money import display_amount as money
 from apps.payments.states import FINAL, OPEN, State
 from celeriac import Now, uuid7
 

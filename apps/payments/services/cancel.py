@@ -9,7 +9,7 @@ from apps.payments.gateways.base import Cancelled
 from apps.payments.models import Operation, Payment
 from apps.payments.services.locking import lock_capture, lock_payment
 from apps.payments.services.operations import operation_create
-from apps.payments.services.settle import settle
+from apps.payments.services.settle import settle_operation
 from apps.payments.states import FINAL, OperationKind, State
 from celeriac import audit, enqueue
 
@@ -27,7 +27,7 @@ def payment_cancel(*, payment_id: UUID, actor: object = None, reason: str = "") 
         if capture.is_final:
             raise WrongState(f"{payment} is {payment.state}: there is nothing to cancel.")
         if capture.state == State.PENDING:
-            settle(capture, State.CANCELLED, Cancelled(""), source="service")
+            settle_operation(capture, State.CANCELLED, Cancelled(""), source="service")
         else:
             _at_the_provider(payment, capture)
         audit.record(

@@ -1,4 +1,4 @@
-"""The append-only story of a payment."""
+"""The append-only history of a payment."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def event(
     after: str = "",
     **details: Any,
 ) -> PaymentEvent:
-    """Write and return one line of the payment's story, in the caller's transaction."""
+    """Write and return one line of the payment's history, in the caller's transaction."""
     return PaymentEvent.objects.create(
         payment_id=operation.payment_id,
         operation=operation,

@@ -5,18 +5,18 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.payments import keys, ladder
+from apps.payments import keys, resolution
 from apps.payments.errors import OutcomeUnknown, ParametersChanged
 from apps.payments.gateways import gateway
-from apps.payments.gateways.base import Lost, Recorded, Sought
-from apps.payments.gateways.calls import call
-from apps.payments.ladder import Step
+from apps.payments.gateways.base import Lookup, Recorded, Unknown
+from apps.payments.gateways.calls import call_gateway
 from apps.payments.models import Operation, Payment
+from apps.payments.resolution import Step
 from apps.payments.services.events import event
 from apps.payments.services.locking import lock_operation
-from apps.payments.services.record import record, review
-from apps.payments.services.rules import rules, standing
-from apps.payments.services.settle import move
+from apps.payments.services.record import record_answer, send_to_review
+from apps.payments.services.rules import operation_status, resolution_rules
+from apps.payments.services.settle import move_operation
 from apps.payments.states import OperationKind, State
 from celeriac import Now, clock, uuid7
 
@@ -50,8 +50,8 @@ def operation_run(*, operation_id: UUID, source: str) -> Operation:
     if step is None:
         return operation
     if step is Step.REVIEW:
-        return review(operation_id, reason=_ladder_ended(operation), source=source)
-    return record(operation_id, _answer(operation, step), source=source)
+        return send_to_review(operation_id, reason=_resolution_ended(operation), source=source)
+    return record_answer(operation_id, _answer(operation, step), source=source)
 
 
 def _submit(operation_id: UUID) -> tuple[Operation, Step | None]:
@@ -62,8 +62,8 @@ def _submit(operation_id: UUID) -> tuple[Operation, Step | None]:
             return operation, None
         _verify(operation)
         if operation.state == State.PENDING:
-            move(operation, State.SUBMITTED, "submitted", source="service")
-        step = ladder.next_step(standing(operation), clock.read(), rules())
+            move_operation(operation, State.SUBMITTED, "submitted", source="service")
+        step = resolution.next_step(operation_status(operation), clock.db_now(), resolution_rules())
         _count(operation, step)
         return operation, step
 
@@ -91,27 +91,27 @@ def _answer(operation: Operation, step: Step) -> Recorded:
         return _ask(operation) if step is Step.ASK else _look_up(operation)
     except OutcomeUnknown as error:
         # A look-up that failed to answer leaves the operation as unknown as it was.
-        return Lost(error.message, replayed=error.replayed and step is Step.ASK)
+        return Unknown(error.message, replayed=error.replayed and step is Step.ASK)
 
 
 def _ask(operation: Operation) -> Recorded:
     provider = gateway(operation.payment.provider)
     kind = OperationKind(operation.kind)
-    return call(lambda: provider.perform(kind, operation.params, operation.idempotency_key))
+    return call_gateway(lambda: provider.perform(kind, operation.params, operation.idempotency_key))
 
 
 def _look_up(operation: Operation) -> Recorded:
     provider = gateway(operation.payment.provider)
-    sought = Sought(
+    lookup = Lookup(
         kind=OperationKind(operation.kind),
         operation_id=str(operation.id),
         provider_id=operation.provider_id,
         payment_provider_id=operation.payment.provider_id,
     )
-    return call(lambda: provider.find(sought))
+    return call_gateway(lambda: provider.find(lookup))
 
 
-def _ladder_ended(operation: Operation) -> str:
+def _resolution_ended(operation: Operation) -> str:
     return (
         f"{operation.attempts} calls and {operation.lookups} look-ups brought no answer: "
         "compare with the provider's dashboard, then decide."

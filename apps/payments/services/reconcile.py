@@ -11,10 +11,10 @@ from django.db import transaction
 from apps.payments.errors import WrongState
 from apps.payments.gateways import gateway
 from apps.payments.gateways.base import Cancelled, Declined, Remote, Succeeded
-from apps.payments.gateways.calls import call
+from apps.payments.gateways.calls import call_gateway
 from apps.payments.models import Difference, Operation, Payment
 from apps.payments.models.difference import DifferenceKind
-from apps.payments.services.record import record
+from apps.payments.services.record import record_answer
 from apps.payments.states import OPEN, OperationKind, State
 from celeriac import Now, audit
 
@@ -62,7 +62,7 @@ def _their_books(since: datetime, until: datetime, provider: str) -> Iterator[Re
     books = gateway(provider)
     after: str | None = ""
     while after is not None:
-        rows, after = call(partial(books.page, since, until, after))
+        rows, after = call_gateway(partial(books.page, since, until, after))
         yield from rows
 
 
@@ -75,7 +75,7 @@ def _check(remote: Remote, provider: str, charges: Mapping[str, str]) -> bool:
         return remote.paid
     if payment.state in OPEN and type(remote.answer) in _SAYS:
         capture = Operation.objects.get(payment=payment, kind=OperationKind.CAPTURE)
-        record(capture.id, remote.answer, source="payments.reconcile")
+        record_answer(capture.id, remote.answer, source="payments.reconcile")
         payment.refresh_from_db()
     kinds = set(_differences(payment, remote))
     if remote.paid and charges.get(remote.provider_id, remote.charge_id) != remote.charge_id:
@@ -117,7 +117,7 @@ def _missing_there(listed: Container[str], since: datetime, until: datetime, pro
 def _is_there(payment: Payment) -> bool:
     """Ask by name: a payment made before the window may have been settled in it."""
     books = gateway(payment.provider)
-    found = payment.provider_id and call(partial(books.fetch, payment.provider_id))
+    found = payment.provider_id and call_gateway(partial(books.fetch, payment.provider_id))
     return bool(found)
 
 

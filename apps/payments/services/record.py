@@ -8,24 +8,24 @@ from apps.payments.gateways.base import (
     Cancelled,
     Declined,
     InFlight,
-    Lost,
     NotFound,
     Recorded,
     Rejected,
     Succeeded,
     Unfinished,
+    Unknown,
 )
 from apps.payments.models import Operation
 from apps.payments.services.events import event
 from apps.payments.services.locking import lock_operation
-from apps.payments.services.settle import move, settle
+from apps.payments.services.settle import move_operation, settle_operation
 from apps.payments.states import State
 from celeriac import Now
 
 _SETTLES = {Succeeded: State.SUCCEEDED, Declined: State.DECLINED, Cancelled: State.CANCELLED}
 
 
-def record(operation_id: UUID, answer: Recorded, *, source: str) -> Operation:
+def record_answer(operation_id: UUID, answer: Recorded, *, source: str) -> Operation:
     """Write an answer down and return the operation; a second, equal answer changes nothing.
 
     An answer that contradicts a final one is filed as an event and changes nothing either:
@@ -40,7 +40,7 @@ def record(operation_id: UUID, answer: Recorded, *, source: str) -> Operation:
         return operation
 
 
-def review(operation_id: UUID, *, reason: str, source: str) -> Operation:
+def send_to_review(operation_id: UUID, *, reason: str, source: str) -> Operation:
     """Put the operation into the human queue and return it."""
     with transaction.atomic():
         operation = lock_operation(operation_id)
@@ -52,7 +52,7 @@ def review(operation_id: UUID, *, reason: str, source: str) -> Operation:
 def ask_a_human(operation: Operation, reason: str, source: str) -> None:
     """Mark a locked operation as waiting for a human."""
     if operation.state == State.SUBMITTED:
-        move(operation, State.UNKNOWN, "unknown", source=source)
+        move_operation(operation, State.UNKNOWN, "unknown", source=source)
     Operation.objects.filter(id=operation.id).update(review_at=Now(), review_reason=reason[:500])
     operation.refresh_from_db(fields=["review_at", "review_reason"])
     event(operation, "review", source=source, reason=reason)
@@ -64,7 +64,7 @@ def _write(operation: Operation, answer: Recorded, source: str) -> None:
             reason = f"The provider says {amount} minor units, not {operation.amount}."
             ask_a_human(operation, reason, source)
         case Succeeded() | Declined() | Cancelled():
-            settle(operation, _SETTLES[type(answer)], answer, source=source)
+            settle_operation(operation, _SETTLES[type(answer)], answer, source=source)
         case Rejected(code=code, message=message):
             ask_a_human(operation, f"The provider rejected the request: {code}: {message}", source)
         case Unfinished(provider_id=provider_id, status=status):
@@ -72,7 +72,7 @@ def _write(operation: Operation, answer: Recorded, source: str) -> None:
             _leave_unknown(operation, f"the provider says {status}", source)
         case InFlight(message=message):
             _leave_unknown(operation, message, source)
-        case Lost(reason=reason, replayed=replayed):
+        case Unknown(reason=reason, replayed=replayed):
             _spend_key(operation, replayed)
             _leave_unknown(operation, reason, source)
         case NotFound():
@@ -83,7 +83,7 @@ def _leave_unknown(operation: Operation, reason: str, source: str) -> None:
     Operation.objects.filter(id=operation.id).update(error_message=reason[:500])
     operation.error_message = reason[:500]
     if operation.state == State.SUBMITTED:
-        move(operation, State.UNKNOWN, "unknown", source=source, reason=reason[:500])
+        move_operation(operation, State.UNKNOWN, "unknown", source=source, reason=reason[:500])
     else:
         event(operation, "still_unknown", source=source, reason=reason[:500])
 

@@ -15,7 +15,7 @@ SWEEP_SIZE = 500
 
 
 def operation_resolve(*, operation_id: UUID) -> Operation:
-    """Bring any operation one step up the ladder and return it (see `payment_capture`)."""
+    """Bring any operation one step on in its resolution and return it (see `payment_capture`)."""
     return operation_run(operation_id=operation_id, source="payments.resolve")
 
 

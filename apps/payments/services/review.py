@@ -1,4 +1,4 @@
-"""What a human decides about an operation that the ladder could not resolve."""
+"""What a human decides about an operation that could not be resolved."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from apps.payments.gateways.base import Cancelled, Declined, Succeeded
 from apps.payments.models import Operation, Payment
 from apps.payments.services.events import event
 from apps.payments.services.locking import lock_operation
-from apps.payments.services.settle import Final, settle
+from apps.payments.services.settle import Final, settle_operation
 from apps.payments.states import OperationKind, State
 from celeriac import audit, enqueue
 
@@ -25,7 +25,9 @@ def operation_decide(
     with transaction.atomic():
         operation = _waiting(operation_id)
         _refuse_taken(operation, provider_id)
-        settle(operation, state, _answer(operation, state, provider_id, reason), source="human")
+        settle_operation(
+            operation, state, _answer(operation, state, provider_id, reason), source="human"
+        )
         audit.record(
             verb=f"decide {state}",
             target_type="operation",
@@ -38,7 +40,7 @@ def operation_decide(
 
 
 def operation_retry(*, operation_id: UUID, actor: object, reason: str = "") -> Operation:
-    """Send the operation up the ladder once more, under the same key; return it.
+    """Send the operation through its resolution once more, under the same key; return it.
 
     Raises WrongState unless it waits for a human.
     """

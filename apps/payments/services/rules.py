@@ -1,17 +1,17 @@
-"""The ladder's rules from the settings, and where an operation stands on it."""
+"""The rules of resolution from the settings, and how far an operation is."""
 
 from datetime import timedelta
 
 from django.conf import settings
 
-from apps.payments import ladder
-from apps.payments.ladder import Rules, Standing
+from apps.payments import resolution
 from apps.payments.models import Operation
+from apps.payments.resolution import OperationStatus, ResolutionRules
 
 
-def rules() -> Rules:
+def resolution_rules() -> ResolutionRules:
     """Return the rules as the settings have them."""
-    return Rules(
+    return ResolutionRules(
         key_life=timedelta(hours=settings.PAYMENTS_KEY_HOURS),
         max_lookups=settings.PAYMENTS_MAX_LOOKUPS,
         lookup_settle=timedelta(seconds=settings.PAYMENTS_LOOKUP_SETTLE_SECONDS),
@@ -20,11 +20,11 @@ def rules() -> Rules:
     )
 
 
-def standing(operation: Operation) -> Standing:
-    """Return what the ladder looks at; the operation must have been submitted."""
+def operation_status(operation: Operation) -> OperationStatus:
+    """Return what its resolution looks at; the operation must have been submitted."""
     if operation.submitted_at is None or operation.called_at is None:
         raise ValueError(f"{operation} was never submitted.")
-    return Standing(
+    return OperationStatus(
         submitted_at=operation.submitted_at,
         called_at=operation.called_at,
         attempts=operation.attempts,
@@ -34,6 +34,6 @@ def standing(operation: Operation) -> Standing:
     )
 
 
-def wait(operation: Operation) -> float:
+def seconds_to_step(operation: Operation) -> float:
     """Return the seconds until the operation's next step."""
-    return ladder.wait(standing(operation), rules())
+    return resolution.seconds_to_next_step(operation_status(operation), resolution_rules())

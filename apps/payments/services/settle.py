@@ -18,7 +18,9 @@ Final = Succeeded | Declined | Cancelled
 SETTLED = ["state", "finished_at", "provider_id", "error_code", "error_message"]
 
 
-def move(operation: Operation, after: State, name: str, *, source: str, **details: Any) -> None:
+def move_operation(
+    operation: Operation, after: State, name: str, *, source: str, **details: Any
+) -> None:
     """Move a locked operation, and the payment with its capture, to a state that is not final."""
     _check(operation, after)
     before, operation.state = operation.state, after
@@ -31,7 +33,7 @@ def move(operation: Operation, after: State, name: str, *, source: str, **detail
     event(operation, name, source=source, before=before, after=after, **details)
 
 
-def settle(operation: Operation, state: State, answer: Final, *, source: str) -> None:
+def settle_operation(operation: Operation, state: State, answer: Final, *, source: str) -> None:
     """Write a final answer to a locked operation and let it take effect on the payment."""
     _check(operation, state)
     before = operation.state
@@ -82,7 +84,7 @@ def _refunded(operation: Operation, source: str) -> None:
 def _cancelled(operation: Operation, source: str) -> None:
     capture = lock_capture(operation.payment)
     if operation.state == State.SUCCEEDED and not capture.is_final:
-        settle(capture, State.CANCELLED, Cancelled(operation.provider_id), source=source)
+        settle_operation(capture, State.CANCELLED, Cancelled(operation.provider_id), source=source)
 
 
 _EFFECTS = {

@@ -11,9 +11,9 @@ from django.db import DataError, transaction
 
 from apps.payments.errors import InvalidWebhook
 from apps.payments.gateways import gateway
-from apps.payments.gateways.calls import call
+from apps.payments.gateways.calls import call_gateway
 from apps.payments.models import Operation, WebhookEvent
-from apps.payments.services.record import record
+from apps.payments.services.record import record_answer
 from apps.payments.states import OperationKind, State
 from celeriac import Now, enqueue
 
@@ -65,7 +65,7 @@ def _keep(payload: dict[str, Any]) -> WebhookEvent | None:
 
 
 def _apply(webhook: WebhookEvent) -> str:
-    remote = call(lambda: gateway(webhook.provider).fetch(webhook.object_id))
+    remote = call_gateway(lambda: gateway(webhook.provider).fetch(webhook.object_id))
     if remote is None:
         return "unknown there"
     operation = _capture(remote.operation_id, webhook.object_id)
@@ -73,7 +73,7 @@ def _apply(webhook: WebhookEvent) -> str:
         return "unknown here"
     if operation.state == State.PENDING:
         return "not submitted yet"
-    return record(operation.id, remote.answer, source=webhook.name[:64]).state
+    return record_answer(operation.id, remote.answer, source=webhook.name[:64]).state
 
 
 def _capture(operation_id: str, provider_id: str) -> Operation | None:

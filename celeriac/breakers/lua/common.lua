@@ -48,7 +48,7 @@ local function remembered()
 end
 
 -- Counts what the window holds: the newest calls, so many and so young. The others are dropped.
-local function tally()
+local function count_window()
   local known, left = remembered(), opt.calls
   local oldest = (math.floor(now / opt.bucket) - opt.buckets) * opt.bucket
   seen = {calls = 0, failures = 0, slow = 0, in_a_row = #known.failed}
@@ -113,7 +113,7 @@ end
 
 -- Opens when too many of the calls that count failed, or nothing comes back at all.
 local function judge()
-  tally()
+  count_window()
   if seen.in_a_row >= opt.min_volume or (seen.calls >= opt.min_volume and
       (seen.failures >= opt.failure_rate * seen.calls or
        seen.slow >= opt.slow_rate * seen.calls)) then

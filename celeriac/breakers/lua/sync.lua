@@ -22,7 +22,7 @@ if row then
   save()
 end
 if not st then return '' end
-tally()
+count_window()
 local extra = redis.call('HMGET', STATE, 'options', 'reason')
 local force = forced()
 return cjson.encode({

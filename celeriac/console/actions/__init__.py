@@ -1,1 +1,1 @@
-"""Verbs over a whole filter: counted, previewed, confirmed, then applied in the background."""
+"""Bulk actions: counted, previewed, confirmed, then applied in the background."""

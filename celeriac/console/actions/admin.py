@@ -1,4 +1,4 @@
-"""Pages: what a verb would do, and how far one is; dead.py has the dead letters."""
+"""Pages: what a verb would do, and how far one is; dead_letters.py has the dead letters."""
 
 from typing import Any
 from uuid import UUID
@@ -13,10 +13,10 @@ from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from celeriac.console.actions import dead, selection, selectors, services
-from celeriac.console.actions.errors import BadFilter, UnknownVerb
-from celeriac.console.actions.forms import ConfirmForm
-from celeriac.console.actions.models import BulkVerb
+from celeriac.console.actions import dead_letters, selection, selectors, services
+from celeriac.console.actions.errors import BadFilter, UnknownAction
+from celeriac.console.actions.forms import BulkConfirmForm
+from celeriac.console.actions.models import BulkAction
 from celeriac.console.actions.permissions import bulk_action, may_apply
 from celeriac.console.dialogs import Button, with_buttons
 from celeriac.console.readonly import LINK, ReadOnlyAdmin, uuid_or_404
@@ -35,7 +35,7 @@ STATES = {
 }
 
 
-@admin.register(BulkVerb)
+@admin.register(BulkAction)
 @with_buttons(
     Button(
         name="stop",
@@ -48,8 +48,8 @@ STATES = {
     ),
     key=uuid_or_404,
 )
-class BulkVerbAdmin(ReadOnlyAdmin):
-    """Every verb over a filter: begun from the list of jobs, watched and stopped here."""
+class BulkActionAdmin(ReadOnlyAdmin):
+    """Every bulk action: begun from the list of jobs, watched and stopped here."""
 
     list_display = (
         "created_at",
@@ -67,39 +67,45 @@ class BulkVerbAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     list_select_related = ("actor",)
     actions_list = ("dead_letters",)
-    change_form_outer_before_template = "admin/celeriac_console/bulkverb/progress.html"
+    change_form_outer_before_template = "admin/celeriac_console/bulkaction/progress.html"
     fields = (
         *("verb", "parameters", "shown_filter", "reason", "actor_name", "cutoff"),
         *("shown_job", "shown_audit", "created_at", "finished_at"),
     )
 
     class Media:
-        js = ("celeriac/verbs.js",)
-        css = {"all": ("celeriac/verbs.css",)}
+        js = ("celeriac/bulk.js",)
+        css = {"all": ("celeriac/bulk.css",)}
 
     def get_urls(self) -> list[URLPattern]:
         """Add the preview, the facts for the progress bar, and the dead letters."""
         view = self.admin_site.admin_view
         own = [
-            path("apply/<str:verb>/", view(self.apply), name="celeriac_console_bulkverb_apply"),
-            path("<uuid:bulk_id>/facts/", view(self.facts), name="celeriac_console_bulkverb_facts"),
-            path("dead-letters/", view(dead.overview), name="ops_dead_letters"),
-            path("dead-letters/done/", view(dead.done), name="ops_dead_letters_done"),
+            path("apply/<str:verb>/", view(self.apply), name="celeriac_console_bulkaction_apply"),
+            path(
+                "<uuid:bulk_id>/facts/", view(self.facts), name="celeriac_console_bulkaction_facts"
+            ),
+            path("dead-letters/", view(dead_letters.dead_letter_groups), name="ops_dead_letters"),
+            path(
+                "dead-letters/done/",
+                view(dead_letters.acknowledge_group),
+                name="ops_dead_letters_done",
+            ),
         ]
         return [*own, *super().get_urls()]
 
     @display(description="state", ordering="state", label=STATES)
-    def shown_state(self, bulk: BulkVerb) -> str:
+    def shown_state(self, bulk: BulkAction) -> str:
         """The state as a label."""
         return bulk.state
 
     @display(description="filter")
-    def shown_filter(self, bulk: BulkVerb) -> str:
+    def shown_filter(self, bulk: BulkAction) -> str:
         """The filter in words."""
-        return "; ".join(selection.described(bulk.filter))
+        return "; ".join(selection.describe_filter(bulk.filter))
 
     @display(description="job")
-    def shown_job(self, bulk: BulkVerb) -> Any:
+    def shown_job(self, bulk: BulkAction) -> Any:
         """The job that applies it, linked."""
         if bulk.job is None:
             return "none: it was done at once"
@@ -107,7 +113,7 @@ class BulkVerbAdmin(ReadOnlyAdmin):
         return format_html('<a class="{}" href="{}">{}</a>', LINK, url, bulk.job)
 
     @display(description="audit entry")
-    def shown_audit(self, bulk: BulkVerb) -> Any:
+    def shown_audit(self, bulk: BulkAction) -> Any:
         """Its row in the audit trail, linked."""
         url = reverse("admin:celeriac_core_audit_change", args=[bulk.audit_id])
         return format_html('<a class="{}" href="{}">{}</a>', LINK, url, bulk.audit_id)
@@ -140,7 +146,7 @@ class BulkVerbAdmin(ReadOnlyAdmin):
         """Show what a verb would do to a filter, and begin it once it is confirmed."""
         try:
             wanted = bulk_action(verb)
-        except UnknownVerb as error:
+        except UnknownAction as error:
             raise Http404(error.message) from error
         if not may_apply(wanted, request.user):
             raise PermissionDenied
@@ -153,12 +159,12 @@ class BulkVerbAdmin(ReadOnlyAdmin):
     def _apply(
         self, request: HttpRequest, wanted: Action, filter: dict[str, list[str]]
     ) -> HttpResponse:
-        chosen = selection.jobs(filter, wanted, actor=request.user)
-        counted = selection.count(chosen)
-        form = ConfirmForm(wanted, counted, request.POST if "confirm" in request.POST else None)
+        chosen = selection.selected_jobs(filter, wanted, actor=request.user)
+        counted = selection.count_jobs(chosen)
+        form = BulkConfirmForm(wanted, counted, request.POST if "confirm" in request.POST else None)
         if form.is_valid() and (bulk := _begun(request, wanted, filter, form)):
             return HttpResponseRedirect(
-                reverse("admin:celeriac_console_bulkverb_change", args=[bulk.pk])
+                reverse("admin:celeriac_console_bulkaction_change", args=[bulk.pk])
             )
         context = {
             **self.admin_site.each_context(request),
@@ -168,13 +174,13 @@ class BulkVerbAdmin(ReadOnlyAdmin):
             "form": form,
             "counted": counted,
             "many": _many(counted),
-            "described": selection.described(filter),
+            "described": selection.describe_filter(filter),
             "ids": filter.get(selection.IDS, []),
             "at_once": counted is not None and counted <= services.AT_ONCE,
-            "first": selection.first(chosen, FIRST) if counted != 0 else [],
+            "first": selection.newest_jobs(chosen, FIRST) if counted != 0 else [],
             "back": _list_url(filter),
         }
-        return TemplateResponse(request, "admin/celeriac_console/bulkverb/apply.html", context)
+        return TemplateResponse(request, "admin/celeriac_console/bulkaction/apply.html", context)
 
     @action(description="Dead letters by error", url_path="dead")
     def dead_letters(self, request: HttpRequest) -> HttpResponse:
@@ -189,8 +195,8 @@ class BulkVerbAdmin(ReadOnlyAdmin):
 
 
 def _begun(
-    request: HttpRequest, wanted: Action, filter: dict[str, list[str]], form: ConfirmForm
-) -> BulkVerb | None:
+    request: HttpRequest, wanted: Action, filter: dict[str, list[str]], form: BulkConfirmForm
+) -> BulkAction | None:
     """Begin what was confirmed; a refusal is said on the page."""
     values = form.cleaned_data
     try:
@@ -213,12 +219,12 @@ def _filter(request: HttpRequest) -> dict[str, list[str]]:
     by_hand = post.getlist(selection.IDS)
     if not by_hand and post.get("select_across") != "1":
         by_hand = post.getlist(ACTION_CHECKBOX_NAME)
-    return {selection.IDS: by_hand} if by_hand else selection.of_query(request.GET)
+    return {selection.IDS: by_hand} if by_hand else selection.filter_of_query(request.GET)
 
 
-def _found(bulk_id: object) -> BulkVerb | None:
+def _found(bulk_id: object) -> BulkAction | None:
     try:
-        return BulkVerb.objects.filter(pk=UUID(str(bulk_id))).first()
+        return BulkAction.objects.filter(pk=UUID(str(bulk_id))).first()
     except ValueError:
         return None
 
@@ -230,5 +236,5 @@ def _many(counted: int | None) -> str:
 
 
 def _list_url(filter: dict[str, list[str]]) -> str:
-    query = "" if selection.IDS in filter else selection.to_query(filter)
+    query = "" if selection.IDS in filter else selection.query_of_filter(filter)
     return f"{reverse('admin:celeriac_jobs_job_changelist')}?{query}".rstrip("?")

@@ -68,7 +68,7 @@ def _allowed(find: Callable[..., list[Any]], offered: Iterable[Action]) -> Calla
 
 def _choice(action: Action) -> Any:
     def lead(admin: Any, request: HttpRequest, queryset: Any) -> HttpResponseRedirect:
-        url = reverse("admin:celeriac_console_bulkverb_apply", args=[action.name])
+        url = reverse("admin:celeriac_console_bulkaction_apply", args=[action.name])
         query = request.GET.urlencode()
         # Posted again there, with what was chosen.
         return HttpResponseRedirect(f"{url}?{query}" if query else url, preserve_request=True)

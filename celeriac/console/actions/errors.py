@@ -1,23 +1,23 @@
-"""What can go wrong with a verb over a filter."""
+"""What can go wrong with a bulk action."""
 
 from celeriac.core.errors import CeleriacError
 
 
-class VerbError(CeleriacError):
+class BulkError(CeleriacError):
     """The verb was refused."""
 
 
-class UnknownVerb(VerbError):
+class UnknownAction(BulkError):
     """There is no such verb."""
 
 
-class BadFilter(VerbError):
+class BadFilter(BulkError):
     """The filter can't be read as the list of jobs reads it."""
 
 
-class NotAllowed(VerbError):
+class NotAllowed(BulkError):
     """The permission for this verb is missing."""
 
 
-class NothingToStop(VerbError):
+class NothingToStop(BulkError):
     """It has ended already."""

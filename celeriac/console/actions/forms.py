@@ -21,9 +21,9 @@ from celeriac.jobs.enqueueing.draft import checked_args
 from celeriac.jobs.errors import InvalidArgs
 from celeriac.jobs.models import Job
 from celeriac.jobs.models.job import MAX_PRIORITY, MIN_PRIORITY
-from celeriac.jobs.operating import masks
+from celeriac.jobs.operating import redacted_args
 from celeriac.jobs.operating.actions import Action
-from celeriac.jobs.redacting import MASK
+from celeriac.jobs.redaction import MASK
 from celeriac.settings import conf
 
 #: A set larger than this, or one that nobody counted, is confirmed by typing.
@@ -37,7 +37,7 @@ class ArgumentsField(forms.JSONField):
 
     def __init__(self, job: Job | None) -> None:
         self._job = job
-        self._kind = kind = registry.get(job.kind) if job else None
+        self._kind = kind = registry.get_kind(job.kind) if job else None
         takes = (
             f"{kind.name} takes {', '.join(kind.schema.fields) or 'no arguments'}." if kind else ""
         )
@@ -45,7 +45,7 @@ class ArgumentsField(forms.JSONField):
             label="Arguments",
             widget=UnfoldAdminTextareaWidget(attrs={"rows": 10, "spellcheck": "false"}),
             encoder=_Readable,
-            initial=masks.masked(kind, job.args) if kind and job else None,
+            initial=redacted_args.redact_args(kind, job.args) if kind and job else None,
             disabled=kind is None,
             help_text=f"{takes} JSON. Secrets are shown as {MASK}: left so, they stay as they are."
             if kind
@@ -73,7 +73,9 @@ class ArgumentsField(forms.JSONField):
             raise forms.ValidationError("Write an object: the handler's arguments by name.")
         if self._job is not None and self._kind is not None:
             try:
-                checked_args(self._kind, masks.unmasked(self._kind, value, self._job.args))
+                checked_args(
+                    self._kind, redacted_args.restore_args(self._kind, value, self._job.args)
+                )
             except InvalidArgs as error:
                 lines = [f"{field}: {text}" for field, text in error.errors.items()]
                 raise forms.ValidationError(lines or [error.message]) from error
@@ -126,7 +128,7 @@ class ActionForm(ReasonForm):
         self.order_fields([*self.action.fields, "reason"])
 
 
-class ConfirmForm(forms.Form):
+class BulkConfirmForm(forms.Form):
     """The parameter, the reason, and for a large set the number that the page shows."""
 
     confirm = forms.UUIDField(widget=forms.HiddenInput)

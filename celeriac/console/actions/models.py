@@ -1,4 +1,4 @@
-"""A verb over a filter, and what the platform gave to its groups."""
+"""A bulk action, and what the platform gave to its groups."""
 
 from enum import StrEnum
 from typing import Any
@@ -10,8 +10,8 @@ from celeriac.core.clock import Now
 from celeriac.core.ids import uuid7
 
 
-class State(StrEnum):
-    """How a verb over a filter stands; the last four are ends, *failed* may be taken up again."""
+class BulkState(StrEnum):
+    """How a bulk action stands; the last four are ends, *failed* may be gone on with."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -22,10 +22,10 @@ class State(StrEnum):
 
 
 #: What a run may go on with.
-OPEN = (State.WAITING, State.RUNNING, State.FAILED)
+OPEN = (BulkState.WAITING, BulkState.RUNNING, BulkState.FAILED)
 
 
-class BulkVerb(models.Model):
+class BulkAction(models.Model):
     """One verb over one filter: what was confirmed, and how far it is.
 
     The row is its own fence: each batch locks it, applies the verb behind `cursor`
@@ -47,8 +47,8 @@ class BulkVerb(models.Model):
     cutoff = models.DateTimeField()
     state = models.CharField(
         max_length=16,
-        default=State.WAITING.value,
-        choices=[(state.value, state.value) for state in State],
+        default=BulkState.WAITING.value,
+        choices=[(state.value, state.value) for state in BulkState],
     )
     error = models.TextField(blank=True)
     #: How many the filter held at first; None until somebody has counted them all.
@@ -66,16 +66,16 @@ class BulkVerb(models.Model):
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
-        related_name="bulk_verbs",
+        related_name="bulk_actions",
     )
     audit = models.OneToOneField(
-        "celeriac_core.Audit", on_delete=models.PROTECT, related_name="bulk_verb"
+        "celeriac_core.Audit", on_delete=models.PROTECT, related_name="bulk_action"
     )
 
     class Meta:
         ordering = ["-id"]
-        verbose_name = "verb over a filter"
-        verbose_name_plural = "verbs over filters"
+        verbose_name = "bulk action"
+        verbose_name_plural = "bulk actions"
 
     def __str__(self) -> str:
         return f"{self.verb} {self.id}"
@@ -96,7 +96,7 @@ class BulkVerb(models.Model):
         return self.seen - self.changed
 
 
-class Grant(models.Model):
+class GroupGrant(models.Model):
     """A permission that a group was given by `migrate`: taken away by hand, it stays away."""
 
     group = models.CharField(max_length=150)

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from celeriac.console.actions.errors import UnknownVerb
+from celeriac.console.actions.errors import UnknownAction
 from celeriac.jobs.operating.actions import ACTIONS, Action
 
 
 def bulk_action(name: str) -> Action:
-    """Return the action of that name, or raise UnknownVerb where there is none for many jobs."""
+    """Return the action of that name, or raise UnknownAction where there is none for many jobs."""
     found = ACTIONS.get(name)
     if found is None or not found.in_bulk:
         names = ", ".join(action.name for action in ACTIONS.values() if action.in_bulk)
-        raise UnknownVerb(f"There is no verb {name!r}; there are {names}.")
+        raise UnknownAction(f"There is no verb {name!r}; there are {names}.")
     return found
 
 

@@ -16,12 +16,12 @@ from uuid import UUID
 from django.db.models import F
 
 from celeriac.console.actions import selection
-from celeriac.console.actions.models import OPEN, BulkVerb, State
+from celeriac.console.actions.models import OPEN, BulkAction, BulkState
 from celeriac.console.actions.permissions import bulk_action, may_apply
 from celeriac.core import audit
 from celeriac.core.clock import Now
 from celeriac.core.errors import CeleriacError
-from celeriac.jobs.enqueueing.locks import bounded
+from celeriac.jobs.enqueueing.locks import bounded_wait
 from celeriac.jobs.errors import EnqueueBusy
 from celeriac.jobs.models import Job
 from celeriac.jobs.operating.actions import ACTIONS, Action
@@ -45,7 +45,7 @@ COUNT_FOR = 30_000
 type _Change = tuple[Sequence[UUID], Sequence[UUID]]
 
 
-class Step(Enum):
+class BatchResult(Enum):
     """What a batch leaves to do."""
 
     MORE = "more"
@@ -54,39 +54,41 @@ class Step(Enum):
     OVER = "over"
 
 
-def step(bulk_id: UUID) -> Step:
+def apply_batch(bulk_id: UUID) -> BatchResult:
     """Apply the verb to the next batch; return what is left to do.
 
     A missing permission, or a filter that can no longer be read, ends it as refused.
     Raises EnqueueBusy where another run, or a unique key, is held for too long.
     """
-    with bounded(f"the verb over a filter {bulk_id}"):
-        rows = BulkVerb.objects.select_for_update(of=("self",)).select_related("actor", "audit")
+    with bounded_wait(f"the bulk action {bulk_id}"):
+        rows = BulkAction.objects.select_for_update(of=("self",)).select_related("actor", "audit")
         bulk = rows.filter(pk=bulk_id).first()
         if bulk is None or not bulk.is_open:
-            return Step.OVER
+            return BatchResult.OVER
         try:
             action = bulk_action(bulk.verb)
             if not may_apply(action, bulk.principal):
-                return end(bulk, State.REFUSED, f"{bulk.actor_name} may no longer do this.")
+                return end_bulk(
+                    bulk, BulkState.REFUSED, f"{bulk.actor_name} may no longer do this."
+                )
             return _apply(bulk, action)
         except EnqueueBusy:
             raise
         except CeleriacError as error:
-            return end(bulk, State.REFUSED, error.message)
+            return end_bulk(bulk, BulkState.REFUSED, error.message)
 
 
-def end(bulk: BulkVerb, state: State, error: str = "") -> Step:
+def end_bulk(bulk: BulkAction, state: BulkState, error: str = "") -> BatchResult:
     """Write how it ended."""
-    BulkVerb.objects.filter(pk=bulk.pk).update(state=state, error=error, finished_at=Now())
-    return Step.OVER
+    BulkAction.objects.filter(pk=bulk.pk).update(state=state, error=error, finished_at=Now())
+    return BatchResult.OVER
 
 
-def _apply(bulk: BulkVerb, action: Action) -> Step:
+def _apply(bulk: BulkAction, action: Action) -> BatchResult:
     if len(bulk.held) >= MOST_HELD:
         left = _try_held(bulk, action, rounds=bulk.rounds)
-        return Step.HELD if len(left) >= MOST_HELD else Step.MORE
-    chosen = selection.until(selection.of(bulk, action), bulk.cutoff)
+        return BatchResult.HELD if len(left) >= MOST_HELD else BatchResult.MORE
+    chosen = selection.before_cutoff(selection.jobs_of_bulk(bulk, action), bulk.cutoff)
     if bulk.cursor is not None:
         chosen = chosen.filter(pk__gt=bulk.cursor)
     ids = list(chosen.order_by("pk").values_list("pk", flat=True)[:BATCH])
@@ -96,19 +98,19 @@ def _apply(bulk: BulkVerb, action: Action) -> Step:
     taken = set(free)
     held = [str(job_id) for job_id in ids if job_id not in taken]
     _note(bulk, changed, cursor=ids[-1], seen=F("seen") + len(ids), held=bulk.held + held)
-    return Step.MORE
+    return BatchResult.MORE
 
 
-def _finish(bulk: BulkVerb, action: Action) -> Step:
+def _finish(bulk: BulkAction, action: Action) -> BatchResult:
     """Try again what others held; what they still hold after some rounds is left as it is."""
     left = _try_held(bulk, action, rounds=bulk.rounds + 1) if bulk.held else []
     if left and bulk.rounds + 1 < ROUNDS:
-        return Step.HELD
+        return BatchResult.HELD
     note = f"{len(left)} held by other transactions were left as they are." if left else ""
-    return end(bulk, State.FINISHED, note)
+    return end_bulk(bulk, BulkState.FINISHED, note)
 
 
-def _try_held(bulk: BulkVerb, action: Action, *, rounds: int) -> list[str]:
+def _try_held(bulk: BulkAction, action: Action, *, rounds: int) -> list[str]:
     """Apply the verb to what nobody holds any more; return the ids that somebody still does."""
     ids = [UUID(name) for name in bulk.held]
     free, changed = _change(bulk, action, ids)
@@ -118,22 +120,22 @@ def _try_held(bulk: BulkVerb, action: Action, *, rounds: int) -> list[str]:
     return still
 
 
-def _change(bulk: BulkVerb, action: Action, ids: Sequence[UUID]) -> _Change:
+def _change(bulk: BulkAction, action: Action, ids: Sequence[UUID]) -> _Change:
     """Apply the verb to those that nobody holds; return them, and those that changed."""
     movable = Job.objects.filter(pk__in=ids, state__in=action.states).order_by("pk")
     free = list(movable.select_for_update(skip_locked=True).values_list("pk", flat=True))
     return free, act_on_jobs(action, free, bulk.parameters, reason=bulk.reason) if free else []
 
 
-def _note(bulk: BulkVerb, changed: Sequence[UUID], **values: object) -> None:
-    BulkVerb.objects.filter(pk=bulk.pk).update(
+def _note(bulk: BulkAction, changed: Sequence[UUID], **values: object) -> None:
+    BulkAction.objects.filter(pk=bulk.pk).update(
         changed=F("changed") + len(changed),
-        state=State.RUNNING,
+        state=BulkState.RUNNING,
         error="",
         finished_at=None,
         **values,
     )
-    audit.add(bulk.audit_id, changed)
+    audit.record_batch(bulk.audit_id, changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +168,13 @@ def bulk_run(
     deadline = time.monotonic() + seconds
     _count(bulk_id)
     while not should_stop():
-        left = step(bulk_id)
-        bulk = BulkVerb.objects.filter(pk=bulk_id).first()
+        left = apply_batch(bulk_id)
+        bulk = BulkAction.objects.filter(pk=bulk_id).first()
         if bulk is not None and bulk.total is not None:
             tell(min(bulk.seen, bulk.total), bulk.total)
-        if left is Step.OVER:
+        if left is BatchResult.OVER:
             return _progress(bulk_id)
-        if left is Step.HELD:
+        if left is BatchResult.HELD:
             return _progress(bulk_id, PATIENCE, "other transactions hold the last of its jobs")
         if time.monotonic() > deadline:
             return _progress(bulk_id, 0.0, "other jobs' turn")
@@ -183,32 +185,34 @@ def bulk_follow(*, job_id: UUID) -> None:
     """Stop the verb whose job was asked to stop; a lost claim alone stops nothing."""
     if Job.objects.filter(id=job_id, cancel_requested_at__isnull=False).exists():
         for bulk in _of_job(job_id):
-            end(bulk, State.STOPPED, "its job was cancelled")
+            end_bulk(bulk, BulkState.STOPPED, "its job was cancelled")
 
 
 def bulk_fail(*, job_id: UUID, error: str) -> None:
     """Note that the job died: its retry goes on where it stopped."""
     for bulk in _of_job(job_id):
-        end(bulk, State.FAILED, error[:1000])
+        end_bulk(bulk, BulkState.FAILED, error[:1000])
 
 
-def _of_job(job_id: UUID) -> list[BulkVerb]:
-    return [bulk for bulk in BulkVerb.objects.filter(job=job_id) if bulk.is_open]
+def _of_job(job_id: UUID) -> list[BulkAction]:
+    return [bulk for bulk in BulkAction.objects.filter(job=job_id) if bulk.is_open]
 
 
 def _count(bulk_id: UUID) -> None:
     """Count what was too many to count while somebody waited, for the bar's sake."""
-    bulk = BulkVerb.objects.select_related("actor", "audit").filter(pk=bulk_id, total=None).first()
+    bulk = (
+        BulkAction.objects.select_related("actor", "audit").filter(pk=bulk_id, total=None).first()
+    )
     if bulk is None or bulk.principal is None or bulk.verb not in ACTIONS or bulk.seen:
         return
     action = bulk_action(bulk.verb)
-    chosen = selection.until(selection.of(bulk, action), bulk.cutoff)
+    chosen = selection.before_cutoff(selection.jobs_of_bulk(bulk, action), bulk.cutoff)
     total = selection.bounded_count(chosen, milliseconds=COUNT_FOR)
-    BulkVerb.objects.filter(pk=bulk_id, total=None).update(total=total)
+    BulkAction.objects.filter(pk=bulk_id, total=None).update(total=total)
 
 
 def _progress(bulk_id: UUID, wait: float | None = None, reason: str = "") -> Progress:
-    bulk = BulkVerb.objects.filter(pk=bulk_id).first()
+    bulk = BulkAction.objects.filter(pk=bulk_id).first()
     if bulk is None:
         return Progress("gone", 0, 0)
     return Progress(bulk.state, bulk.changed, bulk.seen, wait, reason)

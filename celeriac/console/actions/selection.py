@@ -14,9 +14,9 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, QueryDict
 
 from celeriac.console.actions.errors import BadFilter
-from celeriac.console.actions.models import BulkVerb
+from celeriac.console.actions.models import BulkAction
 from celeriac.core.sqlstates import QUERY_CANCELED, sqlstate_of
-from celeriac.jobs import redacting
+from celeriac.jobs import redaction
 from celeriac.jobs.models import Job
 from celeriac.jobs.operating.actions import Action
 
@@ -35,12 +35,12 @@ _LOOKS = (ALL_VAR, ERROR_FLAG, "_facets", ORDER_VAR, PAGE_VAR, "_changelist_filt
 Filter = Mapping[str, Any]
 
 
-def of_query(query: QueryDict) -> dict[str, list[str]]:
+def filter_of_query(query: QueryDict) -> dict[str, list[str]]:
     """Return the filter in a list's address, without what concerns looks only."""
     return {name: values for name, values in query.lists() if name not in _LOOKS and any(values)}
 
 
-def to_query(filter: Filter) -> str:
+def query_of_filter(filter: Filter) -> str:
     """Return the filter as an address bears it."""
     query = QueryDict(mutable=True)
     for name, values in filter.items():
@@ -48,7 +48,7 @@ def to_query(filter: Filter) -> str:
     return query.urlencode()
 
 
-def jobs(filter: Filter, action: Action, *, actor: Any) -> QuerySet[Job]:
+def selected_jobs(filter: Filter, action: Action, *, actor: Any) -> QuerySet[Job]:
     """Return the jobs of the filter that the action can move, in no order; raises BadFilter.
 
     A user's filter is the list's. That of a name at the command line is columns and their values.
@@ -63,16 +63,16 @@ def jobs(filter: Filter, action: Action, *, actor: Any) -> QuerySet[Job]:
     return movable.order_by()
 
 
-def of(bulk: BulkVerb, action: Action) -> QuerySet[Job]:
+def jobs_of_bulk(bulk: BulkAction, action: Action) -> QuerySet[Job]:
     """Return the jobs that a bulk action was begun for; raises BadFilter."""
     filter = bulk.filter if bulk.chosen is None else {IDS: bulk.chosen}
-    return jobs(filter, action, actor=bulk.principal)
+    return selected_jobs(filter, action, actor=bulk.principal)
 
 
-def frozen(filter: Filter, chosen: QuerySet[Job], total: int | None) -> list[str] | None:
+def frozen_ids(filter: Filter, chosen: QuerySet[Job], total: int | None) -> list[str] | None:
     """Return the ids that a search found, or None where the filter itself will do.
 
-    A search tries one way after another until one finds something (finding.py), so that
+    A search tries one way after another until one finds something (job_search.py), so that
     it would find others once the first of them have moved on.
     """
     if SEARCH_VAR not in filter or total is None:
@@ -80,13 +80,13 @@ def frozen(filter: Filter, chosen: QuerySet[Job], total: int | None) -> list[str
     return [str(job_id) for job_id in chosen.values_list("pk", flat=True)]
 
 
-def until(chosen: QuerySet[Job], cutoff: Any) -> QuerySet[Job]:
+def before_cutoff(chosen: QuerySet[Job], cutoff: Any) -> QuerySet[Job]:
     """Return those of `chosen` that were there, and had ended if they have, at `cutoff`."""
     ended = Q(finished_at=None) | Q(finished_at__lte=cutoff)
     return chosen.filter(ended, created_at__lte=cutoff)
 
 
-def count(chosen: QuerySet[Job]) -> int | None:
+def count_jobs(chosen: QuerySet[Job]) -> int | None:
     """Return how many, or None for more than COUNT_UP_TO or more than can be counted quickly."""
     found = bounded_count(chosen.values("pk")[: COUNT_UP_TO + 1], milliseconds=COUNT_FOR)
     return found if found is not None and found <= COUNT_UP_TO else None
@@ -97,7 +97,7 @@ def bounded_count(rows: QuerySet[Any], *, milliseconds: int) -> int | None:
     return _within(milliseconds, rows.count)
 
 
-def first(chosen: QuerySet[Job], number: int) -> list[Job]:
+def newest_jobs(chosen: QuerySet[Job], number: int) -> list[Job]:
     """Return the latest of them, their errors as they may be shown.
 
     None where the database would need too long to find them.
@@ -105,7 +105,7 @@ def first(chosen: QuerySet[Job], number: int) -> list[Job]:
     latest = chosen.defer("result").order_by("-pk")[:number]
     found = _within(COUNT_FOR, lambda: list(latest)) or []
     for job in found:
-        job.error = redacting.veil(job.kind, job.args).text(job.error)
+        job.error = redaction.redactor_for(job.kind, job.args).text(job.error)
     return found
 
 
@@ -128,7 +128,7 @@ def _within[T](milliseconds: int, ask: Callable[[], T]) -> T | None:
         return None
 
 
-def described(filter: Filter) -> list[str]:
+def describe_filter(filter: Filter) -> list[str]:
     """Return the filter in words, a line each."""
     if IDS in filter:
         return [f"{len(filter[IDS])} chosen by hand"]
@@ -151,7 +151,7 @@ def _listed(filter: Filter, actor: Any) -> QuerySet[Job]:
     """Ask the list itself, so that whatever it can filter by, a verb can."""
     request = HttpRequest()
     request.method, request.user = "GET", actor
-    request.GET = QueryDict(to_query(filter))
+    request.GET = QueryDict(query_of_filter(filter))
     try:
         found: QuerySet[Job] = _changelist(request).queryset
     except (
@@ -161,7 +161,7 @@ def _listed(filter: Filter, actor: Any) -> QuerySet[Job]:
         ValueError,
     ) as error:
         raise BadFilter(
-            f"The list of jobs can't be filtered by {'; '.join(described(filter))}."
+            f"The list of jobs can't be filtered by {'; '.join(describe_filter(filter))}."
         ) from error
     return found
 

@@ -9,14 +9,14 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from celeriac.console.actions import selection
-from celeriac.console.actions.errors import NotAllowed, NothingToStop, VerbError
-from celeriac.console.actions.models import BulkVerb, State
+from celeriac.console.actions.errors import BulkError, NotAllowed, NothingToStop
+from celeriac.console.actions.models import BulkAction, BulkState
 from celeriac.console.actions.permissions import bulk_action, may_apply
-from celeriac.console.actions.runner import Step, bulk_run, end, step
+from celeriac.console.actions.runner import BatchResult, apply_batch, bulk_run, end_bulk
 from celeriac.core import audit, clock
 from celeriac.core.ids import uuid7
 from celeriac.jobs.enqueueing.enqueue import enqueue
-from celeriac.jobs.enqueueing.locks import bounded
+from celeriac.jobs.enqueueing.locks import bounded_wait
 from celeriac.jobs.errors import EnqueueBusy, JobNotFound, TransitionRefused
 from celeriac.jobs.operating.actions import Action
 from celeriac.jobs.operating.operate import cancel, checked_values
@@ -35,31 +35,31 @@ def bulk_start(
     reason: str,
     parameters: Mapping[str, Any] | None = None,
     bulk_id: UUID | None = None,
-) -> BulkVerb:
+) -> BulkAction:
     """Begin to apply `verb` to the jobs that `filter` holds now; return its row.
 
     A small set is done when this returns; a larger one by a job of its own. The same
     `bulk_id` again returns the same row: a form sent twice acts once. Raises
-    UnknownVerb, NotAllowed, BadFilter, VerbError without a reason, InvalidOption and
+    UnknownAction, NotAllowed, BadFilter, BulkError without a reason, InvalidOption and
     UnknownQueue.
     """
     action = bulk_action(verb)
     if not may_apply(action, actor):
         raise NotAllowed(f"{actor} may not do this: {action.title}.")
     if not (reason.strip() or isinstance(actor, str)):
-        raise VerbError("Say why: a verb over a filter needs a reason.")
+        raise BulkError("Say why: a bulk action needs a reason.")
     checked = checked_values(action, parameters or {})
     bulk_id = bulk_id or uuid7()
     with suppress(IntegrityError), transaction.atomic():  # sent twice: the other one began it
         said = {"filter": dict(filter), "parameters": checked, "reason": reason}
         _begin(bulk_id, action, actor, said)
-    bulk = BulkVerb.objects.get(pk=bulk_id)
+    bulk = BulkAction.objects.get(pk=bulk_id)
     if bulk.principal != actor:
         raise NotAllowed("This verb was begun by somebody else.")
     return bulk
 
 
-def bulk_finish(bulk: BulkVerb) -> BulkVerb:
+def bulk_finish(bulk: BulkAction) -> BulkAction:
     """Do all of it here and now; return its row. Were this cut short, its job would go on.
 
     Raises EnqueueBusy where that job, or whoever holds a unique key, takes too long.
@@ -72,18 +72,18 @@ def bulk_finish(bulk: BulkVerb) -> BulkVerb:
     return bulk
 
 
-def bulk_stop(bulk_id: UUID, *, actor: Actor, reason: str = "") -> BulkVerb:
+def bulk_stop(bulk_id: UUID, *, actor: Actor, reason: str = "") -> BulkAction:
     """Stop a verb between two batches; what it did stays done. Return its row.
 
     Raises NotAllowed, NothingToStop once it has ended, and EnqueueBusy.
     """
-    with bounded(f"the verb over a filter {bulk_id}"):
-        bulk = BulkVerb.objects.select_for_update(of=("self",)).get(pk=bulk_id)
+    with bounded_wait(f"the bulk action {bulk_id}"):
+        bulk = BulkAction.objects.select_for_update(of=("self",)).get(pk=bulk_id)
         if not may_apply(bulk_action(bulk.verb), actor):
             raise NotAllowed(f"{actor} may not stop this.")
         if not bulk.is_open:
             raise NothingToStop(f"It has ended already: {bulk.state}.")
-        end(bulk, State.STOPPED, f"stopped by {actor}" + (f": {reason}" if reason else ""))
+        end_bulk(bulk, BulkState.STOPPED, f"stopped by {actor}" + (f": {reason}" if reason else ""))
         audit.record(
             verb="bulk.stop", target_type="bulk", target_id=bulk_id, actor=actor, reason=reason
         )
@@ -95,9 +95,9 @@ def bulk_stop(bulk_id: UUID, *, actor: Actor, reason: str = "") -> BulkVerb:
 
 
 def _begin(bulk_id: UUID, action: Action, actor: Actor, said: dict[str, Any]) -> None:
-    filter, cutoff, is_command = said["filter"], clock.read(), isinstance(actor, str)
-    chosen = selection.until(selection.jobs(filter, action, actor=actor), cutoff)
-    total = selection.count(chosen)
+    filter, cutoff, is_command = said["filter"], clock.db_now(), isinstance(actor, str)
+    chosen = selection.before_cutoff(selection.selected_jobs(filter, action, actor=actor), cutoff)
+    total = selection.count_jobs(chosen)
     entry = audit.record(
         verb=action.audited,
         target_type="job",
@@ -114,27 +114,27 @@ def _begin(bulk_id: UUID, action: Action, actor: Actor, said: dict[str, Any]) ->
             **said["parameters"],
         },
     )
-    BulkVerb.objects.create(
+    BulkAction.objects.create(
         id=bulk_id,
         verb=action.name,
         actor_name=str(actor)[:254],
         audit=entry,
         cutoff=cutoff,
         total=total,
-        chosen=selection.frozen(filter, chosen, total),
+        chosen=selection.frozen_ids(filter, chosen, total),
         actor=None if is_command else actor,
         **said,
     )
     if total is None or total > AT_ONCE or not _done_at_once(bulk_id):
         job = enqueue(selection.KIND, {"bulk_id": bulk_id})
-        BulkVerb.objects.filter(pk=bulk_id).update(job=job.id)
+        BulkAction.objects.filter(pk=bulk_id).update(job=job.id)
 
 
 def _done_at_once(bulk_id: UUID) -> bool:
     """Apply a small set here and now, and say whether nothing is left for a job."""
     with suppress(EnqueueBusy):
-        left = Step.MORE
-        while left is Step.MORE:
-            left = step(bulk_id)
-        return left is Step.OVER
+        left = BatchResult.MORE
+        while left is BatchResult.MORE:
+            left = apply_batch(bulk_id)
+        return left is BatchResult.OVER
     return False

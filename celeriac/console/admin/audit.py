@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from celeriac.console.growing import FOUND
+from celeriac.console.large_tables import FOUND
 from celeriac.console.readonly import ReadOnlyAdmin, display
 from celeriac.core.models import Audit, AuditBatch
 from celeriac.core.plugins import plugins
@@ -20,7 +20,7 @@ TARGETS = (
 )
 
 
-def targets() -> list[str]:
+def audited_targets() -> list[str]:
     """Return what the trail speaks of, with what apps add."""
     return sorted({*TARGETS, *(name for plugin in plugins() for name in plugin.audited)})
 
@@ -33,7 +33,7 @@ class ByTarget(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the known ones."""
-        return [(name, name) for name in targets()]
+        return [(name, name) for name in audited_targets()]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Return the entries of the choice, or all."""

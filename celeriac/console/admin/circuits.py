@@ -1,4 +1,4 @@
-"""Circuits in the control room: read-only, and a verb for each thing that may be done."""
+"""Circuits in the admin: read-only, and a verb for each thing that may be done."""
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
@@ -14,8 +14,8 @@ from celeriac.breakers import selectors, services
 from celeriac.breakers.models import Breaker, Transition
 from celeriac.console.admin.circuit_forms import ForceForm, TuneForm
 from celeriac.console.dialogs import Button, with_buttons
-from celeriac.console.listing import Listed
 from celeriac.console.readonly import ReadOnlyAdmin
+from celeriac.console.safe_lists import SafeListAdmin
 
 #: Rows of history on a breaker's page; all of it is in the list of transitions.
 HISTORY = 25
@@ -29,7 +29,7 @@ _COLOURS = {
 }
 
 
-class ReadOnly:
+class NoManualEdits:
     """Nothing is added, changed or deleted by hand."""
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -45,7 +45,7 @@ class ReadOnly:
         return False
 
 
-class TransitionInline(ReadOnly, TabularInline):  # type: ignore[misc]  # untyped package
+class TransitionInline(NoManualEdits, TabularInline):  # type: ignore[misc]  # untyped package
     """The latest moves of a circuit."""
 
     model = Transition
@@ -109,17 +109,17 @@ class TransitionInline(ReadOnly, TabularInline):  # type: ignore[misc]  # untype
         form=TuneForm,
     ),
 )
-class BreakerAdmin(ReadOnly, Listed, ModelAdmin):  # type: ignore[misc]  # untyped package
+class BreakerAdmin(NoManualEdits, SafeListAdmin, ModelAdmin):  # type: ignore[misc]  # untyped package
     """Where each circuit stands, by whom it is held, and its history."""
 
-    list_display = ["name", "standing", "until", "opened_count", "window", "held_by", "last_error"]
+    list_display = ["name", "status", "until", "opened_count", "window", "held_by", "last_error"]
     search_fields = ["name"]
     list_filter = ["state", "forced"]
     list_per_page = 50
     fields = [
         *(
             "name",
-            "standing",
+            "status",
             "until",
             "window",
             "opened_count",
@@ -133,7 +133,7 @@ class BreakerAdmin(ReadOnly, Listed, ModelAdmin):  # type: ignore[misc]  # untyp
     inlines = [TransitionInline]
 
     @display(description="state", label=_COLOURS)
-    def standing(self, row: Breaker) -> str:
+    def status(self, row: Breaker) -> str:
         """The state that holds now."""
         return _status(row).state.replace("half_open", "half-open")
 

@@ -7,7 +7,7 @@ from typing import Any
 from django_celery_beat.models import PeriodicTask
 
 from celeriac.console.dashboard import links
-from celeriac.jobs import words
+from celeriac.jobs import phrases
 from celeriac.jobs.holds import CIRCUIT, UNKNOWN_KIND
 from celeriac.settings import celery_app
 
@@ -22,7 +22,7 @@ LATE = 60.0
 NAMED = 3
 
 
-def sentences(
+def attention_sentences(
     facts: Facts, now: datetime, upto: datetime | None, of_apps: list[dict[str, str]]
 ) -> list[dict[str, str]]:
     """Return what is wrong, gravest first, from the sections that the reader may see.
@@ -107,8 +107,8 @@ def _schedules(facts: Facts) -> Iterator[dict[str, str]]:
         yield _say("warning", text, each["url"])
     if (others := len(found) - NAMED) > 0:
         makes = "makes no job, either" if others == 1 else "make no jobs, either"
-        text = f"{words.count(others, 'more schedule')} {makes}."
-        yield _say("warning", text, links.every(PeriodicTask))
+        text = f"{phrases.count(others, 'more schedule')} {makes}."
+        yield _say("warning", text, links.list_link(PeriodicTask))
 
 
 def _circuits(facts: Facts) -> Iterator[dict[str, str]]:
@@ -124,7 +124,7 @@ def _circuits(facts: Facts) -> Iterator[dict[str, str]]:
         if circuit["reason"] or circuit["last_error"]:
             text += f" ({circuit['reason'] or circuit['last_error']})"
         if count := held.get(circuit["name"]):
-            text += f": {words.count(count, 'job')} {'is' if count == 1 else 'are'} parked"
+            text += f": {phrases.count(count, 'job')} {'is' if count == 1 else 'are'} parked"
         yield _say("warning", f"{text}.", circuit["url"])
 
 
@@ -141,7 +141,7 @@ def _queues(facts: Facts) -> Iterator[dict[str, str]]:
             # What is parked has its own sentence, and so has a queue that nobody serves.
             age = _span(queue["oldest_free"])
             text = f"The oldest due job of {queue['name']} has waited {age}, and nothing holds it."
-            yield _say("warning", text, links.jobs(queue=queue["name"], state="queued"))
+            yield _say("warning", text, links.jobs_link(queue=queue["name"], state="queued"))
 
 
 def _unknown(facts: Facts) -> Iterator[dict[str, str]]:
@@ -149,9 +149,9 @@ def _unknown(facts: Facts) -> Iterator[dict[str, str]]:
     for row in facts.get("parked", []):
         if row["reason"] == UNKNOWN_KIND.code:
             least = "At least " if row["at_least"] else ""
-            waits = f"{least}{words.waits(row['count'])}"
+            waits = f"{least}{phrases.waits(row['count'])}"
             text = f"{waits} for a kind that nobody declares: deploy its code, or cancel."
-            yield _say("warning", text, links.jobs(state="queued"))
+            yield _say("warning", text, links.jobs_link(state="queued"))
 
 
 def _dead(facts: Facts) -> Iterator[dict[str, str]]:
@@ -170,16 +170,16 @@ def dead_in_words(dead: Facts) -> str:
     least = "At least " if dead["at_least"] else ""
     named = [f"{number:,} of {kind}" for kind, number in found["kinds"][:NAMED]]
     if others := len(found["kinds"]) - NAMED:
-        named += [f"others of {words.count(others, 'more kind')}"] if others > 0 else []
-    since = words.clock_time(found["since"])
-    died = f"{least}{words.count(found['count'], 'job')} died since {since}"
+        named += [f"others of {phrases.count(others, 'more kind')}"] if others > 0 else []
+    since = phrases.clock_time(found["since"])
+    died = f"{least}{phrases.count(found['count'], 'job')} died since {since}"
     them = "it" if found["count"] == 1 else "them"
     return f"{died} and nobody has dealt with {them}: {', '.join(named)}"
 
 
 def unseen_in_words(dead: Facts) -> str:
     """Return that some dead letters were not looked at, since there are so many newer ones."""
-    since = words.clock_time(dead["oldest"])
+    since = phrases.clock_time(dead["oldest"])
     text = (
         f"{dead['count']:,} dead letters were dealt with; those before {since} were not looked at"
     )
@@ -190,12 +190,12 @@ def _charts(facts: Facts, now: datetime, upto: datetime | None) -> Iterator[dict
     if "queues" in facts and (upto is None or upto < now - STILL):
         since = f" since {upto:%Y-%m-%d %H:%M} UTC" if upto else ""
         text = f"The charts have stood still{since}: the job maintenance.roll_up has not run."
-        yield _say("warning", text, links.jobs(kind="maintenance.roll_up"))
+        yield _say("warning", text, links.jobs_link(kind="maintenance.roll_up"))
 
 
 def _jobs(queue: Facts) -> str:
     more = f"{queue['more']} " if queue["more"] else ""
-    return f"{more}{words.waits(queue['waiting'])}"
+    return f"{more}{phrases.waits(queue['waiting'])}"
 
 
 def _span(seconds: float) -> str:

@@ -3,24 +3,24 @@
 from datetime import datetime
 from typing import Any
 
-from celeriac.monitoring.rollups import read
-from celeriac.monitoring.rollups.read import Frame, Series
+from celeriac.monitoring.rollups import chart_series
+from celeriac.monitoring.rollups.chart_series import Frame, Series
 
 DEFAULT = "6h"
 
 
-def version(window: str, upto: datetime) -> str:
+def charts_version(window: str, upto: datetime) -> str:
     """Return what changes exactly when the series do."""
     return f"{window}:{int(upto.timestamp())}"
 
 
-def draw(window: str, upto: datetime) -> dict[str, Any]:
+def draw_series(window: str, upto: datetime) -> dict[str, Any]:
     """Return the series of a window whose last closed minute ends at `upto`."""
-    frame = Frame.of(read.WINDOWS[window], upto)
-    done, bad = read.counts(frame)
-    waiting, oldest = read.samples(frame)
+    frame = Frame.of(chart_series.WINDOWS[window], upto)
+    done, bad = chart_series.ended_counts(frame)
+    waiting, oldest = chart_series.queue_samples(frame)
     return {
-        "version": version(window, upto),
+        "version": charts_version(window, upto),
         "upto": upto,
         "moments": [int(moment.timestamp()) for moment in frame.moments],
         "span": frame.window.span,
@@ -28,15 +28,15 @@ def draw(window: str, upto: datetime) -> dict[str, Any]:
         "oldest": _rounded(oldest),
         "throughput": _rounded(done),
         "failures": _rounded(bad),
-        "wait": _rounded(read.percentiles(frame, "wait")),
-        "run": _rounded(read.percentiles(frame, "run")),
+        "wait": _rounded(chart_series.percentile_series(frame, "wait")),
+        "run": _rounded(chart_series.percentile_series(frame, "run")),
         "deaths": [
             {
                 "error_class": name or "(unknown)",
                 "points": points,
                 "count": sum(int(point or 0) for point in points),
             }
-            for name, points in read.deaths(frame)
+            for name, points in chart_series.death_series(frame)
         ],
     }
 

@@ -10,22 +10,22 @@ from django.urls import reverse
 from celeriac.jobs.models import Attempt, Job
 
 
-def jobs(**filters: str) -> str:
+def jobs_link(**filters: str) -> str:
     """Return the list of jobs under filters."""
     return _list(Job, filters)
 
 
-def attempts(**filters: str) -> str:
+def attempts_link(**filters: str) -> str:
     """Return the list of attempts under filters."""
     return _list(Attempt, filters)
 
 
-def page(model: type[Model], key: int | str | UUID) -> str:
+def page_link(model: type[Model], key: int | str | UUID) -> str:
     """Return the page of one row."""
     return reverse(_name(model, "change"), args=[quote(key)])
 
 
-def every(model: type[Model]) -> str:
+def list_link(model: type[Model]) -> str:
     """Return the list of a model's rows."""
     return _list(model, {})
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 
-from celeriac.console.dashboard import attention, charts, crew, dead, queues
+from celeriac.console.dashboard import attention, charts, dead_letters, processes, queues
 from celeriac.core import clock
 from celeriac.core.plugins import plugins
-from celeriac.monitoring.rollups import read, roll
+from celeriac.monitoring.rollups import chart_series, rolling
 
 #: What each part of the page needs: the same as the admin's list of it.
 JOBS = "celeriac_jobs.view_job"
@@ -27,36 +27,36 @@ def may_see(user: Reader) -> bool:
     return staff and any(user.has_perm(name) for name in ANY)
 
 
-def build(user: Reader, *, window: str, seen: str = "") -> dict[str, Any]:
+def build_payload(user: Reader, *, window: str, seen: str = "") -> dict[str, Any]:
     """Return the facts; `charts` is None when `seen` says that the reader has them already."""
-    now = clock.read()
-    upto = roll.rolled_upto()
+    now = clock.db_now()
+    upto = rolling.rolled_upto()
     facts = _sections(user, now)
     return facts | {
         "at": now,
         "window": window,
-        "attention": attention.sentences(facts, now, upto, _of_apps(user)),
+        "attention": attention.attention_sentences(facts, now, upto, _of_apps(user)),
         "charts": _charts(window, upto, seen) if user.has_perm(JOBS) else None,
     }
 
 
 def _sections(user: Reader, now: datetime) -> dict[str, Any]:
     facts: dict[str, Any] = {}
-    workers = crew.workers()
+    workers = processes.recent_workers()
     if user.has_perm(JOBS):
-        facts["queues"] = queues.read(now, [each for each in workers if each.lives])
-        facts["parked"] = queues.parked(facts["queues"])
-        facts["dead"] = dead.read()
+        facts["queues"] = queues.read_queues(now, [each for each in workers if each.lives])
+        facts["parked"] = queues.parked_jobs(facts["queues"])
+        facts["dead"] = dead_letters.read_dead_letters()
     if user.has_perm(WORKERS):
-        facts["workers"] = crew.show_workers(workers, now)
-        facts["dispatchers"] = queues.dispatchers(now)
-        facts["silent"] = crew.silent(now)
+        facts["workers"] = processes.show_workers(workers, now)
+        facts["dispatchers"] = queues.dispatcher_rows(now)
+        facts["silent"] = processes.silent_processes(now)
     if user.has_perm(CIRCUITS):
-        facts["circuits"] = crew.circuits()
+        facts["circuits"] = processes.circuit_rows()
     if user.has_perm(SCHEDULES):
-        facts["beats"] = crew.beats(now)
-        facts["ticks"] = crew.ticks(now)
-        facts["faults"] = crew.faults()
+        facts["beats"] = processes.living_beats(now)
+        facts["ticks"] = processes.next_ticks(now)
+        facts["faults"] = processes.schedule_faults()
     return facts
 
 
@@ -72,11 +72,11 @@ def _of_apps(user: Reader) -> list[dict[str, str]]:
 
 
 def _charts(window: str, upto: datetime | None, seen: str) -> dict[str, Any] | None:
-    if upto is None or seen == charts.version(window, upto):
+    if upto is None or seen == charts.charts_version(window, upto):
         return None
-    return charts.draw(window, upto)
+    return charts.draw_series(window, upto)
 
 
-def windows() -> list[dict[str, str]]:
+def chart_windows() -> list[dict[str, str]]:
     """Return the windows to choose from."""
-    return [{"name": each.name, "label": each.label} for each in read.WINDOWS.values()]
+    return [{"name": each.name, "label": each.label} for each in chart_series.WINDOWS.values()]

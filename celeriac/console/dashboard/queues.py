@@ -19,10 +19,10 @@ STALE = timedelta(minutes=3)
 _TITLES = {hold.code: hold.title for hold in HOLDS}
 
 
-def read(now: datetime, workers: list[Worker]) -> list[dict[str, Any]]:
+def read_queues(now: datetime, workers: list[Worker]) -> list[dict[str, Any]]:
     """Return every queue with its backlog; `workers` are those that live."""
     rows = {row.name: row for row in Queue.objects.with_state()}
-    found = backlog.read(most=MOST)
+    found = backlog.read_backlogs(most=MOST)
     samples = _samples(now) if any(each.at_least for each in found) else {}
     served = {queue for worker in workers for queue in worker.queues}
     return [
@@ -32,7 +32,7 @@ def read(now: datetime, workers: list[Worker]) -> list[dict[str, Any]]:
     ]
 
 
-def parked(queues: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def parked_jobs(queues: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what holds jobs back, most jobs first."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for queue in queues:
@@ -45,7 +45,7 @@ def parked(queues: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda row: -row["count"])
 
 
-def dispatchers(now: datetime) -> list[dict[str, Any]]:
+def dispatcher_rows(now: datetime) -> list[dict[str, Any]]:
     """Return who holds the queues' leases, and how long ago each said so."""
     found: dict[str, dict[str, Any]] = {}
     for row in Queue.objects.exclude(lease_until=None).exclude(holder=None):
@@ -68,7 +68,7 @@ def _queue(each: Backlog, row: Queue | None, sampled: int | None, now: datetime)
         waiting, more = sampled, "about"
     return {
         "name": each.queue,
-        "url": links.page(Queue, each.queue) if row else links.jobs(queue=each.queue),
+        "url": links.page_link(Queue, each.queue) if row else links.jobs_link(queue=each.queue),
         "waiting": waiting,
         "more": more,
         "views": {

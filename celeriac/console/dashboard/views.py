@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from celeriac.console.dashboard import charts, payload
-from celeriac.monitoring.rollups import read
+from celeriac.monitoring.rollups import chart_series
 
 
 @require_GET
@@ -17,7 +17,9 @@ def data(request: HttpRequest) -> JsonResponse:
     """Return what one refresh shows; 403 for whoever may see none of it."""
     if not payload.may_see(request.user):
         return JsonResponse({"detail": "Sign in as staff with a permission to view."}, status=403)
-    found = payload.build(request.user, window=_window(request), seen=request.GET.get("seen", ""))
+    found = payload.build_payload(
+        request.user, window=_window(request), seen=request.GET.get("seen", "")
+    )
     return JsonResponse(found)
 
 
@@ -26,13 +28,13 @@ def context(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
     if payload.may_see(request.user):
         given["dashboard"] = {
             "url": reverse("console:dashboard-data"),
-            "first": payload.build(request.user, window=charts.DEFAULT),
+            "first": payload.build_payload(request.user, window=charts.DEFAULT),
         }
-        given["windows"] = payload.windows()
+        given["windows"] = payload.chart_windows()
         given["chosen"] = charts.DEFAULT
     return given
 
 
 def _window(request: HttpRequest) -> str:
     asked = request.GET.get("window", "")
-    return asked if asked in read.WINDOWS else charts.DEFAULT
+    return asked if asked in chart_series.WINDOWS else charts.DEFAULT

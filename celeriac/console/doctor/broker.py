@@ -7,9 +7,9 @@ from typing import Any
 from django.conf import settings
 
 from celeriac.console.doctor.database import judge_clock
-from celeriac.core.findings import Finding, error, ok, warning
+from celeriac.core.check_results import CheckResult, error, ok, warning
 from celeriac.jobs import nudge
-from celeriac.jobs.words import waits
+from celeriac.jobs.phrases import waits
 from celeriac.settings import conf
 
 #: Seconds.
@@ -18,7 +18,7 @@ PATIENCE = 3.0
 MANY = 10_000
 
 
-def stores() -> Iterator[Finding]:
+def check_stores() -> Iterator[CheckResult]:
     """Look at each server that holds something fleeting."""
     named = {
         "broker": settings.BROKER_URL,
@@ -31,8 +31,8 @@ def stores() -> Iterator[Finding]:
             yield from _store(part, url)
 
 
-def _store(part: str, url: str) -> Iterator[Finding]:
-    client = nudge.client(url, timeout=PATIENCE)
+def _store(part: str, url: str) -> Iterator[CheckResult]:
+    client = nudge.nudge_client(url, timeout=PATIENCE)
     try:
         started = time.perf_counter()
         client.ping()
@@ -54,7 +54,7 @@ def _remedy(part: str) -> str:
     return "Start it, or set BROKER_URL right. No job is lost meanwhile; none starts, either."
 
 
-def _clock(client: Any) -> Finding:
+def _clock(client: Any) -> CheckResult:
     before = time.time()
     seconds, microseconds = client.time()
     after = time.time()
@@ -62,7 +62,7 @@ def _clock(client: Any) -> Finding:
     return judge_clock("the broker", theirs - (before + after) / 2, (after - before) / 2)
 
 
-def _lists(client: Any) -> Iterator[Finding]:
+def _lists(client: Any) -> Iterator[CheckResult]:
     for queue in conf.QUEUES:
         waiting = int(client.llen(queue))
         if waiting > MANY:
@@ -71,7 +71,7 @@ def _lists(client: Any) -> Iterator[Finding]:
             yield warning("broker", says, todo)
 
 
-def _memory(part: str, client: Any) -> Iterator[Finding]:
+def _memory(part: str, client: Any) -> Iterator[CheckResult]:
     facts = client.info("memory")
     policy = facts.get("maxmemory_policy", "noeviction")
     if part != "cache" and policy != "noeviction":

@@ -6,14 +6,14 @@ from django.conf import settings
 from django.core.checks import ERROR, run_checks
 from django.utils.module_loading import import_string
 
-from celeriac.core.findings import Finding, error, ok, warning
+from celeriac.core.check_results import CheckResult, error, ok, warning
 from celeriac.settings import conf
 
 #: Seconds between two beats of a beat.
 _BEAT = 5.0
 
 
-def checks() -> Iterator[Finding]:
+def check_settings() -> Iterator[CheckResult]:
     """Run Django's system checks, those for production too where this is none of a laptop's."""
     found = run_checks(include_deployment_checks=not settings.DEBUG)
     for message in found:
@@ -24,7 +24,7 @@ def checks() -> Iterator[Finding]:
         yield ok("settings", "the system checks find nothing")
 
 
-def engine() -> Iterator[Finding]:
+def check_engine() -> Iterator[CheckResult]:
     """Look at Celery's side of the wiring."""
     transport = getattr(settings, "CELERY_BROKER_TRANSPORT_OPTIONS", {"ack_emulation": False})
     if transport.get("ack_emulation", True):
@@ -36,7 +36,7 @@ def engine() -> Iterator[Finding]:
         yield error("settings", "beat runs another scheduler: ticks may be lost or doubled", todo)
 
 
-def plain_limits() -> Iterator[Finding]:
+def check_plain_limits() -> Iterator[CheckResult]:
     """Look at the limits of this platform's plain tasks; a host's are the host's."""
     path = conf.PLAIN_TASK_LIMITS
     for says in import_string(path)() if path else ():
@@ -46,7 +46,7 @@ def plain_limits() -> Iterator[Finding]:
         )
 
 
-def times() -> Iterator[Finding]:
+def check_times() -> Iterator[CheckResult]:
     """Look at times of which one must outlast the other."""
     if conf.SCHEDULES_BEAT_LEASE_SECONDS < 2 * _BEAT:
         says = f"SCHEDULES_BEAT_LEASE_SECONDS is under twice the {_BEAT:g} s between beats"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from django.db import DatabaseError, connection, transaction
 
+from celeriac.core.check_results import CheckResult, error, ok, warning
 from celeriac.core.clock import NOW
-from celeriac.core.findings import Finding, error, ok, warning
-from celeriac.monitoring.health import unapplied
+from celeriac.monitoring.health import unapplied_migrations
 from celeriac.settings import conf
 
 #: Seconds that clocks may be apart, and what is too much.
@@ -37,7 +37,7 @@ SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backe
 """
 
 
-def reached() -> Iterator[Finding]:
+def check_connection() -> Iterator[CheckResult]:
     """Connect and ask for the version."""
     started = time.perf_counter()
     with connection.cursor() as cursor:
@@ -50,9 +50,9 @@ def reached() -> Iterator[Finding]:
         yield error("database", "it is a read-only standby", "Point DATABASE_URL to the primary.")
 
 
-def migrated() -> Iterator[Finding]:
+def check_migrations() -> Iterator[CheckResult]:
     """Compare the migrations on disk with those applied."""
-    missing = unapplied()
+    missing = unapplied_migrations()
     if missing:
         shown = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
         yield error("migrations", f"{len(missing)} to apply: {shown}", "Run manage.py migrate.")
@@ -60,7 +60,7 @@ def migrated() -> Iterator[Finding]:
         yield ok("migrations", "all applied")
 
 
-def on_time() -> Iterator[Finding]:
+def check_clock() -> Iterator[CheckResult]:
     """Compare this host's clock with the database's; the trip there and back blurs it."""
     with connection.cursor() as cursor:
         before = time.time()
@@ -73,7 +73,7 @@ def on_time() -> Iterator[Finding]:
         yield error("clock", f"the ledger's clock is set off by {offset:g} s, as tests do", todo)
 
 
-def judge_clock(whose: str, skew: float, blur: float) -> Finding:
+def judge_clock(whose: str, skew: float, blur: float) -> CheckResult:
     """Return what a skew in seconds, known within `blur`, amounts to."""
     says = f"{whose} is {abs(skew):.3f} s {'ahead of' if skew > 0 else 'behind'} this host"
     todo = "Let every host keep time by NTP (chronyc tracking, timedatectl)."
@@ -84,7 +84,7 @@ def judge_clock(whose: str, skew: float, blur: float) -> Finding:
     return ok("clock", says)
 
 
-def not_held_up() -> Iterator[Finding]:
+def check_transactions() -> Iterator[CheckResult]:
     """Look for old transactions and a crowd of connections."""
     with connection.cursor() as cursor:
         cursor.execute(_OLDEST)
@@ -108,7 +108,7 @@ def not_held_up() -> Iterator[Finding]:
         yield ok("connections", says)
 
 
-def with_room() -> Iterator[Finding]:
+def check_disks() -> Iterator[CheckResult]:
     """Look at the database's disk where it is this host's, and at the slots' disk."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_size_pretty(pg_database_size(current_database()))")
@@ -117,17 +117,17 @@ def with_room() -> Iterator[Finding]:
     if place is None:
         yield ok("disk", f"the database takes {size}; its disk can't be seen from here, watch it")
     else:
-        yield judge_room(f"the database ({size})", place)
-    yield judge_room("the workers' slots", Path(conf.SLOT_DIRECTORY))
+        yield judge_free_space(f"the database ({size})", place)
+    yield judge_free_space("the workers' journals", Path(conf.SLOT_DIRECTORY))
 
 
-def judge_room(what: str, place: Path) -> Finding:
+def judge_free_space(what: str, place: Path) -> CheckResult:
     """Return what the free room of a disk amounts to; of a folder yet to be made, its parent's."""
     there = next(each for each in (place, *place.absolute().parents) if each.exists())
     usage = shutil.disk_usage(there)
     share = usage.free / usage.total
     says = f"{what}: {share:.0%} free ({usage.free / 1e9:.1f} GB)"
-    todo = "Make room: prune sooner (RETENTION_DAYS), or grow the disk. See the runbook."
+    todo = "Make space: prune sooner (RETENTION_DAYS), or grow the disk. See the runbook."
     if share < LITTLE_ROOM:
         return error("disk", says, todo)
     return warning("disk", says, todo) if share < ROOM else ok("disk", says)

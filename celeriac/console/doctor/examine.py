@@ -5,51 +5,51 @@ from collections.abc import Iterator, Sequence
 from django.db import DatabaseError, InterfaceError, connection
 
 from celeriac.console.doctor import broker, configuration, database, platform
-from celeriac.core.findings import Check, Finding, Level, error, warning
+from celeriac.core.check_results import Check, CheckResult, Level, error, warning
 from celeriac.core.plugins import plugins
-from celeriac.monitoring.health import unapplied
+from celeriac.monitoring.health import unapplied_migrations
 
 #: What needs no database.
 FIRST: tuple[Check, ...] = (
-    configuration.checks,
-    configuration.engine,
-    configuration.plain_limits,
-    configuration.times,
-    broker.stores,
+    configuration.check_settings,
+    configuration.check_engine,
+    configuration.check_plain_limits,
+    configuration.check_times,
+    broker.check_stores,
 )
 #: What needs nothing but a database.
 SECOND: tuple[Check, ...] = (
-    database.on_time,
-    database.not_held_up,
-    database.with_room,
-    database.migrated,
+    database.check_clock,
+    database.check_transactions,
+    database.check_disks,
+    database.check_migrations,
 )
 #: What needs the tables.
 THIRD: tuple[Check, ...] = (
-    platform.dispatchers,
-    platform.workers,
-    platform.answers,
-    platform.kinds,
-    platform.beats,
-    platform.schedules,
-    platform.pauses,
-    platform.circuits,
-    platform.deaths,
+    platform.check_dispatchers,
+    platform.check_workers,
+    platform.check_answers,
+    platform.check_kinds,
+    platform.check_beats,
+    platform.check_schedules,
+    platform.check_pauses,
+    platform.check_circuits,
+    platform.check_dead_letters,
 )
 
 
-def examine() -> Iterator[Finding]:
+def run_checks() -> Iterator[CheckResult]:
     """Yield everything that was found, in order."""
     yield from _all(FIRST)
     try:
-        yield from database.reached()
+        yield from database.check_connection()
     except (DatabaseError, InterfaceError) as problem:
         connection.close()
         todo = "Start it, or set DATABASE_URL right; everything waits for it."
         yield error("database", f"can't be reached: {_first_line(problem)}", todo)
         return
     yield from _all(SECOND)
-    if unapplied():
+    if unapplied_migrations():
         todo = "Migrate, then ask again."
         yield warning("platform", "not looked at: the tables are not up to date", todo)
         return
@@ -58,12 +58,12 @@ def examine() -> Iterator[Finding]:
         yield from _all(plugin.checks)
 
 
-def is_healthy(findings: Sequence[Finding]) -> bool:
+def is_healthy(findings: Sequence[CheckResult]) -> bool:
     """Return whether nothing found is an error."""
     return not any(finding.level is Level.ERROR for finding in findings)
 
 
-def _all(checks: Sequence[Check]) -> Iterator[Finding]:
+def _all(checks: Sequence[Check]) -> Iterator[CheckResult]:
     for check in checks:
         try:
             yield from check()

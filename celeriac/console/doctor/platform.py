@@ -8,15 +8,15 @@ from django.db.models import Exists, OuterRef
 from django_celery_beat.models import PeriodicTask
 
 from celeriac.breakers import selectors as breakers
-from celeriac.console.dashboard import dead
+from celeriac.console.dashboard import dead_letters
 from celeriac.console.dashboard.attention import dead_in_words, unseen_in_words
 from celeriac.core import tables
-from celeriac.core.findings import Finding, error, ok, warning
+from celeriac.core.check_results import CheckResult, error, ok, warning
 from celeriac.jobs import registry
 from celeriac.jobs.models import Job, Queue, Worker
-from celeriac.jobs.operating.silence import silences
-from celeriac.jobs.words import clock_time, count
-from celeriac.schedules.api import faults, lag_seconds
+from celeriac.jobs.operating.unresponsive import unresponsive_processes
+from celeriac.jobs.phrases import clock_time, count
+from celeriac.schedules.api import lag_seconds, schedule_faults
 from celeriac.schedules.models import Beat
 from celeriac.settings import celery_app, conf
 
@@ -29,7 +29,7 @@ _QUEUED_KINDS = (
 )
 
 
-def dispatchers() -> Iterator[Finding]:
+def check_dispatchers() -> Iterator[CheckResult]:
     """Look at the queues' leases."""
     rows = Queue.objects.served()
     served = dict(rows.values_list("name", "holder_name"))
@@ -42,7 +42,7 @@ def dispatchers() -> Iterator[Finding]:
         yield ok("dispatcher", f"{len(names)} serve all queues: {', '.join(names)}")
 
 
-def workers() -> Iterator[Finding]:
+def check_workers() -> Iterator[CheckResult]:
     """Look at the workers' heartbeats, and for queues and kinds that nobody serves."""
     living = Worker.objects.living()
     for worker in _silent():
@@ -63,9 +63,9 @@ def workers() -> Iterator[Finding]:
         yield ok("workers", f"{len(living)} living with {count(slots, 'slot')} {serve} all queues")
 
 
-def answers() -> Iterator[Finding]:
+def check_answers() -> Iterator[CheckResult]:
     """Name who lives and does nothing, though there was something to do."""
-    found = silences()
+    found = unresponsive_processes()
     for each in found:
         says = f"{each.sentence} since {clock_time(each.since)}"
         yield error("answers", says, each.todo)
@@ -73,7 +73,7 @@ def answers() -> Iterator[Finding]:
         yield ok("answers", "whoever lives answers")
 
 
-def kinds() -> Iterator[Finding]:
+def check_kinds() -> Iterator[CheckResult]:
     """Look for jobs that wait for a kind that no living worker of their queue knows.
 
     Where no worker lives there is nothing to be said of kinds: `workers` says that.
@@ -89,10 +89,13 @@ def kinds() -> Iterator[Finding]:
         todo = "Deploy the code that declares it, name it in aliases=, or cancel them: manage.py "
         yield warning("kinds", says, f"{todo}jobs cancel --kind {kind} --state queued.")
     if not lost:
-        yield ok("kinds", f"{sum(1 for _ in registry.kinds())} declared, none unknown to workers")
+        yield ok(
+            "kinds",
+            f"{sum(1 for _ in registry.declared_kinds())} declared, none unknown to workers",
+        )
 
 
-def beats() -> Iterator[Finding]:
+def check_beats() -> Iterator[CheckResult]:
     """Look at the beats' heartbeats, and for ticks that wait for one."""
     living, needed = (
         Beat.objects.living().count(),
@@ -110,15 +113,15 @@ def beats() -> Iterator[Finding]:
         yield warning("beat", says, "Read beat's log: one schedule or the database holds it up.")
 
 
-def schedules() -> Iterator[Finding]:
+def check_schedules() -> Iterator[CheckResult]:
     """Name the schedules that can't fire, or whose job can't be made."""
-    for task, fault in faults(most=MOST_NAMED):
+    for task, fault in schedule_faults(most=MOST_NAMED):
         todo = "Change it in the admin, or deploy the code that it needs."
         why = fault.removeprefix(f"{task.name}: ")
         yield warning("schedules", f"{task.name} makes no job: {why}", todo)
 
 
-def pauses() -> Iterator[Finding]:
+def check_pauses() -> Iterator[CheckResult]:
     """Name the queues that somebody paused."""
     for row in Queue.objects.paused():
         until = f" until {clock_time(row.paused_until)}" if row.paused_until else ""
@@ -127,9 +130,9 @@ def pauses() -> Iterator[Finding]:
         yield warning("queues", says, f"When that is over: manage.py queues resume {row.name}.")
 
 
-def circuits() -> Iterator[Finding]:
+def check_circuits() -> Iterator[CheckResult]:
     """Name the circuits that do not stand closed, and those that are held."""
-    for each in breakers.status():
+    for each in breakers.breaker_statuses():
         until = f" until {clock_time(each.until)}" if each.until else ""
         if each.forced:
             why = f" by {each.forced_by or 'somebody'}: {each.forced_reason}"
@@ -141,9 +144,9 @@ def circuits() -> Iterator[Finding]:
             yield warning("circuits", says, todo)
 
 
-def deaths() -> Iterator[Finding]:
+def check_dead_letters() -> Iterator[CheckResult]:
     """Name the dead letters that nobody has dealt with, up to a thousand."""
-    found = dead.read()
+    found = dead_letters.read_dead_letters()
     if found["unseen"] and not found["open"]["count"]:
         todo = "Of all: manage.py jobs acknowledge --reason …"
         yield warning("dead letters", unseen_in_words(found), todo)
@@ -168,6 +171,6 @@ def _silent() -> list[Worker]:
 
 
 def _is_known(kind: str, known: set[str]) -> bool:
-    declared = registry.get(kind)
+    declared = registry.get_kind(kind)
     names = {kind, declared.name if declared else kind}
     return not names.isdisjoint(known)

@@ -4,13 +4,13 @@ from celeriac.console.explaining.facts import Facts
 from celeriac.console.explaining.queued import job_page
 from celeriac.jobs import registry
 from celeriac.jobs.holds import EXPIRED
+from celeriac.jobs.phrases import Link, Step, Wait, clock_time, count, span
 from celeriac.jobs.states import State
-from celeriac.jobs.words import Link, Step, Wait, clock_time, count, span
 
 RETRY = "Retry"
 
 
-def reason(facts: Facts) -> Wait:
+def ended_reason(facts: Facts) -> Wait:
     """Return how it ended."""
     match facts.job.state:
         case State.SUCCEEDED:
@@ -20,7 +20,7 @@ def reason(facts: Facts) -> Wait:
         case State.CANCELLED:
             return _superseded(facts) or _expired(facts) or _cancelled(facts)
         case state:
-            said = f": {facts.veil.text(facts.job.error)}" if facts.job.error else ""
+            said = f": {facts.redactor.text(facts.job.error)}" if facts.job.error else ""
             return Wait(state, f"ended {state}{said}", because=False)
 
 
@@ -29,7 +29,7 @@ def _succeeded(facts: Facts) -> Wait:
     took = ""
     if job.started_at and job.finished_at:
         took = f" in {span((job.finished_at - job.started_at).total_seconds())}"
-    note = f"; but {facts.veil.text(job.error)}" if job.error else ""
+    note = f"; but {facts.redactor.text(job.error)}" if job.error else ""
     text = f"succeeded at run {job.attempt}{took}{note}"
     return Wait("succeeded", text, because=False)
 
@@ -58,10 +58,10 @@ def _poisonous(facts: Facts) -> Wait | None:
 
 def _failed(facts: Facts) -> Wait:
     job = facts.job
-    error = facts.veil.text(job.error) or "an error that nobody wrote down"
+    error = facts.redactor.text(job.error) or "an error that nobody wrote down"
     last = facts.last
     if last is not None and last.error_class.endswith("GiveUp"):
-        said = facts.veil.text(last.message) or error
+        said = facts.redactor.text(last.message) or error
         code, text = "gave_up", f"is dead because its handler gave up: {said}"
     elif job.failures >= job.max_attempts:
         times = f"it failed {job.failures} of {job.max_attempts} times"
@@ -80,10 +80,10 @@ def _failed(facts: Facts) -> Wait:
 
 
 def _superseded(facts: Facts) -> Wait | None:
-    job, heir = facts.job, facts.heir
+    job, successor = facts.job, facts.successor
     if job.superseded_by is None:
         return None
-    stands = f", which is {heir.state}" if heir else ""
+    stands = f", which is {successor.state}" if successor else ""
     key = f" {job.unique_key!r}" if job.unique_key else ""
     text = (
         f"was superseded: job {job.superseded_by} of the same unique key{key} "
@@ -119,7 +119,9 @@ def _cancelled(facts: Facts) -> Wait:
     audit = facts.cancel
     who = f" by {audit.actor_name}" if audit and audit.actor_name else ""
     said = (
-        audit.reason if audit else facts.veil.text(job.error).removeprefix("cancelled").lstrip(": ")
+        audit.reason
+        if audit
+        else facts.redactor.text(job.error).removeprefix("cancelled").lstrip(": ")
     )
     when = f" at {clock_time(job.finished_at)}" if job.finished_at else ""
     text = f"was cancelled{who}{when}" + (f": {said}" if said else "")

@@ -3,60 +3,60 @@
 from collections.abc import Sequence
 
 from celeriac.console.explaining import ended, queued, running
-from celeriac.console.explaining.facts import Facts, gather
+from celeriac.console.explaining.facts import Facts, gather_facts
 from celeriac.jobs import registry, states
-from celeriac.jobs.companions import Companion, told
+from celeriac.jobs.job_pages import JobPageSection, sections_of
 from celeriac.jobs.models import Job
+from celeriac.jobs.phrases import Explanation, Wait, count, span
 from celeriac.jobs.states import State
-from celeriac.jobs.words import Explanation, Wait, count, span
 
 
-def explain(job: Job) -> Explanation:
+def explain_job(job: Job) -> Explanation:
     """Return why the job is not running, or how it ended, and what to do."""
-    return explanation(gather(job), told(job))
+    return explanation_of(gather_facts(job), sections_of(job))
 
 
-def waiting(job: Job) -> list[Wait]:
+def waiting_reasons(job: Job) -> list[Wait]:
     """Return why the job has not started, gravest first; empty once it runs or has ended.
 
     A cancelled job that a newer one replaced says so.
     """
-    return reasons(gather(job, history=False))
+    return queued_reasons(gather_facts(job, history=False))
 
 
-def view(job: Job) -> str:
+def view_of_job(job: Job) -> str:
     """Return what people call it: its state, or scheduled, retrying or parked."""
     if job.state != State.QUEUED:
         return job.state
-    return seen(gather(job, history=False))
+    return view_of_facts(gather_facts(job, history=False))
 
 
-def reasons(facts: Facts) -> list[Wait]:
+def queued_reasons(facts: Facts) -> list[Wait]:
     """Return why a queued job has not started; for one superseded, by whom."""
     if facts.job.superseded_by is not None:
-        return [ended.reason(facts)]
-    return queued.reasons(facts) if facts.job.state == State.QUEUED else []
+        return [ended.ended_reason(facts)]
+    return queued.queued_reasons(facts) if facts.job.state == State.QUEUED else []
 
 
-def seen(facts: Facts) -> str:
+def view_of_facts(facts: Facts) -> str:
     """Return what people call the job."""
     job = facts.job
     parking = {hold.code for hold in facts.reasons if hold.parks}
     parked = job.state == State.QUEUED and any(
-        wait.code in parking for wait in queued.reasons(facts)
+        wait.code in parking for wait in queued.queued_reasons(facts)
     )
     due = job.run_at <= facts.now
     return states.view(State(job.state), due=due, attempt=job.attempt, parked=parked)
 
 
-def explanation(facts: Facts, companions: Sequence[Companion]) -> Explanation:
+def explanation_of(facts: Facts, sections: Sequence[JobPageSection]) -> Explanation:
     """Put the reasons together: the gravest is the sentence, the others follow."""
-    first, *others = _reasons(facts, [each.wait for each in companions if each.wait])
+    first, *others = _reasons(facts, [each.wait for each in sections if each.wait])
     also = [wait.whole for wait in others] + _before(facts)
     steps = [step for wait in (first, *others) for step in wait.steps]
     return Explanation(
         code=first.code,
-        view=seen(facts),
+        view=view_of_facts(facts),
         sentence=first.whole,
         also=tuple(also),
         steps=tuple(dict.fromkeys(steps)),
@@ -68,13 +68,13 @@ def _reasons(facts: Facts, theirs: list[Wait]) -> list[Wait]:
     """What an app knows comes first where the job itself ended well."""
     match facts.job.state:
         case State.QUEUED:
-            return [*queued.reasons(facts), *theirs]
+            return [*queued.queued_reasons(facts), *theirs]
         case State.RUNNING:
-            return [running.reason(facts), *theirs]
+            return [running.running_reason(facts), *theirs]
         case State.SUCCEEDED:
-            return [*theirs, ended.reason(facts)]
+            return [*theirs, ended.ended_reason(facts)]
         case _:
-            return [ended.reason(facts), *theirs]
+            return [ended.ended_reason(facts), *theirs]
 
 
 def _before(facts: Facts) -> list[str]:
@@ -83,7 +83,7 @@ def _before(facts: Facts) -> list[str]:
     if job.state != State.QUEUED or last is None or last.number != job.attempt:
         return []
     when = f"{span((facts.now - last.finished_at).total_seconds())} ago"
-    said = facts.veil.text(last.message)
+    said = facts.redactor.text(last.message)
     if last.outcome == "lost":
         most = registry.get_or_default(facts.job.kind).max_losses
         times = f"{count(job.losses, 'loss')} of {most} it may have"

@@ -12,11 +12,11 @@ from celeriac.breakers import selectors as breakers
 from celeriac.core import audit, clock, tables
 from celeriac.core.clock import NOW, Now
 from celeriac.core.models import Audit
-from celeriac.jobs import redacting, registry
+from celeriac.jobs import redaction, registry
 from celeriac.jobs.holds import CIRCUIT, HOLDS, LOCK, HoldReason, hold_parameters
 from celeriac.jobs.models import Attempt, Job, Queue, Worker
-from celeriac.jobs.operating.circuits import Hold, hold
-from celeriac.jobs.redacting import Veil
+from celeriac.jobs.operating.circuits import Hold, hold_of
+from celeriac.jobs.redaction import Redactor
 from celeriac.jobs.registry import Kind
 from celeriac.jobs.states import State
 
@@ -53,16 +53,16 @@ class Facts:
     runner: Worker | None = None
     holder: Job | None = None
     hold: Hold | None = None
-    heir: Job | None = None
+    successor: Job | None = None
     #: The job that runs of the claim in which this one waits for its turn.
     ahead_in_claim: Job | None = None
     attempts: Sequence[Attempt] = ()
     audits: Sequence[Audit] = ()
     ahead: int = 0
-    veil: Veil = redacting.OPEN
+    redactor: Redactor = redaction.OPEN
 
     @property
-    def crew(self) -> list[Worker]:
+    def living_workers(self) -> list[Worker]:
         """The living workers of its queue."""
         return [worker for worker in self.workers if worker.lives]
 
@@ -79,7 +79,7 @@ class Facts:
         return next((each for each in found if asked and each.at >= asked), None)
 
     @property
-    def trace(self) -> str:
+    def trace_id(self) -> str:
         """The id of the trace that it belongs to, out of its W3C traceparent."""
         parts = (self.job.trace or "").split("-")
         return parts[1] if len(parts) == 4 else ""
@@ -90,12 +90,12 @@ class Facts:
         return self.queue is not None and bool(self.queue.is_served)
 
 
-def gather(job: Job, *, history: bool = True, reasons: Sequence[HoldReason] = HOLDS) -> Facts:
+def gather_facts(job: Job, *, history: bool = True, reasons: Sequence[HoldReason] = HOLDS) -> Facts:
     """Return the facts of a job; without `history` only what a queued one waits for."""
     queue, now = _queue(job)
     queued = job.state == State.QUEUED
     held = _held(job, reasons) if queued else frozenset()
-    kind = registry.get(job.kind)
+    kind = registry.get_kind(job.kind)
     runner = _runner(job) if history or not queued else None
     return Facts(
         job=job,
@@ -108,19 +108,19 @@ def gather(job: Job, *, history: bool = True, reasons: Sequence[HoldReason] = HO
         runner=runner,
         holder=_holder(job) if LOCK.code in held else None,
         hold=_hold(kind) if queued else None,
-        heir=_heir(job),
+        successor=_successor(job),
         ahead_in_claim=_ahead_in_claim(job, runner),
         attempts=_attempts(job) if history and job.attempt else (),
-        audits=audit.of("job", job.id, most=MOST_ATTEMPTS) if history else (),
+        audits=audit.actions_on("job", job.id, most=MOST_ATTEMPTS) if history else (),
         ahead=_ahead(job) if history and queued else 0,
-        veil=redacting.veil(job.kind, job.args),
+        redactor=redaction.redactor_for(job.kind, job.args),
     )
 
 
 def _queue(job: Job) -> tuple[Queue | None, datetime]:
     """Return its queue, and the time, from one query."""
     row: Any = Queue.objects.with_state().filter(name=job.queue).annotate(now=Now()).first()
-    return (row, row.now) if row else (None, clock.read())
+    return (row, row.now) if row else (None, clock.db_now())
 
 
 def _held(job: Job, reasons: Sequence[HoldReason]) -> frozenset[str]:
@@ -147,7 +147,7 @@ def _holder(job: Job) -> Job | None:
     return Job.objects.running().filter(lock_key=job.lock_key).defer("args", "result").first()
 
 
-def _heir(job: Job) -> Job | None:
+def _successor(job: Job) -> Job | None:
     if job.superseded_by is None:
         return None
     return Job.objects.filter(pk=job.superseded_by).defer("args", "result").first()
@@ -164,7 +164,7 @@ def _ahead_in_claim(job: Job, runner: Worker | None) -> Job | None:
 def _hold(kind: Kind | None) -> Hold | None:
     if kind is None or kind.breaker is None:
         return None
-    found = hold(kind.breaker, breakers.admission([kind.breaker])[kind.breaker])
+    found = hold_of(kind.breaker, breakers.circuit_allowances([kind.breaker])[kind.breaker])
     if found is not None and found.code == CIRCUIT.code:
         found.forced = breakers.force_in_words(kind.breaker)
     return found

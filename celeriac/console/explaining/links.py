@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from django.urls import reverse
 
 from celeriac.console.explaining.facts import Facts
-from celeriac.jobs.companions import Companion
-from celeriac.jobs.words import Link
+from celeriac.jobs.job_pages import JobPageSection
+from celeriac.jobs.phrases import Link
 from celeriac.settings import conf
 
 
-def links(facts: Facts, companions: Sequence[Companion]) -> list[Link]:
+def job_links(facts: Facts, sections: Sequence[JobPageSection]) -> list[Link]:
     """Return the pages around a job, its own app's first."""
-    found = [link for each in companions for link in each.links]
+    found = [link for each in sections for link in each.links]
     return list(dict.fromkeys([*found, *_own(facts)]))
 
 
@@ -32,7 +32,7 @@ def _own(facts: Facts) -> Iterator[Link]:
     if kind and kind.celery_result:
         page = "admin:django_celery_results_taskresult_changelist"
         yield Link("Celery result", page, query=f"q={job.id}")
-    if (trace := facts.trace) and conf.TRACE_URL:
+    if (trace := facts.trace_id) and conf.TRACE_URL:
         yield Link("Its trace", conf.TRACE_URL.format(trace_id=trace))
     if conf.FLOWER_BASIC_AUTH and job.attempt:
         # A doorbell bears the job's id where the job rang alone.

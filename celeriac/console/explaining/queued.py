@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from celeriac.console.explaining.facts import MOST_AHEAD, Facts
 from celeriac.jobs.holds import CIRCUIT, EXPIRED, LOCK, PAUSED, TIME, UNKNOWN_KIND, HoldReason
-from celeriac.jobs.words import Link, Step, Wait, ago, clock_time, count
+from celeriac.jobs.phrases import Link, Step, Wait, ago, clock_time, count
 from celeriac.settings import celery_app
 
 START_DISPATCHER = Step(
@@ -14,7 +14,7 @@ START_DISPATCHER = Step(
 )
 
 
-def reasons(facts: Facts) -> list[Wait]:
+def queued_reasons(facts: Facts) -> list[Wait]:
     """Return every reason; a job that nothing holds waits for its turn."""
     found = [wait for hold in facts.reasons for wait in _held(facts, hold)]
     found += [*_worker(facts), *_dispatcher(facts)]
@@ -41,13 +41,13 @@ def _expired(facts: Facts) -> Iterator[Wait]:
 def _time(facts: Facts) -> Iterator[Wait]:
     job = facts.job
     if TIME.code in facts.held:
-        why = f" ({facts.veil.text(job.wait_reason)})" if job.wait_reason else ""
+        why = f" ({facts.redactor.text(job.wait_reason)})" if job.wait_reason else ""
         word = "runs again" if job.attempt else "is scheduled"
         text = TIME.sentence.format(word=word, when=clock_time(job.run_at)) + why
         now = Step(TIME.todo, verb="Run now")
         yield Wait(TIME.code, text, until=job.run_at, because=False, steps=(now,))
     elif job.wait_reason:
-        text = f"was put back: {facts.veil.text(job.wait_reason)}"
+        text = f"was put back: {facts.redactor.text(job.wait_reason)}"
         yield Wait("returned", text, because=False)
 
 
@@ -124,11 +124,11 @@ _DETAILS: dict[str, Callable[[Facts], Iterator[Wait]]] = {
 
 
 def _worker(facts: Facts) -> Iterator[Wait]:
-    job, crew = facts.job, facts.crew
+    job, crew = facts.job, facts.living_workers
     known = any(job.kind in worker.kinds for worker in crew)
     undeclared = UNKNOWN_KIND.code in facts.held
     if not crew:
-        yield Wait("no_worker", _nobody(facts), steps=_hire(job.queue))
+        yield Wait("no_worker", _nobody(facts), steps=_start_worker(job.queue))
     elif not known and not (facts.kind and _knows_name(facts, facts.kind.name)):
         sentence = (
             f"no living worker of the queue {job.queue} knows {job.kind!r} "
@@ -139,7 +139,7 @@ def _worker(facts: Facts) -> Iterator[Wait]:
 
 def _knows_name(facts: Facts, name: str) -> bool:
     """A row may bear a kind's former name; workers know the new one."""
-    return any(name in worker.kinds for worker in facts.crew)
+    return any(name in worker.kinds for worker in facts.living_workers)
 
 
 def _nobody(facts: Facts) -> str:
@@ -148,7 +148,7 @@ def _nobody(facts: Facts) -> str:
     return f"no living worker serves the queue {facts.job.queue}{last}"
 
 
-def _hire(queue: str) -> tuple[Step, ...]:
+def _start_worker(queue: str) -> tuple[Step, ...]:
     return (
         Step(
             "Start a worker for this queue, or find out why the last one ended.",

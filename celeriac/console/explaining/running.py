@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from celeriac.console.explaining.facts import Facts
 from celeriac.console.explaining.queued import START_DISPATCHER
-from celeriac.jobs.words import Link, Step, Wait, ago, clock_time, span
+from celeriac.jobs.phrases import Link, Step, Wait, ago, clock_time, span
 from celeriac.settings import conf
 
 
-def reason(facts: Facts) -> Wait:
+def running_reason(facts: Facts) -> Wait:
     """Return what there is to say about the run."""
     found = _lost(facts) or _stopping(facts) or _behind(facts) or _late(facts)
     return found or _at_work(facts)

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from celeriac.console.explaining.facts import MOST_ATTEMPTS, MOST_TRACEBACKS, Facts
 from celeriac.jobs.models import Attempt, Worker
+from celeriac.jobs.phrases import Event, Link, clock_time, span
 from celeriac.jobs.states import State
-from celeriac.jobs.words import Event, Link, clock_time, span
 
 #: What an Attempt row says, in words, and how it looks.
 _OUTCOMES = {
@@ -21,7 +21,7 @@ _OUTCOMES = {
 }
 
 
-def events(facts: Facts) -> Iterator[Event]:
+def run_events(facts: Facts) -> Iterator[Event]:
     """Yield one event for each run that is known, and one for each gap between them."""
     names = _names(facts)
     before = 0 if len(facts.attempts) < MOST_ATTEMPTS else facts.attempts[0].number - 1
@@ -36,7 +36,7 @@ def events(facts: Facts) -> Iterator[Event]:
 
 def _run(attempt: Attempt, facts: Facts, names: dict[UUID, str], traceback: str) -> Event:
     said, tone = _OUTCOMES.get(attempt.outcome, (attempt.outcome, "info"))
-    error = facts.veil.text(": ".join(filter(None, [attempt.error_class, attempt.message])))
+    error = facts.redactor.text(": ".join(filter(None, [attempt.error_class, attempt.message])))
     first = attempt.number == 1
     text = " · ".join(filter(None, [_waited(facts, attempt.started_at) if first else "", error]))
     return Event(
@@ -44,7 +44,7 @@ def _run(attempt: Attempt, facts: Facts, names: dict[UUID, str], traceback: str)
         f"Run {attempt.number} {said}",
         text,
         tone,
-        detail=facts.veil.text(traceback),
+        detail=facts.redactor.text(traceback),
         seconds=(attempt.finished_at - attempt.started_at).total_seconds(),
         links=_on(attempt.worker, names),
     )
@@ -65,7 +65,7 @@ def _unrecorded(facts: Facts, before: int, names: dict[UUID, str]) -> Iterator[E
         title = f"{name} succeeded"
         yield Event(job.started_at, title, waited, "good", seconds=seconds, links=links)
     elif job.state == State.QUEUED and job.wait_reason:
-        reason = facts.veil.text(job.wait_reason)
+        reason = facts.redactor.text(job.wait_reason)
         text = f"{reason}, until {clock_time(job.run_at)}"
         yield Event(job.started_at, f"{name} was snoozed", text, "idle", links=links)
     else:

@@ -9,12 +9,12 @@ from celeriac.console.explaining import runs
 from celeriac.console.explaining.facts import Facts
 from celeriac.console.explaining.queued import job_page
 from celeriac.core.models import Audit
-from celeriac.jobs import redacting
-from celeriac.jobs.companions import Companion
+from celeriac.jobs import redaction
+from celeriac.jobs.job_pages import JobPageSection
 from celeriac.jobs.models import JobKey
 from celeriac.jobs.operating.actions import ACTIONS
+from celeriac.jobs.phrases import Event, Link, clock_time
 from celeriac.jobs.states import State
-from celeriac.jobs.words import Event, Link, clock_time
 
 #: Of what happened around it, the latest so many.
 MOST = 20
@@ -27,23 +27,23 @@ _VERBS = {
     "queue.pause": ("Its queue was paused", "warn"),
     "queue.resume": ("Its queue was resumed", "info"),
 }
-#: What an audit row says of a verb over many, besides what it changed.
+#: What an audit row says of a bulk action, besides what it changed.
 _OF_MANY = ("bulk", "verb", "cutoff", "command")
 _CIRCUIT = {"open": "bad", "closed": "good", "half_open": "warn"}
 
 
-def timeline(facts: Facts, companions: Sequence[Companion]) -> list[Event]:
+def job_timeline(facts: Facts, sections: Sequence[JobPageSection]) -> list[Event]:
     """Return the events of a job, oldest first; what is to come stands last."""
     events = [
         *_enqueued(facts),
         *_operated(facts),
         *_paused(facts),
         *_circuits(facts),
-        *runs.events(facts),
+        *runs.run_events(facts),
         *_children(facts),
         *_ended(facts),
         *_to_come(facts),
-        *(event for each in companions for event in each.events),
+        *(event for each in sections for event in each.events),
     ]
     return sorted(events, key=lambda event: event.at)
 
@@ -93,7 +93,7 @@ def _audited(audit: Audit, facts: Facts) -> Event:
     who = f"by {audit.actor_name}" if audit.actor_name else ""
     text = ": ".join(filter(None, [who, audit.reason]))
     if changes:
-        text += f" ({facts.veil.text(changes)})"
+        text += f" ({facts.redactor.text(changes)})"
     if audit.target_id:
         return Event(audit.at, title, text, tone)
     many = Link("with the others of a filter", "admin:celeriac_core_audit_change", (str(audit.pk),))
@@ -104,7 +104,7 @@ def _changes(audit: Audit, facts: Facts) -> Iterator[str]:
     """Yield what the audit says was changed; of edited arguments, those that differ."""
     details = {name: value for name, value in audit.details.items() if name not in _OF_MANY}
     kind, old, new = facts.job.kind, details.pop("args_before", {}), details.pop("args_after", {})
-    shown = [redacting.veil(kind, args).args(args) for args in (old, new)]
+    shown = [redaction.redactor_for(kind, args).args(args) for args in (old, new)]
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
             yield f"{name}: {shown[0].get(name)} → {shown[1].get(name)}"
@@ -125,7 +125,7 @@ def _circuits(facts: Facts) -> Iterator[Event]:
     for move in found.order_by("-at")[:MOST]:
         page = Link(f"Breaker {name}", "admin:celeriac_breakers_breaker_change", (name,))
         title = f"Circuit {name}: {move.from_state} → {move.to_state}".replace("_", "-")
-        text = ", ".join(filter(None, [move.reason, facts.veil.text(move.last_error)]))
+        text = ", ".join(filter(None, [move.reason, facts.redactor.text(move.last_error)]))
         tone = _CIRCUIT.get(move.to_state, "info")
         yield Event(move.at, title, text, tone, links=(page,))
 
@@ -151,15 +151,15 @@ def _ended(facts: Facts) -> Iterator[Event]:
             job.finished_at, "Superseded", "a newer job took its place", "idle", links=links
         )
     elif job.error.startswith("expired:"):
-        yield Event(job.finished_at, "Expired", facts.veil.text(job.error), "warn")
+        yield Event(job.finished_at, "Expired", facts.redactor.text(job.error), "warn")
     else:
-        yield Event(job.finished_at, "Cancelled", facts.veil.text(job.error), "idle")
+        yield Event(job.finished_at, "Cancelled", facts.redactor.text(job.error), "idle")
 
 
 def _to_come(facts: Facts) -> Iterator[Event]:
     job = facts.job
     if job.state == State.QUEUED and job.run_at > facts.now:
-        why = facts.veil.text(job.wait_reason)
+        why = facts.redactor.text(job.wait_reason)
         yield Event(job.run_at, "Due", why, "idle")
     if job.state == State.QUEUED and job.expires_at and not job.attempt:
         text = f"cancelled if nothing has started it by {clock_time(job.expires_at)}"

@@ -4,12 +4,12 @@ from argparse import ArgumentParser
 from collections.abc import Iterable
 from uuid import UUID
 
-from celeriac.core.arguments import add_actor, seconds
+from celeriac.core.arguments import add_actor, seconds_argument
 from celeriac.jobs.operating.actions import ACTIONS, Action
 from celeriac.jobs.states import State
 
 
-def declare(parser: ArgumentParser, actions: Iterable[Action] = ACTIONS.values()) -> None:
+def add_job_arguments(parser: ArgumentParser, actions: Iterable[Action] = ACTIONS.values()) -> None:
     """Add every verb and its options."""
     verbs = parser.add_subparsers(dest="verb", required=True)
     _enqueue(verbs.add_parser("enqueue", help="write a job"))
@@ -31,7 +31,9 @@ def declare(parser: ArgumentParser, actions: Iterable[Action] = ACTIONS.values()
     done.add_argument("--kind", help="of one kind; of every kind without it")
     done.add_argument("--reason", required=True, help="what was done, for the audit trail")
     stats = verbs.add_parser("stats", help="what the queues hold, and how jobs ended lately")
-    stats.add_argument("--seconds", type=seconds, default=300.0, help="how far to look back")
+    stats.add_argument(
+        "--seconds", type=seconds_argument, default=300.0, help="how far to look back"
+    )
     for each in verbs.choices.values():
         each.add_argument("--json", action="store_true", help="print JSON")
 

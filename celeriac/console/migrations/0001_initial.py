@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="BulkVerb",
+            name="BulkAction",
             fields=[
                 (
                     "id",
@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="bulk_verbs",
+                        related_name="bulk_actions",
                         to=settings.AUTH_USER_MODEL,
                     ),
                 ),
@@ -75,19 +75,19 @@ class Migration(migrations.Migration):
                     "audit",
                     models.OneToOneField(
                         on_delete=django.db.models.deletion.PROTECT,
-                        related_name="bulk_verb",
+                        related_name="bulk_action",
                         to="celeriac_core.audit",
                     ),
                 ),
             ],
             options={
-                "verbose_name": "verb over a filter",
-                "verbose_name_plural": "verbs over filters",
+                "verbose_name": "bulk action",
+                "verbose_name_plural": "bulk actions",
                 "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name="Grant",
+            name="GroupGrant",
             fields=[
                 (
                     "id",

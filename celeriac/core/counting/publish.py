@@ -16,8 +16,8 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, connection
 
 from celeriac.core import tables
-from celeriac.core.counting.counts import Series, process
-from celeriac.core.counting.shared import Collector
+from celeriac.core.counting.counters import Series, process
+from celeriac.core.counting.shared_memory import Collector
 from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 #: Rows are taken in order, and each for a moment only: many processes add to the same ones.
 ADD = f"""
 WITH bound AS MATERIALIZED (SELECT set_config('lock_timeout', '2s', true))
-INSERT INTO {tables.TALLY} AS total (series, cells)
+INSERT INTO {tables.COUNTER} AS total (series, cells)
 SELECT series, cells FROM bound, json_to_recordset(%s) AS news (series text, cells bigint[])
 ORDER BY series
 ON CONFLICT (series) DO UPDATE SET cells = (
@@ -37,7 +37,7 @@ ON CONFLICT (series) DO UPDATE SET cells = (
 _UNKNOWN = ("08", "57P")
 
 
-class Publisher:
+class TotalsPublisher:
     """Gathers what this process and its children counted, and writes it."""
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -52,7 +52,7 @@ class Publisher:
         connection.ensure_connection()  # what fails here was not sent
         sent, self.pending = self.pending, {}
         try:
-            write(sent)
+            write_totals(sent)
         except (DatabaseError, InterfaceError) as error:
             if not _may_have_happened(error):
                 self._put_back(sent)
@@ -70,7 +70,7 @@ class Publisher:
             self.pending[series] = [a + b for a, b in zip(known, values, strict=True)]
 
 
-def write(news: dict[Series, list[int]]) -> None:
+def write_totals(news: dict[Series, list[int]]) -> None:
     """Add `news` to the totals, in one statement."""
     rows = [
         {"series": json.dumps(series, separators=(",", ":")), "cells": values}
@@ -90,7 +90,7 @@ class _Thread:
     """The one thread of this process that publishes, on a connection that it closes each time."""
 
     def __init__(self) -> None:
-        self._publisher = Publisher()
+        self._publisher = TotalsPublisher()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -128,11 +128,11 @@ _thread = _Thread()
 os.register_at_fork(after_in_child=_thread.forget)
 
 
-def by_thread() -> None:
+def publish_by_thread() -> None:
     """Have this process publish in a thread of its own once it counts."""
     process.on_first = _thread.start
 
 
-def by_hand() -> None:
+def publish_by_hand() -> None:
     """Leave publishing to whoever holds a Publisher: a worker's parent has one."""
     process.on_first = None

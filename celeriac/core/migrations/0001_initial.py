@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="Tally",
+            name="Counter",
             fields=[
                 ("series", models.TextField(primary_key=True, serialize=False)),
                 (

@@ -35,7 +35,7 @@ class ApiView(APIView):
 
     def body[Model: BaseModel](self, request: Request, model: type[Model]) -> Model:
         """Return the body as the model; a Problem names what does not fit."""
-        return bodies.read(model, request.data)
+        return bodies.read_body(model, request.data)
 
     def query[Model: BaseModel](self, request: Request, model: type[Model]) -> Model:
         """Return the query as the model; a Problem names what does not fit."""

@@ -18,8 +18,14 @@ from rest_framework.response import Response
 from celeriac.http import selectors, shapes
 from celeriac.http.bodies import BulkCall, JobCall, JobQuery, NoQuery, VerbCall
 from celeriac.http.problems import Forbidden
-from celeriac.http.schema import IDEMPOTENCY_KEY, IF_NONE_MATCH, JOB_QUERY, REPLAYED, answers
-from celeriac.http.submit import submit
+from celeriac.http.schema import (
+    IDEMPOTENCY_KEY,
+    IF_NONE_MATCH,
+    JOB_QUERY,
+    REPLAYED,
+    documented_answers,
+)
+from celeriac.http.submit import submit_calls
 from celeriac.http.throttling import take_jobs
 from celeriac.http.views.base import ApiView
 from celeriac.jobs.operating.actions import Action
@@ -36,7 +42,7 @@ class JobsView(ApiView):
         operation_id="jobs_list",
         summary="List your jobs",
         parameters=JOB_QUERY,
-        responses=answers(shapes.JobPage, 200, 401, 403, 422),
+        responses=documented_answers(shapes.JobPage, 200, 401, 403, 422),
         tags=["jobs"],
     )
     def get(self, request: Request) -> Response:
@@ -49,28 +55,30 @@ class JobsView(ApiView):
         if more is not None:
             values = {**request.query_params.dict(), "cursor": str(more)}
             following = f"{reverse('api:jobs')}?{urlencode(values)}"
-        return Response({"next": following, "results": [shapes.summary(row) for row in rows]})
+        return Response({"next": following, "results": [shapes.job_summary(row) for row in rows]})
 
     @extend_schema(
         operation_id="jobs_create",
         summary="Enqueue a job",
         parameters=[IDEMPOTENCY_KEY, *REPLAYED],
         request={"application/json": JobCall},
-        responses=answers(shapes.JobDetails, 201, 200, 400, 401, 403, 409, 411, 413, 415, 422),
+        responses=documented_answers(
+            shapes.JobDetails, 201, 200, 400, 401, 403, 409, 411, 413, 415, 422
+        ),
         tags=["jobs"],
     )
     def post(self, request: Request) -> Response:
         """Write one job. 200 for the same key and body again, or where a unique key waits."""
         call = self.body(request, JobCall)
         take_jobs(self.account(request), 1)
-        [job] = submit(
+        [job] = submit_calls(
             account=self.account(request),
             calls=[call],
             key=request.headers.get("Idempotency-Key"),
             body=request.data,
         )
         old = job.replayed or job.absorbed
-        content = shapes.job(job, selectors.attempts_of(job) if old else ())
+        content = shapes.job_details(job, selectors.attempts_of(job) if old else ())
         headers = {"Location": reverse("api:job", args=[job.id])} | _replayed(job.replayed)
         return Response(content, status=200 if old else 201, headers=headers)
 
@@ -85,14 +93,16 @@ class BulkView(ApiView):
         summary="Enqueue up to 10,000 jobs, all or none",
         parameters=[IDEMPOTENCY_KEY, *REPLAYED],
         request={"application/json": BulkCall},
-        responses=answers(shapes.BulkDetails, 201, 200, 400, 401, 403, 409, 411, 413, 415, 422),
+        responses=documented_answers(
+            shapes.BulkDetails, 201, 200, 400, 401, 403, 409, 411, 413, 415, 422
+        ),
         tags=["jobs"],
     )
     def post(self, request: Request) -> Response:
         """Write all of the jobs or none; errors name the item: `jobs.7777.args.amount`."""
         call = self.body(request, BulkCall)
         take_jobs(self.account(request), len(call.jobs))
-        made = submit(
+        made = submit_calls(
             account=self.account(request),
             calls=call.jobs,
             key=request.headers.get("Idempotency-Key"),
@@ -100,7 +110,7 @@ class BulkView(ApiView):
             path="jobs",
         )
         old = all(job.replayed for job in made)
-        content = {"count": len(made), "jobs": [shapes.reference(job) for job in made]}
+        content = {"count": len(made), "jobs": [shapes.job_reference(job) for job in made]}
         return Response(content, status=200 if old else 201, headers=_replayed(old))
 
 
@@ -111,20 +121,20 @@ class JobView(ApiView):
         operation_id="jobs_retrieve",
         summary="Get a job",
         parameters=[IF_NONE_MATCH],
-        responses=answers(shapes.JobDetails, 200, 304, 401, 403, 404, 412, 422),
+        responses=documented_answers(shapes.JobDetails, 200, 304, 401, 403, 404, 412, 422),
         tags=["jobs"],
     )
     def get(self, request: Request, job_id: UUID) -> HttpResponseBase:
         """Return the job with its attempts, progress and result; 304 while it has not changed."""
         self.query(request, NoQuery)
         job = selectors.job_of(self.account(request), job_id, "read")
-        headers = {"ETag": _etag(shapes.job(job)), "Cache-Control": _FRESH}
+        headers = {"ETag": _etag(shapes.job_details(job)), "Cache-Control": _FRESH}
         unchanged = get_conditional_response(request._request, etag=headers["ETag"])
         if unchanged is not None:
             for name, value in headers.items():
                 unchanged[name] = value
             return unchanged
-        return Response(shapes.job(job, selectors.attempts_of(job)), headers=headers)
+        return Response(shapes.job_details(job, selectors.attempts_of(job)), headers=headers)
 
 
 class ActionView(ApiView):
@@ -137,7 +147,7 @@ class ActionView(ApiView):
         account, call = self.account(request), self.body(request, VerbCall)
         selectors.job_of(account, job_id, self.action.name)
         job = act_on_job(self.action, job_id, actor=account.origin, reason=call.reason)
-        return Response(shapes.job(job, selectors.attempts_of(job)))
+        return Response(shapes.job_details(job, selectors.attempts_of(job)))
 
 
 def action_view(action: Action) -> Callable[..., HttpResponseBase]:
@@ -147,7 +157,9 @@ def action_view(action: Action) -> Callable[..., HttpResponseBase]:
         summary=f"{action.label} a job",
         description=action.description or f"{action.title}.",
         request={"application/json": VerbCall},
-        responses=answers(shapes.JobDetails, 200, 400, 401, 403, 404, 409, 411, 413, 415, 422),
+        responses=documented_answers(
+            shapes.JobDetails, 200, 400, 401, 403, 404, 409, 411, 413, 415, 422
+        ),
         tags=["jobs"],
     )
     view = type(f"{action.name.title()}View", (ActionView,), {"action": action})

@@ -60,5 +60,5 @@ class DocsView(SpectacularSwaggerSplitView):
 def nowhere(request: HttpRequest, path: str = "", **_: Any) -> HttpResponseBase:
     """Answer 404, also where only the last slash is missing: a redirect would lose the body."""
     hint = " Did you mean the same with a slash at the end?" if not path.endswith("/") else ""
-    content = problems.body(404, detail=f"There is nothing here.{hint}", name="not-found")
+    content = problems.problem_body(404, detail=f"There is nothing here.{hint}", name="not-found")
     return JsonResponse(content, status=404, content_type=problems.MEDIA_TYPE)

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from celeriac.http import services
 from celeriac.http.authentication import AccountToken
 from celeriac.http.bodies import Credentials
-from celeriac.http.schema import answers
+from celeriac.http.schema import documented_answers
 from celeriac.http.shapes import TokenDetails
 from celeriac.http.views.base import ApiView
 
@@ -23,7 +23,7 @@ class TokenView(ApiView):
         operation_id="token_create",
         summary="Get a token",
         request={"application/json": Credentials},
-        responses=answers(TokenDetails, 200, 400, 401, 411, 413, 415, 422),
+        responses=documented_answers(TokenDetails, 200, 400, 401, 411, 413, 415, 422),
         tags=["token"],
     )
     def post(self, request: Request) -> Response:

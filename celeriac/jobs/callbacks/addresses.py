@@ -34,13 +34,13 @@ class AddressRefused(CeleriacError):
     """The host resolves to an address that callbacks may not reach; nothing was sent."""
 
 
-def resolve(host: str, port: int) -> list[str]:
+def resolve_host(host: str, port: int) -> list[str]:
     """Return the addresses of `host`; OSError where it has none."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def allowed(host: str, port: int, *, resolver: Resolver) -> list[str]:
+def allowed_addresses(host: str, port: int, *, resolver: Resolver) -> list[str]:
     """Return the addresses of `host`, every one of them allowed; raises AddressRefused.
 
     One that is not spoils all: a name that resolves to inside and outside is a trick or a
@@ -68,10 +68,10 @@ def may_reach(text: str) -> bool:
     address = mapped or address
     if _in(address, NEVER):
         return False
-    return _in(address, networks()) or _is_public(address)
+    return _in(address, allowed_networks()) or _is_public(address)
 
 
-def networks() -> list[Network]:
+def allowed_networks() -> list[Network]:
     """Return CALLBACK_ALLOWED_NETWORKS; ValueError for one that is none."""
     return [ip_network(text) for text in conf.CALLBACK_ALLOWED_NETWORKS]
 

@@ -50,7 +50,7 @@ def _check_secrets() -> list[CheckMessage]:
         return [
             Error(text, hint="Make a random one and give it to receivers.", id="celeriac_jobs.E103")
         ]
-    if any(len(secret) < SHORTEST for secret in signature.secrets()):
+    if any(len(secret) < SHORTEST for secret in signature.callback_secrets()):
         text = f"A callback secret has fewer than {SHORTEST} characters."
         return [Error(text, hint="Make a random one.", id="celeriac_jobs.E104")]
     return []

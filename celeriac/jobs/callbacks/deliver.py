@@ -15,7 +15,7 @@ from celeriac.core.effects import require_no_transaction
 from celeriac.core.errors import CeleriacError
 from celeriac.jobs.callbacks import addresses, signature, targets, transport
 from celeriac.jobs.callbacks.addresses import Resolver
-from celeriac.jobs.callbacks.transport import Answer
+from celeriac.jobs.callbacks.transport import CallbackAnswer
 from celeriac.jobs.outcomes import GiveUp, Snooze
 from celeriac.settings import conf
 
@@ -39,8 +39,12 @@ class CallbackFailed(CeleriacError):
         self.retry_after = retry_after
 
 
-def deliver(
-    *, url: str, event: Mapping[str, Any], event_id: UUID, resolver: Resolver = addresses.resolve
+def deliver_callback(
+    *,
+    url: str,
+    event: Mapping[str, Any],
+    event_id: UUID,
+    resolver: Resolver = addresses.resolve_host,
 ) -> int:
     """POST the event of a job's ending to `url`; return the status of a success.
 
@@ -50,10 +54,10 @@ def deliver(
     """
     require_no_transaction("A callback")
     try:
-        target = targets.checked(url)
+        target = targets.checked_target(url)
     except targets.CallbackRefused as error:
         raise GiveUp(error.message) from error
-    body = encode(event, event_id=event_id)
+    body = encode_event(event, event_id=event_id)
     try:
         with guard(target.circuit):
             return _judged(_post(target, body, event_id, resolver), target.authority)
@@ -62,23 +66,25 @@ def deliver(
         raise Snooze(seconds, f"the circuit {error.name} is open; nothing was sent") from error
 
 
-def encode(event: Mapping[str, Any], *, event_id: UUID) -> bytes:
+def encode_event(event: Mapping[str, Any], *, event_id: UUID) -> bytes:
     """Return the body: the same bytes on every attempt."""
     said = {"id": str(event_id), "type": f"job.{event.get('state')}", "job": dict(event)}
     return json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _post(target: targets.Target, body: bytes, event_id: UUID, resolver: Resolver) -> Answer:
+def _post(
+    target: targets.Target, body: bytes, event_id: UUID, resolver: Resolver
+) -> CallbackAnswer:
     headers = {
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         "User-Agent": "Celeriac-Callback/1",
         "Celeriac-Event": str(event_id),
-        signature.HEADER: signature.sign(body, timestamp=int(time.time())),
+        signature.HEADER: signature.sign_body(body, timestamp=int(time.time())),
     }
     seconds = conf.CALLBACK_TIMEOUT_SECONDS
     try:
-        return transport.post(target, body, headers, timeout=seconds, resolver=resolver)
+        return transport.post_callback(target, body, headers, timeout=seconds, resolver=resolver)
     except (
         httpcore.NetworkError,
         httpcore.TimeoutException,
@@ -88,7 +94,7 @@ def _post(target: targets.Target, body: bytes, event_id: UUID, resolver: Resolve
         raise CallbackFailed(f"{target.authority} gave no answer: {words}"[:300]) from error
 
 
-def _judged(answer: Answer, host: str) -> int:
+def _judged(answer: CallbackAnswer, host: str) -> int:
     if 200 <= answer.status < 300:
         return answer.status
     if answer.status == GONE:
@@ -102,6 +108,6 @@ def _judged(answer: Answer, host: str) -> int:
 class _Bearer(Exception):
     """An answer's headers, as the breakers read them."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: CallbackAnswer) -> None:
         super().__init__(answer.status)
         self.headers = answer.headers

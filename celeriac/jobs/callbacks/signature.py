@@ -11,13 +11,15 @@ from celeriac.settings import conf
 HEADER = "Celeriac-Signature"
 
 
-def secrets() -> list[str]:
+def callback_secrets() -> list[str]:
     """Return the secrets in use: the present one, and the former one while it is changed."""
     return [text for text in (conf.CALLBACK_SECRET, conf.CALLBACK_SECRET_FORMER) if text]
 
 
-def sign(body: bytes, *, timestamp: int) -> str:
+def sign_body(body: bytes, *, timestamp: int) -> str:
     """Return the header's value for a body that leaves at `timestamp` (seconds, Unix time)."""
     message = f"{timestamp}.".encode() + body
-    made = (hmac.new(secret.encode(), message, "sha256").hexdigest() for secret in secrets())
+    made = (
+        hmac.new(secret.encode(), message, "sha256").hexdigest() for secret in callback_secrets()
+    )
     return ",".join([f"t={timestamp}", *(f"v1={value}" for value in made)])

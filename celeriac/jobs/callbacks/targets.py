@@ -46,7 +46,7 @@ class Target:
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
 
-def checked(url: str) -> Target:
+def checked_target(url: str) -> Target:
     """Return the target of an allowed URL; CallbackRefused says what is wrong and what to do."""
     scheme, host, port, path = _parts(url)
     entry = _entry(scheme, host, port)

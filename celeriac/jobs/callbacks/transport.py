@@ -23,7 +23,7 @@ from celeriac.jobs.callbacks.targets import Target
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CallbackAnswer:
     """What the receiver said."""
 
     status: int
@@ -39,11 +39,11 @@ class DeadlineStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read some bytes in what is left."""
-        return self._stream.read(max_bytes, left(self._deadline, httpcore.ReadTimeout))
+        return self._stream.read(max_bytes, seconds_left(self._deadline, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write the bytes in what is left."""
-        self._stream.write(buffer, left(self._deadline, httpcore.WriteTimeout))
+        self._stream.write(buffer, seconds_left(self._deadline, httpcore.WriteTimeout))
 
     def close(self) -> None:
         """Close the stream."""
@@ -56,7 +56,7 @@ class DeadlineStream(httpcore.NetworkStream):
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         """Return the stream under TLS."""
-        seconds = left(self._deadline, httpcore.ConnectTimeout)
+        seconds = seconds_left(self._deadline, httpcore.ConnectTimeout)
         stream = self._stream.start_tls(ssl_context, server_hostname, seconds)
         return DeadlineStream(stream, self._deadline)
 
@@ -84,11 +84,11 @@ class PinnedBackend(httpcore.NetworkBackend):
         """Return a stream to the first of the host's addresses that answers."""
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
         try:
-            found = addresses.allowed(host, port, resolver=self._resolver)
+            found = addresses.allowed_addresses(host, port, resolver=self._resolver)
         except OSError as error:
             raise httpcore.ConnectError(f"{host} can't be resolved: {error}") from error
         for address in found:
-            seconds = left(self._deadline, httpcore.ConnectTimeout)
+            seconds = seconds_left(self._deadline, httpcore.ConnectTimeout)
             try:
                 stream = self._backend.connect_tcp(address, port, seconds)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
@@ -98,14 +98,14 @@ class PinnedBackend(httpcore.NetworkBackend):
         raise failure
 
 
-def post(
+def post_callback(
     target: Target,
     body: bytes,
     headers: dict[str, str],
     *,
     timeout: float,
-    resolver: Resolver = addresses.resolve,
-) -> Answer:
+    resolver: Resolver = addresses.resolve_host,
+) -> CallbackAnswer:
     """POST `body` to `target` within `timeout` seconds in all; return the answer.
 
     Raises AddressRefused (nothing was sent) and httpcore's errors.
@@ -125,10 +125,10 @@ def post(
             )
         ) as response,
     ):
-        return Answer(response.status, _decoded(response.headers))
+        return CallbackAnswer(response.status, _decoded(response.headers))
 
 
-def left(deadline: float, error: type[Exception]) -> float:
+def seconds_left(deadline: float, error: type[Exception]) -> float:
     """Return the seconds until `deadline`; raise `error` when it has passed."""
     seconds = deadline - time.monotonic()
     if seconds <= 0:

@@ -13,13 +13,13 @@ from uuid import UUID
 from celeriac.breakers.sql import BLOCKED, UNSETTLED
 from celeriac.core import tables
 from celeriac.core.clock import NOW
-from celeriac.jobs.dispatching.bells import Answer
-from celeriac.jobs.holds import HOLDS, HoldReason, free_of, pause_condition
-from celeriac.jobs.running import hot
+from celeriac.jobs.dispatching.pending_doorbells import ProbeResult
+from celeriac.jobs.holds import HOLDS, HoldReason, free_condition, pause_condition
+from celeriac.jobs.running import prepared
 
-Cursor = tuple[datetime, UUID]
+Position = tuple[datetime, UUID]
 #: Before every job.
-START: Cursor = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
+START: Position = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
 
 
 class Candidate(NamedTuple):
@@ -33,12 +33,12 @@ class Candidate(NamedTuple):
     version: str
 
     @property
-    def cursor(self) -> Cursor:
+    def position(self) -> Position:
         """Where a scan stands that has looked at this job."""
         return self.run_at, self.id
 
 
-class Standing(NamedTuple):
+class QueueStatus(NamedTuple):
     """A queue's row as the dispatcher sees it."""
 
     name: str
@@ -47,10 +47,10 @@ class Standing(NamedTuple):
     paused: bool
 
 
-class Weather(NamedTuple):
+class RoundSnapshot(NamedTuple):
     """What holds for one round: the queues, the circuits that let nothing through, the time."""
 
-    queues: dict[str, Standing]
+    queues: dict[str, QueueStatus]
     blocked: frozenset[str]
     now: float  # the database's clock, epoch seconds
     #: Circuits that are not plainly closed: the blocked ones, half-open ones, ramps.
@@ -61,11 +61,11 @@ class Scan(NamedTuple):
     """The candidates found, the cursor behind them, and whether the walk met its limit."""
 
     found: list[Candidate]
-    cursor: Cursor
+    position: Position
     more: bool
 
 
-WEATHER = f"""
+SNAPSHOT = f"""
 SELECT q.name, q."window",
        q.holder = %(me)s AND q.lease_until > (SELECT {NOW}),
        {pause_condition("q.paused_at", "q.paused_until")},
@@ -109,26 +109,26 @@ def by_id_statement(holds: Sequence[HoldReason]) -> str:
     return f"""
 SELECT j.id, j.kind, j.run_at, j.losses, j.lock_key, j.xmin::text
 FROM {tables.JOB} j
-WHERE j.id = ANY(%(ids)s) AND j.state = {hot.QUEUED} AND j.queue = %(queue)s
+WHERE j.id = ANY(%(ids)s) AND j.state = {prepared.QUEUED} AND j.queue = %(queue)s
   AND j.run_at <= (SELECT {NOW}) AND {_free(holds)}
 ORDER BY j.priority DESC, j.run_at, j.id
 """
 
 
 def _free(holds: Sequence[HoldReason]) -> str:
-    return free_of([hold for hold in holds if hold.rung])
+    return free_condition([hold for hold in holds if hold.when_ringing])
 
 
 SCAN, BY_ID = scan_statement(HOLDS), by_id_statement(HOLDS)
 
 PROBE = f"""
 SELECT id, xmin::text, run_at <= (SELECT {NOW}) FROM {tables.JOB}
-WHERE id = ANY(%(ids)s) AND state = {hot.QUEUED}
+WHERE id = ANY(%(ids)s) AND state = {prepared.QUEUED}
 """
 
-HOMES = f"""
+QUEUES_OF = f"""
 SELECT id, queue FROM {tables.JOB}
-WHERE id = ANY(%(ids)s) AND state = {hot.QUEUED} AND queue = ANY(%(queues)s)
+WHERE id = ANY(%(ids)s) AND state = {prepared.QUEUED} AND queue = ANY(%(queues)s)
 """
 
 #: A skip scan: one descent of the index for every priority that has queued rows.
@@ -159,28 +159,28 @@ CROSS JOIN LATERAL (
 """
 
 
-def weather(me: UUID, *, ramp: float) -> Weather:
+def read_snapshot(me: UUID, *, ramp: float) -> RoundSnapshot:
     """Return the queues' rows, the circuits and the time; `ramp` is the longest one's seconds."""
-    rows = hot.fetch(WEATHER, {"me": me, "ramp": ramp})
-    queues = {row[0]: Standing(row[0], row[1], bool(row[2]), bool(row[3])) for row in rows}
+    rows = prepared.fetch_rows(SNAPSHOT, {"me": me, "ramp": ramp})
+    queues = {row[0]: QueueStatus(row[0], row[1], bool(row[2]), bool(row[3])) for row in rows}
     if not rows:
-        return Weather({}, frozenset(), 0.0)
+        return RoundSnapshot({}, frozenset(), 0.0)
     blocked, now, unsettled = rows[0][4:]
-    return Weather(queues, frozenset(blocked), now, frozenset(unsettled))
+    return RoundSnapshot(queues, frozenset(blocked), now, frozenset(unsettled))
 
 
-def scan(
+def scan_queue(
     *,
     queue: str,
     priority: int,
     kinds: Sequence[str],
-    after: Cursor,
+    after: Position,
     limit: int,
-    until: Cursor | None = None,
+    until: Position | None = None,
 ) -> Scan:
     """Walk up to `limit` due jobs behind the cursor `after`, up to `until` where given."""
     last = until or (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))
-    rows = hot.fetch(
+    rows = prepared.fetch_rows(
         SCAN,
         {
             "queue": queue,
@@ -200,27 +200,30 @@ def scan(
     return Scan(found, (end[2], end[0]), end[7] >= limit)
 
 
-def by_id(*, ids: Iterable[UUID], queue: str, kinds: Sequence[str]) -> list[Candidate]:
+def candidates_by_id(*, ids: Iterable[UUID], queue: str, kinds: Sequence[str]) -> list[Candidate]:
     """Return those of `ids` that may be rung into the queue now."""
-    rows = hot.fetch(BY_ID, {"ids": list(ids), "queue": queue, "kinds": list(kinds)})
+    rows = prepared.fetch_rows(BY_ID, {"ids": list(ids), "queue": queue, "kinds": list(kinds)})
     return [Candidate._make(row) for row in rows]
 
 
-def probe(ids: Iterable[UUID]) -> dict[UUID, Answer]:
+def probe_jobs(ids: Iterable[UUID]) -> dict[UUID, ProbeResult]:
     """Return those of `ids` that are still queued."""
-    return {row[0]: Answer(row[1], row[2]) for row in hot.fetch(PROBE, {"ids": list(ids)})}
+    return {
+        row[0]: ProbeResult(row[1], row[2])
+        for row in prepared.fetch_rows(PROBE, {"ids": list(ids)})
+    }
 
 
-def homes(*, ids: Iterable[UUID], queues: Iterable[str]) -> list[tuple[UUID, str]]:
+def queues_of(*, ids: Iterable[UUID], queues: Iterable[str]) -> list[tuple[UUID, str]]:
     """Return the queue of each of `ids` that waits in one of `queues`."""
-    rows = hot.fetch(HOMES, {"ids": list(ids), "queues": list(queues)})
+    rows = prepared.fetch_rows(QUEUES_OF, {"ids": list(ids), "queues": list(queues)})
     return [(row[0], row[1]) for row in rows]
 
 
-def priorities(queues: Iterable[str]) -> dict[str, set[int]]:
+def queued_priorities(queues: Iterable[str]) -> dict[str, set[int]]:
     """Return the priorities of which each queue has queued jobs."""
     found: dict[str, set[int]] = {}
-    for queue, priority in hot.fetch(PRIORITIES, {"queues": list(queues)}):
+    for queue, priority in prepared.fetch_rows(PRIORITIES, {"queues": list(queues)}):
         found.setdefault(queue, set()).add(priority)
     return found
 
@@ -228,4 +231,4 @@ def priorities(queues: Iterable[str]) -> dict[str, set[int]]:
 def next_of_lock(*, locks: Iterable[str], queues: Iterable[str]) -> list[tuple[UUID, str]]:
     """Return the first due job behind each lock, with its queue."""
     parameters = {"locks": list(locks), "queues": list(queues)}
-    return [(row[0], row[1]) for row in hot.fetch(NEXT_OF_LOCK, parameters)]
+    return [(row[0], row[1]) for row in prepared.fetch_rows(NEXT_OF_LOCK, parameters)]

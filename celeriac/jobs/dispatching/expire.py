@@ -4,7 +4,7 @@ from django.db import connection
 
 from celeriac.core import tables
 from celeriac.core.clock import NOW
-from celeriac.jobs import counted
+from celeriac.jobs import metrics
 from celeriac.jobs.callbacks import sql as callbacks
 
 MOST = 1_000
@@ -34,10 +34,10 @@ SELECT count(*), count(callback) FROM ended
 """
 
 
-def expire(*, most: int = MOST) -> int:
+def expire_jobs(*, most: int = MOST) -> int:
     """Cancel up to `most` queued jobs that never ran and whose deadline passed; return how many."""
     with connection.cursor() as cursor:
         cursor.execute(EXPIRE, {"most": most})
         count, calls = cursor.fetchone()
-    counted.called(calls)
+    metrics.count_callbacks(calls)
     return int(count)

@@ -3,7 +3,7 @@
 A run is gone when its worker is (stopped, or silent for longer than its lease),
 when a living worker no longer lists its claim, or when its hard limit has long
 passed. Only a dispatcher that has itself had the database for longer than the
-lease may say so: see `Contact`. The settle is fenced by the claim like any other,
+lease may say so: see `DatabaseContact`. The settle is fenced by the claim like any other,
 so two rescuers, or a rescuer and an owner that comes back, do no harm.
 """
 
@@ -17,10 +17,10 @@ from django.db import connection
 
 from celeriac.core import tables
 from celeriac.core.clock import NOW
-from celeriac.jobs import counted, registry
+from celeriac.jobs import metrics, registry
 from celeriac.jobs.living import HEARD, fresh_condition
-from celeriac.jobs.naming import named
-from celeriac.jobs.outcomes import lost
+from celeriac.jobs.log_names import job_names
+from celeriac.jobs.outcomes import loss
 from celeriac.jobs.registry import Kind
 from celeriac.jobs.running.claim import ClaimedJob
 from celeriac.jobs.running.finish import settle_what_is_free
@@ -65,7 +65,7 @@ LIMIT %(most)s
 
 
 @dataclass(slots=True)
-class Contact:
+class DatabaseContact:
     """How long this process has had the database without a break (monotonic seconds).
 
     A silence of its own counts as a break: a process that was stopped knows nothing
@@ -95,21 +95,21 @@ class Contact:
         return 0.0 if self._since is None else now - self._since
 
 
-def rescue(*, most: int = MOST) -> list[Run]:
+def rescue_lost_runs(*, most: int = MOST) -> list[Run]:
     """Settle up to `most` lost runs as losses; return those that were."""
-    found = find(most=most)
+    found = find_lost_runs(most=most)
     if not found:
         return []
     held = settle_what_is_free(found)
-    counted.ended(found)
+    metrics.count_ended(found)
     if held:
         ids = [run.job.id for run in held]
-        logger.warning("rescue: %s wait for a lock of others'", named(ids))
+        logger.warning("rescue: %s wait for a lock of others'", job_names(ids))
     for reason, ids in _grouped((run.settlement.message, run.job.id) for run in found).items():
-        logger.warning("rescue: lost %s: %s", named(ids), reason)
+        logger.warning("rescue: lost %s: %s", job_names(ids), reason)
     done = [(run, run.settled.state) for run in found if run.settled and run.settled.state]
     for state, ids in _grouped((state, run.job.id) for run, state in done).items():
-        logger.info("rescue: now %s: %s", state, named(ids))
+        logger.info("rescue: now %s: %s", state, job_names(ids))
     return [run for run, _ in done]
 
 
@@ -120,9 +120,9 @@ def _grouped[T](pairs: Iterable[tuple[T, UUID]]) -> dict[T, list[UUID]]:
     return groups
 
 
-def find(*, most: int = MOST) -> list[Run]:
+def find_lost_runs(*, most: int = MOST) -> list[Run]:
     """Return the runs that are gone, decided as losses."""
-    limits = {name: _longest(kind) for kind in registry.kinds() for name in _names(kind)}
+    limits = {name: _longest(kind) for kind in registry.declared_kinds() for name in _names(kind)}
     parameters: dict[str, Any] = {
         "lease": conf.WORKER_LEASE_SECONDS,
         "kinds": list(limits),
@@ -132,7 +132,7 @@ def find(*, most: int = MOST) -> list[Run]:
     with connection.cursor() as cursor:
         cursor.execute(LOST, parameters)
         rows = cursor.fetchall()
-    return [_lost(row) for row in rows]
+    return [_lost_run(row) for row in rows]
 
 
 def _names(kind: Kind) -> tuple[str, ...]:
@@ -143,8 +143,8 @@ def _longest(kind: Kind) -> float:
     return kind.hard_timeout + conf.DOORBELL_BUDGET_SECONDS + GRACE
 
 
-def _lost(row: tuple[Any, ...]) -> Run:
+def _lost_run(row: tuple[Any, ...]) -> Run:
     job = ClaimedJob(*row[1:-1])
     run = Run(job, registry.get_or_default(job.kind), claim_id=row[0])
-    run.decide(lost(row[-1]))
+    run.decide(loss(row[-1]))
     return run

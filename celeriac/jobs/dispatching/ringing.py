@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Callable, Sequence
 
-from celeriac.jobs import counted
-from celeriac.jobs.dispatching.bells import Bell, Publisher
+from celeriac.jobs import metrics
+from celeriac.jobs.dispatching.pending_doorbells import Doorbell, DoorbellPublisher
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ _FIRST_REST, _LONGEST_REST = 0.1, 1.0
 class Ringer:
     """Rings; after a failure it is quiet for a while, each time for longer. Times are monotonic."""
 
-    def __init__(self, publisher: Publisher, clock: Callable[[], float]) -> None:
+    def __init__(self, publisher: DoorbellPublisher, clock: Callable[[], float]) -> None:
         self._publisher = publisher
         self._clock = clock
         #: When the broker last took doorbells, and since when it takes none.
@@ -32,17 +32,17 @@ class Ringer:
         """Let it be tried again now."""
         self._quiet_until = 0.0
 
-    def ring(self, bells: Sequence[Bell]) -> Exception | None:
+    def ring(self, doorbells: Sequence[Doorbell]) -> Exception | None:
         """Send the doorbells; return what went wrong, logged once for a loss of the broker."""
         try:
-            self._publisher.ring(bells)
+            self._publisher.ring(doorbells)
         except Exception as error:  # whatever a publisher raises: its doorbells are missing
             self._fail(error)
             return error
         if self._quiet_for:
             logger.info("the broker takes doorbells again")
         self._quiet_for, self.mute_since, self.rang_at = 0.0, None, self._clock()
-        counted.answered("dispatcher")
+        metrics.count_answer("dispatcher")
         return None
 
     def _fail(self, error: Exception) -> None:

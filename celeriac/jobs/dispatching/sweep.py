@@ -15,8 +15,8 @@ from psycopg.errors import QueryCanceled
 
 from celeriac.jobs.dispatching import admission
 from celeriac.jobs.dispatching.admission import START
-from celeriac.jobs.dispatching.bells import Bells
-from celeriac.jobs.dispatching.lanes import Lane
+from celeriac.jobs.dispatching.pending_doorbells import PendingDoorbells
+from celeriac.jobs.dispatching.queue_cursors import QueueCursor
 
 logger = logging.getLogger(__name__)
 
@@ -27,54 +27,54 @@ _FIRST_TIMEOUT, _LONGEST_TIMEOUT = 0.25, 2.0
 
 @dataclass(slots=True)
 class Sweep:
-    """Sweeps the lanes' priorities in turn, one slice a call."""
+    """Sweeps the queues' priorities in turn, one slice a call."""
 
-    bells: Bells
+    doorbells: PendingDoorbells
     _timeout: float = _FIRST_TIMEOUT
     _turn: int = 0
 
-    def slice(self, lanes: Iterable[Lane]) -> bool:
+    def slice(self, cursors: Iterable[QueueCursor]) -> bool:
         """Sweep one slice; return whether this turn through the priorities has more."""
         places = [
-            (lane, priority)
-            for lane in lanes
-            if not lane.paused
-            for priority in sorted(lane.cursors, reverse=True)
+            (queue_cursor, priority)
+            for queue_cursor in cursors
+            if not queue_cursor.paused
+            for priority in sorted(queue_cursor.positions, reverse=True)
         ]
         if not places:
             return False
-        lane, priority = places[self._turn % len(places)]
-        if not self._sweep(lane, priority):
+        queue_cursor, priority = places[self._turn % len(places)]
+        if not self._sweep(queue_cursor, priority):
             self._turn += 1
             return self._turn % len(places) != 0
         return True
 
-    def _sweep(self, lane: Lane, priority: int) -> bool:
+    def _sweep(self, queue_cursor: QueueCursor, priority: int) -> bool:
         """Look at a slice of one priority; return whether its sweep has more."""
         try:
             with _bounded(self._timeout):
-                walk = admission.scan(
-                    queue=lane.name,
+                walk = admission.scan_queue(
+                    queue=queue_cursor.name,
                     priority=priority,
-                    kinds=lane.kinds,
-                    after=lane.swept.get(priority, START),
-                    until=lane.cursor(priority),
+                    kinds=queue_cursor.kinds,
+                    after=queue_cursor.swept.get(priority, START),
+                    until=queue_cursor.position(priority),
                     limit=SLICE,
                 )
         except OperationalError as error:
             if not isinstance(error.__cause__, QueryCanceled):
                 raise
-            logger.info("the sweep of queue %s took over %.2f s", lane.name, self._timeout)
+            logger.info("the sweep of queue %s took over %.2f s", queue_cursor.name, self._timeout)
             self._timeout = min(self._timeout * 2, _LONGEST_TIMEOUT)
             return False
         self._timeout = max(_FIRST_TIMEOUT, self._timeout / 2)
         for row in walk.found:
-            if not self.bells.knows(row.id, row.version):
-                lane.strays.setdefault(row.id, 0)
+            if not self.doorbells.knows(row.id, row.version):
+                queue_cursor.strays.setdefault(row.id, 0)
         if walk.more:
-            lane.swept[priority] = walk.cursor
+            queue_cursor.swept[priority] = walk.position
         else:
-            lane.swept.pop(priority, None)
+            queue_cursor.swept.pop(priority, None)
         return walk.more
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from celeriac.jobs.dispatching.pace import Pace
+from celeriac.jobs.dispatching.token_bucket import TokenBucket
 
 #: Work that one doorbell should carry while there is a backlog.
 DOORBELL_SECONDS = 0.075
@@ -48,7 +48,7 @@ def ring_again_after(seconds_ahead: float, slots: int, rings: int) -> float:
 
 
 @dataclass(slots=True)
-class Room:
+class Budget:
     """What may still be rung into one queue.
 
     `window` seconds of work for each of `slots` may wait in the broker. A kind that
@@ -60,7 +60,7 @@ class Room:
     slots: int
     ahead: float  # seconds of work that wait already
     free: Callable[[], int]
-    pace: Pace | None = None
+    bucket: TokenBucket | None = None
     _free: int | None = None
 
     @property
@@ -69,8 +69,8 @@ class Room:
         return self.window * self.slots - self.ahead
 
     @property
-    def is_worth_a_look(self) -> bool:
-        """Whether enough room is left to read the queue for it."""
+    def is_worth_a_scan(self) -> bool:
+        """Whether enough budget is left to read the queue for it."""
         return self.left >= 0.1 * self.window * self.slots or self.free_slots() > 0
 
     def free_slots(self) -> int:
@@ -81,8 +81,8 @@ class Room:
 
     def ids(self, typical: float | None, *, most: int) -> int:
         """Return how many jobs of a typical run time are worth reading."""
-        if self.pace is not None:
-            most = min(most, int(self.pace.places) + PACED_SPARE)
+        if self.bucket is not None:
+            most = min(most, int(self.bucket.tokens) + PACED_SPARE)
         if typical is None:
             return min(most, max(16 * self.slots, 128))
         fitting = int(max(self.left, 0.0) / max(typical, LEAST)) + self.slots
@@ -93,8 +93,8 @@ class Room:
         return self.window / 2 if estimate is None else max(estimate, LEAST)
 
     def take(self, estimate: float | None) -> bool:
-        """Take the room of one job; False where it does not fit."""
-        if self.pace is not None and not self.pace.has_place:
+        """Take the budget of one job; False where it does not fit."""
+        if self.bucket is not None and not self.bucket.has_token:
             return False
         cost = self.cost(estimate)
         if estimate is not None and estimate >= self.window:
@@ -104,6 +104,6 @@ class Room:
         elif cost > self.left:
             return False
         self.ahead += cost
-        if self.pace is not None:
-            self.pace.take()
+        if self.bucket is not None:
+            self.bucket.take()
         return True

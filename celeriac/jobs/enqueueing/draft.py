@@ -37,7 +37,7 @@ _LENGTHS = {
 _CELERYS = {"countdown": "delay=", "eta": "run_at=", "expires": "expires_at="}
 
 
-class Options(TypedDict, total=False):
+class EnqueueOptions(TypedDict, total=False):
     """What a call may say about its job besides kind and arguments."""
 
     queue: str | None
@@ -89,9 +89,9 @@ class Draft:
     trace: str | None = None
 
 
-def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
+def prepare_draft(kind: str, args: Mapping[str, Any], options: EnqueueOptions) -> Draft:
     """Return the draft of one job; raises what `enqueue` raises, but touches no database."""
-    declared = registry.find(kind)
+    declared = registry.find_kind(kind)
     dumped = declared.schema.check(args)
     if len(dumped.text) > conf.MAX_ARGS_BYTES // 4:
         _check_size(declared.name, dumped.text)
@@ -99,7 +99,7 @@ def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
     draft = Draft(
         id=job_id,
         kind=declared.name,
-        queue=queues.check(options.get("queue") or declared.queue),
+        queue=queues.check_queue(options.get("queue") or declared.queue),
         priority=declared.priority,
         values=dumped.values,
         text=dumped.text,
@@ -111,11 +111,11 @@ def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
         _apply(draft, options)
     defaults = declared.schema.defaults
     if declared.unique is not None and draft.unique_key is None:
-        draft.unique_key = templates.render(
+        draft.unique_key = templates.render_key(
             declared.unique, declared.schema.named(draft.values), defaults
         )
     if declared.lock is not None and draft.lock_key is None:
-        draft.lock_key = templates.render(
+        draft.lock_key = templates.render_key(
             declared.lock, declared.schema.named(draft.values), defaults
         )
     if declared.search:
@@ -125,14 +125,14 @@ def prepare(kind: str, args: Mapping[str, Any], options: Options) -> Draft:
 
 def _terms(kind: Kind, draft: Draft) -> tuple[tuple[str, str], ...]:
     """Return the (field, value) pairs of a draft; a request's correlation id is one of them."""
-    found = searching.of_args(kind, kind.schema.named(draft.values))
+    found = searching.terms_of_args(kind, kind.schema.named(draft.values))
     if draft.correlation_id != str(draft.id):
-        found.append(("correlation_id", searching.clipped(draft.correlation_id)))
+        found.append(("correlation_id", searching.clip_term(draft.correlation_id)))
     return tuple(found)
 
 
-def _apply(draft: Draft, options: Options) -> None:
-    if unknown := options.keys() - Options.__optional_keys__:
+def _apply(draft: Draft, options: EnqueueOptions) -> None:
+    if unknown := options.keys() - EnqueueOptions.__optional_keys__:
         raise InvalidOption(_unknown(min(unknown)))
     for name in _LENGTHS.keys() & options.keys():
         _check_text(name, options.get(name))
@@ -143,7 +143,7 @@ def _apply(draft: Draft, options: Options) -> None:
     draft.lock_key = options.get("lock_key")
     draft.tenant = options.get("tenant") or ""
     if url := options.get("callback_url"):
-        targets.checked(url)
+        targets.checked_target(url)
         draft.callback_url = url
     draft.replace = bool(options.get("replace"))
     draft.tick = options.get("tick")
@@ -157,16 +157,16 @@ def _apply(draft: Draft, options: Options) -> None:
 def _unknown(name: str) -> str:
     if name in _CELERYS:
         return f"enqueue() has no option {name!r}: say {_CELERYS[name]}."
-    hint = did_you_mean(name, Options.__optional_keys__)
+    hint = did_you_mean(name, EnqueueOptions.__optional_keys__)
     return f"enqueue() has no option {name!r}.{hint}"
 
 
-def _apply_times(draft: Draft, options: Options) -> None:
+def _apply_times(draft: Draft, options: EnqueueOptions) -> None:
     run_at, delay, expires = (options.get(name) for name in ("run_at", "delay", "expires_at"))
     if run_at is not None and delay is not None:
         raise InvalidOption("Give run_at (a moment) or delay (seconds from now), not both.")
     if run_at is not None:
-        draft.run_at = moment("run_at", run_at)
+        draft.run_at = checked_moment("run_at", run_at)
     if delay is not None:
         draft.delay = _seconds("delay", delay)
     if isinstance(expires, timedelta):
@@ -177,7 +177,7 @@ def _apply_times(draft: Draft, options: Options) -> None:
                 "start. Give it longer, or delay it less."
             )
     elif expires is not None:
-        draft.expires_at = moment("expires_at", expires)
+        draft.expires_at = checked_moment("expires_at", expires)
         if draft.run_at is not None and draft.expires_at <= draft.run_at:
             raise InvalidOption("expires_at is not after run_at: the job could never start.")
 
@@ -193,7 +193,7 @@ def checked_priority(value: object) -> int:
     return value
 
 
-def moment(name: str, value: object) -> datetime:
+def checked_moment(name: str, value: object) -> datetime:
     """Return an aware datetime in UTC, or refuse the option `name`."""
     if not isinstance(value, datetime):
         raise InvalidOption(f"{name} is a datetime, not {type(value).__name__}.")

@@ -13,15 +13,15 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError, connection, connections
 
 from celeriac.core import tracing
-from celeriac.jobs import counted, nudge
+from celeriac.jobs import metrics, nudge
 from celeriac.jobs.enqueueing import insert, keys, locks
-from celeriac.jobs.enqueueing.draft import Draft, Options, prepare
+from celeriac.jobs.enqueueing.draft import Draft, EnqueueOptions, prepare_draft
 from celeriac.jobs.errors import InvalidArgs, InvalidOption, WrongTransaction
 from celeriac.jobs.handle import JobHandle
 from celeriac.jobs.models import Job
 
 
-class BatchOptions(Options, total=False):
+class BatchOptions(EnqueueOptions, total=False):
     """The options of `enqueue_many`: shared by all, or one for each."""
 
     idempotency_keys: Sequence[str | None]
@@ -29,7 +29,7 @@ class BatchOptions(Options, total=False):
 
 
 def enqueue(
-    kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[Options]
+    kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[EnqueueOptions]
 ) -> JobHandle[Any]:
     """Write a job and return its handle; it exists if and only if the open transaction commits.
 
@@ -56,7 +56,7 @@ def enqueue(
 
 
 def enqueue_job(
-    kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[Options]
+    kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[EnqueueOptions]
 ) -> Job:
     """Write a job as `enqueue` does and return its row, for those who show or keep it."""
     with tracing.span(f"enqueue {kind}", "producer"):
@@ -68,7 +68,7 @@ def _handle(job: Job) -> JobHandle[Any]:
 
 
 async def aenqueue(
-    kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[Options]
+    kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[EnqueueOptions]
 ) -> JobHandle[Any]:
     """Write a job from async code, as `enqueue` does.
 
@@ -77,18 +77,18 @@ async def aenqueue(
     return await sync_to_async(enqueue)(kind, args, detached=detached, **options)
 
 
-def _enqueue(kind: str, args: Mapping[str, Any], detached: bool, options: Options) -> Job:
-    draft = prepare(kind, args, options)
+def _enqueue(kind: str, args: Mapping[str, Any], detached: bool, options: EnqueueOptions) -> Job:
+    draft = prepare_draft(kind, args, options)
     check_transaction(detached=detached)
     if draft.unique_key is not None or draft.idempotency_key is not None:
-        return write([draft])[0]
+        return write_drafts([draft])[0]
     try:
-        job = insert.plain(draft)
+        job = insert.insert_one(draft)
     except OperationalError as error:
-        locks.refuse(error, f"what a new {draft.kind} depends on")
+        locks.refuse_busy(error, f"what a new {draft.kind} depends on")
         raise
-    counted.enqueued([(job.kind, job.queue)])
-    nudge.after_commit(queue=job.queue, priority=job.priority, run_at=job.run_at)
+    metrics.count_enqueued([(job.kind, job.queue)])
+    nudge.nudge_after_commit(queue=job.queue, priority=job.priority, run_at=job.run_at)
     return job
 
 
@@ -123,13 +123,13 @@ async def aenqueue_many(
     return await sync_to_async(enqueue_many)(kind, list_of_args, detached=detached, **options)
 
 
-def prepare_many(calls: Iterable[tuple[str, Mapping[str, Any], Options]]) -> list[Draft]:
+def prepare_many(calls: Iterable[tuple[str, Mapping[str, Any], EnqueueOptions]]) -> list[Draft]:
     """Return the drafts of `(kind, args, options)` calls, kinds mixed as you like."""
     drafts: list[Draft] = []
     errors: dict[str, str] = {}
     for index, (kind, args, options) in enumerate(calls):
         try:
-            drafts.append(prepare(kind, args, options))
+            drafts.append(prepare_draft(kind, args, options))
         except InvalidArgs as error:
             errors |= {f"{index}.{field}": text for field, text in error.errors.items()}
     if errors:
@@ -142,16 +142,18 @@ def prepare_many(calls: Iterable[tuple[str, Mapping[str, Any], Options]]) -> lis
 def enqueue_drafts(drafts: Sequence[Draft], *, detached: bool = False) -> list[Job]:
     """Write drafts, all or none, and return their jobs in order."""
     check_transaction(detached=detached)
-    return write(drafts) if drafts else []
+    return write_drafts(drafts) if drafts else []
 
 
-def write(drafts: Sequence[Draft]) -> list[Job]:
+def write_drafts(drafts: Sequence[Draft]) -> list[Job]:
     """Write drafts with or without keys, and nudge once they are committed."""
-    with insert.bounded(drafts):
-        replays = keys.take([draft for draft in drafts if draft.idempotency_key is not None])
-        written = insert.many([draft for draft in drafts if draft.id not in replays])
-        jobs = keys.settle(drafts, written, replays)
-    counted.enqueued([(job.kind, job.queue) for job in jobs if not (job.replayed or job.absorbed)])
+    with insert.bounded_insert(drafts):
+        replays = keys.take_keys([draft for draft in drafts if draft.idempotency_key is not None])
+        written = insert.insert_many([draft for draft in drafts if draft.id not in replays])
+        jobs = keys.settle_keys(drafts, written, replays)
+    metrics.count_enqueued(
+        [(job.kind, job.queue) for job in jobs if not (job.replayed or job.absorbed)]
+    )
     _nudge(jobs)
     return jobs
 
@@ -169,7 +171,7 @@ def check_transaction(*, detached: bool) -> None:
             )
 
 
-def _per_item(count: int, options: BatchOptions) -> list[Options]:
+def _per_item(count: int, options: BatchOptions) -> list[EnqueueOptions]:
     lists = {
         single: given
         for single, plural in (
@@ -195,7 +197,7 @@ def _nudge(jobs: Iterable[Job]) -> None:
         if job.replayed:
             continue
         if job.absorbed:
-            nudge.after_commit(
+            nudge.nudge_after_commit(
                 queue=job.queue, priority=job.priority, run_at=job.run_at, unique_hit=job.id
             )
             continue
@@ -203,4 +205,4 @@ def _nudge(jobs: Iterable[Job]) -> None:
         if place not in soonest or job.run_at < soonest[place].run_at:
             soonest[place] = job
     for job in soonest.values():
-        nudge.after_commit(queue=job.queue, priority=job.priority, run_at=job.run_at)
+        nudge.nudge_after_commit(queue=job.queue, priority=job.priority, run_at=job.run_at)

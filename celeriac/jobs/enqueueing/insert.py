@@ -106,7 +106,7 @@ _TERMS = f""", drafted AS MATERIALIZED (
 _MANY_SEARCHED = _MANY.replace("/*terms*/", _TERMS)
 
 
-def plain(draft: Draft) -> Job:
+def insert_one(draft: Draft) -> Job:
     """Write one job without keys and return it."""
     terms: tuple[Any, ...] = ()
     if draft.terms:
@@ -137,17 +137,17 @@ def plain(draft: Draft) -> Job:
             ),
         )
         run_at, expires_at, created_at = cursor.fetchone()
-    return _built(draft, run_at=run_at, expires_at=expires_at, created_at=created_at)
+    return _built_job(draft, run_at=run_at, expires_at=expires_at, created_at=created_at)
 
 
-def many(drafts: Sequence[Draft]) -> dict[Any, Job]:
+def insert_many(drafts: Sequence[Draft]) -> dict[Any, Job]:
     """Write drafts in the order of their keys; return each draft's job by the draft's id."""
     jobs: dict[Any, Job] = {}
     waiting = sorted(drafts, key=lambda draft: (draft.kind, draft.unique_key or "", draft.id))
     while waiting:
         now, waiting, folded = _apart(waiting)
         for chunk in _chunks(now):
-            jobs |= _write(chunk)
+            jobs |= _write_chunk(chunk)
         for draft_id, first_id in folded.items():
             jobs[draft_id] = copy(jobs[first_id])
             jobs[draft_id].absorbed = True
@@ -155,7 +155,7 @@ def many(drafts: Sequence[Draft]) -> dict[Any, Job]:
 
 
 @contextmanager
-def bounded(drafts: Sequence[Draft]) -> Iterator[None]:
+def bounded_insert(drafts: Sequence[Draft]) -> Iterator[None]:
     """Make the block one unit that a lock held too long undoes, and nothing else with it.
 
     A single statement outside of a transaction is such a unit already.
@@ -163,7 +163,7 @@ def bounded(drafts: Sequence[Draft]) -> Iterator[None]:
     several = len(drafts) > 1 or any(draft.idempotency_key is not None for draft in drafts)
     unique = any(draft.unique_key is not None for draft in drafts)
     needs_unit = several or (unique and connection.in_atomic_block)
-    with locks.busy(_named(drafts)), transaction.atomic() if needs_unit else nullcontext():
+    with locks.busy_errors(_named(drafts)), transaction.atomic() if needs_unit else nullcontext():
         yield
 
 
@@ -217,20 +217,20 @@ def _chunks(drafts: Sequence[Draft]) -> Iterator[list[Draft]]:
         yield chunk
 
 
-def _write(drafts: Sequence[Draft]) -> dict[Any, Job]:
+def _write_chunk(drafts: Sequence[Draft]) -> dict[Any, Job]:
     searched = (draft for draft in drafts if draft.terms or draft.replace)
     terms = [row for draft in searched for row in _terms(draft)]
     with connection.cursor() as cursor:
         cursor.execute(
             _MANY_SEARCHED if terms else _MANY,
             {
-                "limit": locks.timeout(),
-                "rows": json.dumps([_row(draft) for draft in drafts], default=str),
+                "limit": locks.lock_timeout(),
+                "rows": json.dumps([_row_of(draft) for draft in drafts], default=str),
                 "replacing": [draft.id for draft in drafts if draft.replace],
                 "terms": json.dumps(terms, default=str),
             },
         )
-        found = [_read(row[:-1]) for row in cursor.fetchall()]
+        found = [_read_row(row[:-1]) for row in cursor.fetchall()]
     by_id = {job.id: job for job in found}
     by_key = {(job.kind, job.unique_key): job for job in found}
     jobs: dict[Any, Job] = {}
@@ -246,11 +246,11 @@ def _terms(draft: Draft) -> Iterator[dict[str, Any]]:
     named = {"draft": draft.id, "kind": draft.kind, "unique_key": draft.unique_key}
     for field, value in draft.terms:
         yield {**named, "field": field, "value": value}
-    if draft.replace and not draft.terms and registry.find(draft.kind).search:
+    if draft.replace and not draft.terms and registry.find_kind(draft.kind).search:
         yield named
 
 
-def _row(draft: Draft) -> dict[str, Any]:
+def _row_of(draft: Draft) -> dict[str, Any]:
     return {
         "id": draft.id,
         "kind": draft.kind,
@@ -273,7 +273,7 @@ def _row(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _built(draft: Draft, **times: Any) -> Job:
+def _built_job(draft: Draft, **times: Any) -> Job:
     values = _BLANK | times
     for name in _GIVEN:
         values[name] = getattr(draft, name)
@@ -286,7 +286,7 @@ _GIVEN = [
 ]
 
 
-def _read(row: Sequence[Any]) -> Job:
+def _read_row(row: Sequence[Any]) -> Job:
     values = list(row)
     for place in _JSON:
         if values[place] is not None:

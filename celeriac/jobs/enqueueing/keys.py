@@ -55,7 +55,7 @@ WHERE held.scope = hit.scope AND held.key = hit.key
 """
 
 
-def take(drafts: Sequence[Draft]) -> dict[UUID, UUID]:
+def take_keys(drafts: Sequence[Draft]) -> dict[UUID, UUID]:
     """Take each draft's key; return, by draft id, the jobs of those that were taken before.
 
     Raises IdempotencyConflict, naming the job, where a key was taken with other
@@ -66,13 +66,13 @@ def take(drafts: Sequence[Draft]) -> dict[UUID, UUID]:
     first: dict[tuple[str, str], Draft] = {}
     for draft in drafts:
         first.setdefault(_name(draft), draft)
-    held = _take([first[name] for name in sorted(first)])
+    held = _take_free([first[name] for name in sorted(first)])
     replays: dict[UUID, UUID] = {}
     for draft in drafts:
         job_id, hashed = held.get(_name(draft)) or (first[_name(draft)].id, "")
         if job_id == draft.id:
             continue
-        if (hashed or digest(first[_name(draft)])) not in _digests(draft):
+        if (hashed or draft_digest(first[_name(draft)])) not in _digests(draft):
             raise IdempotencyConflict(
                 f"The idempotency key {draft.idempotency_key!r} was used with other arguments: "
                 f"job {job_id} has it. Use a new key for a new call.",
@@ -82,7 +82,7 @@ def take(drafts: Sequence[Draft]) -> dict[UUID, UUID]:
     return replays
 
 
-def settle(
+def settle_keys(
     drafts: Sequence[Draft], written: Mapping[UUID, Job], replays: Mapping[UUID, UUID]
 ) -> list[Job]:
     """Return the drafts' jobs in order; keys whose draft was absorbed point to the job it hit."""
@@ -105,7 +105,7 @@ def settle(
     ]
 
 
-def digest(draft: Draft, kind: str = "") -> str:
+def draft_digest(draft: Draft, kind: str = "") -> str:
     """Return the digest of a draft's kind, validated arguments and fingerprint, if it has one."""
     called = [kind or draft.kind, draft.values]
     if draft.fingerprint:
@@ -116,11 +116,11 @@ def digest(draft: Draft, kind: str = "") -> str:
 
 def _digests(draft: Draft) -> set[str]:
     """Return the draft's digest under every name of its kind: a key outlives a rename."""
-    names = (draft.kind, *registry.find(draft.kind).aliases)
-    return {digest(draft, name) for name in names}
+    names = (draft.kind, *registry.find_kind(draft.kind).aliases)
+    return {draft_digest(draft, name) for name in names}
 
 
-def _take(drafts: Sequence[Draft]) -> dict[tuple[str, str], tuple[UUID, str]]:
+def _take_free(drafts: Sequence[Draft]) -> dict[tuple[str, str], tuple[UUID, str]]:
     """Take the keys that are free and return who holds the others."""
     held: dict[tuple[str, str], tuple[UUID, str]] = {}
     missing = list(drafts)
@@ -139,11 +139,11 @@ def _take(drafts: Sequence[Draft]) -> dict[tuple[str, str], tuple[UUID, str]]:
 
 def _insert(drafts: Sequence[Draft]) -> set[tuple[str, str]]:
     rows = [
-        {"scope": d.scope, "key": d.idempotency_key, "job_id": str(d.id), "hash": digest(d)}
+        {"scope": d.scope, "key": d.idempotency_key, "job_id": str(d.id), "hash": draft_digest(d)}
         for d in drafts
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"limit": locks.timeout(), "rows": json.dumps(rows)})
+        cursor.execute(_TAKE, {"limit": locks.lock_timeout(), "rows": json.dumps(rows)})
         return {(scope, key) for scope, key, _ in cursor.fetchall()}
 
 

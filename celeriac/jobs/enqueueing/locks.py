@@ -10,22 +10,22 @@ from celeriac.jobs.errors import EnqueueBusy
 from celeriac.settings import conf
 
 
-def timeout() -> str:
+def lock_timeout() -> str:
     """Return how long a lock is waited for, as PostgreSQL reads it."""
     return f"{max(1, round(conf.LOCK_TIMEOUT_SECONDS * 1000))}ms"
 
 
 @contextmanager
-def busy(what: str) -> Iterator[None]:
+def busy_errors(what: str) -> Iterator[None]:
     """Turn a lock that was not to be had in time, or a lost race, into EnqueueBusy."""
     try:
         yield
     except OperationalError as error:
-        refuse(error, what)
+        refuse_busy(error, what)
         raise
 
 
-def refuse(error: OperationalError, what: str) -> None:
+def refuse_busy(error: OperationalError, what: str) -> None:
     """Raise EnqueueBusy where `error` is a lock not to be had in time, or a race that was lost."""
     state = sqlstate_of(error)
     if state == SERIALIZATION:
@@ -41,15 +41,15 @@ def refuse(error: OperationalError, what: str) -> None:
 
 
 @contextmanager
-def bounded(what: str) -> Iterator[None]:
+def bounded_wait(what: str) -> Iterator[None]:
     """Make the block a transaction, or a savepoint of the open one, that waits only so long.
 
     After EnqueueBusy the open transaction is usable, its `lock_timeout` as before.
     """
-    with busy(what), transaction.atomic(), connection.cursor() as cursor:
+    with busy_errors(what), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('lock_timeout'), set_config('lock_timeout', %s, true)",
-            [timeout()],
+            [lock_timeout()],
         )
         before = cursor.fetchone()[0]
         yield

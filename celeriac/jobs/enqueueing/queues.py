@@ -10,7 +10,7 @@ from celeriac.jobs.models import Queue
 from celeriac.settings import conf
 
 
-def check(name: str) -> str:
+def check_queue(name: str) -> str:
     """Return `name` if it is declared; UnknownQueue says what was probably meant."""
     if name in conf.QUEUES:
         return name
@@ -19,7 +19,7 @@ def check(name: str) -> str:
     raise UnknownQueue(f"No queue {name!r} is declared.{hint}")
 
 
-def make_rows(*, using: str = DEFAULT_DB_ALIAS) -> None:
+def make_queue_rows(*, using: str = DEFAULT_DB_ALIAS) -> None:
     """Make the row of every declared queue that has none; rows that exist stay as they are."""
     Queue.objects.using(using).bulk_create(
         [Queue(name=name, **options) for name, options in conf.QUEUES.items()],
@@ -32,4 +32,4 @@ def after_migrate(*, using: str, **_: Any) -> None:
     with connections[using].cursor() as cursor:
         tables = connections[using].introspection.table_names(cursor)
     if Queue._meta.db_table in tables:
-        make_rows(using=using)
+        make_queue_rows(using=using)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from celeriac.jobs.redacting import at
+from celeriac.jobs.redaction import values_at
 from celeriac.jobs.registry import Kind
 
 #: Longer values are found by their beginning and the digest of their whole.
@@ -16,17 +16,17 @@ MAX_VALUE = 200
 MAX_TERMS = 50
 
 
-def of_args(kind: Kind, args: Mapping[str, Any]) -> list[tuple[str, str]]:
+def terms_of_args(kind: Kind, args: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the (field, value) pairs of arguments, each once."""
     found: dict[tuple[str, str], None] = {}
     for name in kind.search:
-        for leaf in at(args, tuple(name.split("."))):
+        for leaf in values_at(args, tuple(name.split("."))):
             if leaf is not None and leaf != "" and len(found) < MAX_TERMS:
-                found[name, clipped(_text(leaf))] = None
+                found[name, clip_term(_text(leaf))] = None
     return list(found)
 
 
-def clipped(value: str) -> str:
+def clip_term(value: str) -> str:
     """Return a value as it is stored and looked for: short enough for an index."""
     if len(value) <= MAX_VALUE:
         return value

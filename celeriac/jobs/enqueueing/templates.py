@@ -11,7 +11,7 @@ MAX_KEY = 500
 
 
 @lru_cache(maxsize=1024)
-def parts(template: str) -> tuple[tuple[str, str | None], ...]:
+def template_parts(template: str) -> tuple[tuple[str, str | None], ...]:
     """Return the template as (literal, field) pairs; ValueError where it is none."""
     found: list[tuple[str, str | None]] = []
     for literal, field, spec, conversion in Formatter().parse(template):
@@ -21,19 +21,19 @@ def parts(template: str) -> tuple[tuple[str, str | None], ...]:
     return tuple(found)
 
 
-def fields(template: str) -> set[str]:
+def template_fields(template: str) -> set[str]:
     """Return the arguments that the template names."""
-    return {field for _, field in parts(template) if field is not None}
+    return {field for _, field in template_parts(template) if field is not None}
 
 
-def render(template: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+def render_key(template: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     """Return the key of these arguments; where one was not given its default stands.
 
     Different arguments never make the same key: where the template names several,
     their separators are escaped in the values. A key too long for an index ends
     in the digest of its whole.
     """
-    pairs = parts(template)
+    pairs = template_parts(template)
     several = sum(field is not None for _, field in pairs) > 1
     separators = {"%", *"".join(literal for literal, _ in pairs)} if several else set()
     key = "".join(

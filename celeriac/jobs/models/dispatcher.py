@@ -1,4 +1,4 @@
-"""A dispatcher: one boot of one process, and what it says of its own answers."""
+"""A dispatcher: one instance of one process, and what it says of its own answers."""
 
 import uuid
 
@@ -20,7 +20,7 @@ class DispatcherQuerySet(models.QuerySet["Dispatcher"]):
 
 
 class Dispatcher(models.Model):
-    """One boot. A *since* is set while it can't do that part of its work, though there is some."""
+    """One instance. A *since* is set while it can't do that part of its work, though there is."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.TextField()

@@ -1,4 +1,4 @@
-"""A worker: one boot of one process, and what it says of itself."""
+"""A worker: one instance of one process, and what it says of itself."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -51,7 +51,7 @@ def _lives(heard: str, within: timedelta | None) -> Condition:
 
 
 class Worker(models.Model):
-    """One boot; a restarted namesake is another worker."""
+    """One instance; a restarted namesake is another worker."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.TextField()

@@ -128,7 +128,7 @@ class Action:
         return " or ".join(filter(None, [", ".join(others), last]))
 
 
-def by_name(*actions: Action) -> dict[str, Action]:
+def actions_by_name(*actions: Action) -> dict[str, Action]:
     """Return a registry of actions."""
     return {action.name: action for action in actions}
 
@@ -138,7 +138,7 @@ def permissions_of(actions: Iterable[Action]) -> list[tuple[str, Any]]:
     return [(action.codename, action.permits) for action in actions]
 
 
-ACTIONS = by_name(
+ACTIONS = actions_by_name(
     Action(
         name="retry",
         label="Retry",

@@ -6,11 +6,11 @@ from datetime import datetime
 from django.db import connection
 
 from celeriac.breakers import selectors as breakers
-from celeriac.breakers.api import Admission
+from celeriac.breakers.api import CircuitAllowance
 from celeriac.core import tables
 from celeriac.jobs import registry
 from celeriac.jobs.holds import CIRCUIT, PROBE, RAMP
-from celeriac.jobs.words import clock_time
+from celeriac.jobs.phrases import clock_time
 
 _COUNTS = f"""
 SELECT queue, kind, count(*) FROM {tables.JOB}
@@ -31,7 +31,7 @@ class Hold:
     forced: str = ""
 
 
-def hold(name: str, facts: Admission) -> Hold | None:
+def hold_of(name: str, facts: CircuitAllowance) -> Hold | None:
     """Return how the circuit holds jobs back; None where it lets all go."""
     if facts.blocked:
         until = facts.blocked_until
@@ -46,12 +46,12 @@ def hold(name: str, facts: Admission) -> Hold | None:
     return None
 
 
-def holds() -> dict[str, list[Hold]]:
+def holds_by_queue() -> dict[str, list[Hold]]:
     """Return by queue the circuits that hold its jobs back now, with how many they are."""
-    guarded = registry.guarded()
+    guarded = registry.guarded_kinds()
     names = sorted({breaker for _, breaker in guarded})
-    facts = breakers.admission(names) if names else {}
-    standing = {name: found for name in names if (found := hold(name, facts[name]))}
+    facts = breakers.circuit_allowances(names) if names else {}
+    standing = {name: found for name in names if (found := hold_of(name, facts[name]))}
     behind = {kind: breaker for kind, breaker in guarded if breaker in standing}
     if not behind:
         return {}

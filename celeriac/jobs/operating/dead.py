@@ -18,7 +18,9 @@ from celeriac.jobs.operating.operate import Actor
 MOST = 100_000
 
 
-def acknowledge(*, kind: str = "", upto: datetime | None = None, actor: Actor, reason: str) -> int:
+def acknowledge_dead(
+    *, kind: str = "", upto: datetime | None = None, actor: Actor, reason: str
+) -> int:
     """Say that the dead jobs of `kind` (of every kind) that died by `upto` are dealt with.
 
     `upto` is now by default. Returns how many these are, MOST at most; raises InvalidOption
@@ -26,7 +28,7 @@ def acknowledge(*, kind: str = "", upto: datetime | None = None, actor: Actor, r
     """
     if not reason.strip():
         raise InvalidOption("Say why: what was done about these dead letters?")
-    upto = min(upto or clock.read(), clock.read())
+    upto = min(upto or clock.db_now(), clock.db_now())
     chosen = Job.objects.dead().filter(finished_at__lte=upto)
     if kind:
         chosen = chosen.filter(kind=kind)
@@ -44,7 +46,7 @@ def acknowledge(*, kind: str = "", upto: datetime | None = None, actor: Actor, r
     return count
 
 
-def acknowledged() -> dict[str, datetime]:
+def acknowledged_dead() -> dict[str, datetime]:
     """Return by kind up to when its dead are dealt with; under "" what holds for every kind."""
     rows = Audit.objects.filter(target_type="dead letters").order_by("target_id", "-at")
     latest = rows.distinct("target_id").values_list("target_id", "details__upto")

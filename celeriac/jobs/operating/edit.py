@@ -10,24 +10,24 @@ from celeriac.jobs.enqueueing import searching, templates
 from celeriac.jobs.enqueueing.draft import checked_args
 from celeriac.jobs.errors import Superseded
 from celeriac.jobs.models import Job, SearchTerm
-from celeriac.jobs.operating.masks import masked, unmasked
+from celeriac.jobs.operating.redacted_args import redact_args, restore_args
 from celeriac.jobs.registry import Kind
 
 
 def write_args(job: Job, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a locked job other arguments; return the old and the new ones, secrets masked.
+    """Give a locked job other arguments; return the old and the new ones, secrets redacted.
 
     Keys that its kind makes from arguments are made anew. Raises UnknownKind, InvalidArgs and
     Superseded (a job of the new unique key is queued).
     """
-    kind = registry.find(job.kind)
-    values = checked_args(kind, unmasked(kind, args, job.args))
+    kind = registry.find_kind(job.kind)
+    values = checked_args(kind, restore_args(kind, args, job.args))
     _write(job, values, _keys(kind, job, values))
     _index(job, kind, values)
     return {
         "state": job.state,
-        "args_before": masked(kind, job.args),
-        "args_after": masked(kind, values),
+        "args_before": redact_args(kind, job.args),
+        "args_after": redact_args(kind, values),
     }
 
 
@@ -37,7 +37,7 @@ def _keys(kind: Kind, job: Job, values: Mapping[str, Any]) -> dict[str, str]:
     for field, template in (("unique_key", kind.unique), ("lock_key", kind.lock)):
         if template is not None:
             old, new = (
-                templates.render(template, kind.schema.named(args), kind.schema.defaults)
+                templates.render_key(template, kind.schema.named(args), kind.schema.defaults)
                 for args in (job.args, values)
             )
             if getattr(job, field) == old:
@@ -61,7 +61,7 @@ def _index(job: Job, kind: Kind, values: dict[str, Any]) -> None:
     """Let the job be found by what it says now."""
     if kind.search:
         SearchTerm.objects.filter(job_id=job.pk, field__in=kind.search).delete()
-        pairs = searching.of_args(kind, kind.schema.named(values))
+        pairs = searching.terms_of_args(kind, kind.schema.named(values))
         SearchTerm.objects.bulk_create(
             [SearchTerm(job_id=job.pk, field=field, value=value) for field, value in pairs]
         )

@@ -13,10 +13,10 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 
 from celeriac.core import audit
-from celeriac.jobs import counted, nudge
+from celeriac.jobs import metrics, nudge
 from celeriac.jobs.enqueueing import queues
 from celeriac.jobs.enqueueing.draft import checked_priority
-from celeriac.jobs.enqueueing.locks import bounded
+from celeriac.jobs.enqueueing.locks import bounded_wait
 from celeriac.jobs.errors import InvalidOption, JobNotFound, Superseded, TransitionRefused
 from celeriac.jobs.models import Job
 from celeriac.jobs.operating import edit
@@ -29,7 +29,7 @@ _RACES = 5
 #: What is refused of a field's value before any job is looked at.
 _CHECKS: dict[str, Callable[[Any], object]] = {
     "priority": checked_priority,
-    "queue": queues.check,
+    "queue": queues.check_queue,
 }
 
 
@@ -65,7 +65,7 @@ def act_on_job(
     where the job's unique key is queued by another, and what a field's value is refused with.
     """
     given = checked_values(action, values)
-    with bounded(f"job {job_id}"):
+    with bounded_wait(f"job {job_id}"):
         details = _details(action, job_id, given)
         if not act_on_jobs(action, [job_id], given, reason=reason):
             raise _refusal(action, job_id)
@@ -92,7 +92,9 @@ def act_on_jobs(
     states = [state.value for state in action.states]
     parameters = {"ids": list(ids), "states": states, "error": error, **values}
     rows = _moved_rows(action.statement, parameters)
-    counted.called(sum(row[5] for row in rows if len(row) > 5))  # callbacks of those that ended
+    metrics.count_callbacks(
+        sum(row[5] for row in rows if len(row) > 5)
+    )  # callbacks of those that ended
     _nudge([row for row in rows if row[1] == State.QUEUED])
     return [row[0] for row in rows]
 
@@ -136,9 +138,9 @@ def _nudge(rows: Sequence[tuple[Any, ...]]) -> None:
     for _, _, queue, priority, run_at in rows:
         soonest[queue, priority] = min(run_at, soonest.get((queue, priority), run_at))
     for (queue, priority), run_at in soonest.items():
-        nudge.after_commit(queue=queue, priority=priority, run_at=run_at)
+        nudge.nudge_after_commit(queue=queue, priority=priority, run_at=run_at)
     # They may have been rung before, in vain.
-    nudge.returned(ids=[row[0] for row in rows])
+    nudge.nudge_jobs(ids=[row[0] for row in rows])
 
 
 def _refusal(action: Action, job_id: UUID) -> Exception:

@@ -6,8 +6,8 @@ from celeriac.core import audit, clock
 from celeriac.core.clock import Now
 from celeriac.jobs import nudge
 from celeriac.jobs.enqueueing import queues
-from celeriac.jobs.enqueueing.draft import moment
-from celeriac.jobs.enqueueing.locks import bounded
+from celeriac.jobs.enqueueing.draft import checked_moment
+from celeriac.jobs.enqueueing.locks import bounded_wait
 from celeriac.jobs.errors import InvalidOption
 from celeriac.jobs.models import Queue
 from celeriac.jobs.operating.operate import Actor
@@ -19,12 +19,12 @@ def pause_queue(name: str, *, reason: str, actor: Actor, until: datetime | None 
     What runs goes on. Raises UnknownQueue, and InvalidOption for a past `until` or without a
     reason.
     """
-    queues.check(name)
-    if until is not None and moment("until", until) <= clock.read():
+    queues.check_queue(name)
+    if until is not None and checked_moment("until", until) <= clock.db_now():
         raise InvalidOption(f"until {until.isoformat()} has passed already.")
     if not reason.strip():
         raise InvalidOption("Say why: a pause needs a reason.")
-    with bounded(f"queue {name}"):
+    with bounded_wait(f"queue {name}"):
         Queue.objects.get_or_create(name=name)
         Queue.objects.filter(name=name).update(
             paused_at=Now(),
@@ -35,20 +35,20 @@ def pause_queue(name: str, *, reason: str, actor: Actor, until: datetime | None 
         )
         details = {"until": until.isoformat()} if until else {}
         _record("pause", name, actor, reason, details)
-        nudge.wake(queues=[name])
+        nudge.nudge_queues(queues=[name])
         return Queue.objects.get(name=name)
 
 
 def resume_queue(name: str, *, actor: Actor, reason: str = "") -> Queue:
     """Let the queue's jobs start again; return its row. Raises UnknownQueue."""
-    queues.check(name)
-    with bounded(f"queue {name}"):
+    queues.check_queue(name)
+    with bounded_wait(f"queue {name}"):
         Queue.objects.get_or_create(name=name)
         Queue.objects.filter(name=name).update(
             paused_at=None, paused_until=None, paused_by="", pause_reason="", updated_at=Now()
         )
         _record("resume", name, actor, reason, {})
-        nudge.wake(queues=[name])
+        nudge.nudge_queues(queues=[name])
         return Queue.objects.get(name=name)
 
 

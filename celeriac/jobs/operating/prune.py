@@ -98,7 +98,9 @@ class Pruned:
     complete: bool = True
 
 
-def prune(*, batch: int = BATCH, seconds: float = 60.0, before: datetime = datetime.max) -> Pruned:
+def prune_jobs(
+    *, batch: int = BATCH, seconds: float = 60.0, before: datetime = datetime.max
+) -> Pruned:
     """Delete what has been kept long enough, for at most about `seconds`; return the counts.
 
     Jobs that ended at `before` or later stay: somebody has yet to count them.
@@ -116,7 +118,7 @@ def prune(*, batch: int = BATCH, seconds: float = 60.0, before: datetime = datet
 
 def _rules(name: str) -> list[tuple[list[str], float]]:
     """Return which states of a kind are kept for how many days."""
-    kind = registry.get(name)
+    kind = registry.get_kind(name)
     days = conf.RETENTION_DAYS if kind is None else kind.retention
     if days is None:
         days = conf.RETENTION_DAYS

@@ -11,7 +11,7 @@ from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs.holds import HOLDS, HoldReason, hold_parameters, parking_code
 from celeriac.jobs.models import Queue
-from celeriac.jobs.operating.circuits import Hold, holds
+from celeriac.jobs.operating.circuits import Hold, holds_by_queue
 from celeriac.settings import conf
 
 
@@ -95,7 +95,7 @@ def queue_depths(reasons: Sequence[HoldReason] = HOLDS) -> list[Depth]:
         cursor.execute(depth_statement(reasons), hold_parameters())
         for queue, *counts, oldest in cursor.fetchall():
             _add(found.setdefault(queue, Depth(queue)), counts, oldest)
-    for queue, kept in holds().items():
+    for queue, kept in holds_by_queue().items():
         found.setdefault(queue, Depth(queue)).circuits = kept
     for row in paused_queues():
         depth = found.setdefault(row.name, Depth(row.name))
@@ -109,7 +109,7 @@ def paused_queues() -> list[Queue]:
     return list(Queue.objects.paused())
 
 
-def recent(*, seconds: float = 300.0) -> list[Recent]:
+def recent_endings(*, seconds: float = 300.0) -> list[Recent]:
     """Return how jobs ended in the last `seconds`, by kind and state."""
     with connection.cursor() as cursor:
         cursor.execute(_RECENT, [seconds])

@@ -18,8 +18,8 @@ from django.db import IntegrityError, connection, transaction
 from celeriac.breakers.sql import UNSETTLED
 from celeriac.core import tables
 from celeriac.core.clock import NOW
-from celeriac.jobs.holds import HOLDS, HoldReason, free_of
-from celeriac.jobs.running import hot
+from celeriac.jobs.holds import HOLDS, HoldReason, free_condition
+from celeriac.jobs.running import prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ WITH may_start AS (
     SELECT j.id
     FROM {tables.JOB} j
     WHERE j.id = ANY(%(ids)s::uuid[])
-      AND j.state = {hot.QUEUED}
+      AND j.state = {prepared.QUEUED}
       AND (j.losses = 0 OR %(alone)s)
-      AND {free_of([hold for hold in holds if hold.claimed])}
+      AND {free_condition([hold for hold in holds if hold.claimed])}
     ORDER BY j.id
     FOR UPDATE SKIP LOCKED
 )
@@ -75,7 +75,7 @@ RETURNING j.id, j.kind, j.args::text, j.attempt, j.failures, j.losses, j.max_att
 
 
 _CLAIM = claim_statement(HOLDS)
-_CLAIM_ONE = hot.for_one(_CLAIM, "ids")
+_CLAIM_ONE = prepared.for_one(_CLAIM, "ids")
 
 #: Gated, all of them: whether one is gated is asked again where it takes its place.
 _HELD = f"""
@@ -92,7 +92,7 @@ SELECT id FROM {tables.JOB} WHERE id = ANY(%s) AND state = 'running' AND claim_i
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Capabilities:
     """The kinds a process can run, and the breaker of each guarded one."""
 
     kinds: tuple[str, ...]
@@ -102,27 +102,29 @@ class Known:
     ramp: float = 0.0
 
 
-def claim(ids: Sequence[UUID], *, claim_id: UUID, worker: UUID, known: Known) -> list[ClaimedJob]:
+def claim_jobs(
+    ids: Sequence[UUID], *, claim_id: UUID, worker: UUID, known: Capabilities
+) -> list[ClaimedJob]:
     """Take those of `ids` that may start now; return them in id order.
 
     A job whose lock another run holds stays queued: the database refuses it.
     """
     try:
-        return _claim(ids, claim_id, worker, known, alone=len(ids) == 1)
+        return _claim_jobs(ids, claim_id, worker, known, alone=len(ids) == 1)
     except IntegrityError as error:
         if "job_lock_key_running" not in str(error):
             raise
     return _claim_singly(ids, claim_id, worker, known)
 
 
-def held(ids: Iterable[UUID], *, claim_id: UUID) -> list[ClaimedJob]:
+def claimed_jobs(ids: Iterable[UUID], *, claim_id: UUID) -> list[ClaimedJob]:
     """Return the jobs of a claim whose answer got lost: it may have been committed all the same."""
     with connection.cursor() as cursor:
         cursor.execute(_HELD, [list(ids), claim_id])
         return [ClaimedJob(*row) for row in cursor.fetchall()]
 
 
-def verify(ids: Iterable[UUID], *, claim_id: UUID) -> set[UUID]:
+def owned_jobs(ids: Iterable[UUID], *, claim_id: UUID) -> set[UUID]:
     """Return those of `ids` that the claim still owns."""
     with connection.cursor() as cursor:
         cursor.execute(_VERIFY, [list(ids), claim_id])
@@ -130,22 +132,22 @@ def verify(ids: Iterable[UUID], *, claim_id: UUID) -> set[UUID]:
 
 
 def _claim_singly(
-    ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Known
+    ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Capabilities
 ) -> list[ClaimedJob]:
     if len(ids) == 1:
         return []
     claimed = []
     for job_id in sorted(ids):
         with contextlib.suppress(IntegrityError):
-            claimed += _claim([job_id], claim_id, worker, known, alone=False)
+            claimed += _claim_jobs([job_id], claim_id, worker, known, alone=False)
     return claimed
 
 
-def _claim(
-    ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Known, *, alone: bool
+def _claim_jobs(
+    ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Capabilities, *, alone: bool
 ) -> list[ClaimedJob]:
     parameters: dict[str, Any] = {
-        "ids": ids[0] if alone else hot.uuids(ids),
+        "ids": ids[0] if alone else prepared.uuid_array(ids),
         "alone": alone,
         "claim_id": claim_id,
         "worker": worker,
@@ -155,7 +157,10 @@ def _claim(
         "ramp": known.ramp,
     }
     with _savepoint_if_needed():
-        jobs = [ClaimedJob(*row) for row in hot.fetch(_CLAIM_ONE if alone else _CLAIM, parameters)]
+        jobs = [
+            ClaimedJob(*row)
+            for row in prepared.fetch_rows(_CLAIM_ONE if alone else _CLAIM, parameters)
+        ]
     return sorted(jobs, key=lambda job: job.id)
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from asgiref.sync import async_to_sync
 
 from celeriac.jobs.outcomes import TimeLimitExceeded
-from celeriac.jobs.running.awake import Limit
+from celeriac.jobs.running.awake_time import AwakeLimit
 
 
 def run_within[T](seconds: float | None, awaitable: Awaitable[T]) -> T:
@@ -23,7 +23,7 @@ def run_within[T](seconds: float | None, awaitable: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(None) as limit:
                 if seconds:
-                    _enforce(limit, Limit(seconds))
+                    _enforce(limit, AwakeLimit(seconds))
                 return await awaitable
         except TimeoutError as error:
             if limit.expired():
@@ -35,7 +35,7 @@ def run_within[T](seconds: float | None, awaitable: Awaitable[T]) -> T:
     return async_to_sync(limited)()
 
 
-def _enforce(limit: asyncio.Timeout, awake: Limit) -> None:
+def _enforce(limit: asyncio.Timeout, awake: AwakeLimit) -> None:
     """End it once its seconds are used up; asked again after a freeze."""
     loop = asyncio.get_running_loop()
 

@@ -165,12 +165,12 @@ def current_job() -> CurrentJob:
     return job
 
 
-def enter(job: CurrentJob) -> None:
+def enter_job(job: CurrentJob) -> None:
     """Make `job` the current one in this context."""
     _running.set(job)
 
 
-def heed(is_stopping: Callable[[], bool]) -> None:
+def set_stop_check(is_stopping: Callable[[], bool]) -> None:
     """Have handlers in this process asked from now on whether its worker stops."""
     global _is_stopping
     _is_stopping = is_stopping

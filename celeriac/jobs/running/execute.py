@@ -1,10 +1,10 @@
 """Answering a doorbell: each of its jobs is a run, which goes through six steps.
 
-1. Claim: those of its rows that may start become runs of this process (desk.py, claim.py).
+1. Claim: those of its rows that may start become runs here (worker_context.py, claim.py).
 2. Perform: the handler runs, within its limits, to an outcome (perform.py).
 3. Decide: what the outcome makes of the job is its settlement (outcomes.py).
-4. Record: the settlement is in the slot before the next handler starts (slots.py): should this
-   process die, its parent settles what had ended as it ended (watch.py).
+4. Record: the settlement is in the journal before the next handler starts (journals.py): should
+   this process die, its parent settles what had ended as it ended (child_checks.py).
 5. Settle: all of the doorbell's are written together, fenced by their claim (settle.py, finish.py).
 6. Follow up: who waits is woken (finish.py), runs are counted, kinds that asked for it are told.
 
@@ -22,104 +22,111 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from celeriac.core.sessions import forget_queries
-from celeriac.jobs import counted, nudge, outcomes
+from celeriac.jobs import metrics, nudge, outcomes
 from celeriac.jobs.outcomes import Outcome
 from celeriac.jobs.running import current, parking, turns
-from celeriac.jobs.running.claim import held
-from celeriac.jobs.running.desk import Desk, claim_surely, knowledge, runs_of
+from celeriac.jobs.running.claim import claimed_jobs
 from celeriac.jobs.running.finish import settle_surely
-from celeriac.jobs.running.perform import perform
+from celeriac.jobs.running.journals import JournalFull
+from celeriac.jobs.running.perform import perform_run
 from celeriac.jobs.running.run import Run
-from celeriac.jobs.running.setbacks import Unfit, one_line
-from celeriac.jobs.running.slots import SlotFull
+from celeriac.jobs.running.setbacks import UnfitProcess, one_line
+from celeriac.jobs.running.worker_context import (
+    WorkerContext,
+    capabilities,
+    claim_surely,
+    runs_of,
+)
 from celeriac.jobs.states import Verb
 
-__all__ = ["Desk", "Unfit", "answer", "knowledge"]
+__all__ = ["UnfitProcess", "WorkerContext", "answer_doorbell", "capabilities"]
 
 logger = logging.getLogger(__name__)
 
-#: A result of this many characters is settled at once, not kept in the slot.
+#: A result of this many characters is settled at once, not kept in the journal.
 LARGE_RESULT = 1 << 16
 
 
-def answer(ids: Sequence[UUID], *, desk: Desk) -> list[Run]:
+def answer_doorbell(ids: Sequence[UUID], *, context: WorkerContext) -> list[Run]:
     """Run those of `ids` that may start now; return their runs, settled.
 
     Raises what went wrong outside of a handler, once what had ended is settled and the rest
     released; Unfit when this process must end, since it went wrong too often in a row or
-    left what it holds to its slot.
+    left what it holds to its journal.
     """
     runs: list[Run] = []
     try:
-        _answer(ids, uuid4(), desk, runs)
-    except Unfit:
+        _answer_doorbell(ids, uuid4(), context, runs)
+    except UnfitProcess:
         raise
     except Exception as error:
         if not all(run.settled for run in runs):
-            # Another doorbell would overwrite the slot, which alone knows of them now.
-            raise Unfit(f"what it ran is left to its slot: {one_line(error)}") from error
+            # Another doorbell would overwrite the journal, which alone knows of them now.
+            raise UnfitProcess(f"what it ran is left to its journal: {one_line(error)}") from error
         with contextlib.suppress(Exception):  # it may be what is wrong
-            desk.slot.close()
-        desk.setbacks.endure(error)
-        nudge.returned(ids=[each for each in ids if each not in {run.job.id for run in runs}])
+            context.journal.close()
+        context.setbacks.endure(error)
+        nudge.nudge_jobs(ids=[each for each in ids if each not in {run.job.id for run in runs}])
         raise
-    desk.setbacks.clear()
+    context.setbacks.clear()
     return runs
 
 
-def _answer(ids: Sequence[UUID], claim_id: UUID, desk: Desk, runs: list[Run]) -> None:
-    current.heed(desk.stopping)
-    desk.slot.open(claim_id, list(ids))
-    runs += claim_surely(ids, claim_id=claim_id, desk=desk)  # 1
+def _answer_doorbell(
+    ids: Sequence[UUID], claim_id: UUID, context: WorkerContext, runs: list[Run]
+) -> None:
+    current.set_stop_check(context.stopping)
+    context.journal.open(claim_id, list(ids))
+    runs += claim_surely(ids, claim_id=claim_id, context=context)  # 1
     try:
-        for run in turns.in_turn(runs, desk):
-            outcome = parking.turned_away(run.job, run.kind)
+        for run in turns.in_turn(runs, context):
+            outcome = parking.turn_away_outcome(run.job, run.kind)
             if outcome is None:
-                if not _may_start(run, runs, desk):
+                if not _may_start(run, runs, context):
                     break
-                outcome = _perform(run, desk)  # 2
+                outcome = _perform(run, context)  # 2
             if run.settled is None:
                 run.decide(outcome)  # 3
-                _record(run, runs, desk)  # 4
-        turns.forget_taken_back(runs, desk)
+                _record(run, runs, context)  # 4
+        turns.forget_taken_back(runs, context)
     except Exception as error:
         turns.spare(runs, error)
         raise
     finally:
         # Whatever stopped it: what has ended is written, and what never started goes back.
-        _settle([run for run in runs if not run.is_cut_short], desk)  # 5
+        _settle([run for run in runs if not run.is_cut_short], context)  # 5
         if runs:
-            desk.answered()
-        counted.ended(runs)  # 6
-    if desk.setbacks.in_a_row:
-        _release_latecomers(ids, claim_id, desk, runs)
-    _tell(runs)  # 6
-    # A slot left open would vouch for a claim that nobody works on any more. (When the
+            context.answered()
+        metrics.count_ended(runs)  # 6
+    if context.setbacks.in_a_row:
+        _release_latecomers(ids, claim_id, context, runs)
+    _tell_kinds(runs)  # 6
+    # A journal left open would vouch for a claim that nobody works on any more. (When the
     # process itself dies it stays open, and tells the parent what ran.)
-    desk.slot.close()
-    desk.times.publish(desk.slot)
+    context.journal.close()
+    context.times.publish(context.journal)
     if runs:
-        desk.look_around()
+        context.look_around()
     if settings.DEBUG:
         forget_queries()
 
 
-def _may_start(run: Run, runs: list[Run], desk: Desk) -> bool:
+def _may_start(run: Run, runs: list[Run], context: WorkerContext) -> bool:
     """Record the start; return False once the worker's parent has said that nothing may start."""
     try:
-        return desk.slot.start(run.job.id, run.kind.hard_timeout)
-    except SlotFull:
-        _empty_slot(runs, desk)
-        return desk.slot.start(run.job.id, run.kind.hard_timeout)
+        return context.journal.start(run.job.id, run.kind.hard_timeout)
+    except JournalFull:
+        _empty_slot(runs, context)
+        return context.journal.start(run.job.id, run.kind.hard_timeout)
 
 
-def _perform(run: Run, desk: Desk) -> Outcome:
-    desk.used = True
-    outcome = perform(run)
+def _perform(run: Run, context: WorkerContext) -> Outcome:
+    context.used = True
+    outcome = perform_run(run)
     if outcome.verb is not Verb.COMPLETE:
         outcome = _laid_to_stop(run, outcome)
-    desk.surroundings.set_back()
-    desk.times.add(run.kind.name, run.ended_at - run.started_at)
+    context.process_state.set_back()
+    context.times.add(run.kind.name, run.ended_at - run.started_at)
     return outcome
 
 
@@ -135,46 +142,48 @@ def _laid_to_stop(run: Run, outcome: Outcome) -> Outcome:
     return outcomes.stopped(outcome.delay, said)
 
 
-def _record(run: Run, runs: list[Run], desk: Desk) -> None:
-    """Leave the settlement in the slot; settle at once what is too large for it."""
+def _record(run: Run, runs: list[Run], context: WorkerContext) -> None:
+    """Leave the settlement in the journal; settle at once what is too large for it."""
     try:
         if len(run.settlement.result or "") > LARGE_RESULT:
-            raise SlotFull
-        desk.slot.end(run.job.id, run.settlement)
-    except SlotFull:
-        _empty_slot(runs, desk)
+            raise JournalFull
+        context.journal.end(run.job.id, run.settlement)
+    except JournalFull:
+        _empty_slot(runs, context)
 
 
-def _empty_slot(runs: list[Run], desk: Desk) -> None:
-    _settle([run for run in runs if run.outcome is not None], desk)
+def _empty_slot(runs: list[Run], context: WorkerContext) -> None:
+    _settle([run for run in runs if run.outcome is not None], context)
     unstarted = [run.job.id for run in runs if run.outcome is None]
-    desk.slot.open(runs[0].claim_id, unstarted)
+    context.journal.open(runs[0].claim_id, unstarted)
 
 
-def _settle(runs: list[Run], desk: Desk) -> None:
+def _settle(runs: list[Run], context: WorkerContext) -> None:
     """Settle; a refusal counts where the session sees the ledger: a handler may have hidden it."""
     waiting = [run for run in runs if run.settled is None]
     settle_surely(waiting)
     refused = [run for run in waiting if run.is_refused]
-    if refused and not desk.sees_ledger():
+    if refused and not context.sees_ledger():
         for run in refused:
             run.settled = None
         settle_surely(refused)
 
 
-def _release_latecomers(ids: Sequence[UUID], claim_id: UUID, desk: Desk, runs: list[Run]) -> None:
+def _release_latecomers(
+    ids: Sequence[UUID], claim_id: UUID, context: WorkerContext, runs: list[Run]
+) -> None:
     """Give back what a claim took that was sent, taken for lost, and made after all."""
     known = {run.job.id for run in runs}
     try:
-        late = [job for job in held(ids, claim_id=claim_id) if job.id not in known]
+        late = [job for job in claimed_jobs(ids, claim_id=claim_id) if job.id not in known]
         latecomers = runs_of(late, claim_id, time.monotonic())
-        _settle(latecomers, desk)
+        _settle(latecomers, context)
     except Exception as error:
-        raise Unfit(f"what it claimed is left to its slot: {one_line(error)}") from error
+        raise UnfitProcess(f"what it claimed is left to its journal: {one_line(error)}") from error
     runs += latecomers
 
 
-def _tell(runs: list[Run]) -> None:
+def _tell_kinds(runs: list[Run]) -> None:
     """Tell each kind that asked for it what became of its runs; nothing can fail a job here."""
     for run in runs:
         if run.kind.on_settled is None or run.settled is None or run.is_refused:

@@ -16,16 +16,16 @@ from django.db import (
     transaction,
 )
 
-from celeriac.core.sessions import renew
+from celeriac.core.sessions import renew_connection
 from celeriac.core.sqlstates import DEADLOCK, LOCK_NOT_AVAILABLE, sqlstate_of
-from celeriac.jobs import counted, nudge
+from celeriac.jobs import metrics, nudge
 from celeriac.jobs.callbacks import sql as callbacks
 from celeriac.jobs.enqueueing.enqueue import enqueue
 from celeriac.jobs.errors import EnqueueBusy, JobError
-from celeriac.jobs.naming import named
+from celeriac.jobs.log_names import job_names
 from celeriac.jobs.outcomes import Settlement
 from celeriac.jobs.running.run import Run, Settled
-from celeriac.jobs.running.settle import settle, settle_joint
+from celeriac.jobs.running.settle import settle_joint, settle_runs
 from celeriac.jobs.states import State, Verb
 
 logger = logging.getLogger(__name__)
@@ -55,11 +55,11 @@ def settle_surely(runs: Sequence[Run]) -> None:
             if connection.in_atomic_block or strange > _STRANGE:
                 raise  # the caller's transaction is lost, and so is what it did
             ids = [run.job.id for run in waiting]
-            logger.warning("the settle of %s failed, trying again: %s", named(ids), error)
+            logger.warning("the settle of %s failed, trying again: %s", job_names(ids), error)
             if _is_held(error):
                 _settle_free(waiting)
             else:
-                renew()
+                renew_connection()
             time.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)
 
@@ -106,7 +106,7 @@ def settle_and_follow_up(runs: Sequence[Run]) -> None:
         if any(run.settlement.verb is Verb.GIVE_UP for run in runs):
             _settle_deaths(runs)
         else:
-            settle(runs)
+            settle_runs(runs)
     finally:
         _wake(runs)  # also where not all of them could be written
 
@@ -151,7 +151,7 @@ def _settle_singly(runs: Sequence[Run], error: DatabaseError) -> None:
 def _settle_deaths(runs: Sequence[Run]) -> None:
     try:
         with transaction.atomic():
-            settle(runs)
+            settle_runs(runs)
             for run in runs:
                 if run.settled and run.settled.state is State.DEAD and run.kind.on_dead:
                     _follow_death(run.kind.on_dead, run)
@@ -194,9 +194,9 @@ def _is_due(run: Run) -> bool:
 
 def _wake_for(locks: list[str], returned: list[UUID], calls: int) -> None:
     if locks:
-        nudge.freed(locks=locks)
+        nudge.nudge_locks(locks=locks)
     if returned:
-        nudge.returned(ids=returned)
+        nudge.nudge_jobs(ids=returned)
     if calls:
-        counted.called(calls)
-        nudge.wake(queues=[callbacks.QUEUE])
+        metrics.count_callbacks(calls)
+        nudge.nudge_queues(queues=[callbacks.QUEUE])

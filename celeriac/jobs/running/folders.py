@@ -1,4 +1,4 @@
-"""The folder of a worker's slots: made for one boot, and read by the next where that one died.
+"""The folder of a worker's journals: made for one instance, read by the next where that died.
 
 A worker holds a lock on the file `owner` of its folder, which says whose it is. Where the lock
 is free the worker is dead, and what its children left is settled before the folder is removed:
@@ -19,8 +19,8 @@ from weakref import WeakSet
 
 from django.db import connection
 
-from celeriac.jobs.running.slots import lock_is_free, locked
-from celeriac.jobs.running.wards import Wards
+from celeriac.jobs.running.child_records import ChildJournals
+from celeriac.jobs.running.journals import lock_is_free, make_locked_file
 
 #: Seconds after which what another ledger's worker left is removed unread.
 KEPT = 86_400.0
@@ -35,13 +35,13 @@ class Folder:
     def __init__(self, path: Path, owner: UUID, lock: BinaryIO) -> None:
         self.path = path
         self.owner = owner
-        self.wards = Wards(path)
+        self.child_journals = ChildJournals(path)
         self._lock = lock
         _held.add(self)
 
     @classmethod
     def make(cls, parent: Path, owner: UUID) -> "Folder":
-        """Make a new one in `parent`, for this boot of a worker."""
+        """Make a new one in `parent`, for this instance of a worker."""
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = Path(tempfile.mkdtemp(prefix=_prefix(), dir=parent))
         return cls(path, owner, _own(path, owner))
@@ -72,13 +72,13 @@ class Folder:
 
     def remove(self) -> None:
         """Remove it with all that is in it."""
-        self.wards.close()
+        self.child_journals.close()
         shutil.rmtree(self.path, ignore_errors=True)
         self._lock.close()
 
     def leave(self) -> None:
         """Let go of it for whoever comes next."""
-        self.wards.close()
+        self.child_journals.close()
         self._lock.close()
 
     def let_go_in_fork(self) -> None:
@@ -115,7 +115,7 @@ def _take(path: Path) -> Folder | None:
 
 
 def _own(path: Path, owner: UUID) -> BinaryIO:
-    file = locked(path / "owner")
+    file = make_locked_file(path / "owner")
     file.write(str(owner).encode())
     file.flush()
     return file

@@ -54,8 +54,8 @@ _STOP = f"UPDATE {tables.WORKER} SET stopped_at = {NOW}, claims = '{{}}' WHERE i
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """Who a worker is: one boot of it."""
+class WorkerInfo:
+    """Who a worker is: one instance of it."""
 
     id: UUID
     name: str
@@ -69,7 +69,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ChildrenReport:
     """What a worker's parent has seen of its children."""
 
     claims: Sequence[UUID] = ()
@@ -81,7 +81,9 @@ class Report:
     woke_ago: float | None = None
 
 
-def beat(card: Card, report: Report, *, looked_after: datetime | None = None) -> datetime:
+def write_heartbeat(
+    info: WorkerInfo, report: ChildrenReport, *, looked_after: datetime | None = None
+) -> datetime:
     """Write that the worker lives, and `report`; return when, by the database's clock.
 
     `looked_after` is what an earlier beat returned before the look at the children
@@ -89,18 +91,18 @@ def beat(card: Card, report: Report, *, looked_after: datetime | None = None) ->
     that nothing is known: after the start, and after a beat that went astray.
     """
     parameters: dict[str, Any] = {
-        "id": card.id,
-        "name": card.name,
-        "host": card.host,
-        "pid": card.pid,
-        "queues": list(card.queues),
-        "kinds": list(card.kinds),
-        "slots": card.slots,
+        "id": info.id,
+        "name": info.name,
+        "host": info.host,
+        "pid": info.pid,
+        "queues": list(info.queues),
+        "kinds": list(info.kinds),
+        "slots": info.slots,
         "claims": list(report.claims),
         "running": list(report.running),
         "run_times": Jsonb(report.run_times),
         "looked_after": looked_after,
-        "canary": card.canary,
+        "canary": info.canary,
         "answered_ago": report.answered_ago,
         "woke_ago": report.woke_ago,
     }
@@ -110,30 +112,30 @@ def beat(card: Card, report: Report, *, looked_after: datetime | None = None) ->
     return beat_at
 
 
-def beat_or_sign(
-    card: Card, report: Report, *, looked_after: datetime | None, patience: float
+def write_heartbeat_or_sign(
+    info: WorkerInfo, report: ChildrenReport, *, looked_after: datetime | None, patience: float
 ) -> datetime | None:
     """Beat within `patience` seconds; where a lock of others' is in the way, give a sign: None."""
     limits = {"lock": f"{patience * 500:.0f}ms", "all": f"{patience * 1000:.0f}ms"}
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(_IMPATIENT, limits)
-            return beat(card, report, looked_after=looked_after)
+            return write_heartbeat(info, report, looked_after=looked_after)
     except OperationalError as error:
         if sqlstate_of(error) not in _HELD:
             raise
         logger.warning("the worker's row is held by a lock, a sign says that it lives: %s", error)
-    sign(card.id)
+    write_sign(info.id)
     return None
 
 
-def sign(worker: UUID) -> None:
+def write_sign(worker: UUID) -> None:
     """Write that the worker lives, where no lock on its row is in the way."""
     with connection.cursor() as cursor:
         cursor.execute(_SIGN, [worker])
 
 
-def stop(worker: UUID) -> None:
+def write_stop(worker: UUID) -> None:
     """Write that the worker has stopped and holds nothing."""
     with connection.cursor() as cursor:
         cursor.execute(_STOP, [worker])

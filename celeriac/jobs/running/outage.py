@@ -17,8 +17,8 @@ from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.utils import DatabaseErrorWrapper
 
 from celeriac.core import tables
-from celeriac.core.away import is_away
-from celeriac.core.sessions import renew
+from celeriac.core.database_errors import is_away
+from celeriac.core.sessions import renew_connection
 from celeriac.jobs.outcomes import MOST_CUTS, GiveUp, Outcome, Retry, TimeLimitExceeded, error_line
 from celeriac.jobs.running.claim import ClaimedJob
 from celeriac.jobs.states import Verb
@@ -46,7 +46,7 @@ def went_away(error: BaseException, before: psycopg.Connection | None) -> bool:
     if isinstance(error, GiveUp):
         return False  # a verdict, whatever led to it
     caused = (error, error.cause) if isinstance(error, Retry) and error.cause else (error,)
-    if any(_is_own_fault(each) for cause in caused for each in chain(cause)):
+    if any(_is_own_fault(each) for cause in caused for each in error_chain(cause)):
         return False
     if isinstance(error, TimeLimitExceeded):
         return _came_from_ledger(error, before)  # it waited for an answer when its time was up
@@ -78,24 +78,24 @@ def outcome_of(error: BaseException, job: ClaimedJob, failure: Outcome) -> Outco
 def _count(job: ClaimedJob) -> int | None:
     """Connect anew; return the row's count of cuts, None where nobody can work there now."""
     try:
-        renew()  # with whatever a handler hung on it
+        renew_connection()  # with whatever a handler hung on it
         with connection.cursor() as cursor:
             cursor.execute(_COUNT, [job.id, job.attempt])
             row = cursor.fetchone()
     except (DatabaseError, InterfaceError) as error:
         logger.warning("the database is away: %s", error)
-        renew()
+        renew_connection()
         return None
     if row is None:
         return None  # no longer this run's: what is written now is refused
     cuts, reads_only = row
     if reads_only:
-        renew()
+        renew_connection()
         return None
     return int(cuts)
 
 
-def chain(error: BaseException) -> Iterator[BaseException]:
+def error_chain(error: BaseException) -> Iterator[BaseException]:
     """Yield the error, those it groups, and those that led to it."""
     seen: set[int] = set()
     waiting = [error]
@@ -122,7 +122,7 @@ def _came_from_ledger(error: BaseException, before: psycopg.Connection | None) -
     ours = [ledger, *(raw for raw in (before, ledger.connection) if raw is not None)]
     return any(
         any(owner is each for each in ours)
-        for origin in chain(error)
+        for origin in error_chain(error)
         for owner in _owners(origin.__traceback__)
     )
 

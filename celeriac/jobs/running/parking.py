@@ -11,9 +11,9 @@ import logging
 
 from django.db import connection
 
-from celeriac.breakers.api import CircuitOpen, take_place
-from celeriac.core.away import is_away
-from celeriac.core.sessions import renew
+from celeriac.breakers.api import CircuitOpen, take_ramp_slot
+from celeriac.core.database_errors import is_away
+from celeriac.core.sessions import renew_connection
 from celeriac.jobs import outcomes
 from celeriac.jobs.outcomes import Outcome
 from celeriac.jobs.registry import Kind
@@ -26,17 +26,17 @@ logger = logging.getLogger(__name__)
 LEAST, MOST = 0.5, 300.0
 
 
-def turned_away(job: ClaimedJob, kind: Kind) -> Outcome | None:
+def turn_away_outcome(job: ClaimedJob, kind: Kind) -> Outcome | None:
     """Take the job's place behind its circuit; return how it goes back where there is none."""
     if not job.gated or kind.breaker is None:
         return None
     try:
-        seconds = take_place(kind.breaker)
+        seconds = take_ramp_slot(kind.breaker)
     except Exception as error:
         if connection.in_atomic_block:
             raise
         logger.warning("job %s can't ask for its place: %s", job.id, error)
-        renew()
+        renew_connection()
         reason = f"its place behind the circuit {kind.breaker} is not known"
         return outcomes.released(reason, delay=0.0 if is_away(error) else LEAST)
     if seconds <= 0:
@@ -44,7 +44,7 @@ def turned_away(job: ClaimedJob, kind: Kind) -> Outcome | None:
     return outcomes.released(f"jobs pass the circuit {kind.breaker} one by one, in their order")
 
 
-def parked(error: CircuitOpen, kind: Kind) -> Outcome:
+def parked_outcome(error: CircuitOpen, kind: Kind) -> Outcome:
     """Return the outcome of a run that met an open circuit: nothing was sent, nothing failed.
 
     Only behind its kind's own circuit does a job keep its place: nobody holds it back

@@ -16,16 +16,23 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from celeriac.breakers.api import CircuitOpen
 from celeriac.core import context, reporting, tracing
-from celeriac.jobs import outcomes, redacting
+from celeriac.jobs import outcomes, redaction
 from celeriac.jobs.errors import LostClaim
 from celeriac.jobs.outcomes import Outcome
-from celeriac.jobs.running import current, hooked, joint, outage, parking, sessions
+from celeriac.jobs.running import (
+    commit_hooks,
+    current,
+    joint_transaction,
+    outage,
+    parking,
+    sessions,
+)
 from celeriac.jobs.running.coroutines import run_within
 from celeriac.jobs.running.finish import settle_in_its_transaction
-from celeriac.jobs.running.joint import TransactionLeftOpen
-from celeriac.jobs.running.limits import SoftLimit
+from celeriac.jobs.running.joint_transaction import TransactionLeftOpen
 from celeriac.jobs.running.run import Run
 from celeriac.jobs.running.setbacks import one_line
+from celeriac.jobs.running.soft_limit import SoftLimit
 from celeriac.jobs.states import Verb
 from celeriac.settings import conf
 
@@ -36,10 +43,10 @@ _NO_FAILURE = (outcomes.Snooze, outcomes.Cancelled, CircuitOpen)
 _CUTTING = (outcomes.TimeLimitExceeded, LostClaim)
 
 
-def perform(run: Run) -> Outcome:
+def perform_run(run: Run) -> Outcome:
     """Run the handler; return how it ended. Where a transactional kind succeeds it is settled."""
     process = os.getpid()
-    before = sessions.look()
+    before = sessions.look_at_connections()
     run.started_at = run.ended_at = time.monotonic()
     try:
         with _bound(run):
@@ -84,18 +91,18 @@ def _traced(run: Run) -> AbstractContextManager[object]:
         "consumer",
         parent=run.job.trace,
         expected=_NO_FAILURE,
-        hide=redacting.veil_of(run.kind, run.job.args).text,
+        redact=redaction.redactor_of(run.kind, run.job.args).text,
         celeriac__job_id=str(run.job.id),
         celeriac__attempt=run.job.attempt,
         celeriac__correlation_id=run.job.correlation_id,
     )
 
 
-def _perform(run: Run, before: sessions.Before) -> Outcome:
-    current.enter(current.CurrentJob(run.job, run.claim_id))
+def _perform(run: Run, before: sessions.ConnectionsBefore) -> Outcome:
+    current.enter_job(current.CurrentJob(run.job, run.claim_id))
     decimal.setcontext(decimal.getcontext().copy())  # a copied context shares the object
     if run.kind.redact:
-        context.hide(redacting.veil_of(run.kind, run.job.args).text)
+        context.redact_with(redaction.redactor_of(run.kind, run.job.args).text)
     run.reached = True
     handler = _bind(run)
     if run.kind.transactional:
@@ -109,32 +116,32 @@ def _perform(run: Run, before: sessions.Before) -> Outcome:
 
 
 def _perform_in_transaction(
-    run: Run, handler: Callable[[], Any], before: sessions.Before
+    run: Run, handler: Callable[[], Any], before: sessions.ConnectionsBefore
 ) -> Outcome:
     block = transaction.atomic()
     with block:
-        began = joint.begin()
+        began = joint_transaction.begin_transaction()
         try:
             outcome = _returned(_call(handler, run.kind.timeout))
         except BaseException as error:
-            if not isinstance(error, KeyboardInterrupt) and joint.has_ended(began):
-                raise joint.ended() from error
+            if not isinstance(error, KeyboardInterrupt) and joint_transaction.has_ended(began):
+                raise joint_transaction.ended_error() from error
             raise
-        joint.check(block)
+        joint_transaction.check_transaction(block)
         run.ended_at = time.monotonic()
         run.decide(outcome)
         settled = settle_in_its_transaction(run, began)
         if settled.state is None:
-            if joint.has_ended(began):
-                raise joint.ended()
+            if joint_transaction.has_ended(began):
+                raise joint_transaction.ended_error()
             raise LostClaim(f"Job {run.job.id} is no longer this run's; its effects roll back.")
-        raised = hooked.guard()
+        raised = commit_hooks.guard_hooks()
     run.settled = settled
     if before.left_open():
         raised.append(TransactionLeftOpen())  # by a hook: the job itself has succeeded
         before.restore(raised[-1], cut=False)
     if raised:
-        hooked.tell(run.job, run.kind, raised)
+        commit_hooks.report_hooks(run.job, run.kind, raised)
     return outcome
 
 
@@ -177,21 +184,21 @@ def _kept(value: object) -> Outcome:
     return outcomes.succeeded(text)
 
 
-def _observe(error: BaseException, run: Run, before: sessions.Before) -> Outcome:
+def _observe(error: BaseException, run: Run, before: sessions.ConnectionsBefore) -> Outcome:
     """Return what the error makes of the run; one that can't be read is a failure all the same."""
     try:
         return _judge(error, run, before)
     except BaseException as broken:  # it says what it likes, the other error's own text
         words = f"{type(error).__qualname__} can't be read ({type(broken).__name__})"
         logger.error("what job %s raised is lost: %s", run.job.id, words)
-        return outcomes.observe(TypeError(words), run.kind.retry)
+        return outcomes.observe_error(TypeError(words), run.kind.retry)
 
 
-def _judge(error: BaseException, run: Run, before: sessions.Before) -> Outcome:
-    hide = redacting.veil_of(run.kind, run.job.args).text
+def _judge(error: BaseException, run: Run, before: sessions.ConnectionsBefore) -> Outcome:
+    redact = redaction.redactor_of(run.kind, run.job.args).text
     if isinstance(error, CircuitOpen):
-        return parking.parked(error, run.kind)
-    outcome = outcomes.observe(error, run.kind.retry, hide=hide)
+        return parking.parked_outcome(error, run.kind)
+    outcome = outcomes.observe_error(error, run.kind.retry, redact=redact)
     if not outcome.error_class:
         return outcome
     if outage.went_away(error, before.ledger):
@@ -201,16 +208,16 @@ def _judge(error: BaseException, run: Run, before: sessions.Before) -> Outcome:
         if outcome.verb is Verb.SNOOZE:
             return outcome
     logger.warning("%s failed: %s", run.kind.name, outcomes.error_line(outcome))
-    _report(error, run, outcome, hide)
+    _report(error, run, outcome, redact)
     return outcome
 
 
-def _report(error: BaseException, run: Run, outcome: Outcome, hide: Callable[[str], str]) -> None:
+def _report(error: BaseException, run: Run, outcome: Outcome, redact: Callable[[str], str]) -> None:
     """Tell of a failure; as a warning while the job will be tried again."""
     final = run.judge(outcome).verb is Verb.GIVE_UP
     with _bound(run):
-        reporting.report(
-            error, level="error" if final else "warning", hide=hide, tags=context.current()
+        reporting.report_error(
+            error, level="error" if final else "warning", redact=redact, tags=context.bound_values()
         )
 
 

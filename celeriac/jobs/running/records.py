@@ -1,4 +1,4 @@
-"""The form of a slot: records one behind the other, the run times, and words at the end.
+"""The form of a journal: records one behind the other, the run times, and words at the end.
 
 A record is complete or not there: its checksum is written with it, and the record behind it is
 zero. The words are written over and over, by one side each, without a record's form.
@@ -36,12 +36,12 @@ _START = struct.Struct("<c16sd")  # job, until when it may run
 _DONE = struct.Struct("<c16sdd??")  # job, started, seconds, whether an attempt is written, a result
 
 
-def words(shared: mmap) -> Any:
+def shared_words(shared: mmap) -> Any:
     """Return the words, a memoryview of doubles: each is read and written as a whole."""
     return memoryview(shared)[WORDS_AT:].cast("d")
 
 
-def pack(record: dict[str, Any]) -> bytes:
+def pack_record(record: dict[str, Any]) -> bytes:
     """Return the payload of any record."""
     return json.dumps(record).encode()
 
@@ -54,7 +54,7 @@ def pack_start(job_id: UUID, until: float) -> bytes:
 def pack_end(job_id: UUID, settlement: Settlement) -> bytes:
     """Return the payload of an end."""
     packed = _pack_done(job_id, settlement)
-    return packed or pack({"end": str(job_id), "settlement": asdict(settlement)})
+    return packed or pack_record({"end": str(job_id), "settlement": asdict(settlement)})
 
 
 def read_records(data: mmap, at: int, limit: int) -> Iterator[dict[str, Any]]:
@@ -68,7 +68,7 @@ def read_records(data: mmap, at: int, limit: int) -> Iterator[dict[str, Any]]:
         at += HEADER.size + length
 
 
-def ends(records: list[dict[str, Any]]) -> Iterator[tuple[UUID, Settlement]]:
+def ended_entries(records: list[dict[str, Any]]) -> Iterator[tuple[UUID, Settlement]]:
     """Yield what ended, and what was decided of it."""
     for record in records:
         if "done" in record:

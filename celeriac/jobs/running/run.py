@@ -59,6 +59,6 @@ class Run:
     def judge(self, outcome: Outcome) -> Settlement:
         """Return what the outcome would make of its job."""
         job = self.job
-        return outcomes.decide(
+        return outcomes.decide_settlement(
             outcome, self.kind, job.attempt, job.failures, job.losses, job.max_attempts
         )

@@ -3,7 +3,7 @@
 import contextlib
 import time
 
-from celeriac.jobs.running.slots import Slot, SlotFull
+from celeriac.jobs.running.journals import Journal, JournalFull
 
 _WEIGHT = 0.1  # of the newest run in the moving mean
 _PUBLISH_EVERY = 1.0  # seconds
@@ -21,16 +21,16 @@ class RunTimes:
         mean = self.means.get(kind)
         self.means[kind] = seconds if mean is None else mean + _WEIGHT * (seconds - mean)
 
-    def publish(self, slot: Slot) -> None:
+    def publish(self, journal: Journal) -> None:
         """Show the means to the parent, about once a second."""
         now = time.monotonic()
         if now - self._published >= _PUBLISH_EVERY:
             self._published = now
-            with contextlib.suppress(SlotFull):
-                slot.times(self.means)
+            with contextlib.suppress(JournalFull):
+                journal.times(self.means)
 
 
-def merge(means: list[dict[str, float]]) -> dict[str, float]:
+def merge_run_times(means: list[dict[str, float]]) -> dict[str, float]:
     """Return one mean per kind from those of several children."""
     kinds = {kind for each in means for kind in each}
     found = {kind: [each[kind] for each in means if kind in each] for kind in kinds}

@@ -177,7 +177,7 @@ _CLEAN, _UNTIDY, _OPEN = range(3)
 
 
 @dataclass(slots=True)
-class Before:
+class ConnectionsBefore:
     """This thread's connections as a run found them."""
 
     ledger: psycopg.Connection | None
@@ -209,22 +209,22 @@ class Before:
             if each.alias in self.open or raw is None:
                 continue  # a test's own transaction, or nothing to tidy
             if cut or _state(each) != _CLEAN or (raw in _changed and not _reset(each)):
-                throw_away(each)
+                discard_connection(each)
         _changed.clear()
 
     def throw_away(self, each: BaseDatabaseWrapper) -> None:
         """Close a connection, unless it has a test's own transaction open."""
         if each.alias not in self.open:
-            throw_away(each)
+            discard_connection(each)
 
 
-def look() -> Before:
+def look_at_connections() -> ConnectionsBefore:
     """Return this thread's connections as they are, before a run."""
     if not _is_noting:
         _start_noting()
     _changed.clear()
     _abandoned.clear()
-    before = Before(None)
+    before = ConnectionsBefore(None)
     for each in _mine():
         if each.alias == DEFAULT_DB_ALIAS:
             before.ledger = each.connection
@@ -235,7 +235,7 @@ def look() -> Before:
     return before
 
 
-def throw_away(each: BaseDatabaseWrapper) -> None:
+def discard_connection(each: BaseDatabaseWrapper) -> None:
     """Close a connection, whatever state it is in; Django makes a new one when it is needed."""
     each.in_atomic_block = False  # or it could never be opened again
     with contextlib.suppress(Exception):  # what is broken may fail to close, too

@@ -3,7 +3,7 @@
 Whatever leaves the answering of a doorbell outside of a handler (a session that can't
 write, a table hidden by another, a missing grant or setting) may be this process's own
 fault. So it makes a new connection, waits a little longer each time, and after some in
-a row it ends itself: a fresh process may do better. What it held is in its slot.
+a row it ends itself: a fresh process may do better. What it held is in its journal.
 """
 
 import time
@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from django.db import connection
 
-from celeriac.core.away import is_away
-from celeriac.core.sessions import renew
+from celeriac.core.database_errors import is_away
+from celeriac.core.sessions import renew_connection
 from celeriac.jobs.errors import JobError
 
 #: Seconds.
@@ -23,7 +23,7 @@ MOST = 5
 AWAY_FOR = 60.0
 
 
-class Unfit(JobError):
+class UnfitProcess(JobError):
     """This process could not answer several doorbells in a row: it ends, for another to do it."""
 
 
@@ -47,7 +47,7 @@ class Setbacks:
         """Take a new connection, and a pause; Unfit when it was one setback too many."""
         if connection.in_atomic_block:
             raise error  # the caller's transaction is lost, and so is what it did
-        renew()
+        renew_connection()
         now = time.monotonic()
         if not self.in_a_row:
             self._since = now
@@ -55,7 +55,9 @@ class Setbacks:
         self._ours += not is_away(error)
         if self._ours >= MOST or now - self._since > self._away_for:
             count, last = self.in_a_row, one_line(error)
-            raise Unfit(f"no doorbell was answered in {count} tries, at last: {last}") from error
+            raise UnfitProcess(
+                f"no doorbell was answered in {count} tries, at last: {last}"
+            ) from error
         self._pause(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self.in_a_row - 1)))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 
-from celeriac.jobs.running import hot, settle_sql
+from celeriac.jobs.running import prepared, settle_sql
 from celeriac.jobs.running.run import Run, Settled
 from celeriac.jobs.states import State, Verb, after
 
@@ -36,7 +36,7 @@ _TWIN_RACES = 5
 REFUSED = Settled(None)
 
 
-def settle(runs: Sequence[Run]) -> None:
+def settle_runs(runs: Sequence[Run]) -> None:
     """Write the settlements of `runs`; note with each what became of it."""
     _complete([run for run in runs if run.settlement.verb is Verb.COMPLETE])
     _end([run for run in runs if run.settlement.verb is not Verb.COMPLETE])
@@ -47,7 +47,7 @@ def settle_joint(run: Run, began: str) -> Settled:
 
     Nothing is noted with the run: its transaction has not committed yet.
     """
-    rows = hot.fetch(settle_sql.JOINT[not run.job.silent], _alone(run) | {"began": began})
+    rows = prepared.fetch_rows(settle_sql.JOINT[not run.job.silent], _alone(run) | {"began": began})
     return _answer(rows[0]) if rows else REFUSED
 
 
@@ -57,7 +57,7 @@ def _complete(runs: list[Run]) -> None:
     calling = not all(run.job.silent for run in runs)
     statement = settle_sql.COMPLETIONS[calling, len(runs) == 1]
     parameters = _alone(*runs) if len(runs) == 1 else _together(runs)
-    _note(hot.fetch(statement, parameters), runs)
+    _note(prepared.fetch_rows(statement, parameters), runs)
 
 
 def _alone(run: Run) -> dict[str, Any]:
@@ -76,12 +76,12 @@ def _together(runs: list[Run]) -> dict[str, Any]:
     runs.sort(key=lambda run: run.job.id)
     settlements = [run.settlement for run in runs]
     return {
-        "ids": hot.uuids([run.job.id for run in runs]),
-        "claims": hot.uuids([run.claim_id for run in runs]),
+        "ids": prepared.uuid_array([run.job.id for run in runs]),
+        "claims": prepared.uuid_array([run.claim_id for run in runs]),
         "results": [settlement.result for settlement in settlements],
         "errors": [settlement.error for settlement in settlements],
-        "started": hot.floats([settlement.started for settlement in settlements]),
-        "seconds": hot.floats([settlement.seconds for settlement in settlements]),
+        "started": prepared.float_array([settlement.started for settlement in settlements]),
+        "seconds": prepared.float_array([settlement.seconds for settlement in settlements]),
     }
 
 
@@ -103,7 +103,7 @@ def _end_together(runs: list[Run]) -> None:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-        rows = hot.fetch(settle_sql.END, _columns(runs))
+        rows = prepared.fetch_rows(settle_sql.END, _columns(runs))
     _note(rows, runs)
 
 

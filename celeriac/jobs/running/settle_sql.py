@@ -4,7 +4,7 @@ from celeriac.breakers.sql import HOLDING
 from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs.callbacks import sql as callbacks
-from celeriac.jobs.running import hot
+from celeriac.jobs.running import prepared
 
 _STARTED = (
     "CASE WHEN o.started IS NULL THEN j.started_at"
@@ -37,7 +37,7 @@ _COMPLETED = f"""
         ) AS o(id, claim_id, result, error, started, seconds)
         ORDER BY o.id OFFSET 0
     ) o
-    WHERE j.id = o.id AND j.state = {hot.RUNNING} AND j.claim_id = o.claim_id AND {_DURABLE}
+    WHERE j.id = o.id AND j.state = {prepared.RUNNING} AND j.claim_id = o.claim_id AND {_DURABLE}
     RETURNING j.id, j.state, j.queue, j.attempt, j.worker, j.started_at, j.finished_at"""
 _RECORDED = f"""
     INSERT INTO {tables.ATTEMPT} (job_id, number, outcome, worker, started_at, finished_at)
@@ -60,15 +60,15 @@ SELECT id, state, callback IS NOT NULL, queue FROM settled
 """
 
 _COLUMNS = ("ids", "claims", "results", "errors", "started", "seconds")
-#: Whether this is the transaction that began then (see joint.py).
+#: Whether this is the transaction that began then (see joint_transaction.py).
 _SAME = "extract(epoch FROM transaction_timestamp()) = %(began)s::numeric"
 _FENCE = f"AND {_DURABLE}"
 #: By whether a callback may be owed, and whether it is one run alone.
 COMPLETIONS = {
     (False, False): COMPLETE,
     (True, False): COMPLETE_CALLING,
-    (False, True): hot.for_one(COMPLETE, *_COLUMNS),
-    (True, True): hot.for_one(COMPLETE_CALLING, *_COLUMNS),
+    (False, True): prepared.for_one(COMPLETE, *_COLUMNS),
+    (True, True): prepared.for_one(COMPLETE_CALLING, *_COLUMNS),
 }
 #: The end of a transactional run, in its own transaction, by whether a callback may be owed.
 JOINT = {
@@ -121,7 +121,7 @@ WITH settled AS (
                error_class, message, traceback, started, seconds, circuit, cuts)
         ORDER BY o.id OFFSET 0
     ) o
-    WHERE j.id = o.id AND j.state = {hot.RUNNING} AND j.claim_id = o.claim_id AND {_DURABLE}
+    WHERE j.id = o.id AND j.state = {prepared.RUNNING} AND j.claim_id = o.claim_id AND {_DURABLE}
     RETURNING j.id, j.state, j.queue, j.attempt, j.worker,
               j.superseded_by, j.started_at, {_ENDED} AS ended_at,
               o.recorded, o.error_class, o.message, o.traceback,

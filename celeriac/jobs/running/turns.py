@@ -13,14 +13,14 @@ from collections.abc import Iterator
 
 from django.db import connection
 
-from celeriac.core.away import is_away
-from celeriac.core.sessions import renew
+from celeriac.core.database_errors import is_away
+from celeriac.core.sessions import renew_connection
 from celeriac.jobs import outcomes
-from celeriac.jobs.naming import named
-from celeriac.jobs.running.claim import verify
-from celeriac.jobs.running.desk import Desk
+from celeriac.jobs.log_names import job_names
+from celeriac.jobs.running.claim import owned_jobs
 from celeriac.jobs.running.run import Run
 from celeriac.jobs.running.setbacks import one_line
+from celeriac.jobs.running.worker_context import WorkerContext
 from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ LOOK_AFTER = 0.01
 SPARED_FOR = 2.0
 
 
-def in_turn(runs: list[Run], desk: Desk) -> Iterator[Run]:
+def in_turn(runs: list[Run], context: WorkerContext) -> Iterator[Run]:
     """Yield the runs, until the doorbell's time is over, the worker stops or the claim is lost."""
     deadline = time.monotonic() + conf.DOORBELL_BUDGET_SECONDS
     verified = runs[0].claimed_at if runs else 0.0
@@ -42,10 +42,10 @@ def in_turn(runs: list[Run], desk: Desk) -> Iterator[Run]:
     while waiting:
         now = time.monotonic()
         if now - looked > LOOK_AFTER:
-            stopping = desk.stopping() or (looked > 0 and desk.look_around())
+            stopping = context.stopping() or (looked > 0 and context.look_around())
             looked = now
         if now - verified > VERIFY_AFTER:
-            waiting, verified = deque(_still_owned(list(waiting), desk)), time.monotonic()
+            waiting, verified = deque(_still_owned(list(waiting), context)), time.monotonic()
         # The first job runs in any case, or a slow claim would never get anything done.
         late = now > deadline and len(waiting) < len(runs)
         if late or stopping or not waiting:
@@ -53,22 +53,22 @@ def in_turn(runs: list[Run], desk: Desk) -> Iterator[Run]:
         yield waiting.popleft()
 
 
-def _still_owned(waiting: list[Run], desk: Desk) -> list[Run]:
+def _still_owned(waiting: list[Run], context: WorkerContext) -> list[Run]:
     claim_id = waiting[0].claim_id
     ids = [run.job.id for run in waiting]
     try:
-        owned = verify(ids, claim_id=claim_id)
-        if len(owned) < len(ids) and not desk.sees_ledger():
-            owned = verify(ids, claim_id=claim_id)
+        owned = owned_jobs(ids, claim_id=claim_id)
+        if len(owned) < len(ids) and not context.sees_ledger():
+            owned = owned_jobs(ids, claim_id=claim_id)
     except Exception as error:
         if connection.in_atomic_block:
             raise
-        logger.warning("%s can't be verified, so released: %s", named(ids), one_line(error))
-        renew()
+        logger.warning("%s can't be verified, so released: %s", job_names(ids), one_line(error))
+        renew_connection()
         spare(waiting, error)
         return []
-    if len(owned) < len(ids) and not desk.slot.is_halted:
-        logger.warning("lost claim: no longer ours: %s", named(set(ids) - owned))
+    if len(owned) < len(ids) and not context.journal.is_halted:
+        logger.warning("lost claim: no longer ours: %s", job_names(set(ids) - owned))
     return [run for run in waiting if run.job.id in owned]
 
 
@@ -81,13 +81,15 @@ def spare(runs: list[Run], error: Exception) -> None:
             run.decide(outcomes.released(reason, delay=delay))
 
 
-def forget_taken_back(runs: list[Run], desk: Desk) -> None:
+def forget_taken_back(runs: list[Run], context: WorkerContext) -> None:
     """Drop what the parent has released: it is no lost claim."""
-    unstarted = {run.job.id for run in runs if run.outcome is None} if desk.slot.is_halted else None
+    unstarted = (
+        {run.job.id for run in runs if run.outcome is None} if context.journal.is_halted else None
+    )
     if not unstarted:
         return
     try:
-        gone = unstarted - verify(unstarted, claim_id=runs[0].claim_id)
+        gone = unstarted - owned_jobs(unstarted, claim_id=runs[0].claim_id)
     except Exception as error:
         if not is_away(error):
             raise

@@ -27,7 +27,7 @@ TABLE = "tasks/datatable"
 _INLINE = ("\nvar autorefresh = 1;\n", "\nvar autorefresh = 0;\n")
 
 
-def methods(path: str) -> tuple[str, ...]:
+def allowed_methods(path: str) -> tuple[str, ...]:
     """Return the methods that Flower's `path` (without a leading slash) may be asked with."""
     if {".", ".."} & set(path.split("/")):
         return ()
@@ -41,7 +41,7 @@ def upstream_path(path: str) -> str:
     return f"{reverse('flower:index')}{quote(path, safe='/@')}"
 
 
-def policy() -> dict[str, list[str]]:
+def content_policy() -> dict[str, list[str]]:
     """Return the content security policy of Flower's pages: its own files and that one script.
 
     They share their origin with the admin, so nothing may be added to a page that

@@ -24,7 +24,7 @@ class FlowerUnavailable(CeleriacError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class UpstreamAnswer:
     """What Flower said."""
 
     status: int
@@ -32,7 +32,9 @@ class Answer:
     body: bytes
 
 
-def ask(method: str, path: str, *, query: str, headers: dict[str, str], body: bytes) -> Answer:
+def ask_flower(
+    method: str, path: str, *, query: str, headers: dict[str, str], body: bytes
+) -> UpstreamAnswer:
     """Return Flower's answer; raises FlowerUnavailable in words for an operator."""
     if not conf.FLOWER_BASIC_AUTH:
         raise FlowerUnavailable("FLOWER_BASIC_AUTH is not set, so there is no Flower to show.")
@@ -52,7 +54,7 @@ def ask(method: str, path: str, *, query: str, headers: dict[str, str], body: by
         ) from error
 
 
-def _ask(request: httpx.Request) -> Answer:
+def _ask(request: httpx.Request) -> UpstreamAnswer:
     deadline = time.monotonic() + conf.FLOWER_TIMEOUT_SECONDS
     response = _transport().handle_request(request)
     try:
@@ -66,7 +68,7 @@ def _ask(request: httpx.Request) -> Answer:
     finally:
         response.close()
     kept = {name: response.headers[name] for name in KEPT if name in response.headers}
-    return Answer(response.status_code, kept, body)
+    return UpstreamAnswer(response.status_code, kept, body)
 
 
 def _read(response: httpx.Response, deadline: float) -> bytes:

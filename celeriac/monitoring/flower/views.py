@@ -23,7 +23,7 @@ def flower(request: HttpRequest, path: str = "") -> HttpResponse:
         raise PermissionDenied(
             "You need the permission to see Flower (celeriac_monitoring.view_flower)."
         )
-    allowed = pages.methods(path)
+    allowed = pages.allowed_methods(path)
     if not allowed:
         raise Http404("Flower shows no such page here; its verbs are in the admin.")
     if request.method not in allowed:
@@ -36,9 +36,9 @@ def flower(request: HttpRequest, path: str = "") -> HttpResponse:
         return _unavailable(request, error)
 
 
-@csp_override(pages.policy())
+@csp_override(pages.content_policy())
 def _page(request: HttpRequest, path: str) -> HttpResponse:
-    answer = upstream.ask(
+    answer = upstream.ask_flower(
         request.method or "GET",
         pages.upstream_path(path),
         query=request.META.get("QUERY_STRING", ""),

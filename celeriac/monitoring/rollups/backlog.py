@@ -98,12 +98,12 @@ class Backlog:
         return self.queued + self.scheduled + self.retrying + self.held
 
 
-def read(*, most: int, reasons: Sequence[HoldReason] = HOLDS) -> list[Backlog]:
+def read_backlogs(*, most: int, reasons: Sequence[HoldReason] = HOLDS) -> list[Backlog]:
     """Return each queue's backlog, by name, looking at no more than `most` jobs of each."""
     by_code = {reason.code: reason for reason in reasons}
     names = set(conf.QUEUES) | set(Queue.objects.values_list("name", flat=True))
     found = {name: Backlog(name) for name in sorted(names)}
-    rows = _fetch(waiting_statement(reasons), parameters(list(found), most))
+    rows = _fetch(waiting_statement(reasons), backlog_parameters(list(found), most))
     for queue, code, kind, due, again, count, age in rows:
         if code:
             by = by_code[code].by(queue, kind)
@@ -121,7 +121,7 @@ def read(*, most: int, reasons: Sequence[HoldReason] = HOLDS) -> list[Backlog]:
     return list(found.values())
 
 
-def parameters(queues: Sequence[str], most: int) -> dict[str, Any]:
+def backlog_parameters(queues: Sequence[str], most: int) -> dict[str, Any]:
     """Return the parameters of `waiting_statement`."""
     return {"queues": list(queues), "most": most} | hold_parameters()
 

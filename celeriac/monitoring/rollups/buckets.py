@@ -16,7 +16,7 @@ LAST = 110  # 0.001 s · 1.2^110 is six days
 Histogram = Mapping[int, int]
 
 
-def bounds(bucket: int) -> tuple[float, float]:
+def bucket_bounds(bucket: int) -> tuple[float, float]:
     """Return what lies in a bucket: longer than the first, not longer than the second, seconds."""
     return (0.0 if bucket == 0 else FIRST * RATIO ** (bucket - 1), FIRST * RATIO**bucket)
 
@@ -33,10 +33,10 @@ def percentile(histogram: Histogram, share: float) -> float | None:
     for bucket in sorted(histogram):
         count = histogram[bucket]
         if count and seen + count >= rank:
-            lower, upper = bounds(bucket)
+            lower, upper = bucket_bounds(bucket)
             return lower + (upper - lower) * (rank - seen) / count
         seen += count
-    return bounds(max(histogram))[1]
+    return bucket_bounds(max(histogram))[1]
 
 
 def bucket_of(seconds: str) -> str:

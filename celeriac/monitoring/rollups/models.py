@@ -1,4 +1,4 @@
-"""What the control room remembers of the past: minutes, and the longer spans made of them."""
+"""What is kept of the past: minutes, and the longer spans made of them."""
 
 from django.db import models
 

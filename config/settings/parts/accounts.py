@@ -34,7 +34,7 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_USERNAME_CALLABLE = "apps.accounts.lockout.account_name"
 AXES_CLIENT_IP_CALLABLE = "celeriac.core.client.address_of"
-AXES_LOCKOUT_CALLABLE = "apps.accounts.lockout.locked"
+AXES_LOCKOUT_CALLABLE = "apps.accounts.lockout.locked_page"
 # The audit trail and our own log lines say what happened, and no word that was typed.
 AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True

@@ -1,4 +1,4 @@
-"""The control room's looks."""
+"""How the admin looks."""
 
 from typing import Any
 
@@ -26,6 +26,6 @@ UNFOLD: dict[str, Any] = {
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": True,
-        "navigation": "celeriac.console.navigation.sidebar",
+        "navigation": "celeriac.console.navigation.sidebar_of",
     },
 }

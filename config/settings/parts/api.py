@@ -1,4 +1,4 @@
-"""The HTTP door."""
+"""The HTTP API."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_THROTTLE_CLASSES": ["celeriac.http.throttling.Throttle"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,
-    "EXCEPTION_HANDLER": "celeriac.http.problems.handle",
+    "EXCEPTION_HANDLER": "celeriac.http.problems.handle_error",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
     # Answers hold what people wrote; text outside ASCII is escaped, so that nothing can break it.

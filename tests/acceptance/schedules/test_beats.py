@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from celeriac.jobs.models import Job
 from celeriac.schedules.models import Beat, Policy, Tick
-from celeriac.schedules.refresh import refresh
+from celeriac.schedules.refresh import refresh_schedules
 from tests.factories_schedules import PeriodicTaskFactory, schedule_of
 from tests.support.processes import wait_until
 
@@ -27,7 +27,7 @@ AT_WORK = (0, 1, 3) if LONG else (1,)
 
 def every(seconds, count):
     """Make schedules of a few seconds that run everything they missed."""
-    refresh()
+    refresh_schedules()
     return [
         PeriodicTaskFactory(
             task="test.noop",

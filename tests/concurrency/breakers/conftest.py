@@ -2,8 +2,8 @@
 
 import pytest
 
-from celeriac.breakers import registry, scribe
-from tests.integration.breakers.support import QUICK, settle
+from celeriac.breakers import database_writer, registry
+from tests.integration.breakers.support import QUICK, wait_until_written
 
 
 @pytest.fixture(autouse=True)
@@ -12,7 +12,7 @@ def breakers(settings, transactional_db, broker):
     settings.CELERIAC = {**settings.CELERIAC, "BREAKERS_STORE_TIMEOUT": 2.0}
     settings.CELERIAC = {**settings.CELERIAC, "BREAKERS_STORE_MUTE_SECONDS": 0.3}
     settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK}}
-    scribe._after_fork()
+    database_writer._after_fork()
     yield
-    settle()
-    registry.forget()
+    wait_until_written()
+    registry.forget_breakers()

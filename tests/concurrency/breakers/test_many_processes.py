@@ -9,7 +9,7 @@ from django.db import connections
 
 from celeriac.breakers import durable, registry
 from celeriac.breakers.api import CircuitOpen, guard
-from tests.integration.breakers.support import QUICK, ProviderDown, settle, trip
+from tests.integration.breakers.support import QUICK, ProviderDown, trip, wait_until_written
 from tests.support.processes import wait_until
 
 #: Forked, so that twenty of them start at once.
@@ -20,7 +20,7 @@ PATIENCE = 60
 @contextlib.contextmanager
 def forked(count, work):
     """Run `work(number)` in `count` processes beside the block; fail when one fails."""
-    settle()
+    wait_until_written()
     connections.close_all()
     started = [fork.Process(target=work, args=(number,)) for number in range(count)]
     for process in started:
@@ -63,7 +63,7 @@ def test_twenty_processes_send_exactly_one_probe(settings):
     """It is inside until all the others have been refused."""
     settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK | {"cooldown": 0.2}}}
     trip("gate")
-    wait_until(lambda: registry.get("gate").storage.peek().open_for == 0)
+    wait_until(lambda: registry.get_breaker("gate").storage.peek().open_for == 0)
     together, provider = fork.Barrier(20), Provider()
     all_refused, refused = fork.Event(), fork.Value("i", 0)
 
@@ -84,7 +84,7 @@ def test_twenty_processes_send_exactly_one_probe(settings):
 
     run_in_processes(20, work)
     assert (provider.calls.value, refused.value) == (1, 19)
-    assert registry.get("gate").storage.peek().state == "closed"
+    assert registry.get_breaker("gate").storage.peek().state == "closed"
 
 
 @pytest.mark.parametrize("processes", [2, 8])
@@ -129,7 +129,7 @@ def test_a_provider_that_stays_down_gets_one_probe_a_cooldown(settings):
     def work(number):
         if number == 0:
             for _ in range(10):
-                registry.get("gate").storage._store.client.flushall()
+                registry.get_breaker("gate").storage._store.client.flushall()
                 threading.Event().wait(0.1)
             stop.set()
         while not stop.is_set():
@@ -186,7 +186,7 @@ def test_twenty_threads_send_exactly_one_probe(settings):
     """Threads are as many callers as processes are."""
     settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK | {"cooldown": 0.05}}}
     trip("gate")
-    wait_until(lambda: registry.get("gate").storage.peek().open_for == 0)
+    wait_until(lambda: registry.get_breaker("gate").storage.peek().open_for == 0)
     refused, release = [], threading.Event()
     together = threading.Barrier(20)
 
@@ -204,4 +204,4 @@ def test_twenty_threads_send_exactly_one_probe(settings):
     release.set()
     for thread in threads:
         thread.join(PATIENCE)
-    assert registry.get("gate").storage.peek().state == "closed"
+    assert registry.get_breaker("gate").storage.peek().state == "closed"

@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 from django.db import connection
 
-from celeriac.jobs.dispatching.dispatch import Dispatcher
+from celeriac.jobs.dispatching.dispatch import AdmissionControl
 from celeriac.jobs.models import Job, Queue
 from celeriac.jobs.nudge import Nudge
-from tests.integration.jobs.dispatching import Desk, Recorder, fill, hire
+from tests.integration.jobs.dispatching import Harness, Recorder, fill, hire
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,11 +26,11 @@ class Timed(Recorder):
         super().__init__()
         self.times = []
 
-    def ring(self, bells):
+    def ring(self, doorbells):
         """Take note of ids and time."""
         now = time.monotonic()
-        self.times += [(job_id, now) for bell in bells for job_id in bell.ids]
-        super().ring(bells)
+        self.times += [(job_id, now) for doorbell in doorbells for job_id in doorbell.ids]
+        super().ring(doorbells)
 
 
 @pytest.fixture
@@ -45,21 +45,23 @@ def twenty(settings):
 
 def test_three_dispatchers_ring_every_job_once_and_starve_no_queue(twenty):
     """While their leases last, no job is rung by two, or twice."""
-    dispatchers = [Dispatcher(publisher=Timed()) for _ in range(3)]
+    dispatchers = [AdmissionControl(publisher=Timed()) for _ in range(3)]
     for _ in range(3):
         for each in dispatchers:
             each.leases.renew()
     for each in dispatchers:
-        each.read_fleet()
+        each.read_workers()
     held = Counter(Queue.objects.filter(name__in=QUEUES).values_list("holder", flat=True))
     assert sorted(held.values()) == [6, 7, 7]
-    first = [each.round(Nudge()) for each in dispatchers]
+    first = [each.run_round(Nudge()) for each in dispatchers]
     assert all(first)
-    rung = Counter(bell.queue for each in dispatchers for bell in each.publisher.bells)
-    assert set(rung) == set(QUEUES)
+    pending = Counter(
+        doorbell.queue for each in dispatchers for doorbell in each.publisher.doorbells
+    )
+    assert set(pending) == set(QUEUES)
     for _ in range(5):
         for each in dispatchers:
-            each.round(Nudge())
+            each.run_round(Nudge())
     times = Counter(job_id for each in dispatchers for job_id, _ in each.publisher.times)
     assert len(times) == len(QUEUES) * EACH
     assert set(times.values()) == {1}
@@ -67,7 +69,7 @@ def test_three_dispatchers_ring_every_job_once_and_starve_no_queue(twenty):
 
 def test_a_transaction_held_open_elsewhere_starves_no_queue():
     """Dead versions pile up behind the cursor, where nobody reads."""
-    desk = Desk()
+    harness = Harness()
     hire(run_times={"test.noop": 0.001})
     held, done = threading.Event(), threading.Event()
 
@@ -84,31 +86,31 @@ def test_a_transaction_held_open_elsewhere_starves_no_queue():
     holder.start()
     try:
         assert held.wait(30)
-        rung = 0
+        pending = 0
         for _ in range(10):
             fill("test.noop", 2_000, age=0)
-            rung += drain(desk)
-        assert rung == 20_000
-        assert buffers_of_a_scan(desk) < 100
+            pending += drain(harness)
+        assert pending == 20_000
+        assert buffers_of_a_scan(harness) < 100
     finally:
         done.set()
         holder.join(30)
 
 
-def drain(desk):
+def drain(harness):
     """Ring and end what is queued; return how many jobs that was."""
     ended = 0
-    while bells := desk.round(Nudge()):
-        ids = [job_id for bell in bells for job_id in bell.ids]
+    while doorbells := harness.run_round(Nudge()):
+        ids = [job_id for doorbell in doorbells for job_id in doorbell.ids]
         Job.objects.filter(id__in=ids).delete()
         ended += len(ids)
     return ended
 
 
-def buffers_of_a_scan(desk):
+def buffers_of_a_scan(harness):
     """Return how many pages the next scan touches, by what PostgreSQL counts."""
-    lane = desk.dispatcher.lanes["default"]
-    run_at, last = lane.cursor(0)
+    queue_cursor = harness.dispatcher.cursors["default"]
+    run_at, last = queue_cursor.position(0)
     with connection.cursor() as cursor:
         cursor.execute(
             "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT id FROM celeriac_jobs_job"

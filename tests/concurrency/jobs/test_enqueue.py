@@ -17,8 +17,8 @@ from celeriac import (
 )
 from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from celeriac.jobs.models import Job, JobKey
-from celeriac.jobs.running.claim import claim
-from celeriac.jobs.running.execute import knowledge
+from celeriac.jobs.running.claim import claim_jobs
+from celeriac.jobs.running.execute import capabilities
 from tests.support.threads import (
     at_once,
     held_open,
@@ -34,7 +34,7 @@ NOTE = {"name": "a"}
 
 def claimed(job):
     """Return whether a worker that is rung for the job gets it."""
-    return bool(claim([job.id], claim_id=uuid4(), worker=uuid4(), known=knowledge()))
+    return bool(claim_jobs([job.id], claim_id=uuid4(), worker=uuid4(), known=capabilities()))
 
 
 def lock_timeout():
@@ -136,7 +136,7 @@ def test_enqueues_and_claims_of_one_key_never_collide():
     def worker():
         while not over.is_set():
             ids = list(Job.objects.queued().values_list("id", flat=True))
-            claim(ids, claim_id=uuid4(), worker=uuid4(), known=knowledge())
+            claim_jobs(ids, claim_id=uuid4(), worker=uuid4(), known=capabilities())
 
     def caller():
         try:

@@ -9,8 +9,8 @@ from celeriac.core import clock
 from celeriac.jobs.models import Job
 from celeriac.schedules.fire import fire_due
 from celeriac.schedules.models import Policy, Tick
-from celeriac.schedules.refresh import refresh
-from celeriac.schedules.sync import sync
+from celeriac.schedules.refresh import refresh_schedules
+from celeriac.schedules.sync import sync_schedules
 from tests.factories_schedules import PeriodicTaskFactory
 from tests.support.threads import at_once, held_open
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def overdue(count):
     """Make schedules with a tick that is due now."""
     tasks = [PeriodicTaskFactory(task="test.noop", kwargs="{}") for _ in range(count)]
-    past = clock.read() - timedelta(seconds=90)
+    past = clock.db_now() - timedelta(seconds=90)
     Policy.objects.update(
         anchor=past, cursor=past, next_fire_at=past + timedelta(seconds=60), misfire="all"
     )
@@ -59,15 +59,15 @@ def test_a_late_commit_is_seen():
 
     kept = PeriodicTaskFactory()
     with held_open(make) as (_, commit):
-        assert refresh() == 0
+        assert refresh_schedules() == 0
         commit()
-    assert refresh() == 1
+    assert refresh_schedules() == 1
     assert Policy.objects.filter(periodic_task__name="late", next_fire_at__isnull=False).exists()
 
 
 def test_beats_that_start_together_declare_once():
     """Names are unique, and nobody fails over it."""
-    at_once(4, lambda _: sync())
+    at_once(4, lambda _: sync_schedules())
     names = list(PeriodicTask.objects.values_list("name", flat=True))
     assert "maintenance.prune" in names
     assert len(names) == len(set(names))
@@ -77,5 +77,5 @@ def test_beats_that_refresh_together_begin_a_schedule_once():
     """One of them takes it up, the others pass."""
     for _ in range(20):
         PeriodicTaskFactory()
-    PeriodicTask.objects.update(one_off=False, start_time=clock.read())
-    assert sum(at_once(4, lambda _: refresh())) == 20
+    PeriodicTask.objects.update(one_off=False, start_time=clock.db_now())
+    assert sum(at_once(4, lambda _: refresh_schedules())) == 20

@@ -31,7 +31,7 @@ def run(web, db):
 
 def test_every_example_enqueues_waits_and_is_safe_to_repeat(run, processes):
     """curl, Python, and JavaScript where there is a node."""
-    queues.make_rows()
+    queues.make_queue_rows()
     commands = examples()
     processes.dispatcher()
     processes.worker(queues=["default"], concurrency=1)

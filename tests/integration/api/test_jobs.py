@@ -320,7 +320,7 @@ def test_arguments_that_a_kind_hides_are_hidden(caller, account, monkeypatch):
 
     from celeriac.jobs import registry
 
-    kind = registry.find("test.note")
+    kind = registry.find_kind("test.note")
     monkeypatch.setitem(registry._kinds, "test.note", replace(kind, redact=("name",)))
     body = caller.enqueue("test.note", {"name": "secret", "value": "v"}).json()
     assert body["args"] == {"name": "•••", "value": "v"}
@@ -387,7 +387,7 @@ def test_a_failure_says_no_more_than_that_it_failed(caller, monkeypatch, caplog)
     def fail(*_, **__):
         raise RuntimeError("the inner workings")
 
-    monkeypatch.setattr("celeriac.http.standing.queue_depths", fail)
+    monkeypatch.setattr("celeriac.http.catalog.queue_depths", fail)
     answer = caller.get("queues/")
     assert answer.status_code == 500
     assert "inner workings" not in answer.content.decode()

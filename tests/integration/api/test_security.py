@@ -15,7 +15,7 @@ from freezegun import freeze_time
 from celeriac.core import clock
 from celeriac.core.models import Audit
 from celeriac.http import services
-from celeriac.http.models import Secret, ServiceAccount, fits
+from celeriac.http.models import Secret, ServiceAccount, matches_pattern
 from celeriac.jobs.models import Job
 from celeriac.settings import conf
 from config.wsgi import application
@@ -87,7 +87,7 @@ def test_a_new_secret_ends_the_old_one_at_once_or_after_an_overlap(account):
     assert [works(first), works(second)] == [False, True]
     third = services.make_secret(account=account, overlap=timedelta(hours=1), actor="test")
     assert [works(second), works(third)] == [True, True]
-    with clock.offset(timedelta(hours=2)):
+    with clock.offset_clock(timedelta(hours=2)):
         assert [works(second), works(third)] == [False, True]
     assert Audit.objects.filter(verb="account.secret", target_id=account.name).count() == 3
 
@@ -271,7 +271,7 @@ def test_a_lock_is_the_accounts_own(caller, stranger):
 )
 def test_a_pattern_is_a_name_or_a_beginning(pattern, name, fitting):
     """Dots mean dots."""
-    assert fits(pattern, name) is fitting
+    assert matches_pattern(pattern, name) is fitting
 
 
 BOMBS = {

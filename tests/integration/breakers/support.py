@@ -5,7 +5,7 @@ import contextlib
 from celeriac.breakers import registry
 from celeriac.breakers.errors import CircuitOpen
 from celeriac.breakers.models import Breaker
-from celeriac.breakers.testing import settle
+from celeriac.breakers.testing import wait_until_written
 
 __all__ = [
     "QUICK",
@@ -16,8 +16,8 @@ __all__ = [
     "fail",
     "failures_until_open",
     "row",
-    "settle",
     "trip",
+    "wait_until_written",
 ]
 
 #: Options that trip after four failures and stay open until a test says otherwise.
@@ -38,7 +38,7 @@ class Declined(Exception):
 
 def call(name, error=None):
     """Make one guarded call, which raises `error`."""
-    with registry.get(name).calling():
+    with registry.get_breaker(name).calling():
         if error is not None:
             raise error
 
@@ -84,5 +84,5 @@ def row(name):
 
 def as_another_process():
     """Forget what this process knows; the store and the database are all that is left."""
-    settle()
-    registry.forget()
+    wait_until_written()
+    registry.forget_breakers()

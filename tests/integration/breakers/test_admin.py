@@ -9,7 +9,7 @@ from celeriac.breakers.api import CircuitOpen
 from celeriac.breakers.models import Breaker
 from celeriac.breakers.services import declare_rows, force_open
 from celeriac.core.models import Audit
-from tests.integration.breakers.support import QUICK, call, row, settle, trip
+from tests.integration.breakers.support import QUICK, call, row, trip, wait_until_written
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_the_list_costs_the_same_for_many(client, staff, settings, django_assert
 def test_the_page_shows_the_history(client, staff):
     """With counts and the last error."""
     trip("gate")
-    settle()
+    wait_until_written()
     shown = client.get(page()).content.decode()
     assert "ProviderDown: down" in shown
     assert "4 / 4 / 0" in shown
@@ -142,7 +142,7 @@ def test_a_breaker_of_a_family_has_a_page(client, staff, settings):
     """Its name holds a colon."""
     settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"callbacks": QUICK}}
     trip("callbacks:a.example")
-    settle()
+    wait_until_written()
     assert Breaker.objects.filter(name="callbacks:a.example").exists()
     staff("clear_breaker")
     from django.contrib.admin.utils import quote

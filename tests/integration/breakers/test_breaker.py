@@ -10,7 +10,7 @@ from django.db import transaction
 from freezegun import freeze_time
 
 from celeriac.breakers import registry
-from celeriac.breakers.api import CircuitOpen, UnknownBreaker, guard, status
+from celeriac.breakers.api import CircuitOpen, UnknownBreaker, breaker_statuses, guard
 from celeriac.breakers.models import Transition
 from celeriac.breakers.options import Options
 from celeriac.core.errors import CeleriacError
@@ -22,8 +22,8 @@ from tests.integration.breakers.support import (
     call,
     fail,
     row,
-    settle,
     trip,
+    wait_until_written,
 )
 from tests.support.processes import wait_until
 
@@ -91,7 +91,7 @@ def test_failures_open_when_they_reach_the_rate():
         call("gate")
     with pytest.raises(CircuitOpen):
         fail("gate", times=3)  # of 29 calls 15 have failed
-    settle()
+    wait_until_written()
     assert Transition.objects.get(breaker_id="gate").failures == 14
 
 
@@ -114,7 +114,7 @@ def test_a_slow_provider_opens(settings):
             threading.Event().wait(0.02)
     with pytest.raises(CircuitOpen):
         call("gate")
-    settle()
+    wait_until_written()
     assert Transition.objects.get(breaker_id="gate").slow == 4
 
 
@@ -125,7 +125,7 @@ def test_a_time_limit_inside_the_call_is_the_providers_slowness():
             call("gate", TimeLimitExceeded())
     with pytest.raises(CircuitOpen):
         call("gate")
-    settle()
+    wait_until_written()
     assert Transition.objects.get(breaker_id="gate").slow == 4
 
 
@@ -158,7 +158,7 @@ def test_four_slow_calls_in_four_threads_run_side_by_side():
 
 def test_four_calls_of_three_tenths_take_about_three_tenths():
     """The issue's own measure; the deadline leaves room for a busy machine."""
-    registry.get("gate")
+    registry.get_breaker("gate")
     started = time.monotonic()
     threads = [threading.Thread(target=guard("gate").call, args=(time.sleep, 0.3)) for _ in "1234"]
     for thread in threads:
@@ -198,7 +198,7 @@ def test_a_successful_probe_closes(settings):
     trip("gate")
     wait_until(lambda: admitted("gate"))
     call("gate")
-    settle()
+    wait_until_written()
     found = row("gate")
     assert (found.state, found.open_until) == ("closed", None)
     assert found.closed_at is not None
@@ -211,7 +211,7 @@ def test_a_failed_probe_opens_for_longer_each_time(settings):
     trip("gate")
     for _ in range(3):
         wait_until(lambda: admitted("gate", ProviderDown("still down")))
-    settle()
+    wait_until_written()
     moves = Transition.objects.filter(breaker_id="gate", to_state="open").order_by("version")
     lengths = [(move.open_until - move.at).total_seconds() for move in moves]
     # On a busy machine the trip itself may outlast a cooldown, and open it once more.
@@ -235,7 +235,7 @@ def test_a_circuit_that_was_closed_for_long_starts_over(settings):
         "BREAKERS": {"gate": QUICK | {"cooldown": 60, "stable": 0.05}},
     }
     trip("gate")
-    settle()
+    wait_until_written()
     assert row("gate").opened_count == 1
 
 
@@ -246,26 +246,26 @@ def test_an_open_circuit_tells_since_when_it_is_open_whatever_its_probes_said(se
         "BREAKERS": {"gate": QUICK | {"cooldown": 0.05, "max_cooldown": 0.05}},
     }
     trip("gate")
-    settle()
+    wait_until_written()
     first = row("gate").opened_at
     for _ in range(2):
         wait_until(lambda: admitted("gate", ProviderDown("still down")))
-        settle()
+        wait_until_written()
     assert row("gate").state == "open"
     assert row("gate").changed_at > first
     assert (row("gate").opened_at, standing("gate").since) == (first, first)
     wait_until(lambda: admitted("gate"))
-    settle()
+    wait_until_written()
     assert (row("gate").state, row("gate").opened_at) == ("closed", None)
     assert standing("gate").since == row("gate").closed_at
     trip("gate")
-    settle()
+    wait_until_written()
     assert row("gate").opened_at > first
 
 
 def standing(name):
     """Return how an operator sees the circuit."""
-    return {each.name: each for each in status()}[name]
+    return {each.name: each for each in breaker_statuses()}[name]
 
 
 def test_a_probe_that_made_no_call_returns_its_permit(settings):
@@ -273,10 +273,10 @@ def test_a_probe_that_made_no_call_returns_its_permit(settings):
     settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK | {"cooldown": 0.05}}}
     trip("gate")
     wait_until(lambda: admitted("gate", KeyboardInterrupt()))
-    settle()
+    wait_until_written()
     assert row("gate").state == "half_open"
     call("gate")
-    settle()
+    wait_until_written()
     assert row("gate").state == "closed"
 
 
@@ -287,7 +287,7 @@ def test_a_probe_whose_process_died_loses_its_permit(settings):
         "BREAKERS": {"gate": QUICK | {"cooldown": 0.05, "permit": 0.3}},
     }
     trip("gate")
-    breaker = registry.get("gate")
+    breaker = registry.get_breaker("gate")
     wait_until(lambda: refused(breaker) is None)
     assert refused(breaker) is not None
     wait_until(lambda: refused(breaker) is None)
@@ -301,10 +301,10 @@ def test_several_probes_can_be_asked_for(settings):
     }
     trip("gate")
     wait_until(lambda: admitted("gate"))
-    settle()
+    wait_until_written()
     assert row("gate").state == "half_open"
     call("gate")
-    settle()
+    wait_until_written()
     assert row("gate").state == "closed"
 
 
@@ -314,7 +314,7 @@ def test_a_call_from_before_the_trip_does_not_count_after_it(settings):
         **settings.CELERIAC,
         "BREAKERS": {"gate": QUICK | {"cooldown": 0.05, "min_volume": 1}},
     }
-    breaker = registry.get("gate")
+    breaker = registry.get_breaker("gate")
     old = breaker.enter()
     trip("gate")
     wait_until(lambda: breaker.current_state == "closed" or admitted("gate"))
@@ -325,7 +325,7 @@ def test_a_call_from_before_the_trip_does_not_count_after_it(settings):
 def test_each_move_is_a_row():
     """Who, what, counts and the last error."""
     trip("gate")
-    settle()
+    wait_until_written()
     move = Transition.objects.get(breaker_id="gate")
     assert (move.from_state, move.to_state) == ("closed", "open")
     assert (move.calls, move.failures) == (4, 4)
@@ -338,7 +338,7 @@ def test_the_row_outlives_the_callers_rollback():
     with transaction.atomic():
         trip("gate")
         transaction.set_rollback(True)
-    settle()
+    wait_until_written()
     assert row("gate").state == "open"
 
 
@@ -357,7 +357,7 @@ def test_a_quiet_call_costs_one_round_trip(broker):
     for _ in range(20):
         call("gate")
     assert broker.info("commandstats")["cmdstat_evalsha"]["calls"] - before == 20
-    assert registry.get("gate").storage.peek().calls == 20
+    assert registry.get_breaker("gate").storage.peek().calls == 20
 
 
 def test_listeners_hear_of_calls_and_moves():
@@ -378,7 +378,7 @@ def test_listeners_hear_of_calls_and_moves():
             heard.append(f"{old_state.name}>{new_state.name}")
             raise RuntimeError("a listener's error is nobody else's")
 
-    registry.get("gate").add_listener(Listener())
+    registry.get_breaker("gate").add_listener(Listener())
     call("gate")
     fail("gate", times=3)
     assert heard[:2] == ["call", "success"]
@@ -430,7 +430,7 @@ def test_a_provider_fault_option_decides(settings):
 
 def test_pybreakers_own_verbs_work():
     """open, half_open, close and current_state."""
-    breaker = registry.get("gate")
+    breaker = registry.get_breaker("gate")
     breaker.open()
     assert breaker.current_state == pybreaker.STATE_OPEN
     breaker.half_open()

@@ -10,11 +10,17 @@ from django.db import connection, transaction
 
 from apps.accounts.models import User
 from celeriac.breakers import services, sql, testing
-from celeriac.breakers.api import BreakerError, CircuitOpen, InvalidOptions, admission, status
+from celeriac.breakers.api import (
+    BreakerError,
+    CircuitOpen,
+    InvalidOptions,
+    breaker_statuses,
+    circuit_allowances,
+)
 from celeriac.breakers.models import Breaker, Transition
-from celeriac.breakers.ramp import take_place
+from celeriac.breakers.ramp import take_ramp_slot
 from celeriac.core import clock
-from celeriac.core.arguments import login
+from celeriac.core.arguments import login_name
 from celeriac.core.models import Audit
 from tests.integration.breakers.support import (
     QUICK,
@@ -22,8 +28,8 @@ from tests.integration.breakers.support import (
     call,
     fail,
     row,
-    settle,
     trip,
+    wait_until_written,
 )
 from tests.support.processes import wait_until
 
@@ -57,7 +63,7 @@ def test_forced_open_lets_nothing_through_anywhere():
 
 def test_forced_open_ends_by_itself():
     """At the moment that was given."""
-    until = clock.read() + timedelta(seconds=0.5)
+    until = clock.db_now() + timedelta(seconds=0.5)
     services.force_open("gate", actor="ada", reason="a moment", until=until)
     with pytest.raises(CircuitOpen) as caught:
         call("gate")
@@ -68,8 +74,8 @@ def test_forced_open_ends_by_itself():
 
 def test_a_force_that_has_ended_is_not_in_the_books_of_the_next():
     """Its row still bears it; the trail and the history say what held."""
-    services.force_open("gate", actor="ada", reason="a moment", until=clock.read() + LONG)
-    with clock.offset(2 * LONG):
+    services.force_open("gate", actor="ada", reason="a moment", until=clock.db_now() + LONG)
+    with clock.offset_clock(2 * LONG):
         services.force_open("gate", actor="bob", reason="again")
     assert Audit.objects.latest("at").details["from"] == "closed"
     assert Transition.objects.latest("at").from_state == "closed"
@@ -89,7 +95,7 @@ def test_a_force_needs_a_reason_and_an_end_ahead():
     with pytest.raises(BreakerError, match="why"):
         services.force_open("gate", actor="ada", reason=" ")
     with pytest.raises(BreakerError, match="past"):
-        services.force_open("gate", reason="late", until=clock.read() - timedelta(1))
+        services.force_open("gate", reason="late", until=clock.db_now() - timedelta(1))
 
 
 def test_a_force_that_is_rolled_back_never_was():
@@ -107,17 +113,17 @@ def test_clearing_ends_a_force():
     call("gate")
     assert row("gate").forced == ""
     assert Audit.objects.filter(verb="breaker.clear", reason="done").count() == 1
-    assert admission(["gate"])["gate"].ramp_per_second is not None
+    assert circuit_allowances(["gate"])["gate"].ramp_per_second is not None
 
 
 def test_clearing_an_open_circuit_sends_a_probe_at_once():
     """The cooldown is forgotten, the caution is not."""
     trip("gate")
     services.clear("gate", actor="ada")
-    settle()
+    wait_until_written()
     assert row("gate").state == "half_open"
     call("gate")
-    settle()
+    wait_until_written()
     assert row("gate").state == "closed"
     call("gate")
 
@@ -130,7 +136,7 @@ def test_options_are_tuned_at_run_time_for_every_process():
     call("gate")
     with pytest.raises(CircuitOpen):
         call("gate")
-    settle()
+    wait_until_written()
     assert Transition.objects.get(breaker_id="gate").calls == 20
 
 
@@ -146,7 +152,7 @@ def test_options_are_tuned_for_a_process_that_is_already_running():
         assert cursor.rowcount == 1
     from celeriac.breakers import registry
 
-    storage = registry.get("gate").storage
+    storage = registry.get_breaker("gate").storage
     # One look at the database is bounded: on a busy machine it may come back with nothing.
     wait_until(lambda: storage.sync() and storage.options.min_volume == 6)
 
@@ -163,9 +169,9 @@ def test_the_ledger_sees_an_open_circuit():
     """As SQL and as a selector."""
     assert blocked() == []
     trip("gate")
-    settle()
+    wait_until_written()
     assert blocked() == ["gate"]
-    held = admission(["gate"])["gate"]
+    held = circuit_allowances(["gate"])["gate"]
     assert held.blocked
     assert held.blocked_until == row("gate").open_until
 
@@ -174,17 +180,17 @@ def test_the_ledger_sees_a_forced_circuit():
     """Without an end there is no moment to name."""
     services.force_open("gate", actor="ada", reason="maintenance")
     assert blocked() == ["gate"]
-    assert admission(["gate"])["gate"].blocked
-    assert admission(["gate"])["gate"].blocked_until is None
+    assert circuit_allowances(["gate"])["gate"].blocked
+    assert circuit_allowances(["gate"])["gate"].blocked_until is None
 
 
 def test_the_ledger_sends_one_probe_when_the_cooldown_is_over(settings):
     """And nobody is blocked by SQL then."""
     settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK | {"cooldown": 0.05}}}
     trip("gate")
-    settle()
+    wait_until_written()
     wait_until(lambda: not blocked())
-    assert admission(["gate"])["gate"].probe_only
+    assert circuit_allowances(["gate"])["gate"].probe_only
 
 
 def test_the_ramp_grows_and_ends(settings):
@@ -194,11 +200,11 @@ def test_the_ramp_grows_and_ends(settings):
         "BREAKERS": {"gate": QUICK | {"ramp": 8, "ramp_growth": 2, "ramp_seconds": 3}},
     }
     Breaker.objects.filter(name="gate").delete()
-    Breaker.objects.create(name="gate", state="closed", closed_at=clock.read())
+    Breaker.objects.create(name="gate", state="closed", closed_at=clock.db_now())
     rates = []
     for seconds in (0, 1.5, 2.5, 3.5):
-        with clock.offset(timedelta(seconds=seconds)):
-            rates.append(admission(["gate"])["gate"].ramp_per_second)
+        with clock.offset_clock(timedelta(seconds=seconds)):
+            rates.append(circuit_allowances(["gate"])["gate"].ramp_per_second)
     assert rates == [8, 16, 32, None]
 
 
@@ -208,29 +214,29 @@ def test_claims_pass_the_ramp_one_by_one(settings):
         **settings.CELERIAC,
         "BREAKERS": {"gate": QUICK | {"ramp": 0.01, "ramp_growth": 1, "ramp_seconds": 600}},
     }
-    assert take_place("gate") == 0.0
+    assert take_ramp_slot("gate") == 0.0
     Breaker.objects.filter(name="gate").delete()
-    Breaker.objects.create(name="gate", state="closed", closed_at=clock.read())
-    assert take_place("gate") == 0.0
-    assert 100 < take_place("gate") <= 110  # a tenth apart, since it may be a bit early
+    Breaker.objects.create(name="gate", state="closed", closed_at=clock.db_now())
+    assert take_ramp_slot("gate") == 0.0
+    assert 100 < take_ramp_slot("gate") <= 110  # a tenth apart, since it may be a bit early
 
 
 def test_claims_of_a_half_open_circuit_go_one_at_a_time(settings):
     """One a second, and none while a probe's permit is out."""
     settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK}}
-    facts = {"state": "open", "open_until": clock.read()}
+    facts = {"state": "open", "open_until": clock.db_now()}
     Breaker.objects.update_or_create(name="gate", defaults=facts)
-    assert take_place("gate") == 0.0
-    assert 0 < take_place("gate") <= 1
-    permit = {"probe_token": "a", "probe_until": clock.read() + timedelta(seconds=30)}
+    assert take_ramp_slot("gate") == 0.0
+    assert 0 < take_ramp_slot("gate") <= 1
+    permit = {"probe_token": "a", "probe_until": clock.db_now() + timedelta(seconds=30)}
     Breaker.objects.filter(name="gate").update(ramp_next=None, **permit)
-    assert take_place("gate") > 0
+    assert take_ramp_slot("gate") > 0
 
 
 def test_admission_of_many_costs_one_query(django_assert_num_queries):
     """Unheard-of ones let all pass."""
     with django_assert_num_queries(1):
-        found = admission([f"callbacks:{n}" for n in range(50)])
+        found = circuit_allowances([f"callbacks:{n}" for n in range(50)])
     assert not any(each.blocked or each.probe_only for each in found.values())
 
 
@@ -239,11 +245,11 @@ def test_the_status_lists_every_declared_breaker(settings):
     settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK, "idle": {}}}
     fail("gate", times=2)
     call("gate")
-    found = {each.name: each for each in status()}
+    found = {each.name: each for each in breaker_statuses()}
     assert set(found) >= {"gate", "idle"}
     assert (found["gate"].state, found["gate"].failures) == ("closed", 2)
     trip("gate")
-    opened = {each.name: each for each in status()}["gate"]
+    opened = {each.name: each for each in breaker_statuses()}["gate"]
     assert opened.state == "open"
     assert opened.until is not None
     assert opened.last_error == "ProviderDown: down"
@@ -256,7 +262,7 @@ def test_the_command_lists_forces_and_clears():
         call("gate")
     listed = {each["name"]: each for each in json.loads(run("list", "--json"))}
     assert listed["gate"]["forced"] == "open"
-    assert listed["gate"]["forced_by"] == login()
+    assert listed["gate"]["forced_by"] == login_name()
     assert "closed" in run("clear", "gate")
     call("gate")
 
@@ -271,7 +277,7 @@ def test_a_reset_for_tests_leaves_nothing_behind():
     """In the store, the database and this process."""
     trip("gate")
     services.force_open("gate", actor="ada", reason="now")
-    testing.reset()
+    testing.reset_breakers()
     call("gate")
     assert (row("gate").state, row("gate").forced) == ("closed", "")
     assert not Transition.objects.exists()

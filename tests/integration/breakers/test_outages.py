@@ -19,8 +19,8 @@ from tests.integration.breakers.support import (
     call,
     fail,
     row,
-    settle,
     trip,
+    wait_until_written,
 )
 from tests.support.processes import wait_until
 
@@ -53,7 +53,7 @@ def test_emptying_the_store_closes_no_circuit(broker):
 def test_emptying_the_store_closes_no_circuit_for_those_who_saw_it_open(broker):
     """Not even while the database is silent too."""
     trip("gate")
-    settle()
+    wait_until_written()
     Breaker.objects.all().delete()
     broker.flushall()
     with pytest.raises(CircuitOpen):
@@ -95,7 +95,7 @@ def test_an_open_circuit_stays_open_when_the_store_goes_away(stopped_store):
 def test_a_killed_store_raises_nothing_and_its_return_is_noticed(valkey_server, broker):
     """What was open stays open throughout, and the new store learns it."""
     trip("gate")
-    settle()
+    wait_until_written()
     valkey_server.kill()
     try:
         for _ in range(3):
@@ -120,12 +120,12 @@ def test_a_trip_while_the_store_was_away_reaches_the_store(valkey_server, broker
     valkey_server.kill()
     try:
         trip("gate")
-        settle()
+        wait_until_written()
     finally:
         valkey_server.start()
     as_another_process()
     wait_until(lambda: refused("gate"))
-    registry.get("gate").storage.sync()
+    registry.get_breaker("gate").storage.sync()
     with redis.Redis.from_url(os.environ["BROKER_URL"]) as client:
         assert client.hget("celeriac:breaker:{gate}", "state") == b"open"
 
@@ -165,7 +165,7 @@ def test_without_a_database_a_trip_raises_nothing_and_is_written_later(postgres_
 def test_a_trip_while_the_database_is_dead_is_written_when_it_is_back(postgres_server):
     """A refused connection loses no move, and neither delays nor fails a call."""
     call("gate")
-    settle()
+    wait_until_written()
     connection.close()
     postgres_server.kill()
     try:
@@ -196,7 +196,7 @@ def test_a_callers_lock_on_the_row_holds_up_neither_call_nor_caller():
 def test_a_move_whose_process_died_is_written_by_the_next_comparison(settings):
     """Store and database are compared every few seconds."""
     trip("gate")
-    settle()
+    wait_until_written()
     Transition.objects.all().delete()
     Breaker.objects.update(state="closed", version=0, open_until=None)
     time_passes = {"changed": "1"}
@@ -212,13 +212,13 @@ def test_only_one_probe_goes_even_if_some_see_the_store_and_some_do_not(settings
     """The permit is taken in the database as well."""
     settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"gate": QUICK | {"cooldown": 0.05}}}
     trip("gate")
-    settle()
-    with_store = registry.get("gate")
-    ticket = wait_until(lambda: enter(with_store))
-    registry.forget()
+    wait_until_written()
+    with_store = registry.get_breaker("gate")
+    admission = wait_until(lambda: enter(with_store))
+    registry.forget_breakers()
     settings.CELERIAC = {**settings.CELERIAC, "BREAKERS_STORE_URL": "redis://127.0.0.1:1/0"}
-    assert enter(registry.get("gate")) is None
-    with_store.leave(ticket, ProviderDown("still"))
+    assert enter(registry.get_breaker("gate")) is None
+    with_store.leave(admission, ProviderDown("still"))
 
 
 def test_guarding_works_inside_a_broken_transaction():
@@ -227,7 +227,7 @@ def test_guarding_works_inside_a_broken_transaction():
         with contextlib.suppress(Exception):
             cursor.execute("SELECT 1/0")
         trip("gate")
-    settle()
+    wait_until_written()
     assert row("gate").state == "open"
     fail("gate", times=0)
     with pytest.raises(CircuitOpen), guard("gate"):

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from celeriac.breakers.local import LocalCircuit
 from celeriac.breakers.options import Options
-from celeriac.breakers.replies import Finding, Report, Snapshot, State
-from celeriac.breakers.shared import SharedCircuit, connect
+from celeriac.breakers.replies import BreakerState, CallResult, Report, Snapshot
+from celeriac.breakers.shared_store import SharedCircuit, connect_store
 
 OPTIONS = Options(
     window=1000,
@@ -29,12 +29,12 @@ STEPS = st.one_of(
         st.just("report"),
         TOKENS,
         st.booleans(),
-        st.sampled_from(list(Finding)),
+        st.sampled_from(list(CallResult)),
         st.booleans(),
         st.sampled_from([0, 0, 0, 700]),
         st.sampled_from([0, 0, 0, -1]),
     ),
-    st.tuples(st.just("move"), st.sampled_from([*State, State.HALF_OPEN])),
+    st.tuples(st.just("move"), st.sampled_from([*BreakerState, BreakerState.HALF_OPEN])),
     st.tuples(st.just("force"), st.sampled_from(["", "open", "closed"])),
 )
 
@@ -42,7 +42,7 @@ STEPS = st.one_of(
 @pytest.fixture
 def store():
     """One connection for all examples."""
-    return connect()
+    return connect_store()
 
 
 @settings(

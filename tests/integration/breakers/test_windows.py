@@ -5,13 +5,13 @@ import threading
 import pytest
 
 from celeriac.breakers import registry
-from celeriac.breakers.api import CircuitOpen, status
-from celeriac.breakers.breaker import Breaker
+from celeriac.breakers.api import CircuitOpen, breaker_statuses
+from celeriac.breakers.breaker import SharedBreaker
 from celeriac.breakers.local import LocalCircuit
 from celeriac.breakers.models import Transition
 from celeriac.breakers.options import Options
-from celeriac.breakers.replies import Finding, Report, Snapshot, State
-from celeriac.breakers.shared import PREFIX, connect
+from celeriac.breakers.replies import BreakerState, CallResult, Report, Snapshot
+from celeriac.breakers.shared_store import PREFIX, connect_store
 from celeriac.breakers.storage import BreakerStorage
 from tests.integration.breakers.support import (
     QUICK,
@@ -19,7 +19,7 @@ from tests.integration.breakers.support import (
     call,
     fail,
     failures_until_open,
-    settle,
+    wait_until_written,
 )
 
 SUCCESSES = 300
@@ -41,7 +41,7 @@ def work_well():
 
 def another_process():
     """Return the same breaker as another process has it: with a memory of its own."""
-    return Breaker("gate", BreakerStorage("gate", connect()))
+    return SharedBreaker("gate", BreakerStorage("gate", connect_store()))
 
 
 def call_from(breaker, error=None):
@@ -56,7 +56,7 @@ def test_a_provider_that_goes_down_entirely_is_called_min_volume_times(guarded):
     for _ in range(SUCCESSES):
         call(guarded)
     assert failures_until_open(guarded) == QUICK["min_volume"]
-    settle()
+    wait_until_written()
     reason = Transition.objects.get(breaker_id="gate").reason
     assert reason == "nothing came back: 4 failures since the last success"
 
@@ -130,7 +130,7 @@ def test_the_memory_of_a_circuit_is_bounded(broker, settings):
         fail("gate")
     assert broker.keys(f"{PREFIX}*") == [f"{PREFIX}{{gate}}".encode()]
     assert broker.hstrlen(f"{PREFIX}{{gate}}", "calls") < 2_000
-    assert status(["gate"])[0].calls == 100
+    assert breaker_statuses(["gate"])[0].calls == 100
 
 
 def test_what_an_older_release_left_in_the_store_does_no_harm(broker):
@@ -147,26 +147,26 @@ def test_the_status_tells_the_failures_in_a_row():
     """As the admin's page and `breakers list --json` show it."""
     work_well()
     fail("gate", times=3)
-    assert status(["gate"])[0].failures_in_a_row == 3
+    assert breaker_statuses(["gate"])[0].failures_in_a_row == 3
     call("gate")
-    assert status(["gate"])[0].failures_in_a_row == 0
+    assert breaker_statuses(["gate"])[0].failures_in_a_row == 0
 
 
 def test_a_process_whose_store_goes_away_counts_on_from_what_the_store_said():
     """Neither from nothing nor from an outage of long ago."""
     options, local = Options(min_volume=4, failure_rate=1.0), LocalCircuit("gate")
-    failed = Report(0, "", False, Finding.FAULT)
-    local.report(options, Report(0, "", False, Finding.OK))
+    failed = Report(0, "", False, CallResult.FAULT)
+    local.report(options, Report(0, "", False, CallResult.OK))
     for _ in range(3):
         local.report(options, failed)
     local.adopt(Snapshot(), in_a_row=0)
-    assert local.report(options, failed).state is State.CLOSED
+    assert local.report(options, failed).state is BreakerState.CLOSED
     local.adopt(Snapshot(), in_a_row=3)
-    assert local.report(options, failed).state is State.OPEN
+    assert local.report(options, failed).state is BreakerState.OPEN
 
 
 def test_the_local_circuit_hears_each_answer_of_the_store():
     """So the row is the cluster's when the store goes away in the middle of it."""
     work_well()
     fail("gate", times=3)
-    assert registry.get("gate").storage._local.snapshot().in_a_row == 3
+    assert registry.get_breaker("gate").storage._local.snapshot().in_a_row == 3

@@ -4,7 +4,7 @@ import pytest
 import redis
 from django.core.cache.backends.redis import RedisCache
 
-from celeriac.breakers.shared import Store
+from celeriac.breakers.shared_store import BreakerStore
 from celeriac.celery.broker import Connection
 from celeriac.core import broker
 from celeriac.jobs import nudge
@@ -75,9 +75,9 @@ def test_all_clients_meet_at_one_address(url, server):
         queue = connection.SimpleQueue("met")
         queue.put({})
         queue.close()
-    with nudge.client(url, timeout=2.0) as client:
+    with nudge.nudge_client(url, timeout=2.0) as client:
         client.set("nudge", 1)
-    store = Store(url, timeout=2.0, mute=1.0)
+    store = BreakerStore(url, timeout=2.0, mute=1.0)
     store.client.set("breaker", 1)
     store.client.close()
     cache = RedisCache(
@@ -96,6 +96,6 @@ def test_all_clients_meet_at_one_address(url, server):
 )
 def test_a_guarded_call_never_raises_for_its_store(url):
     """What is no address is a store that is away: each process guards for itself."""
-    store = Store(url, timeout=0.1, mute=1.0)
+    store = BreakerStore(url, timeout=0.1, mute=1.0)
     with pytest.raises(redis.RedisError):
         store.run("acquire", "payments")

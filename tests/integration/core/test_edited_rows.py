@@ -34,8 +34,8 @@ def paused_and_resumed_schedule():
     """Edit a schedule's policy twice."""
     task = PeriodicTaskFactory()
     yield Policy.objects.get(pk=task.pk)
-    yield operate.pause(task.pk, actor="ann", reason="test")
-    yield operate.resume(task.pk, actor="ann")
+    yield operate.pause_schedule(task.pk, actor="ann", reason="test")
+    yield operate.resume_schedule(task.pk, actor="ann")
 
 
 def forced_breaker():

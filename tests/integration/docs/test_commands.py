@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import os
-import re
 import shlex
 import subprocess
 from io import StringIO
@@ -54,7 +53,7 @@ def platform(db, circuits, tmp_path):  # noqa: F811 the fixture above
     """Make the rows and the file that the commands name."""
     stubs = str(tmp_path / "kinds.py")
     call_command("celeriac", "stubs", stubs)
-    queues.make_rows()
+    queues.make_queue_rows()
     call_command("schedules", "sync", stdout=StringIO())
     return {
         "shop/kinds.py": stubs,

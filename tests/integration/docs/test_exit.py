@@ -26,7 +26,7 @@ def run(part, number):
 
 def test_the_ledger_is_read():
     """What waits, runs, failed and succeeded, and the callers' keys."""
-    queues.make_rows()
+    queues.make_queue_rows()
     running, dead = JobFactory(state="running"), JobFactory(state="dead", error="no")
     done = JobFactory(state="succeeded")
     waits = enqueue("test.noop", {}, idempotency_key="k", priority=5)
@@ -42,7 +42,7 @@ def test_the_ledger_is_read():
 
 def test_the_ledger_is_emptied_and_filled_again():
     """Nothing waits, and after a change of mind what waited waits again."""
-    queues.make_rows()
+    queues.make_queue_rows()
     waits, cancelled = enqueue("test.noop", {}), JobFactory(state="cancelled")
     run("Stop", 0)
     run("Empty", 0)

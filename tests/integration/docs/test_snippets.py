@@ -134,7 +134,7 @@ def test_the_python_of_a_page_runs(page, fresh, module, circuits, gateway, mails
             before_, text = columns(text)
             compile(before_, page, "exec")
         for kind in redeclared(text):
-            registry.forget(kind)
+            registry.forget_kind(kind)
         run(text, made, before(page))
     check(page, made)
 
@@ -157,7 +157,7 @@ def check(page, made):
             assert (made.handle.state, made.handle.get(timeout=60)) == ("succeeded", {"pages": 12})
         case "docs/callbacks.md":
             body, now = b"{}", int(timezone.now().timestamp())
-            header = signature.sign(body, timestamp=now)
+            header = signature.sign_body(body, timestamp=now)
             assert made.verify(body, header, conf.CALLBACK_SECRET)
             assert not made.verify(body, header, "another")
         case "docs/testing.md":

@@ -7,7 +7,7 @@ import pytest
 from celeriac.jobs import registry
 from celeriac.jobs.models import Job
 from celeriac.jobs.running import execute
-from celeriac.jobs.running.execute import Desk, knowledge
+from celeriac.jobs.running.execute import WorkerContext, capabilities
 from celeriac.jobs.schema import Schema
 
 
@@ -19,17 +19,17 @@ def declare():
     def declare(handler, name="test.kind", **policy):
         kind = registry.Kind(name=name, handler=handler, schema=Schema.of(handler), **policy)
         names.append(name)
-        return registry.declare(kind)
+        return registry.declare_kind(kind)
 
     yield declare
     for name in names:
-        registry.forget(name)
+        registry.forget_kind(name)
 
 
 @pytest.fixture
-def desk():
+def worker_context():
     """Return a desk that nobody watches."""
-    return Desk(worker=uuid4(), known=knowledge())
+    return WorkerContext(worker=uuid4(), capabilities=capabilities())
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def make_job():
     """Return a function that writes a queued job."""
 
     def make(kind, args=None, **fields):
-        declared = registry.find(kind)
+        declared = registry.find_kind(kind)
         fields.setdefault("queue", declared.queue)
         fields.setdefault("max_attempts", declared.retry.max_attempts)
         return Job.objects.create(kind=declared.name, args=args or {}, **fields)
@@ -46,10 +46,10 @@ def make_job():
 
 
 @pytest.fixture
-def answer(desk):
+def answer(worker_context):
     """Return a function that rings jobs at the desk, in this process."""
 
     def ring(*jobs):
-        return execute.answer([job.id for job in jobs], desk=desk)
+        return execute.answer_doorbell([job.id for job in jobs], context=worker_context)
 
     return ring

@@ -7,7 +7,7 @@ from django.db import connection
 from psycopg.types.json import Jsonb
 
 from celeriac.core.clock import NOW
-from celeriac.jobs.dispatching.dispatch import Dispatcher
+from celeriac.jobs.dispatching.dispatch import AdmissionControl
 from celeriac.jobs.dispatching.sweep import Sweep
 from celeriac.jobs.enqueueing import queues
 from celeriac.jobs.models import Job
@@ -22,14 +22,14 @@ class Recorder:
 
     def __init__(self):
         """Note nothing yet."""
-        self.bells = []
+        self.doorbells = []
         self.failure = None
 
-    def ring(self, bells):
+    def ring(self, doorbells):
         """Take note."""
         if self.failure:
             raise self.failure
-        self.bells += bells
+        self.doorbells += doorbells
 
 
 class Clock:
@@ -44,35 +44,35 @@ class Clock:
         return self.now
 
 
-class Desk:
+class Harness:
     """A dispatcher on the test's database, with everything around it in the test's hand."""
 
     def __init__(self, **options):
         """Hold all queues."""
         self.clock = Clock()
         self.publisher = Recorder()
-        queues.make_rows()
-        self.dispatcher = Dispatcher(publisher=self.publisher, clock=self.clock, **options)
+        queues.make_queue_rows()
+        self.dispatcher = AdmissionControl(publisher=self.publisher, clock=self.clock, **options)
         self.dispatcher.leases.renew()
 
-    def round(self, nudge=None, rounds=1, after=0.05):
+    def run_round(self, nudge=None, rounds=1, after=0.05):
         """Do rounds, `after` seconds apart; return the bells rung in them."""
-        known = len(self.publisher.bells)
+        known = len(self.publisher.doorbells)
         for _ in range(rounds):
             self.clock.now += after
             self.dispatcher.leases.renew()
-            self.dispatcher.read_fleet()
-            self.dispatcher.round(nudge or Nudge())
-        return self.publisher.bells[known:]
+            self.dispatcher.read_workers()
+            self.dispatcher.run_round(nudge or Nudge())
+        return self.publisher.doorbells[known:]
 
-    def rung(self, *args, **options):
+    def rung_ids(self, *args, **options):
         """Do rounds and return the ids rung in them, in order."""
-        return [job_id for bell in self.round(*args, **options) for job_id in bell.ids]
+        return [job_id for doorbell in self.run_round(*args, **options) for job_id in doorbell.ids]
 
     def sweep(self):
         """Sweep everything behind the cursors."""
-        sweep = Sweep(self.dispatcher.bells)
-        while sweep.slice(self.dispatcher.lanes.values()):
+        sweep = Sweep(self.dispatcher.doorbells)
+        while sweep.slice(self.dispatcher.cursors.values()):
             pass
 
 
@@ -128,6 +128,6 @@ def start(ids, worker, claim_id=None):
     )
 
 
-def sizes(bells):
+def sizes(doorbells):
     """Return how many bells carry how many ids."""
-    return Counter(len(bell.ids) for bell in bells)
+    return Counter(len(doorbell.ids) for doorbell in doorbells)

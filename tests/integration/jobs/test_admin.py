@@ -70,7 +70,7 @@ def ended(make_job, answer):
 
 def tick_of(task):
     """Write a tick."""
-    return Tick.objects.create(periodic_task=task, scheduled_for=clock.read(), status="fired")
+    return Tick.objects.create(periodic_task=task, scheduled_for=clock.db_now(), status="fired")
 
 
 def queries_of(staff, model):
@@ -102,10 +102,10 @@ def test_a_list_of_many_costs_what_a_list_of_one_does(staff, model, make):
 
 @pytest.mark.parametrize("model", [Job, Attempt, Queue, Worker, Audit])
 def test_every_page_lists_and_shows_in_few_queries(
-    staff, ended, desk, model, django_assert_max_num_queries
+    staff, ended, worker_context, model, django_assert_max_num_queries
 ):
     """The number of queries does not grow with rows."""
-    Worker.objects.create(id=desk.worker, name="w", host="h", pid=1, slots=1)
+    Worker.objects.create(id=worker_context.worker, name="w", host="h", pid=1, slots=1)
     Queue.objects.get_or_create(name="default")
     JobFactory.create_batch(30)
     act(staff, "retry_chosen", ended)

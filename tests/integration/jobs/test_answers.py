@@ -7,14 +7,14 @@ import pytest
 from django.utils import timezone
 
 from celeriac.celery.publisher import CeleryPublisher
-from celeriac.console.dashboard import attention, crew
+from celeriac.console.dashboard import attention, processes
 from celeriac.console.doctor import platform
-from celeriac.jobs.dispatching import answers
-from celeriac.jobs.dispatching.answers import Canaries
-from celeriac.jobs.dispatching.bells import RingFailed
+from celeriac.jobs.dispatching import answer_checks
+from celeriac.jobs.dispatching.answer_checks import Canaries
+from celeriac.jobs.dispatching.pending_doorbells import RingFailed
 from celeriac.jobs.enqueueing import queues
 from celeriac.jobs.models import Dispatcher, Queue, Worker
-from celeriac.jobs.operating.silence import silences
+from celeriac.jobs.operating.unresponsive import unresponsive_processes
 from celeriac.monitoring import health
 from tests.integration.jobs.dispatching import Clock, hire, queued, start
 
@@ -49,7 +49,7 @@ def asker():
 @pytest.fixture
 def canaries(asker):
     """Return what asks through it."""
-    queues.make_rows()
+    queues.make_queue_rows()
     me = uuid4()
     Queue.objects.filter(name="default").update(holder=me)
     return Canaries(me, asker, Clock())
@@ -68,7 +68,7 @@ def test_a_quiet_worker_is_asked_and_not_again_at_once(canaries, asker):
     assert canaries.send() == 1
     assert canaries.send() == 0
     first = Worker.objects.get(pk=worker).asked_at
-    canaries.clock.now += answers.AGAIN + 0.1
+    canaries.clock.now += answer_checks.AGAIN + 0.1
     assert canaries.send() == 1
     assert Worker.objects.get(pk=worker).asked_at == first
     assert asker.asked == ["nest", "nest"]
@@ -105,17 +105,17 @@ def test_without_a_broker_nobody_is_called_silent(canaries, asker):
 @pytest.fixture
 def held():
     """Let a dispatcher hold every queue."""
-    queues.make_rows()
+    queues.make_queue_rows()
     Queue.objects.update(holder=uuid4(), lease_until=ago(-600))
 
 
 def everywhere():
     """Return what /readyz, the doctor and the dashboard say."""
-    found = silences()
-    page = {"silent": crew.silent(timezone.now())}
+    found = unresponsive_processes()
+    page = {"silent": processes.silent_processes(timezone.now())}
     return (
-        [part.ok for part in (health.dispatcher(found), health.workers(found))],
-        [each.level for each in platform.answers()],
+        [part.ok for part in (health.dispatcher_part(found), health.workers_part(found))],
+        [each.level for each in platform.check_answers()],
         [each["level"] for each in attention._silent(page)],
     )
 
@@ -136,11 +136,11 @@ def test_a_dispatcher_that_can_not_ring_hear_or_rescue_is_seen_everywhere(failin
     """Though it holds its queues."""
     me, well = uuid4(), {"rang": 1.0, "mute": None, "deaf": None, "idle": None}
     quiet(answered=1)
-    answers.say(me, "here:1", **well | {failing: 30.0})
+    answer_checks.write_answers(me, "here:1", **well | {failing: 30.0})
     assert everywhere() == ([False, True], ["error"], ["danger"])
-    answers.say(me, "here:1", **well | {failing: 2.0})
+    answer_checks.write_answers(me, "here:1", **well | {failing: 2.0})
     assert everywhere() == ([True, True], ["ok"], [])
-    answers.say_goodbye(me)
+    answer_checks.delete_answers(me)
     assert not Dispatcher.objects.exists()
 
 
@@ -155,6 +155,6 @@ def test_a_canary_that_nobody_takes_vanishes(broker):
 def test_readyz_shows_circuits_and_fails_for_none(settings):
     """What is open is somebody else's outage."""
     settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {"payments": {}}}
-    part = health.circuits()
+    part = health.circuit_parts()
     assert part.ok
     assert "payments closed (0 failures)" in part.says

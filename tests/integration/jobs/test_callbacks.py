@@ -19,14 +19,14 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from celeriac import Backoff, GiveUp, Snooze, cancel, enqueue_many, retry
-from celeriac.breakers.testing import reset
+from celeriac.breakers.testing import reset_breakers
 from celeriac.console.actions.services import bulk_start
 from celeriac.core.effects import CallInTransaction
 from celeriac.jobs.callbacks import addresses, signature, sql, transport
 from celeriac.jobs.callbacks.addresses import AddressRefused
-from celeriac.jobs.callbacks.deliver import CallbackFailed, deliver
-from celeriac.jobs.dispatching.expire import expire
-from celeriac.jobs.dispatching.rescue import rescue
+from celeriac.jobs.callbacks.deliver import CallbackFailed, deliver_callback
+from celeriac.jobs.dispatching.expire import expire_jobs
+from celeriac.jobs.dispatching.rescue import rescue_lost_runs
 from celeriac.jobs.enqueueing.enqueue import enqueue_drafts, enqueue_job as enqueue, prepare_many
 from celeriac.jobs.models import Job
 from celeriac.jobs.running import execute
@@ -44,9 +44,9 @@ EVENT = {"id": str(uuid4()), "kind": "test.note", "state": "succeeded"}
 @pytest.fixture
 def circuits(broker):
     """Close what other tests opened, and what this one opens."""
-    reset()
+    reset_breakers()
     yield
-    reset()
+    reset_breakers()
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def names(monkeypatch):
             looks.append((host, port))
             return answers[min(len(looks), len(answers)) - 1]
 
-        monkeypatch.setattr(deliver, "__kwdefaults__", {"resolver": resolve})
+        monkeypatch.setattr(deliver_callback, "__kwdefaults__", {"resolver": resolve})
         return looks
 
     become(["127.0.0.1"])
@@ -156,7 +156,9 @@ def test_a_cancelled_running_job_owes_one_when_it_has_stopped(answer, declare):
 
     declare(handler)
     Job.objects.filter(pk=job.pk).update(kind="test.kind")
-    execute.answer([job.id], desk=execute.Desk(worker=uuid4(), known=execute.knowledge()))
+    execute.answer_doorbell(
+        [job.id], context=execute.WorkerContext(worker=uuid4(), capabilities=execute.capabilities())
+    )
     assert seen == [0]
     assert states(job) == ["cancelled"]
 
@@ -165,7 +167,7 @@ def test_an_expired_job_owes_one():
     """The dispatcher ends it."""
     job = enqueue("test.note", {"name": "a"}, callback_url=URL, expires_at=timedelta(0))
     quiet = enqueue("test.note", {"name": "b"}, expires_at=timedelta(0))
-    assert expire() == 2
+    assert expire_jobs() == 2
     assert states(job) == ["cancelled"]
     assert owed(job)[0].args["event"]["error"].startswith("expired")
     assert owed(quiet) == []
@@ -176,7 +178,7 @@ def test_a_lost_job_that_ends_dead_owes_one(make_job):
     job = make_job("test.die", callback_url=URL)
     lost = {"state": "running", "claim_id": uuid4(), "worker": uuid4(), "attempt": 3, "losses": 2}
     Job.objects.filter(pk=job.pk).update(started_at=job.run_at - timedelta(days=1), **lost)
-    rescue()
+    rescue_lost_runs()
     job.refresh_from_db()
     assert job.state == "dead"
     assert states(job) == ["dead"]
@@ -191,7 +193,9 @@ def test_a_superseded_job_owes_one(answer, declare):
 
     declare(handler, retry=Backoff(max_attempts=3))
     job = enqueue("test.kind", {}, unique_key="k", callback_url=URL)
-    execute.answer([job.id], desk=execute.Desk(worker=uuid4(), known=execute.knowledge()))
+    execute.answer_doorbell(
+        [job.id], context=execute.WorkerContext(worker=uuid4(), capabilities=execute.capabilities())
+    )
     assert states(job) == ["cancelled"]
 
 
@@ -278,10 +282,10 @@ def test_a_tampered_or_replayed_callback_does_not_verify(settings, monkeypatch):
     """Another body, another time, another secret, an old one sent again, nonsense."""
     verify, body, secret = documented_verify(), b'{"id":"1"}', conf.CALLBACK_SECRET
     now = int(time.time())
-    good = signature.sign(body, timestamp=now)
+    good = signature.sign_body(body, timestamp=now)
     assert verify(body, good, secret)
-    old = signature.sign(body, timestamp=now - 301)
-    future = signature.sign(body, timestamp=now + 600)
+    old = signature.sign_body(body, timestamp=now - 301)
+    future = signature.sign_body(body, timestamp=now + 600)
     forged = good.replace(f"t={now}", f"t={now - 1}")
     swapped = old.replace(f"t={now - 301}", f"t={now}")
     bent = good[:-1] + ("0" if good[-1] != "0" else "1")
@@ -298,7 +302,7 @@ def test_while_the_secret_is_changed_both_verify(settings):
     """A receiver may know either."""
     verify, body = documented_verify(), b"{}"
     conf.CALLBACK_SECRET_FORMER, conf.CALLBACK_SECRET = conf.CALLBACK_SECRET, "n" * 40
-    header = signature.sign(body, timestamp=int(time.time()))
+    header = signature.sign_body(body, timestamp=int(time.time()))
     assert header.count("v1=") == 2
     assert verify(body, header, conf.CALLBACK_SECRET)
     assert verify(body, header, conf.CALLBACK_SECRET_FORMER)
@@ -326,7 +330,7 @@ def test_a_redirect_is_not_followed(receiver, names, settings, status):
         conf.CALLBACK_ALLOWED_HOSTS.append(f"http://hooks.example.com:{elsewhere.port}")
         receiver.status, receiver.headers = status, {"Location": elsewhere.url()}
         with pytest.raises(CallbackFailed, match="redirect"):
-            deliver(url=receiver.url(), event=EVENT, event_id=uuid4())
+            deliver_callback(url=receiver.url(), event=EVENT, event_id=uuid4())
         assert elsewhere.calls == []
     assert len(receiver.calls) == 1
 
@@ -335,14 +339,14 @@ def test_a_receiver_may_ask_to_wait_or_to_be_left_alone(receiver, names):
     """Retry-After and 410."""
     receiver.status, receiver.headers = 429, {"Retry-After": "77"}
     with pytest.raises(CallbackFailed) as caught:
-        deliver(url=receiver.url(), event=EVENT, event_id=uuid4())
+        deliver_callback(url=receiver.url(), event=EVENT, event_id=uuid4())
     assert (caught.value.status, caught.value.retry_after) == (429, 77.0)
     with pytest.raises(Snooze, match="circuit"):
-        deliver(url=receiver.url(), event=EVENT, event_id=uuid4())
-    reset()
+        deliver_callback(url=receiver.url(), event=EVENT, event_id=uuid4())
+    reset_breakers()
     receiver.status = 410
     with pytest.raises(GiveUp, match="410"):
-        deliver(url=receiver.url(), event=EVENT, event_id=uuid4())
+        deliver_callback(url=receiver.url(), event=EVENT, event_id=uuid4())
 
 
 def test_a_host_that_is_down_opens_its_circuit_and_no_other(receiver, names, settings):
@@ -354,7 +358,7 @@ def test_a_host_that_is_down_opens_its_circuit_and_no_other(receiver, names, set
     receiver.status = 503
     for _ in range(3):
         with pytest.raises(CallbackFailed):
-            deliver(url=receiver.url(), event=EVENT, event_id=uuid4())
+            deliver_callback(url=receiver.url(), event=EVENT, event_id=uuid4())
     job = enqueue("test.note", {"name": "a"}, callback_url=receiver.url())
     drain()
     (call,) = owed(job)
@@ -364,7 +368,7 @@ def test_a_host_that_is_down_opens_its_circuit_and_no_other(receiver, names, set
     assert (call.run_at - job.run_at).total_seconds() > 300
     with running_receiver() as other:
         conf.CALLBACK_ALLOWED_HOSTS.append(f"http://well.example.com:{other.port}")
-        deliver(url=other.url("well.example.com"), event=EVENT, event_id=uuid4())
+        deliver_callback(url=other.url("well.example.com"), event=EVENT, event_id=uuid4())
         assert len(other.calls) == 1
 
 
@@ -373,14 +377,14 @@ def test_a_url_that_is_allowed_no_longer_is_given_up(receiver, names, settings):
     url = receiver.url()
     settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_ALLOWED_HOSTS": ["hooks.example.com"]}
     with pytest.raises(GiveUp, match="CALLBACK_ALLOWED_HOSTS"):
-        deliver(url=url, event=EVENT, event_id=uuid4())
+        deliver_callback(url=url, event=EVENT, event_id=uuid4())
     assert receiver.calls == []
 
 
 def test_nothing_is_sent_inside_a_transaction(receiver, names):
     """A rollback could not take it back."""
     with transaction.atomic(), pytest.raises(CallInTransaction):
-        deliver(url=receiver.url(), event=EVENT, event_id=uuid4())
+        deliver_callback(url=receiver.url(), event=EVENT, event_id=uuid4())
 
 
 # -- the network -----------------------------------------------------------------------------
@@ -396,7 +400,7 @@ def test_a_name_that_leads_inside_is_not_followed(receiver, names, settings, add
     for answer in ([address], ["1.1.1.1", address], [address, "1.1.1.1"]):
         names(answer)
         with pytest.raises(AddressRefused, match=re.escape(address)):
-            deliver(url=receiver.url(), event=EVENT, event_id=uuid4())
+            deliver_callback(url=receiver.url(), event=EVENT, event_id=uuid4())
     assert receiver.calls == []
 
 
@@ -405,10 +409,10 @@ def test_a_name_that_changes_after_it_was_judged_gains_nothing(receiver, names, 
     settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_ALLOWED_NETWORKS": ["127.0.0.1/32"]}
     with running_receiver("127.0.0.2", receiver.port) as inside:
         looks = names(["127.0.0.1"], ["127.0.0.2"])
-        deliver(url=receiver.url(), event=EVENT, event_id=uuid4())
+        deliver_callback(url=receiver.url(), event=EVENT, event_id=uuid4())
         assert looks == [("hooks.example.com", receiver.port)]
         with pytest.raises(AddressRefused):
-            deliver(url=receiver.url(), event=EVENT, event_id=uuid4())
+            deliver_callback(url=receiver.url(), event=EVENT, event_id=uuid4())
         assert (len(receiver.calls), len(inside.calls)) == (1, 0)
 
 
@@ -420,18 +424,18 @@ def test_the_real_resolver_is_judged_too(receiver, settings):
     }
     settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_ALLOWED_NETWORKS": []}
     with pytest.raises(AddressRefused, match="localhost resolves to"):
-        deliver(url=receiver.url("localhost"), event=EVENT, event_id=uuid4())
+        deliver_callback(url=receiver.url("localhost"), event=EVENT, event_id=uuid4())
     settings.CELERIAC = {
         **settings.CELERIAC,
         "CALLBACK_ALLOWED_NETWORKS": ["127.0.0.0/8", "::1/128"],
     }
-    assert deliver(url=receiver.url("localhost"), event=EVENT, event_id=uuid4()) == 204
+    assert deliver_callback(url=receiver.url("localhost"), event=EVENT, event_id=uuid4()) == 204
 
 
 def test_the_next_address_is_tried_where_one_does_not_answer(receiver, names):
     """All of them were judged."""
     names(["127.0.0.9", "127.0.0.1"])
-    assert deliver(url=receiver.url(), event=EVENT, event_id=uuid4()) == 204
+    assert deliver_callback(url=receiver.url(), event=EVENT, event_id=uuid4()) == 204
 
 
 def test_proxies_of_the_environment_are_not_asked(receiver, names, monkeypatch):
@@ -440,7 +444,7 @@ def test_proxies_of_the_environment_are_not_asked(receiver, names, monkeypatch):
         for name in ("http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
             monkeypatch.setenv(name.upper(), f"http://127.0.0.1:{proxy.port}")
-        assert deliver(url=receiver.url(), event=EVENT, event_id=uuid4()) == 204
+        assert deliver_callback(url=receiver.url(), event=EVENT, event_id=uuid4()) == 204
         assert proxy.calls == []
 
 
@@ -505,7 +509,7 @@ def test_a_receiver_that_does_not_come_to_an_end_is_left(settings, names, circui
         }
         began = time.monotonic()
         with pytest.raises(CallbackFailed, match="gave no answer"):
-            deliver(url=f"http://hooks.example.com:{port}/", event=EVENT, event_id=uuid4())
+            deliver_callback(url=f"http://hooks.example.com:{port}/", event=EVENT, event_id=uuid4())
         assert time.monotonic() - began < 15
 
 
@@ -524,7 +528,7 @@ def test_an_endless_body_is_not_read(settings, names, circuits):
             "CALLBACK_ALLOWED_HOSTS": [f"http://hooks.example.com:{port}"],
         }
         url = f"http://hooks.example.com:{port}/"
-        assert deliver(url=url, event=EVENT, event_id=uuid4()) == 200
+        assert deliver_callback(url=url, event=EVENT, event_id=uuid4()) == 200
 
 
 @pytest.fixture(scope="module")
@@ -556,16 +560,16 @@ def test_tls_verifies_the_name_although_the_connection_goes_to_a_number(
         }
         right, wrong = (f"https://{host}:{receiver.port}/" for host in hosts)
         with pytest.raises(CallbackFailed, match="CERTIFICATE_VERIFY_FAILED"):
-            deliver(url=right, event=EVENT, event_id=uuid4())
+            deliver_callback(url=right, event=EVENT, event_id=uuid4())
         trusting = ssl.create_default_context(cafile=str(certificate / "cert.pem"))
         monkeypatch.setattr(transport, "_tls", lambda: trusting)
-        assert deliver(url=right, event=EVENT, event_id=uuid4()) == 204
+        assert deliver_callback(url=right, event=EVENT, event_id=uuid4()) == 204
         with pytest.raises(CallbackFailed, match="CERTIFICATE_VERIFY_FAILED"):
-            deliver(url=wrong, event=EVENT, event_id=uuid4())
+            deliver_callback(url=wrong, event=EVENT, event_id=uuid4())
         assert len(receiver.calls) == 1
 
 
 def test_the_default_resolver_is_the_systems():
     """No cache of ours stands between."""
-    assert addresses.resolve("127.0.0.1", 80) == ["127.0.0.1"]
+    assert addresses.resolve_host("127.0.0.1", 80) == ["127.0.0.1"]
     assert os.environ.get("CALLBACK_ALLOWED_NETWORKS", "") == ""

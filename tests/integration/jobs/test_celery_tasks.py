@@ -38,7 +38,7 @@ def test_apply_async_translates_its_options():
     """countdown, eta, queue, priority and expires, in the ledger's words."""
     kinds.noop.apply_async(countdown=60, queue="payments", priority=5, expires=600)
     row = Job.objects.get()
-    now = clock.read()
+    now = clock.db_now()
     assert (row.queue, row.priority) == ("payments", 5)
     assert timedelta(seconds=50) < row.run_at - now <= timedelta(seconds=60)
     assert timedelta(seconds=590) < row.expires_at - now <= timedelta(seconds=600)

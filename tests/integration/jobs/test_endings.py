@@ -10,22 +10,24 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from celeriac import Backoff, Snooze, current_job
 from celeriac.jobs import registry
 from celeriac.jobs.models import Job
-from celeriac.jobs.running import desk as claiming, execute, finish, sessions
-from celeriac.jobs.running.claim import claim
-from celeriac.jobs.running.settle import settle
+from celeriac.jobs.running import execute, finish, sessions, worker_context as claiming
+from celeriac.jobs.running.claim import claim_jobs
+from celeriac.jobs.running.settle import settle_runs
 from tests.app.models import Effect
 
 SOON = Backoff(max_attempts=3, base=0.01, cap=0.05)
 
 
 @pytest.fixture
-def ring(desk, make_job):
+def ring(worker_context, make_job):
     """Return a function that runs one job of a kind between two harmless neighbours."""
 
     def ring(kind):
         jobs = [make_job("test.noop"), make_job(kind), make_job("test.noop")]
-        fresh = execute.Desk(worker=desk.worker, known=execute.knowledge())
-        execute.answer([job.id for job in jobs], desk=fresh)
+        fresh = execute.WorkerContext(
+            worker=worker_context.worker, capabilities=execute.capabilities()
+        )
+        execute.answer_doorbell([job.id for job in jobs], context=fresh)
         for job in jobs:
             job.refresh_from_db()
         assert [jobs[0].state, jobs[2].state] == ["succeeded", "succeeded"]
@@ -109,7 +111,7 @@ def test_progress_leaves_the_handlers_commit_synchronous(declare, ring):
 
     declare(handler, retry=SOON)
     assert ring("test.kind").state == "succeeded"
-    registry.forget("test.kind")
+    registry.forget_kind("test.kind")
     declare(handler, transactional=True, retry=SOON)
     assert ring("test.kind").state == "succeeded"
     assert seen == ["on"] * 4
@@ -172,7 +174,7 @@ def test_an_unkind_error_is_a_failure_like_any_other(declare, ring, error):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_interrupt_settles_what_had_ended(declare, make_job, desk):
+def test_an_interrupt_settles_what_had_ended(declare, make_job, worker_context):
     """The one that was interrupted stays with its claim: nobody may call it released."""
 
     def handler():
@@ -180,9 +182,9 @@ def test_an_interrupt_settles_what_had_ended(declare, make_job, desk):
 
     declare(handler, retry=SOON)
     jobs = [make_job("test.noop"), make_job("test.kind"), make_job("test.noop")]
-    fresh = execute.Desk(worker=desk.worker, known=execute.knowledge())
+    fresh = execute.WorkerContext(worker=worker_context.worker, capabilities=execute.capabilities())
     with pytest.raises(KeyboardInterrupt):
-        execute.answer([job.id for job in jobs], desk=fresh)
+        execute.answer_doorbell([job.id for job in jobs], context=fresh)
     states = [Job.objects.get(pk=job.id).state for job in jobs]
     assert states == ["succeeded", "running", "queued"]
 
@@ -253,9 +255,9 @@ def test_a_settle_outlasts_a_database_that_was_demoted(make_job, answer, monkeyp
         if len(tries) == 1:
             with connection.cursor() as cursor:
                 cursor.execute("SET default_transaction_read_only = on")
-        return settle(entries)
+        return settle_runs(entries)
 
-    monkeypatch.setattr(finish, "settle", demote)
+    monkeypatch.setattr(finish, "settle_runs", demote)
     answer(job)
     job.refresh_from_db()
     assert (job.state, job.error, len(tries)) == ("succeeded", "", 2)
@@ -268,12 +270,12 @@ def test_a_claim_whose_answer_got_lost_is_taken_up(make_job, answer, monkeypatch
     tries = []
 
     def lose_answer(*args, **kwargs):
-        tries.append(claim(*args, **kwargs))
+        tries.append(claim_jobs(*args, **kwargs))
         if len(tries) == 1:
             raise OperationalError("server closed the connection unexpectedly")
         return tries[-1]
 
-    monkeypatch.setattr(claiming, "claim", lose_answer)
+    monkeypatch.setattr(claiming, "claim_jobs", lose_answer)
     answer(job)
     job.refresh_from_db()
     assert (job.state, job.attempt, job.losses) == ("succeeded", 1, 0)

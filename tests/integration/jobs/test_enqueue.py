@@ -50,7 +50,7 @@ def kind(declare):
 def nudges(monkeypatch):
     """Collect what the dispatcher would be told."""
     told = []
-    monkeypatch.setattr(nudge, "after_commit", lambda **news: told.append(news))
+    monkeypatch.setattr(nudge, "nudge_after_commit", lambda **news: told.append(news))
     return told
 
 
@@ -97,9 +97,9 @@ def test_an_alias_is_written_as_the_kind_it_means():
 
 def test_the_database_clock_decides_when():
     """A shifted clock shifts run_at and created_at alike; a delay counts from it."""
-    with clock.offset(timedelta(days=3)):
+    with clock.offset_clock(timedelta(days=3)):
         job = enqueue("test.greet", {"name": "Ada"}, delay=timedelta(hours=1))
-        assert abs(job.created_at - clock.read()) < timedelta(minutes=1)
+        assert abs(job.created_at - clock.db_now()) < timedelta(minutes=1)
     assert job.run_at - job.created_at == timedelta(hours=1)
 
 
@@ -282,5 +282,7 @@ def test_a_moment_comes_back_in_its_zone(declare):
     declare(remind, "test.remind")
     at = datetime(2030, 10, 27, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin"))
     job = enqueue("test.remind", {"at": at})
-    execute.answer([job.id], desk=execute.Desk(uuid4(), execute.knowledge()))
+    execute.answer_doorbell(
+        [job.id], context=execute.WorkerContext(uuid4(), execute.capabilities())
+    )
     assert (seen, seen[0].tzinfo.key, seen[0].fold) == ([at], "Europe/Berlin", 1)

@@ -9,11 +9,11 @@ from django.db import connection, transaction
 from celeriac.core import clock
 from celeriac.jobs.models import Attempt, Job, Queue
 from celeriac.jobs.outcomes import Settlement
-from celeriac.jobs.running import desk as claiming, execute, turns
-from celeriac.jobs.running.claim import claim
-from celeriac.jobs.running.execute import knowledge
+from celeriac.jobs.running import execute, turns, worker_context as claiming
+from celeriac.jobs.running.claim import claim_jobs
+from celeriac.jobs.running.execute import capabilities
 from celeriac.jobs.running.finish import settle_surely
-from celeriac.jobs.running.slots import FileSlot
+from celeriac.jobs.running.journals import FileJournal
 from celeriac.jobs.states import Verb
 from tests.app.models import Effect
 from tests.support.runs import ended, settle_one
@@ -93,7 +93,7 @@ def test_a_snooze_counts_nothing_and_says_why(make_job, answer):
     job.refresh_from_db()
     assert (job.state, job.attempt, job.failures) == ("queued", 1, 0)
     assert job.wait_reason == "not yet"
-    assert job.run_at > clock.read() + timedelta(seconds=80)
+    assert job.run_at > clock.db_now() + timedelta(seconds=80)
     assert not Attempt.objects.exists()
     Job.objects.update(run_at=clock.Now())
     answer(job)
@@ -104,9 +104,9 @@ def test_a_snooze_counts_nothing_and_says_why(make_job, answer):
 
 def test_a_job_not_yet_due_is_not_claimed(make_job, answer):
     """An early doorbell claims nothing."""
-    job = make_job("test.noop", run_at=clock.read() + timedelta(hours=1))
+    job = make_job("test.noop", run_at=clock.db_now() + timedelta(hours=1))
     assert answer(job) == []
-    with clock.offset(timedelta(hours=2)):
+    with clock.offset_clock(timedelta(hours=2)):
         assert len(answer(job)) == 1
 
 
@@ -115,13 +115,13 @@ def test_a_paused_queue_is_not_claimed_from(make_job, answer):
     Queue.objects.update_or_create(name="default", defaults={"paused_at": clock.Now()})
     job = make_job("test.noop")
     assert answer(job) == []
-    Queue.objects.filter(name="default").update(paused_until=clock.read() - timedelta(seconds=1))
+    Queue.objects.filter(name="default").update(paused_until=clock.db_now() - timedelta(seconds=1))
     assert len(answer(job)) == 1
 
 
 def test_an_expired_job_is_not_started_but_a_retry_is(make_job, answer):
     """expires_at binds the first start only."""
-    past = clock.read() - timedelta(minutes=1)
+    past = clock.db_now() - timedelta(minutes=1)
     assert answer(make_job("test.noop", expires_at=past)) == []
     assert len(answer(make_job("test.noop", expires_at=past, attempt=1))) == 1
 
@@ -134,24 +134,31 @@ def test_an_unknown_kind_stays_queued(answer):
     assert job.state == "queued"
 
 
-def test_a_stale_claim_can_not_settle(make_job, desk):
+def test_a_stale_claim_can_not_settle(make_job, worker_context):
     """The fence: a settle with an old claim_id matches no row."""
     job = make_job("test.noop")
     old = uuid4()
-    claim([job.id], claim_id=old, worker=desk.worker, known=desk.known)
+    claim_jobs(
+        [job.id], claim_id=old, worker=worker_context.worker, known=worker_context.capabilities
+    )
     Job.objects.update(claim_id=uuid4())
     assert settle_one(job.id, old, Settlement(Verb.COMPLETE)).is_refused
     job.refresh_from_db()
     assert job.state == "running"
 
 
-def test_a_cancel_asked_for_overtakes_a_failure_and_a_snooze(make_job, desk):
+def test_a_cancel_asked_for_overtakes_a_failure_and_a_snooze(make_job, worker_context):
     """Every edge from running but success becomes cancelled, in the same statement."""
     for kind in ("test.fail", "test.snooze", "test.give_up"):
         job = make_job(kind)
         Job.objects.filter(pk=job.pk).update(cancel_requested_at=None)
         claim_id = uuid4()
-        claim([job.id], claim_id=claim_id, worker=desk.worker, known=desk.known)
+        claim_jobs(
+            [job.id],
+            claim_id=claim_id,
+            worker=worker_context.worker,
+            known=worker_context.capabilities,
+        )
         Job.objects.filter(pk=job.pk).update(cancel_requested_at=clock.Now())
         run = settle_one(job.id, claim_id, FAILED)
         assert run.settled.state == "cancelled"
@@ -168,14 +175,14 @@ def test_a_transactional_handler_commits_with_its_completion(make_job, answer):
 def test_a_transactional_handler_without_its_claim_leaves_no_effect(make_job, answer, monkeypatch):
     """The settle inside the transaction is refused, so everything rolls back."""
     job = make_job("test.note_once", {"name": "once"})
-    original = claiming.claim
+    original = claiming.claim_jobs
 
     def claim_and_lose(ids, **options):
         jobs = original(ids, **options)
         Job.objects.filter(pk__in=ids).update(claim_id=uuid4())
         return jobs
 
-    monkeypatch.setattr(claiming, "claim", claim_and_lose)
+    monkeypatch.setattr(claiming, "claim_jobs", claim_and_lose)
     (run,) = answer(job)
     assert run.is_refused
     assert effects() == []
@@ -207,13 +214,13 @@ def test_a_stalled_process_does_not_run_what_it_lost(make_job, answer, monkeypat
     """The claim is verified again before a handler when it was not for a while."""
     first, second = make_job("test.note", {"name": "1"}), make_job("test.note", {"name": "2"})
     monkeypatch.setattr(turns, "VERIFY_AFTER", -1.0)
-    original = turns.verify
+    original = turns.owned_jobs
 
     def lose_the_second(ids, **options):
         Job.objects.filter(pk=second.id).update(claim_id=uuid4())
         return original(ids, **options)
 
-    monkeypatch.setattr(turns, "verify", lose_the_second)
+    monkeypatch.setattr(turns, "owned_jobs", lose_the_second)
     answer(first, second)
     assert effects() == ["1"]
 
@@ -228,14 +235,16 @@ def test_progress_is_written_and_the_result_of_a_run_is_json(make_job, answer):
     assert (odd.state, odd.result) == ("succeeded", None)
 
 
-def test_a_lock_is_held_by_one_running_job(make_job, desk):
+def test_a_lock_is_held_by_one_running_job(make_job, worker_context):
     """The database refuses the second claim of a lock."""
     first = make_job("test.locked", {"account": "7"}, lock_key="account:7")
     second = make_job("test.locked", {"account": "7"}, lock_key="account:7")
-    known = knowledge()
-    claimed = claim([first.id], claim_id=uuid4(), worker=desk.worker, known=known)
+    known = capabilities()
+    claimed = claim_jobs([first.id], claim_id=uuid4(), worker=worker_context.worker, known=known)
     assert [job.id for job in claimed] == [first.id]
-    assert claim([second.id], claim_id=uuid4(), worker=desk.worker, known=known) == []
+    assert (
+        claim_jobs([second.id], claim_id=uuid4(), worker=worker_context.worker, known=known) == []
+    )
     second.refresh_from_db()
     assert second.state == "queued"
 
@@ -254,14 +263,14 @@ def test_a_doorbell_that_holds_two_jobs_of_one_lock_runs_one(make_job, answer):
 def test_a_retry_whose_key_was_queued_anew_is_superseded(make_job, answer):
     """The newer job does the work; the older says which."""
     old = make_job("test.fail", unique_key="k")
-    answer_failed = execute.perform
+    answer_failed = execute.perform_run
 
     def enqueue_anew(run):
         make_job("test.fail", unique_key="k")
         return answer_failed(run)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execute, "perform", enqueue_anew)
+        patch.setattr(execute, "perform_run", enqueue_anew)
         answer(old)
     old.refresh_from_db()
     new = Job.objects.exclude(pk=old.pk).get()
@@ -272,7 +281,7 @@ def test_a_retry_whose_key_was_queued_anew_is_superseded(make_job, answer):
 def test_two_retries_of_one_unique_key_in_one_settle(make_job, answer):
     """One goes back to queued, the other is superseded by it; neither is stuck."""
     first = make_job("test.fail", unique_key="k")
-    original = execute.perform
+    original = execute.perform_run
     made = []
 
     def enqueue_second(run):
@@ -287,10 +296,10 @@ def test_two_retries_of_one_unique_key_in_one_settle(make_job, answer):
         Job.objects.filter(pk__in=ids).update(unique_key="k")
         return jobs
 
-    original_claim = claiming.claim
+    original_claim = claiming.claim_jobs
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execute, "perform", enqueue_second)
-        patch.setattr(claiming, "claim", claim_then_key)
+        patch.setattr(execute, "perform_run", enqueue_second)
+        patch.setattr(claiming, "claim_jobs", claim_then_key)
         answer(*made)
     assert sorted(Job.objects.values_list("state", flat=True)) == ["cancelled", "queued"]
 
@@ -340,16 +349,18 @@ def test_a_job_with_a_loss_is_claimed_by_a_doorbell_of_its_own_only(make_job, an
     assert [run.job.id for run in answer(poison)] == [poison.id]
 
 
-def test_a_superseding_job_loses_its_deadline(make_job, desk):
-    """The superseded run had started, so the work may not expire with its heir."""
-    soon = clock.read() + timedelta(minutes=1)
+def test_a_superseding_job_loses_its_deadline(make_job, worker_context):
+    """The superseded run had started, so the work may not expire with its successor."""
+    soon = clock.db_now() + timedelta(minutes=1)
     old = make_job("test.fail", unique_key="k")
     claim_id = uuid4()
-    claim([old.id], claim_id=claim_id, worker=desk.worker, known=desk.known)
-    heir = make_job("test.fail", unique_key="k", expires_at=soon)
+    claim_jobs(
+        [old.id], claim_id=claim_id, worker=worker_context.worker, known=worker_context.capabilities
+    )
+    successor = make_job("test.fail", unique_key="k", expires_at=soon)
     settle_one(old.id, claim_id, FAILED)
-    heir.refresh_from_db()
-    assert heir.expires_at is None
+    successor.refresh_from_db()
+    assert successor.expires_at is None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -359,7 +370,7 @@ def test_a_key_held_by_a_caller_delays_one_ending_and_not_its_neighbours(make_jo
     held, free = make_job("test.fail", unique_key="k"), make_job("test.fail")
     done = make_job("test.noop")
     claim_id = uuid4()
-    claim([held.id, free.id, done.id], claim_id=claim_id, worker=uuid4(), known=knowledge())
+    claim_jobs([held.id, free.id, done.id], claim_id=claim_id, worker=uuid4(), known=capabilities())
     runs = [ended(job.id, claim_id, FAILED) for job in (held, free)]
     runs.append(ended(done.id, claim_id, Settlement(Verb.COMPLETE)))
     enqueue_anew = held_open(lambda: make_job("test.fail", unique_key="k"))
@@ -376,7 +387,7 @@ def test_a_key_held_by_a_caller_delays_one_ending_and_not_its_neighbours(make_jo
 def test_progress_leaves_a_transactional_handlers_commit_synchronous(make_job, answer, monkeypatch):
     """And its end wakes who waits for its lock."""
     freed = []
-    monkeypatch.setattr("celeriac.jobs.nudge.freed", lambda *, locks: freed.extend(locks))
+    monkeypatch.setattr("celeriac.jobs.nudge.nudge_locks", lambda *, locks: freed.extend(locks))
     job = make_job("test.report_once", lock_key="report")
     answer(job)
     job.refresh_from_db()
@@ -384,12 +395,14 @@ def test_progress_leaves_a_transactional_handlers_commit_synchronous(make_job, a
     assert freed == ["report"]
 
 
-def test_a_doorbell_that_breaks_leaves_no_slot_open(make_job, desk, tmp_path, monkeypatch):
+def test_a_doorbell_that_breaks_leaves_no_slot_open(
+    make_job, worker_context, tmp_path, monkeypatch
+):
     """Or its parent would go on vouching for the claim."""
-    desk.slot = FileSlot(tmp_path)
+    worker_context.journal = FileJournal(tmp_path)
     monkeypatch.setattr(turns, "in_turn", lambda *_: {}["gone"])
     with pytest.raises(KeyError):
-        execute.answer([make_job("test.noop").id], desk=desk)
+        execute.answer_doorbell([make_job("test.noop").id], context=worker_context)
     (trace,) = traces(tmp_path)
-    desk.slot.abandon()
+    worker_context.journal.abandon()
     assert trace.claim_id is None

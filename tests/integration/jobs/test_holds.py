@@ -5,13 +5,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from celeriac.console.explaining.explain import explanation, seen
-from celeriac.console.explaining.facts import gather
+from celeriac.console.explaining.explain import explanation_of, view_of_facts
+from celeriac.console.explaining.facts import gather_facts
 from celeriac.jobs import holds
 from celeriac.jobs.dispatching import admission
 from celeriac.jobs.holds import HOLDS, HoldReason, hold_parameters
 from celeriac.jobs.operating.selectors import queue_depths
-from celeriac.jobs.running import claim, hot
+from celeriac.jobs.running import claim, prepared
 from celeriac.monitoring.rollups import backlog
 from tests.factories import JobFactory
 
@@ -38,13 +38,13 @@ def jobs():
 def claimed(reasons, jobs):
     """Return what a claim with these reasons takes."""
     parameters = hold_parameters() | {
-        "ids": hot.uuids(job.id for job in jobs),
+        "ids": prepared.uuid_array(job.id for job in jobs),
         "alone": False,
         "claim_id": uuid4(),
         "worker": uuid4(),
         "ramp": 0.0,
     }
-    return {row[0] for row in hot.fetch(claim.claim_statement(reasons), parameters)}
+    return {row[0] for row in prepared.fetch_rows(claim.claim_statement(reasons), parameters)}
 
 
 def test_a_claim_takes_nothing_that_a_new_reason_holds(jobs):
@@ -62,9 +62,11 @@ def test_the_dispatcher_rings_nothing_that_a_new_reason_holds(jobs):
     }  # fmt: skip
     named = {"ids": [job.id for job in jobs], "queue": "default", "kinds": ["test.note"]}
     for reasons, expected in ((COPY, {jobs[1].id}), (HOLDS, {job.id for job in jobs})):
-        rows = hot.fetch(admission.scan_statement(reasons), walk)
+        rows = prepared.fetch_rows(admission.scan_statement(reasons), walk)
         assert {row[0] for row in rows if row[6]} == expected
-        assert {row[0] for row in hot.fetch(admission.by_id_statement(reasons), named)} == expected
+        assert {
+            row[0] for row in prepared.fetch_rows(admission.by_id_statement(reasons), named)
+        } == expected
 
 
 def test_the_hot_statements_are_those_of_the_registry():
@@ -78,7 +80,9 @@ def test_the_hot_statements_are_those_of_the_registry():
 
 def test_the_backlog_and_the_depths_count_what_a_new_reason_parks(jobs):
     """The dashboard's first thousands, and the metrics' exact depths."""
-    (found,) = (each for each in backlog.read(most=10, reasons=COPY) if each.queue == "default")
+    (found,) = (
+        each for each in backlog.read_backlogs(most=10, reasons=COPY) if each.queue == "default"
+    )
     assert (found.queued, found.held) == (1, 1)
     assert found.parked == [backlog.Parked("embargo", "the law of default", 1)]
     (depth,) = (each for each in queue_depths(COPY) if each.queue == "default")
@@ -89,15 +93,15 @@ def test_the_backlog_and_the_depths_count_what_a_new_reason_parks(jobs):
 
 def test_the_page_says_what_a_new_reason_says(jobs):
     """In its sentence, with what to do; the job is called parked."""
-    facts = gather(jobs[0], reasons=COPY)
-    told = explanation(facts, [])
-    assert (told.code, seen(facts)) == ("embargo", "parked")
+    facts = gather_facts(jobs[0], reasons=COPY)
+    told = explanation_of(facts, [])
+    assert (told.code, view_of_facts(facts)) == ("embargo", "parked")
     assert told.sentence == (
         "It is not running because the tenant frozen is under an embargo "
         "since the law of default said so."
     )
     assert told.steps[0].text == "Ask the lawyers."
-    assert seen(gather(jobs[1], reasons=COPY)) == "queued"
+    assert view_of_facts(gather_facts(jobs[1], reasons=COPY)) == "queued"
 
 
 def test_each_reason_has_its_code_and_its_words_once():

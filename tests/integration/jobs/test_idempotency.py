@@ -94,7 +94,7 @@ def test_a_key_outlives_the_rename_of_its_kind(declare):
 
     declare(handler, "test.before")
     first = enqueue("test.before", {"number": 1}, idempotency_key="k")
-    registry.forget("test.before")
+    registry.forget_kind("test.before")
     declare(handler, "test.after", aliases=("test.before",))
     assert enqueue("test.after", {"number": 1}, idempotency_key="k").id == first.id
     assert enqueue("test.before", {"number": 1}, idempotency_key="k").id == first.id

@@ -17,7 +17,7 @@ ONCE = Backoff(max_attempts=1)
 
 
 @pytest.fixture
-def run(desk, declare, make_job):
+def run(worker_context, declare, make_job):
     """Return a function that runs handlers in one doorbell; their rows after it."""
     kinds = count()
 
@@ -27,8 +27,10 @@ def run(desk, declare, make_job):
             kind = f"test.kind{next(kinds)}"
             declare(handler, name=kind, retry=ONCE, **policy)
             jobs.append(make_job(kind))
-        fresh = execute.Desk(worker=desk.worker, known=execute.knowledge())
-        execute.answer([job.id for job in jobs], desk=fresh)
+        fresh = execute.WorkerContext(
+            worker=worker_context.worker, capabilities=execute.capabilities()
+        )
+        execute.answer_doorbell([job.id for job in jobs], context=fresh)
         return [Job.objects.get(pk=job.pk) for job in jobs]
 
     return run
@@ -402,8 +404,8 @@ def test_wrappers_around_statements_do_not_outlive_their_job(run):
 def test_a_success_is_durable_whatever_its_session_was_told(run, monkeypatch):
     """The settle of a transactional kind commits in the handler's own session."""
     told = []
-    original = execute.perform
-    monkeypatch.setattr(execute, "perform", original)
+    original = execute.perform_run
+    monkeypatch.setattr(execute, "perform_run", original)
 
     def handler():
         sql("SET synchronous_commit = off")

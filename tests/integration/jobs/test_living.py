@@ -5,12 +5,12 @@ from uuid import uuid4
 
 import pytest
 
-from celeriac.console.dashboard import crew
+from celeriac.console.dashboard import processes
 from celeriac.console.doctor import platform
-from celeriac.console.explaining.facts import gather
+from celeriac.console.explaining.facts import gather_facts
 from celeriac.core import clock
 from celeriac.core.clock import Now
-from celeriac.jobs.dispatching import fleet
+from celeriac.jobs.dispatching import live_workers
 from celeriac.jobs.models import Dispatcher, Queue, Worker
 from celeriac.jobs.models.worker import Sign
 from celeriac.monitoring import health
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def worker():
     """Make a worker that last beat longer ago than its lease, as one whose row is locked."""
-    ago = clock.read() - timedelta(seconds=conf.WORKER_LEASE_SECONDS + 1)
+    ago = clock.db_now() - timedelta(seconds=conf.WORKER_LEASE_SECONDS + 1)
     return Worker.objects.create(
         name="w@h", host="h", pid=1, queues=["default"], kinds=["test.note"], slots=3, beat_at=ago
     )
@@ -32,14 +32,14 @@ def worker():
 
 def seen(worker):
     """Return who calls the worker alive."""
-    (row,) = crew.show_workers(crew.workers(), clock.read())
+    (row,) = processes.show_workers(processes.recent_workers(), clock.db_now())
     return {
         "queryset": Worker.objects.living().exists(),
-        "dispatcher": fleet.read().crew("default").slots == 3,
-        "health": bool(health.workers().ok),
+        "dispatcher": live_workers.read_workers().of_queue("default").slots == 3,
+        "health": bool(health.workers_part().ok),
         "dashboard": row["alive"],
-        "page": [each.name for each in gather(JobFactory()).crew] == ["w@h"],
-        "doctor": "default" not in " ".join(str(each) for each in platform.workers()),
+        "page": [each.name for each in gather_facts(JobFactory()).living_workers] == ["w@h"],
+        "doctor": "default" not in " ".join(str(each) for each in platform.check_workers()),
     }
 
 
@@ -67,9 +67,9 @@ def test_a_dispatcher_and_a_beat_live_by_the_same_rule():
     Dispatcher.objects.create(id=uuid4(), name="d")
     beat = Beat.objects.create(host="h", pid=1)
     assert (Dispatcher.objects.living().count(), Beat.objects.living().count()) == (1, 1)
-    with clock.offset(timedelta(seconds=conf.QUEUE_LEASE_SECONDS + 1)):
+    with clock.offset_clock(timedelta(seconds=conf.QUEUE_LEASE_SECONDS + 1)):
         assert not Dispatcher.objects.living().exists()
-    with clock.offset(timedelta(seconds=conf.SCHEDULES_BEAT_LEASE_SECONDS + 1)):
+    with clock.offset_clock(timedelta(seconds=conf.SCHEDULES_BEAT_LEASE_SECONDS + 1)):
         assert not Beat.objects.living().exists()
     Beat.objects.filter(pk=beat.pk).update(stopped_at=Now())
     assert not Beat.objects.living().exists()
@@ -77,14 +77,14 @@ def test_a_dispatcher_and_a_beat_live_by_the_same_rule():
 
 def test_a_queue_says_whether_it_is_paused_and_served():
     """By the database's clock."""
-    now = clock.read()
+    now = clock.db_now()
     Queue.objects.filter(name="default").update(
         paused_at=now, paused_until=now + timedelta(minutes=1), lease_until=now
     )
     row = Queue.objects.with_state().get(name="default")
     assert (row.is_paused, row.is_served) == (True, False)
     assert [each.name for each in Queue.objects.paused()] == ["default"]
-    with clock.offset(timedelta(minutes=2)):
+    with clock.offset_clock(timedelta(minutes=2)):
         assert not Queue.objects.paused().exists()
-    with clock.offset(timedelta(minutes=-2)):
+    with clock.offset_clock(timedelta(minutes=-2)):
         assert [each.name for each in Queue.objects.served()] == ["default"]

@@ -12,12 +12,12 @@ from django.db import transaction
 from hypothesis import given, settings as examples, strategies as st
 
 from celeriac.jobs import nudge
-from celeriac.jobs.dispatching import listen
-from celeriac.jobs.dispatching.lanes import Lane
-from celeriac.jobs.dispatching.listen import Listener
+from celeriac.jobs.dispatching import nudge_listener
+from celeriac.jobs.dispatching.nudge_listener import Listener
+from celeriac.jobs.dispatching.queue_cursors import QueueCursor
 from celeriac.jobs.nudge import Nudge
+from tests.support.invalid_values import NUDGES
 from tests.support.processes import wait_until
-from tests.support.rubbish import NUDGES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,7 +63,7 @@ def sent(broker):
 
 def tell(queue="default", priority=0, run_at=NOON, **options):
     """Nudge."""
-    nudge.after_commit(queue=queue, priority=priority, run_at=run_at, **options)
+    nudge.nudge_after_commit(queue=queue, priority=priority, run_at=run_at, **options)
 
 
 def test_a_transaction_sends_one_nudge_after_its_commit(sent):
@@ -76,7 +76,7 @@ def test_a_transaction_sends_one_nudge_after_its_commit(sent):
             tell(priority=9, unique_hit=hit)
         with transaction.atomic():
             tell(queue="payments")
-            nudge.freed(locks=["a"])
+            nudge.nudge_locks(locks=["a"])
         assert sent() == []
     (heard,) = sent()
     noon = NOON.timestamp()
@@ -115,10 +115,10 @@ def test_news_before_a_rolled_back_savepoint_is_sent(sent):
 
 def test_without_a_transaction_it_is_sent_at_once(sent):
     """Each of them."""
-    nudge.returned(ids=[uuid4()])
-    nudge.worker_came()
-    nudge.wake(queues=["payments"])
-    nudge.freed(locks=[])
+    nudge.nudge_jobs(ids=[uuid4()])
+    nudge.nudge_worker()
+    nudge.nudge_queues(queues=["payments"])
+    nudge.nudge_locks(locks=[])
     returned, came, woken = sent()
     assert len(returned.ids) == 1
     assert came.workers
@@ -160,7 +160,7 @@ def test_a_listener_ignores_what_is_no_nudge(listener, broker):
     """And hears the next."""
     for noise in ("{", "[]", '{"ids": [1]}', '{"queues": {"a": [[]]}}', '{"ids": ["x"]}'):
         broker.publish(nudge.CHANNEL, noise)
-    nudge.worker_came()
+    nudge.nudge_worker()
     wait_until(lambda: listener.wait(0.2).workers)
 
 
@@ -222,7 +222,7 @@ def test_what_is_read_as_a_nudge_can_be_acted_on(said):
         heard = Nudge.decode(said)
     except ValueError:
         return
-    lane = Lane("default", 1.5)
+    lane = QueueCursor("default", 1.5)
     for levels in heard.queues.values():
         for priority, run_at in levels.items():
             lane.hear(priority, run_at)
@@ -238,26 +238,26 @@ def test_a_dead_thread_is_replaced_and_hears(listener, broker, monkeypatch):
     monkeypatch.undo()
     listener.tend()
     wait_until(lambda: listener.wait(0.2).missed)
-    nudge.worker_came()
+    nudge.nudge_worker()
     wait_until(lambda: listener.wait(0.2).workers)
 
 
 def test_nothing_that_a_listener_meets_ends_its_thread(listener, broker, monkeypatch):
     """Not the errors of its broker alone."""
     monkeypatch.setattr(Nudge, "decode", lambda data: 1 / 0)
-    nudge.worker_came()
+    nudge.nudge_worker()
     wait_until(lambda: not listener._hears.is_set())
     monkeypatch.undo()
     wait_until(lambda: listener.wait(0.2).missed)
     nudge.reset()
-    nudge.worker_came()
+    nudge.nudge_worker()
     wait_until(lambda: listener.wait(0.2).workers)
 
 
 def test_a_quiet_ear_is_asked_and_a_deaf_one_is_replaced(listener, monkeypatch):
     """A canary comes back through the channel; where none does, another thread listens."""
-    monkeypatch.setattr(listen, "QUIET", 0.2)
-    monkeypatch.setattr(listen, "PATIENCE", 0.1)
+    monkeypatch.setattr(nudge_listener, "QUIET", 0.2)
+    monkeypatch.setattr(nudge_listener, "PATIENCE", 0.1)
 
     def hears():
         listener.tend()
@@ -274,7 +274,7 @@ def test_a_quiet_ear_is_asked_and_a_deaf_one_is_replaced(listener, monkeypatch):
 
 def test_a_flood_becomes_a_look_everywhere(broker, monkeypatch):
     """A dispatcher that is busy keeps no more than so many of them."""
-    monkeypatch.setattr(listen, "MOST_WAITING", 3)
+    monkeypatch.setattr(nudge_listener, "MOST_WAITING", 3)
     ear = Listener(os.environ["BROKER_URL"])
     for _ in range(9):
         ear._hand_over(Nudge(ids={uuid4()}).encode().encode())

@@ -42,8 +42,8 @@ def change(job_id, name="priority", **options):
 def told(monkeypatch):
     """Collect the ids and queues of all nudges."""
     found = []
-    monkeypatch.setattr(nudge, "returned", lambda *, ids: found.extend(ids))
-    monkeypatch.setattr(nudge, "wake", lambda *, queues: found.extend(queues))
+    monkeypatch.setattr(nudge, "nudge_jobs", lambda *, ids: found.extend(ids))
+    monkeypatch.setattr(nudge, "nudge_queues", lambda *, queues: found.extend(queues))
     return found
 
 
@@ -99,7 +99,7 @@ def test_a_retry_starts_afresh_and_keeps_the_history(state, told):
     assert (job.state, job.attempt, job.failures, job.losses) == ("queued", 4, 0, 0)
     assert (job.error, job.result, job.expires_at) == ("", None, None)
     assert (job.cancel_requested_at, job.superseded_by, job.finished_at) == (None, None, None)
-    assert job.run_at <= clock.read()
+    assert job.run_at <= clock.db_now()
     assert Attempt.objects.filter(job=job).count() == 1
     assert told == [job.id]
     assert Audit.objects.get().verb == "job.retry"
@@ -159,7 +159,7 @@ def test_a_queued_job_changes_queue_priority_and_time(told):
     job = change(job.id, priority=50, actor="cli")
     assert (job.queue, job.priority, job.run_at) == ("payments", 50, later)
     job = change(job.id, "run_now", actor="cli")
-    assert job.run_at <= clock.read()
+    assert job.run_at <= clock.db_now()
     assert told == [job.id] * 3
     assert list(Audit.objects.order_by("at").values_list("details", flat=True)) == [
         {"queue": "payments"},

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from celeriac.core.arguments import login
+from celeriac.core.arguments import login_name
 from celeriac.core.models import Audit
 from celeriac.jobs.models import Job, Queue
 from tests.factories import AttemptFactory, JobFactory
@@ -32,7 +32,7 @@ def test_a_job_is_enqueued_from_the_command_line():
     printed = run("jobs", "enqueue", "test.note", "name=a", "value=b", "--priority=5").strip()
     job = Job.objects.get()
     assert (str(job.id), job.args, job.priority) == (printed, {"name": "a", "value": "b"}, 5)
-    assert job.enqueued_by == login()
+    assert job.enqueued_by == login_name()
     line = ["jobs", "enqueue", "test.noop", '{"number": 5}', "--run-at", "2099-01-01T00:00:00Z"]
     assert run_json(*line)["args"] == {"number": 5}
     assert Job.objects.get(kind="test.noop").run_at.year == 2099
@@ -85,7 +85,7 @@ def test_jobs_are_retried_and_cancelled_by_id_and_by_filter():
     JobFactory.create_batch(2, state="dead")
     assert run_json("jobs", "retry", "--state=dead") == {"retried": 2}
     assert run_json("jobs", "cancel", "--all") == {"cancelled": 2}
-    assert set(Audit.objects.values_list("actor_name", flat=True)) == {login()}
+    assert set(Audit.objects.values_list("actor_name", flat=True)) == {login_name()}
     assert Audit.objects.count() == 4
 
 
@@ -107,7 +107,7 @@ def test_queues_are_paused_listed_and_resumed():
     (row,) = [row for row in run_json("queues", "list") if row["queue"] == "payments"]
     assert (row["paused"], row["paused_by"], row["pause_reason"]) == (
         True,
-        login(),
+        login_name(),
         "gateway",
     )
     assert "gateway" in run("queues", "list")
@@ -135,7 +135,7 @@ def test_every_command_that_changes_something_names_a_person():
     Queue.objects.get_or_create(name="default")
     PeriodicTaskFactory(name="nightly", cron="0 3 * * *")
     for line in MUTATING:
-        for words, name in (((), login()), (("--actor", "anna"), "anna")):
+        for words, name in (((), login_name()), (("--actor", "anna"), "anna")):
             before = set(Audit.objects.values_list("pk", flat=True))
             run(*line, *words)
             fresh = Audit.objects.exclude(pk__in=before)

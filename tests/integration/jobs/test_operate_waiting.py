@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from celeriac import pause_queue
 from celeriac.breakers.models import Breaker
-from celeriac.console.waiting import view, waiting
+from celeriac.console.waiting import view_of_job, waiting_reasons
 from celeriac.jobs.models import Queue, Worker
-from celeriac.jobs.operating.selectors import queue_depths, recent
+from celeriac.jobs.operating.selectors import queue_depths, recent_endings
 from tests.factories import JobFactory
 
 pytestmark = pytest.mark.django_db
@@ -30,28 +30,28 @@ def served():
 
 def reason(job):
     """Return the one reason for which a job waits."""
-    (wait,) = waiting(job)
+    (wait,) = waiting_reasons(job)
     return wait
 
 
 def test_a_job_that_nothing_holds_waits_for_its_turn(served):
     """And one that runs or has ended waits for nothing."""
     job = JobFactory()
-    assert (reason(job).code, view(job)) == ("turn", "queued")
-    assert waiting(JobFactory(state="running")) == []
-    assert waiting(JobFactory(state="dead")) == []
-    assert view(JobFactory(state="dead")) == "dead"
+    assert (reason(job).code, view_of_job(job)) == ("turn", "queued")
+    assert waiting_reasons(JobFactory(state="running")) == []
+    assert waiting_reasons(JobFactory(state="dead")) == []
+    assert view_of_job(JobFactory(state="dead")) == "dead"
 
 
 def test_a_time_ahead_is_named_with_the_reason_it_was_set_for(served):
     """Scheduled, retrying, snoozed."""
     job = JobFactory(run_at=FUTURE)
     assert reason(job).sentence == "is scheduled at 2099-01-01 00:00:00 UTC"
-    assert view(job) == "scheduled"
+    assert view_of_job(job) == "scheduled"
     again = JobFactory(run_at=FUTURE, attempt=2, wait_reason="not yet")
     assert reason(again).sentence == "runs again at 2099-01-01 00:00:00 UTC (not yet)"
     assert reason(again).until == FUTURE
-    assert view(again) == "retrying"
+    assert view_of_job(again) == "retrying"
     assert reason(JobFactory(wait_reason="its worker was stopped")).code == "returned"
 
 
@@ -60,7 +60,7 @@ def test_a_pause_is_named_with_who_why_and_until_when(served):
     until = timezone.now() + timedelta(hours=1)
     pause_queue("default", reason="tea", actor="ada", until=until)
     job = JobFactory()
-    assert (reason(job).code, reason(job).by, view(job)) == ("paused", "ada", "parked")
+    assert (reason(job).code, reason(job).by, view_of_job(job)) == ("paused", "ada", "parked")
     assert "paused by ada until" in reason(job).sentence
     Queue.objects.filter(name="default").update(paused_until=timezone.now() - timedelta(hours=1))
     assert reason(job).code == "turn"
@@ -72,7 +72,7 @@ def test_an_open_circuit_is_named(served):
         name="payments", defaults={"state": "open", "open_until": FUTURE}
     )
     job = JobFactory(kind="test.guarded")
-    assert (reason(job).code, reason(job).until, view(job)) == ("circuit", FUTURE, "parked")
+    assert (reason(job).code, reason(job).until, view_of_job(job)) == ("circuit", FUTURE, "parked")
     Breaker.objects.filter(name="payments").update(open_until=timezone.now())
     assert reason(job).code == "probe"
 
@@ -81,18 +81,22 @@ def test_the_holder_of_a_lock_is_named(served):
     """By its id."""
     holder = JobFactory(state="running", lock_key="account:1")
     job = JobFactory(kind="test.locked", lock_key="account:1")
-    assert (reason(job).code, reason(job).by, view(job)) == ("lock", str(holder.id), "parked")
+    assert (reason(job).code, reason(job).by, view_of_job(job)) == (
+        "lock",
+        str(holder.id),
+        "parked",
+    )
     assert reason(JobFactory(kind="test.locked", lock_key="account:2")).code == "turn"
 
 
 def test_a_missing_worker_kind_or_dispatcher_is_named(served):
     """Each in words of its own."""
-    codes = {wait.code for wait in waiting(JobFactory(kind="test.nobody_knows"))}
+    codes = {wait.code for wait in waiting_reasons(JobFactory(kind="test.nobody_knows"))}
     assert codes == {"unknown_kind", "no_worker"}
     assert "knows 'test.noop'" in reason(JobFactory(kind="test.noop")).sentence
     Worker.objects.update(beat_at=timezone.now() - timedelta(minutes=5))
     Queue.objects.update(lease_until=None)
-    assert {wait.code for wait in waiting(JobFactory())} == {"no_worker", "no_dispatcher"}
+    assert {wait.code for wait in waiting_reasons(JobFactory())} == {"no_worker", "no_dispatcher"}
 
 
 def test_an_expired_or_superseded_job_says_so(served):
@@ -144,7 +148,7 @@ def test_recent_endings_are_counted_by_kind_and_state():
         )
     JobFactory(state="dead", finished_at=moment - timedelta(hours=1))
     JobFactory(state="cancelled", started_at=None)
-    found = {row.state: row for row in recent()}
+    found = {row.state: row for row in recent_endings()}
     assert set(found) == {"succeeded", "cancelled"}
     assert (found["succeeded"].count, found["succeeded"].median_seconds) == (3, 2.0)
     assert found["cancelled"].median_seconds is None

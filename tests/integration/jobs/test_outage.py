@@ -21,7 +21,7 @@ ONCE = Backoff(max_attempts=1)
 
 
 @pytest.fixture
-def run(desk, declare, make_job):
+def run(worker_context, declare, make_job):
     """Return a function that runs a handler once, or a job of its kind again; the row after it."""
     kinds = count()
 
@@ -31,8 +31,10 @@ def run(desk, declare, make_job):
             declare(handler, name=kind, retry=policy.pop("retry", ONCE), **policy)
             job = make_job(kind)
         Job.objects.filter(pk=job.pk).update(run_at=clock.Now())
-        fresh = execute.Desk(worker=desk.worker, known=execute.knowledge())
-        execute.answer([job.id], desk=fresh)
+        fresh = execute.WorkerContext(
+            worker=worker_context.worker, capabilities=execute.capabilities()
+        )
+        execute.answer_doorbell([job.id], context=fresh)
         return Job.objects.get(pk=job.pk)
 
     return run

@@ -12,18 +12,18 @@ from celeriac.breakers import testing
 from celeriac.breakers.api import CircuitOpen, clear, force_open
 from celeriac.breakers.models import Breaker
 from celeriac.breakers.ramp import PROBE_TURN
-from celeriac.breakers.registry import get
-from celeriac.console.waiting import waiting
+from celeriac.breakers.registry import get_breaker
+from celeriac.console.waiting import waiting_reasons
 from celeriac.core import clock
 from celeriac.jobs.models import Attempt, Job
 from celeriac.jobs.nudge import Nudge
 from celeriac.jobs.operating.selectors import queue_depths
 from celeriac.jobs.running import execute
-from celeriac.jobs.running.execute import knowledge
+from celeriac.jobs.running.execute import capabilities
 from celeriac.settings import conf
 from celeriac.testing import perform_job
 from tests.app.models import Effect
-from tests.integration.jobs.dispatching import Desk, fill, hire, queued, start
+from tests.integration.jobs.dispatching import Harness, fill, hire, queued, start
 from tests.support.providers import circuits  # noqa: F401 a fixture
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,7 +46,7 @@ def breaker(settings):
 
 def moment(seconds=0.0):
     """Return the ledger's time, so many seconds from now."""
-    return clock.read() + timedelta(seconds=seconds)
+    return clock.db_now() + timedelta(seconds=seconds)
 
 
 def refused(name="payments", seconds=40.0):
@@ -60,7 +60,9 @@ def refused(name="payments", seconds=40.0):
 
 def ring(job):
     """Answer a doorbell with what is declared by now."""
-    execute.answer([job.id], desk=execute.Desk(worker=uuid4(), known=knowledge()))
+    execute.answer_doorbell(
+        [job.id], context=execute.WorkerContext(worker=uuid4(), capabilities=capabilities())
+    )
 
 
 # -- a run that meets an open circuit ------------------------------------------------------
@@ -91,7 +93,7 @@ def test_a_circuit_that_the_database_knows_nothing_of_sends_the_job_to_its_reope
     job.refresh_from_db()
     assert (job.state, job.failures) == ("queued", 0)
     assert 30 < (job.run_at - moment()).total_seconds() <= 40
-    assert "callbacks:shop.example" in waiting(job)[0].sentence
+    assert "callbacks:shop.example" in waiting_reasons(job)[0].sentence
 
 
 def test_a_circuit_of_another_kind_sends_the_job_to_its_reopening(declare, make_job, breaker):
@@ -169,27 +171,27 @@ def test_a_job_without_a_place_does_not_count_as_performed(breaker):
 
 def test_one_job_is_rung_as_the_probe_and_others_pass(breaker):
     """The oldest; the next one a second later where the first brought no verdict."""
-    desk, worker = Desk(), hire(slots=4)
+    harness, worker = Harness(), hire(slots=4)
     breaker(state="open", open_until=moment(-1))
     guarded = queued("test.guarded", many=3)
     free = queued(many=2)
-    assert desk.rung(rounds=5) == [guarded[0], *free]
+    assert harness.rung_ids(rounds=5) == [guarded[0], *free]
     start([guarded[0], *free], worker)
-    assert desk.rung(rounds=5) == []
+    assert harness.rung_ids(rounds=5) == []
     breaker(probe_token="a", probe_until=moment(30))
-    assert desk.rung(rounds=2, after=PROBE_TURN * 2) == []
+    assert harness.rung_ids(rounds=2, after=PROBE_TURN * 2) == []
     breaker(probe_token="", probe_until=None)
-    assert desk.rung(rounds=2, after=PROBE_TURN * 0.6) == [guarded[1]]
+    assert harness.rung_ids(rounds=2, after=PROBE_TURN * 0.6) == [guarded[1]]
 
 
 def test_one_probe_goes_though_two_dispatchers_hold_different_queues(breaker, answer):
     """Each may ring one; one of them starts."""
-    here, there = Desk(queues=["default"]), Desk(queues=["payments"])
+    here, there = Harness(queues=["default"]), Harness(queues=["payments"])
     hire(queues=["default", "payments"], slots=4)
     breaker(state="open", open_until=moment(-1))
     queued("test.guarded", many=3, args={"name": "here"})
     queued("test.guarded", many=3, args={"name": "there"}, queue="payments")
-    rung = here.rung(rounds=3) + there.rung(rounds=3)
+    rung = here.rung_ids(rounds=3) + there.rung_ids(rounds=3)
     assert len(rung) == 2
     for job in Job.objects.filter(id__in=rung):
         answer(job)
@@ -199,81 +201,81 @@ def test_one_probe_goes_though_two_dispatchers_hold_different_queues(breaker, an
 
 def test_jobs_leave_in_order_at_the_ramp(breaker):
     """Oldest first, as many as its places; the rest of the queue is not held up."""
-    desk, _ = Desk(), hire(slots=4)
+    harness, _ = Harness(), hire(slots=4)
     breaker(state="open", open_until=moment(60))
     fill("test.guarded", 100)
     in_order = list(Job.objects.order_by("run_at").values_list("id", flat=True))
     (free,) = queued()
-    assert desk.rung(rounds=3) == [free]
+    assert harness.rung_ids(rounds=3) == [free]
     breaker(state="closed", open_until=None, closed_at=moment())
-    rung = desk.rung(rounds=40, after=0.05)
+    rung = harness.rung_ids(rounds=40, after=0.05)
     assert rung == in_order[: len(rung)]
     assert 30 <= len(rung) <= 40  # two seconds at twenty a second, a tenth apart
 
 
 def test_jobs_rung_before_the_circuit_opened_keep_their_place(breaker):
     """Workers refused them meanwhile, so their doorbells count for nothing."""
-    desk, _ = Desk(), hire(slots=4)
+    harness, _ = Harness(), hire(slots=4)
     guarded = queued("test.guarded", many=3)
-    assert desk.rung() == guarded
+    assert harness.rung_ids() == guarded
     breaker(state="open", open_until=moment(60))
-    assert desk.rung(rounds=2) == []
+    assert harness.rung_ids(rounds=2) == []
     breaker(state="closed", open_until=None, closed_at=moment())
-    assert desk.rung(rounds=6) == guarded
+    assert harness.rung_ids(rounds=6) == guarded
 
 
 def test_a_job_that_was_turned_away_is_rung_again_first(breaker, make_job, answer):
     """Its nudge brings it before those behind it."""
-    desk, _ = Desk(), hire(slots=4)
+    harness, _ = Harness(), hire(slots=4)
     breaker(state="closed", closed_at=moment())
     guarded = queued("test.guarded", many=3)
-    (first,) = desk.rung(rounds=1)
+    (first,) = harness.rung_ids(rounds=1)
     assert first == guarded[0]
     breaker(ramp_next=moment(60))
     answer(Job.objects.get(id=first))
     assert Job.objects.get(id=first).state == "queued"
-    assert desk.rung(Nudge(ids={first}), after=0.06) == [first]
-    assert desk.rung(rounds=2, after=0.06) == guarded[1:]
+    assert harness.rung_ids(Nudge(ids={first}), after=0.06) == [first]
+    assert harness.rung_ids(rounds=2, after=0.06) == guarded[1:]
 
 
 def test_a_plainly_closed_circuit_costs_the_dispatcher_no_query(breaker):
     """It hears of the others with the queues."""
-    desk = Desk()
+    harness = Harness()
     breaker(state="closed", closed_at=moment(-3600))
-    desk.round()
+    harness.run_round()
     with CaptureQueriesContext(connection) as plain:
-        desk.round()
+        harness.run_round()
     breaker(closed_at=moment())
     with CaptureQueriesContext(connection) as ramp:
-        desk.round()
+        harness.run_round()
     assert len(ramp) - len(plain) == 1
 
 
 def test_parked_jobs_go_when_an_operator_clears_the_circuit(circuits, make_job, answer):  # noqa: F811 the fixture above
     """They kept their run_at, so nothing else holds them: not what the circuit had said."""
-    desk, _ = Desk(), hire(slots=4)
+    harness, _ = Harness(), hire(slots=4)
     force_open("payments", reason="maintenance", actor="ada")
     guarded = queued("test.guarded", many=30, args={"name": "a"})
-    assert desk.rung(rounds=2) == []
+    assert harness.rung_ids(rounds=2) == []
     assert answer(Job.objects.get(id=guarded[0])) == []
     clear("payments", actor="ada")
-    assert desk.rung(rounds=8)[:3] == guarded[:3]  # at the ramp
+    assert harness.rung_ids(rounds=8)[:3] == guarded[:3]  # at the ramp
     answer(Job.objects.get(id=guarded[0]))
     assert Job.objects.get(id=guarded[0]).state == "succeeded"
-    testing.reset()
+    testing.reset_breakers()
 
 
 def test_a_cooldown_that_an_operator_clears_lets_the_probe_go(circuits, make_job, answer):  # noqa: F811 the fixture above
     """At once."""
-    desk, _ = Desk(), hire(slots=4)
-    get("payments").open()
-    testing.settle()
+    harness, _ = Harness(), hire(slots=4)
+    get_breaker("payments").open()
+    testing.wait_until_written()
     guarded = queued("test.guarded", many=3, args={"name": "a"})
-    assert desk.rung(rounds=2) == []
+    assert harness.rung_ids(rounds=2) == []
     clear("payments", actor="ada")
-    testing.settle()
-    assert desk.rung() == guarded[:1]
-    testing.reset()
+    testing.wait_until_written()
+    assert harness.rung_ids() == guarded[:1]
+    testing.reset_breakers()
 
 
 # -- what people see -----------------------------------------------------------------------
@@ -295,6 +297,6 @@ def test_a_job_in_a_ramp_says_so(breaker):
     """With the rate."""
     breaker(state="closed", closed_at=moment())
     (job_id,) = queued("test.guarded")
-    codes = {wait.code: wait for wait in waiting(Job.objects.get(id=job_id))}
+    codes = {wait.code: wait for wait in waiting_reasons(Job.objects.get(id=job_id))}
     assert codes["ramp"].by == "payments"
     assert "20 jobs a second" in codes["ramp"].sentence

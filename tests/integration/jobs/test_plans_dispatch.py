@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from celeriac.jobs.dispatching import admission, expire, fleet, rescue
+from celeriac.jobs.dispatching import admission, expire, live_workers, rescue
 from celeriac.jobs.running import claim, settle_sql
 
 FINISHED = 1_000_000
@@ -47,12 +47,12 @@ STATEMENTS = {
     ),
     "by id": (admission.BY_ID, {"ids": [ID] * 500, "queue": "default", "kinds": ["test.noop"]}),
     "probe": (admission.PROBE, {"ids": [ID] * 500}),
-    "homes": (admission.HOMES, {"ids": [ID] * 500, "queues": ["default"]}),
+    "homes": (admission.QUEUES_OF, {"ids": [ID] * 500, "queues": ["default"]}),
     "priorities": (admission.PRIORITIES, {"queues": ["default", "payments"]}),
     "next of lock": (admission.NEXT_OF_LOCK, {"locks": ["lock7", "a"], "queues": ["default"]}),
-    "busy": (fleet.BUSY, {"workers": [ID]}),
-    "recent": (fleet.RECENT, {"kinds": ["test.noop", "test.note"]}),
-    "prune": (fleet.PRUNE, {}),
+    "busy": (live_workers.BUSY, {"workers": [ID]}),
+    "recent": (live_workers.RECENT, {"kinds": ["test.noop", "test.note"]}),
+    "prune": (live_workers.PRUNE, {}),
     "expire": (expire.EXPIRE, {"most": 1000}),
     "rescue": (rescue.LOST, {"lease": 20, "kinds": ["test.noop"], "limits": [60.0], "most": 1000}),
     "claim": (

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from celeriac.jobs.models import Attempt, Job, JobKey
 from celeriac.jobs.operating import prune as module
-from celeriac.jobs.operating.prune import prune
+from celeriac.jobs.operating.prune import prune_jobs
 from tests.factories import AttemptFactory, JobFactory, JobKeyFactory
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +37,7 @@ def test_jobs_past_the_retention_go_with_their_attempts_and_keys(settings):
     JobKeyFactory(job_id=old.id, created_at=ago(days=15))
     kept = {finished(days=13).id, JobFactory().id, JobFactory(state="running").id}
     AttemptFactory(job=Job.objects.get(id=min(kept)))
-    pruned = prune()
+    pruned = prune_jobs()
     assert (pruned.jobs, pruned.attempts, pruned.keys, pruned.complete) == (1, 1, 1, True)
     assert left() == kept
     assert Attempt.objects.count() == 1
@@ -50,7 +50,7 @@ def test_a_kind_may_keep_its_jobs_for_another_time(declare):
     finished(days=2, kind="test.fleeting")
     finished(days=2, kind="test.curt")
     kept = {finished(days=2).id, finished(days=2, kind="test.gone").id}
-    assert prune().jobs == 2
+    assert prune_jobs().jobs == 2
     assert left() == kept
 
 
@@ -61,7 +61,7 @@ def test_a_kind_may_keep_nothing_but_failures(declare):
     finished("cancelled", days=0.001, kind="test.quiet")
     finished("dead", days=15, kind="test.quiet")
     kept = finished("dead", days=13, kind="test.quiet")
-    assert prune().jobs == 3
+    assert prune_jobs().jobs == 3
     assert left() == {kept.id}
 
 
@@ -72,7 +72,7 @@ def test_a_job_stays_as_long_as_a_key_of_its_is_young(declare):
     JobKeyFactory(job_id=young.id, created_at=ago(days=6))
     old = finished(days=8, kind="test.quiet")
     JobKeyFactory(job_id=old.id, created_at=ago(days=8))
-    assert prune().keys == 1
+    assert prune_jobs().keys == 1
     assert left() == {young.id}
     assert JobKey.objects.get().job_id == young.id
 
@@ -85,7 +85,7 @@ def test_keys_without_a_job_go_when_they_are_old():
     gone = finished(days=1)
     JobKeyFactory(job_id=gone.id, created_at=ago(days=8))
     Job.objects.filter(id__in=[gone.id, young.job_id]).delete()
-    assert prune().keys == 1
+    assert prune_jobs().keys == 1
     assert JobKey.objects.count() == 2
 
 
@@ -96,14 +96,14 @@ def test_small_batches_reach_everything_past_what_must_stay():
         job = JobFactory(state="succeeded", finished_at=moment)
         if number % 3:
             JobKeyFactory(job_id=job.id)
-    assert prune(batch=2).jobs == 4
+    assert prune_jobs(batch=2).jobs == 4
     assert Job.objects.count() == 6
 
 
 def test_it_stops_when_its_time_is_up():
     """The rest waits for the next time."""
     finished(days=20)
-    assert not prune(seconds=-1.0).complete
+    assert not prune_jobs(seconds=-1.0).complete
     assert Job.objects.count() == 1
 
 

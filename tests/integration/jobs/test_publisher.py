@@ -9,7 +9,7 @@ import pytest
 from celery import Celery
 
 from celeriac.celery.publisher import BatchUnsupported, CeleryPublisher
-from celeriac.jobs.dispatching.bells import Bell, RingFailed
+from celeriac.jobs.dispatching.pending_doorbells import Doorbell, RingFailed
 
 
 def app(url=None, **options):
@@ -38,9 +38,9 @@ def test_a_doorbell_is_a_task_of_its_kind_with_a_list_of_ids(publisher, broker):
     ids = [uuid4() for _ in range(3)]
     publisher.ring(
         [
-            Bell("test.noop", "payments", tuple(ids)),
-            Bell("test.note", "payments", (ids[0],)),
-            Bell("test.noop", "default", (ids[1],)),
+            Doorbell("test.noop", "payments", tuple(ids)),
+            Doorbell("test.note", "payments", (ids[0],)),
+            Doorbell("test.noop", "default", (ids[1],)),
         ]
     )
     (many, many_args), (one, one_args) = messages(broker, "payments")
@@ -54,7 +54,7 @@ def test_a_doorbell_is_a_task_of_its_kind_with_a_list_of_ids(publisher, broker):
 def test_a_thousand_doorbells_keep_their_order(publisher, broker):
     """Over several writes."""
     ids = [uuid4() for _ in range(1200)]
-    publisher.ring([Bell("test.noop", "default", (job_id,)) for job_id in ids])
+    publisher.ring([Doorbell("test.noop", "default", (job_id,)) for job_id in ids])
     assert [args[0][0] for _, args in messages(broker, "default")] == [str(one) for one in ids]
 
 
@@ -62,16 +62,16 @@ def test_a_broker_that_is_away_has_certainly_taken_nothing():
     """The dispatcher reads everything again."""
     publisher = CeleryPublisher(app("redis://127.0.0.1:1/0"))
     with pytest.raises(RingFailed) as failure:
-        publisher.ring([Bell("test.noop", "default", (uuid4(),))])
+        publisher.ring([Doorbell("test.noop", "default", (uuid4(),))])
     assert not failure.value.uncertain
 
 
 def test_a_publisher_recovers_from_a_connection_that_broke(publisher, broker):
     """The next ring makes another."""
-    bell = Bell("test.noop", "default", (uuid4(),))
-    publisher.ring([bell])
+    doorbell = Doorbell("test.noop", "default", (uuid4(),))
+    publisher.ring([doorbell])
     broker.client_kill_filter(_type="normal", skipme=True)
-    publisher.ring([bell])
+    publisher.ring([doorbell])
     assert len(messages(broker, "default")) == 2
 
 
@@ -79,7 +79,7 @@ def test_a_broker_that_refuses_in_the_middle_leaves_it_uncertain(publisher, brok
     """Some may have arrived."""
     broker.set("default", "not a list")
     with pytest.raises(RingFailed) as failure:
-        publisher.ring([Bell("test.noop", "default", (uuid4(),))])
+        publisher.ring([Doorbell("test.noop", "default", (uuid4(),))])
     assert failure.value.uncertain
 
 

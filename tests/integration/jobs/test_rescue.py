@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 
 from celeriac.core.clock import Now
-from celeriac.jobs.dispatching.expire import expire
-from celeriac.jobs.dispatching.rescue import find, rescue
+from celeriac.jobs.dispatching.expire import expire_jobs
+from celeriac.jobs.dispatching.rescue import find_lost_runs, rescue_lost_runs
 from celeriac.jobs.models import Attempt, Job, Sign, Worker
 from tests.integration.jobs.dispatching import hire, queued
 from tests.support.threads import held_open
@@ -48,7 +48,7 @@ def beats(worker, *, last, before=None):
 
 def lost():
     """Return the ids of the jobs that are lost."""
-    return {each.job.id for each in find()}
+    return {each.job.id for each in find_lost_runs()}
 
 
 def test_a_living_worker_that_holds_its_claim_is_left_alone(run):
@@ -57,7 +57,7 @@ def test_a_living_worker_that_holds_its_claim_is_left_alone(run):
     run(worker, started=300, claim_id=claim_id)
     beats(worker, last=4)
     Worker.objects.filter(id=worker).update(claims=[claim_id])
-    assert rescue() == []
+    assert rescue_lost_runs() == []
 
 
 def test_every_job_of_a_silent_workers_claims_has_one_loss(run):
@@ -65,9 +65,9 @@ def test_every_job_of_a_silent_workers_claims_has_one_loss(run):
     worker = hire()
     ids = run(worker, many=3)
     beats(worker, last=19)
-    assert rescue() == []
+    assert rescue_lost_runs() == []
     beats(worker, last=21)
-    assert {run.job.id for run in rescue()} == set(ids)
+    assert {run.job.id for run in rescue_lost_runs()} == set(ids)
     jobs = Job.objects.filter(id__in=ids)
     assert {(job.state, job.losses, job.failures, job.attempt) for job in jobs} == {
         ("queued", 1, 0, 1)
@@ -75,7 +75,7 @@ def test_every_job_of_a_silent_workers_claims_has_one_loss(run):
     attempt = Attempt.objects.filter(job_id=ids[0]).get()
     assert attempt.outcome == "lost"
     assert "silent" in attempt.message
-    assert rescue() == []
+    assert rescue_lost_runs() == []
 
 
 def test_a_stopped_workers_jobs_are_lost_at_once(run):
@@ -102,7 +102,7 @@ def test_a_sign_of_life_counts_as_a_beat(run):
         assert lost() == set()
         Sign.objects.filter(worker=worker).update(given_at=ago(21))
         assert lost() == set(ids)
-        rescue()
+        rescue_lost_runs()
 
 
 def test_a_hard_limit_counts_from_when_the_worker_woke_up(run):
@@ -139,7 +139,7 @@ def test_a_job_that_lost_too_often_ends_dead(run):
     """test.die may lose three runs."""
     worker = hire(stopped_at=timezone.now())
     (job_id,) = run(worker, kind="test.die", losses=2)
-    rescue()
+    rescue_lost_runs()
     job = Job.objects.get(id=job_id)
     assert (job.state, job.losses, job.failures) == ("dead", 3, 0)
 
@@ -148,7 +148,7 @@ def test_a_lost_job_that_was_to_be_cancelled_is_cancelled(run):
     """The request overtakes the rescue."""
     worker = hire(stopped_at=timezone.now())
     (job_id,) = run(worker, cancel_requested_at=timezone.now())
-    rescue()
+    rescue_lost_runs()
     assert Job.objects.get(id=job_id).state == "cancelled"
 
 
@@ -157,19 +157,19 @@ def test_a_job_that_is_not_started_by_its_deadline_is_cancelled():
     (late,) = queued(expires_at=ago(1))
     (ahead,) = queued(expires_at=ago(1), run_at=ago(-3600), queue="payments")
     left = queued(expires_at=ago(-60)) + queued(expires_at=ago(1), attempt=1) + queued()
-    assert expire() == 2
+    assert expire_jobs() == 2
     for job in Job.objects.filter(id__in=[late, ahead]):
         assert (job.state, job.attempt) == ("cancelled", 0)
         assert job.error.startswith("expired: not started by 20")
         assert job.finished_at is not None
     assert Job.objects.filter(id__in=left, state="queued").count() == 3
-    assert expire() == 0
+    assert expire_jobs() == 0
 
 
 def test_expiry_goes_in_batches():
     """So that no transaction is long."""
     queued(many=5, expires_at=Now())
-    assert [expire(most=2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [expire_jobs(most=2) for _ in range(4)] == [2, 2, 1, 0]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -177,5 +177,5 @@ def test_a_lost_job_that_somebody_locks_holds_up_no_other(run):
     """Whose transaction stays open for minutes must not keep everyone else's jobs lost."""
     held, *others = run(uuid4(), started=60, many=3)
     with held_open(lambda: Job.objects.select_for_update().get(pk=held)):
-        assert {run.job.id for run in rescue()} == set(others)
-    assert [run.job.id for run in rescue()] == [held]
+        assert {run.job.id for run in rescue_lost_runs()} == set(others)
+    assert [run.job.id for run in rescue_lost_runs()] == [held]

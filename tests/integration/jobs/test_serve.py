@@ -9,13 +9,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from celeriac.jobs.dispatching.duties import Duty
-from celeriac.jobs.dispatching.serve import Server
+from celeriac.jobs.dispatching.loop import DispatcherLoop
+from celeriac.jobs.dispatching.periodic import PeriodicStep
 from celeriac.jobs.models import Job
 from celeriac.jobs.nudge import Nudge
-from celeriac.jobs.running.hot import Answered
+from celeriac.jobs.running.prepared import AnswerHook
 from celeriac.settings import conf
-from tests.integration.jobs.dispatching import Desk, hire, queued, start
+from tests.integration.jobs.dispatching import Harness, hire, queued, start
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,8 +36,8 @@ class Deaf:
 @pytest.fixture
 def served():
     """Return a desk and the server of its dispatcher."""
-    desk = Desk()
-    return desk, Server(desk.dispatcher, Deaf())
+    harness = Harness()
+    return harness, DispatcherLoop(harness.dispatcher, Deaf())
 
 
 @contextmanager
@@ -65,8 +65,8 @@ def test_a_nudge_that_the_database_refuses_is_not_heard_again(served, caplog):
 
 def test_whatever_a_round_raises_the_loop_goes_on(served, monkeypatch, caplog):
     """Not the database's errors alone."""
-    desk, server = served
-    monkeypatch.setattr(desk.dispatcher, "round", lambda nudge: 1 / 0)
+    harness, server = served
+    monkeypatch.setattr(harness.dispatcher, "run_round", lambda nudge: 1 / 0)
     assert server._next(Nudge()) == Nudge(missed=True)
     assert "ZeroDivisionError" in caplog.text
 
@@ -75,10 +75,10 @@ def test_a_duty_that_fails_keeps_no_other_from_its_turn(served, caplog):
     """Not the rescue behind it, nor the next round's nudges."""
     _, server = served
     done = []
-    server._duties = (Duty(lambda: 1 / 0, 1.0), Duty(lambda: done.append(1), 1.0))
+    server._steps = (PeriodicStep(lambda: 1 / 0, 1.0), PeriodicStep(lambda: done.append(1), 1.0))
     assert server._next(Nudge()) == Nudge()
     assert done == [1]
-    assert "a duty failed" in caplog.text
+    assert "a periodic step failed" in caplog.text
 
 
 def test_a_nudge_is_kept_while_the_database_is_away(served):
@@ -99,22 +99,22 @@ def test_a_nudge_is_kept_while_the_database_is_away(served):
 @pytest.mark.parametrize("seconds", [0.5, 2.0])
 def test_lost_jobs_are_rescued_over_a_slow_database(served, settings, seconds):
     """Each answer is contact: a round of many statements takes longer than a gap may."""
-    desk, server = served
+    harness, server = served
     (job_id,) = queued()
     start([job_id], uuid4())
     Job.objects.filter(pk=job_id).update(started_at=timezone.now() - timedelta(hours=1))
-    with slow(desk.clock, seconds), connection.execute_wrapper(Answered(server._touch)):
-        deadline = desk.clock.now + 10 * conf.WORKER_LEASE_SECONDS
+    with slow(harness.clock, seconds), connection.execute_wrapper(AnswerHook(server._touch)):
+        deadline = harness.clock.now + 10 * conf.WORKER_LEASE_SECONDS
         while Job.objects.filter(pk=job_id, state="running").exists():
-            assert desk.clock.now < deadline, "nobody was rescued"
+            assert harness.clock.now < deadline, "nobody was rescued"
             server._next(Nudge())
 
 
 def test_a_rescue_that_must_wait_says_so_once(served, settings, caplog):
     """An operator reads why lost jobs stay; and when they no longer do."""
-    desk, server = served
-    gap = desk.dispatcher.contact.longest_gap + 1
-    with slow(desk.clock, gap), connection.execute_wrapper(Answered(server._touch)):
+    harness, server = served
+    gap = harness.dispatcher.contact.longest_gap + 1
+    with slow(harness.clock, gap), connection.execute_wrapper(AnswerHook(server._touch)):
         for _ in range(20):
             server._next(Nudge())
     assert caplog.text.count("rescue waits: contact broken") == 1
@@ -129,16 +129,21 @@ def test_a_turn_at_rest_costs_as_many_statements_for_many_queues_as_for_few(sett
     }
     hire(queues=list(conf.QUEUES), slots=4)
     hire(queues=list(conf.QUEUES), slots=4)
-    desk = Desk()
-    server = Server(desk.dispatcher, Deaf())
+    harness = Harness()
+    server = DispatcherLoop(harness.dispatcher, Deaf())
     server._next(Nudge(missed=True))
-    desk.clock.now += 5
+    harness.clock.now += 5
     looks = []
-    desk.dispatcher._look = looks.append
+    harness.dispatcher._select = looks.append
     with CaptureQueriesContext(connection) as captured:
         assert server._next(Nudge()) == Nudge()
     assert len(captured) <= 14
     assert looks == []
-    assert len(desk.dispatcher.lanes) == count
-    assert len({id(crew) for crew in desk.dispatcher.fleet.crews.values()}) == 1
-    assert len({id(lane.kinds) for lane in desk.dispatcher.lanes.values()}) == 1
+    assert len(harness.dispatcher.cursors) == count
+    assert (
+        len({id(queue_workers) for queue_workers in harness.dispatcher.workers.by_queue.values()})
+        == 1
+    )
+    assert (
+        len({id(queue_cursor.kinds) for queue_cursor in harness.dispatcher.cursors.values()}) == 1
+    )

@@ -13,13 +13,20 @@ from django.test.utils import CaptureQueriesContext
 from celeriac import Backoff
 from celeriac.celery import doorbells
 from celeriac.core import clock
-from celeriac.jobs import garbage, nudge
+from celeriac.jobs import invalid_messages, nudge
 from celeriac.jobs.models import Job
-from celeriac.jobs.running import desk as claiming, execute, finish, perform, turns, watch
-from celeriac.jobs.running.claim import claim
-from celeriac.jobs.running.desk import Desk, knowledge
-from celeriac.jobs.running.setbacks import Setbacks, Unfit
-from celeriac.jobs.running.slots import FileSlot
+from celeriac.jobs.running import (
+    child_checks,
+    execute,
+    finish,
+    perform,
+    turns,
+    worker_context as claiming,
+)
+from celeriac.jobs.running.claim import claim_jobs
+from celeriac.jobs.running.journals import FileJournal
+from celeriac.jobs.running.setbacks import Setbacks, UnfitProcess
+from celeriac.jobs.running.worker_context import WorkerContext, capabilities
 from celeriac.settings import conf
 from tests.app.models import Effect
 from tests.support.slots import traces
@@ -51,22 +58,22 @@ def pauses():
 
 
 @pytest.fixture
-def desk(tmp_path, pauses):
+def worker_context(tmp_path, pauses):
     """Return a desk whose slot is watched."""
-    slot = FileSlot(tmp_path)
-    yield Desk(uuid4(), knowledge(), slot, setbacks=Setbacks(pause=pauses))
+    slot = FileJournal(tmp_path)
+    yield WorkerContext(uuid4(), capabilities(), slot, setbacks=Setbacks(pause=pauses))
     slot.abandon()
 
 
 @pytest.fixture
-def run(desk, declare, make_job):
+def run(worker_context, declare, make_job):
     """Return a function that runs one job with this handler, and gives the job back."""
 
     def run(handler, **policy):
         kind = declare(handler, **policy)
-        desk.known = knowledge()
+        worker_context.capabilities = capabilities()
         job = make_job(kind.name)
-        execute.answer([job.id], desk=desk)
+        execute.answer_doorbell([job.id], context=worker_context)
         job.refresh_from_db()
         return job
 
@@ -106,7 +113,7 @@ def lose_answers(monkeypatch):
         tries = []
 
         def claim_and_lose(*args, **options):
-            jobs = claim(*args, **options)
+            jobs = claim_jobs(*args, **options)
             tries.append(jobs)
             if len(tries) <= count:
                 meanwhile()
@@ -115,7 +122,7 @@ def lose_answers(monkeypatch):
                     cursor.execute("SELECT 1")
             return jobs
 
-        monkeypatch.setattr(claiming, "claim", claim_and_lose)
+        monkeypatch.setattr(claiming, "claim_jobs", claim_and_lose)
         return tries
 
     return lose
@@ -142,12 +149,12 @@ def row(job):
 
 
 def test_a_claim_is_kept_until_the_database_says_what_became_of_it(
-    make_job, desk, pauses, lose_answers, outage
+    make_job, worker_context, pauses, lose_answers, outage
 ):
     """Nobody can connect for a while after the answer was lost: the job runs, and pays nothing."""
     job = make_job("test.note", {"name": "kept"}, max_attempts=1)
     tries = lose_answers(1, lambda: outage(7))
-    execute.answer([job.id], desk=desk)
+    execute.answer_doorbell([job.id], context=worker_context)
     assert row(job) == ("succeeded", 1, 0, 0)
     assert Effect.objects.count() == 1
     assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
@@ -155,7 +162,7 @@ def test_a_claim_is_kept_until_the_database_says_what_became_of_it(
 
 
 def test_a_child_that_met_a_reader_goes_on_when_the_writer_is_back(
-    make_job, desk, pauses, administer, caplog
+    make_job, worker_context, pauses, administer, caplog
 ):
     """It keeps its doorbell meanwhile, and says what may be the case."""
     job = make_job("test.note", {"name": "late"}, max_attempts=1)
@@ -165,7 +172,7 @@ def test_a_child_that_met_a_reader_goes_on_when_the_writer_is_back(
     administer(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     connection.close()
     try:
-        execute.answer([job.id], desk=desk)
+        execute.answer_doorbell([job.id], context=worker_context)
     finally:
         administer(reset)
     assert row(job) == ("succeeded", 1, 0, 0)
@@ -175,29 +182,33 @@ def test_a_child_that_met_a_reader_goes_on_when_the_writer_is_back(
 
 
 def test_a_claim_is_vouched_for_while_nobody_knows_what_became_of_it(
-    make_job, desk, pauses, lose_answers, tmp_path, outage
+    make_job, worker_context, pauses, lose_answers, tmp_path, outage
 ):
     """The watch lists it meanwhile, so that no dispatcher calls it lost."""
     job = make_job("test.noop")
     seen = []
     pauses.after[2] = lambda: seen.extend(traces(tmp_path))
     lose_answers(1, lambda: outage(3))
-    (ran,) = execute.answer([job.id], desk=desk)
+    (ran,) = execute.answer_doorbell([job.id], context=worker_context)
     assert [(trace.claim_id, trace.ids) for trace in seen] == [(ran.claim_id, (job.id,))]
     assert traces(tmp_path)[0].claim_id is None
 
 
-def test_what_a_kept_claim_holds_is_released_when_the_worker_stops(make_job, desk, lose_answers):
+def test_what_a_kept_claim_holds_is_released_when_the_worker_stops(
+    make_job, worker_context, lose_answers
+):
     """Nothing more is claimed then, and what is held goes back as if never claimed."""
     held, other = make_job("test.noop"), make_job("test.noop", state="queued")
     tries = lose_answers(1, lambda: None)
-    desk.stopping = lambda: bool(tries)
-    execute.answer([held.id], desk=desk)
+    worker_context.stopping = lambda: bool(tries)
+    execute.answer_doorbell([held.id], context=worker_context)
     assert row(held) == ("queued", 0, 0, 0)
     assert (len(tries), row(other)[0]) == (1, "queued")
 
 
-def test_a_claim_that_lands_after_it_was_given_up_is_released(make_job, desk, monkeypatch, pauses):
+def test_a_claim_that_lands_after_it_was_given_up_is_released(
+    make_job, worker_context, monkeypatch, pauses
+):
     """The network may deliver the statement late: what it takes is charged nothing."""
     job = make_job("test.noop", max_attempts=1)
     sent = []
@@ -209,36 +220,36 @@ def test_a_claim_that_lands_after_it_was_given_up_is_released(make_job, desk, mo
         if len(sent) == 1:
             sent.append(None)
             return []  # as if the row were locked by the first, which is still under way
-        return claim(ids, **options)
+        return claim_jobs(ids, **options)
 
-    monkeypatch.setattr(claiming, "claim", held_back)
+    monkeypatch.setattr(claiming, "claim_jobs", held_back)
     settle = execute._settle
 
-    def land(runs, desk):
+    def land(runs, worker_context):
         if len(sent) == 2:
-            sent.append(claim(sent[0][0], **sent[0][1]))
-        settle(runs, desk)
+            sent.append(claim_jobs(sent[0][0], **sent[0][1]))
+        settle(runs, worker_context)
 
     monkeypatch.setattr(execute, "_settle", land)
-    execute.answer([job.id], desk=desk)
+    execute.answer_doorbell([job.id], context=worker_context)
     assert len(sent[2]) == 1
     assert row(job) == ("queued", 0, 0, 0)
 
 
 def test_what_an_unfit_process_may_have_claimed_is_released_by_its_parent(
-    make_job, desk, lose_answers, tmp_path, monkeypatch
+    make_job, worker_context, lose_answers, tmp_path, monkeypatch
 ):
     """Its handler never started, so a kind that allows no loss keeps its only life."""
     rung = []
-    monkeypatch.setattr(nudge, "returned", lambda *, ids: rung.append(list(ids)))
+    monkeypatch.setattr(nudge, "nudge_jobs", lambda *, ids: rung.append(list(ids)))
     jobs = [make_job("test.noop", max_attempts=1), make_job("test.noop", run_at=LATER)]
-    monkeypatch.setattr(claiming, "held", lambda *args, **options: 1 / 0)
+    monkeypatch.setattr(claiming, "claimed_jobs", lambda *args, **options: 1 / 0)
     lose_answers(1)
-    with pytest.raises(Unfit):
-        execute.answer([job.id for job in jobs], desk=desk)
-    desk.slot.abandon()  # as the end of the process does
+    with pytest.raises(UnfitProcess):
+        execute.answer_doorbell([job.id for job in jobs], context=worker_context)
+    worker_context.journal.abandon()  # as the end of the process does
     (trace,) = traces(tmp_path)
-    assert watch.bury(trace, reason="its process ended")
+    assert child_checks.settle_dead_child(trace, reason="its process ended")
     assert row(jobs[0]) == ("queued", 0, 0, 0)
     assert rung == [[jobs[0].id], [jobs[1].id]]  # one released, one that was never claimed
 
@@ -259,11 +270,13 @@ HARM = {
 
 
 @pytest.mark.parametrize("harm", HARM.values(), ids=list(HARM))
-def test_a_session_that_a_handler_spoilt_answers_the_next_doorbell(run, make_job, desk, harm):
+def test_a_session_that_a_handler_spoilt_answers_the_next_doorbell(
+    run, make_job, worker_context, harm
+):
     """The connection is made anew; neither the job that did it nor the next one pays."""
     spoiler = run(harm, **ONCE)
     innocent = make_job("test.note", {"name": "innocent"}, max_attempts=1)
-    execute.answer([innocent.id], desk=desk)
+    execute.answer_doorbell([innocent.id], context=worker_context)
     assert row(innocent) == ("succeeded", 1, 0, 0)
     assert row(spoiler) == ("succeeded", 1, 0, 0)
 
@@ -278,42 +291,46 @@ def leave_wrapper(error):
 
 
 @pytest.mark.parametrize("error", [ValueError("no more"), DatabaseError("no more")])
-def test_a_wrapper_left_around_the_session_goes_with_it(run, make_job, desk, error):
+def test_a_wrapper_left_around_the_session_goes_with_it(run, make_job, worker_context, error):
     """Closing the connection would keep it: neither the settle nor the next claim would end."""
     spoiler = run(leave_wrapper(error), **ONCE)
     innocent = make_job("test.noop", max_attempts=1)
-    execute.answer([innocent.id], desk=desk)
+    execute.answer_doorbell([innocent.id], context=worker_context)
     assert [row(spoiler), row(innocent)] == [("succeeded", 1, 0, 0)] * 2
 
 
-def test_the_neighbours_of_who_hides_the_ledger_are_settled(declare, make_job, desk):
+def test_the_neighbours_of_who_hides_the_ledger_are_settled(declare, make_job, worker_context):
     """What the spoilt session refuses is asked of another one."""
     declare(HARM["hides the ledger"], "test.spoil", **ONCE)
-    desk.known = knowledge()
+    worker_context.capabilities = capabilities()
     jobs = [make_job("test.spoil"), make_job("test.noop", max_attempts=1)]
-    execute.answer([job.id for job in jobs], desk=desk)
+    execute.answer_doorbell([job.id for job in jobs], context=worker_context)
     assert [row(job) for job in jobs] == [("succeeded", 1, 0, 0)] * 2
 
 
-def test_an_empty_doorbell_costs_one_query_where_no_handler_had_the_session(make_job, desk):
+def test_an_empty_doorbell_costs_one_query_where_no_handler_had_the_session(
+    make_job, worker_context
+):
     """Doubled and stale doorbells are an everyday matter."""
     job = make_job("test.noop")
-    execute.answer([job.id], desk=desk)
-    execute.answer([job.id], desk=desk)  # looks what the session sees, once
+    execute.answer_doorbell([job.id], context=worker_context)
+    execute.answer_doorbell([job.id], context=worker_context)  # looks what the session sees, once
     with CaptureQueriesContext(connection) as queries:
-        execute.answer([job.id], desk=desk)
+        execute.answer_doorbell([job.id], context=worker_context)
     assert len(queries) == 1
 
 
 # -- a process that can't answer -------------------------------------------------------------
 
 
-def test_a_process_that_can_not_claim_pauses_and_then_ends(make_job, desk, pauses, monkeypatch):
+def test_a_process_that_can_not_claim_pauses_and_then_ends(
+    make_job, worker_context, pauses, monkeypatch
+):
     """Whatever the error is, doorbells are not eaten faster than healthy children take them."""
     job = make_job("test.noop")
-    monkeypatch.setattr(claiming, "_claim", lambda *args: 1 / 0)
-    with pytest.raises(Unfit, match="ZeroDivisionError"):
-        execute.answer([job.id], desk=desk)
+    monkeypatch.setattr(claiming, "_claim_jobs", lambda *args: 1 / 0)
+    with pytest.raises(UnfitProcess, match="ZeroDivisionError"):
+        execute.answer_doorbell([job.id], context=worker_context)
     assert pauses == [0.1, 0.2, 0.4, 0.8]
     assert row(job) == ("queued", 0, 0, 0)
 
@@ -321,68 +338,72 @@ def test_a_process_that_can_not_claim_pauses_and_then_ends(make_job, desk, pause
 def test_a_process_that_can_not_connect_for_long_ends(make_job, tmp_path, outage):
     """Its own limit of open files may be the reason, while others connect well."""
     job = make_job("test.noop")
-    slot = FileSlot(tmp_path)
-    lone = Desk(uuid4(), knowledge(), slot, setbacks=Setbacks(away_for=0.3))
+    slot = FileJournal(tmp_path)
+    lone = WorkerContext(uuid4(), capabilities(), slot, setbacks=Setbacks(away_for=0.3))
     outage(1_000)
-    with pytest.raises(Unfit):
-        execute.answer([job.id], desk=lone)
+    with pytest.raises(UnfitProcess):
+        execute.answer_doorbell([job.id], context=lone)
     slot.abandon()
 
 
-def test_a_platform_error_gives_the_job_back_at_rest(make_job, desk, pauses, settings, monkeypatch):
+def test_a_platform_error_gives_the_job_back_at_rest(
+    make_job, worker_context, pauses, settings, monkeypatch
+):
     """A broken setting is nobody's failure, and rings no job at full speed."""
     rung = []
-    monkeypatch.setattr(nudge, "returned", lambda *, ids: rung.extend(ids))
+    monkeypatch.setattr(nudge, "nudge_jobs", lambda *, ids: rung.extend(ids))
     job = make_job("test.noop", max_attempts=1)
     monkeypatch.setitem(vars(conf), "DOORBELL_BUDGET_SECONDS", "soon")
     with pytest.raises(TypeError):
-        execute.answer([job.id], desk=desk)
+        execute.answer_doorbell([job.id], context=worker_context)
     assert row(job) == ("queued", 0, 0, 0)
     assert job.wait_reason.startswith("its worker could not start it: TypeError")
-    assert clock.read() < job.run_at < clock.read() + timedelta(seconds=turns.SPARED_FOR)
+    assert clock.db_now() < job.run_at < clock.db_now() + timedelta(seconds=turns.SPARED_FOR)
     assert (rung, pauses) == ([], [0.1])
 
 
 def test_a_platform_error_around_the_handler_is_not_its_failure(
-    make_job, desk, settings, monkeypatch
+    make_job, worker_context, settings, monkeypatch
 ):
     """Before it the job goes back at rest; after it the result is dropped, and the work counts."""
     early, late = (make_job("test.large", max_attempts=1) for _ in range(2))
     with monkeypatch.context() as patch:
         patch.setattr(perform.tracing, "is_on", lambda: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            execute.answer([early.id], desk=desk)
+            execute.answer_doorbell([early.id], context=worker_context)
     assert row(early) == ("queued", 0, 0, 0)
-    assert early.run_at > clock.read()
+    assert early.run_at > clock.db_now()
     monkeypatch.setitem(vars(conf), "MAX_RESULT_BYTES", "many")
-    execute.answer([late.id], desk=desk)
+    execute.answer_doorbell([late.id], context=worker_context)
     assert row(late) == ("succeeded", 1, 0, 0)
     assert late.result is None
 
 
-def test_platform_errors_in_a_row_end_the_process(make_job, desk, pauses, monkeypatch):
+def test_platform_errors_in_a_row_end_the_process(make_job, worker_context, pauses, monkeypatch):
     """And an answered doorbell begins the row anew."""
     budget = conf.DOORBELL_BUDGET_SECONDS
     for _ in range(2):
         monkeypatch.setitem(vars(conf), "DOORBELL_BUDGET_SECONDS", "soon")
         for _ in range(4):
             with pytest.raises(TypeError):
-                execute.answer([make_job("test.noop").id], desk=desk)
+                execute.answer_doorbell([make_job("test.noop").id], context=worker_context)
         monkeypatch.setitem(vars(conf), "DOORBELL_BUDGET_SECONDS", budget)
-        execute.answer([make_job("test.noop").id], desk=desk)
+        execute.answer_doorbell([make_job("test.noop").id], context=worker_context)
     assert pauses == [0.1, 0.2, 0.4, 0.8] * 2
     monkeypatch.setitem(vars(conf), "DOORBELL_BUDGET_SECONDS", "soon")
     for _ in range(4):
         with pytest.raises(TypeError):
-            execute.answer([make_job("test.noop").id], desk=desk)
-    with pytest.raises(Unfit):
-        execute.answer([make_job("test.noop").id], desk=desk)
+            execute.answer_doorbell([make_job("test.noop").id], context=worker_context)
+    with pytest.raises(UnfitProcess):
+        execute.answer_doorbell([make_job("test.noop").id], context=worker_context)
 
 
-def test_what_ended_before_a_platform_error_keeps_its_outcome(make_job, desk, monkeypatch):
+def test_what_ended_before_a_platform_error_keeps_its_outcome(
+    make_job, worker_context, monkeypatch
+):
     """Its neighbours go back."""
     jobs = [make_job("test.note", {"name": str(n)}, max_attempts=1) for n in range(3)]
-    start, started = desk.slot.start, []
+    start, started = worker_context.journal.start, []
 
     def fail_second(job_id, hard_timeout):
         started.append(job_id)
@@ -390,15 +411,15 @@ def test_what_ended_before_a_platform_error_keeps_its_outcome(make_job, desk, mo
             raise OSError("no such slot")
         return start(job_id, hard_timeout)
 
-    monkeypatch.setattr(desk.slot, "start", fail_second)
+    monkeypatch.setattr(worker_context.journal, "start", fail_second)
     with pytest.raises(OSError, match="no such slot"):
-        execute.answer([job.id for job in jobs], desk=desk)
+        execute.answer_doorbell([job.id for job in jobs], context=worker_context)
     assert [row(job)[:2] for job in jobs] == [("succeeded", 1), ("queued", 0), ("queued", 0)]
     assert Effect.objects.count() == 1
 
 
 def test_an_outcome_that_can_not_be_written_is_left_to_the_slot(
-    make_job, desk, tmp_path, monkeypatch
+    make_job, worker_context, tmp_path, monkeypatch
 ):
     """The process ends, and its parent settles what had ended as it ended."""
     job = make_job(
@@ -409,11 +430,11 @@ def test_an_outcome_that_can_not_be_written_is_left_to_the_slot(
     with monkeypatch.context() as patch:
         patch.setattr(finish, "settle_and_follow_up", lambda entries: 1 / 0)
         patch.setattr(finish.time, "sleep", lambda seconds: None)
-        with pytest.raises(Unfit, match="left to its slot"):
-            execute.answer([job.id], desk=desk)
-    desk.slot.abandon()
+        with pytest.raises(UnfitProcess, match="left to its journal"):
+            execute.answer_doorbell([job.id], context=worker_context)
+    worker_context.journal.abandon()
     (trace,) = traces(tmp_path)
-    watch.bury(trace, reason="its process ended")
+    child_checks.settle_dead_child(trace, reason="its process ended")
     assert row(job) == ("succeeded", 1, 0, 0)
 
 
@@ -421,10 +442,10 @@ def test_an_outcome_that_can_not_be_written_is_left_to_the_slot(
 
 
 @pytest.fixture
-def ring(desk, monkeypatch):
+def ring(worker_context, monkeypatch):
     """Return a function that answers a doorbell as Celery's task does."""
-    monkeypatch.setattr(doorbells, "doorbell_desk", lambda: desk)
-    return lambda *jobs: doorbells.answer([str(job.id) for job in jobs])
+    monkeypatch.setattr(doorbells, "doorbell_context", lambda: worker_context)
+    return lambda *jobs: doorbells.answer_doorbell([str(job.id) for job in jobs])
 
 
 def test_a_doorbell_that_claimed_nothing_did_not_succeed(make_job, ring, caplog):
@@ -436,7 +457,7 @@ def test_a_doorbell_that_claimed_nothing_did_not_succeed(make_job, ring, caplog)
 
 
 def test_a_doorbell_whose_writes_were_refused_did_not_succeed(
-    make_job, ring, declare, desk, caplog
+    make_job, ring, declare, worker_context, caplog
 ):
     """The claim was lost meanwhile."""
 
@@ -444,7 +465,7 @@ def test_a_doorbell_whose_writes_were_refused_did_not_succeed(
         Job.objects.filter(state="running").update(claim_id=uuid4())
 
     kind = declare(lose_claims)
-    desk.known = knowledge()
+    worker_context.capabilities = capabilities()
     jobs = [make_job(kind.name) for _ in range(7)]
     for doorbell in ([jobs[0]], jobs[1:]):
         with pytest.raises(Ignore):
@@ -462,13 +483,15 @@ def test_a_doorbell_of_many_says_what_became_of_them(make_job, ring):
 
 
 @pytest.mark.parametrize("ids", [[], ["x"], [None], 7, None, {"a": 1}, [["a"]], ["f" * 32] * 1001])
-def test_what_is_no_doorbell_is_dropped_and_harms_nobody(ids, desk, monkeypatch, caplog, pauses):
+def test_what_is_no_doorbell_is_dropped_and_harms_nobody(
+    ids, worker_context, monkeypatch, caplog, pauses
+):
     """The broker is not trusted with anything."""
-    monkeypatch.setattr(doorbells, "doorbell_desk", lambda: desk)
-    monkeypatch.setattr(garbage, "_logged", set())
+    monkeypatch.setattr(doorbells, "doorbell_context", lambda: worker_context)
+    monkeypatch.setattr(invalid_messages, "_logged", set())
     with pytest.raises(Ignore):
-        doorbells.answer(ids)
-    assert "garbage from the broker (queue)" in caplog.text
+        doorbells.answer_doorbell(ids)
+    assert "an invalid message from the broker (queue)" in caplog.text
     assert pauses == []
 
 
@@ -477,7 +500,7 @@ def test_an_unfit_child_ends_with_its_doorbell_and_a_solo_worker_shuts_down(
 ):
     """The pool starts another child; who started the solo worker, starts it again."""
     job = make_job("test.noop")
-    monkeypatch.setattr(claiming, "_claim", lambda *args: 1 / 0)
+    monkeypatch.setattr(claiming, "_claim_jobs", lambda *args: 1 / 0)
     with pytest.raises(WorkerShutdown):
         ring(job)
     monkeypatch.setattr(doorbells, "current_process", lambda: SimpleNamespace(name="ForkPool-1"))

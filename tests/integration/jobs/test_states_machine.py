@@ -20,25 +20,25 @@ from hypothesis.stateful import (
 from celeriac import Backoff, Superseded, TransitionRefused, cancel, enqueue, retry
 from celeriac.core import clock
 from celeriac.jobs import outcomes, registry, states
-from celeriac.jobs.dispatching.expire import expire
+from celeriac.jobs.dispatching.expire import expire_jobs
 from celeriac.jobs.models import Attempt, Job
-from celeriac.jobs.running.claim import Known, claim
+from celeriac.jobs.running.claim import Capabilities, claim_jobs
 from celeriac.jobs.schema import Schema
 from celeriac.jobs.states import TERMINAL, Counters, State, Verb
 from tests.support.runs import settle_one
 
 KIND = "test.machine"
 AT_ONCE = Backoff(max_attempts=3, base=0, cap=0)
-KNOWN = Known(kinds=(KIND,))
+KNOWN = Capabilities(kinds=(KIND,))
 DECLARED = replace(registry.get_or_default(KIND), retry=AT_ONCE)
 ENDINGS = {
     Verb.COMPLETE: lambda: outcomes.succeeded(None),
-    Verb.RETRY: lambda: outcomes.observe(ValueError("no luck"), AT_ONCE),
-    Verb.GIVE_UP: lambda: outcomes.observe(outcomes.GiveUp(), AT_ONCE),
-    Verb.SNOOZE: lambda: outcomes.observe(outcomes.Snooze(0), AT_ONCE),
-    Verb.STOP: lambda: outcomes.observe(outcomes.Cancelled(), AT_ONCE),
+    Verb.RETRY: lambda: outcomes.observe_error(ValueError("no luck"), AT_ONCE),
+    Verb.GIVE_UP: lambda: outcomes.observe_error(outcomes.GiveUp(), AT_ONCE),
+    Verb.SNOOZE: lambda: outcomes.observe_error(outcomes.Snooze(0), AT_ONCE),
+    Verb.STOP: lambda: outcomes.observe_error(outcomes.Cancelled(), AT_ONCE),
     Verb.RELEASE: lambda: outcomes.released("stopping"),
-    Verb.RESCUE: lambda: outcomes.lost("its worker died"),
+    Verb.RESCUE: lambda: outcomes.loss("its worker died"),
 }
 
 
@@ -80,14 +80,14 @@ class Ledger(RuleBasedStateMachine):
     @rule(target=jobs, key=st.sampled_from([None, None, "u", "v"]), expires=st.booleans())
     def enqueue(self, key, expires):
         """A new job, or the queued one of that key."""
-        twin = self.queued(key)
+        duplicate = self.queued(key)
         moment = datetime(2098, 1, 1, tzinfo=UTC) if expires else None
         job = enqueue(KIND, {}, unique_key=key, expires_at=moment)
-        assert job.absorbed == (twin is not None)
-        if twin is not None:
-            assert job.id == twin
-            old = self.model[twin]
-            self.model[twin] = replace(old, expires=old.expires and expires)
+        assert job.absorbed == (duplicate is not None)
+        if duplicate is not None:
+            assert job.id == duplicate
+            old = self.model[duplicate]
+            self.model[duplicate] = replace(old, expires=old.expires and expires)
             return multiple()
         self.model[job.id] = Model(
             states.after(None, Verb.ENQUEUE), Counters(), key, expires=expires
@@ -98,7 +98,7 @@ class Ledger(RuleBasedStateMachine):
     def claim(self, job):
         """Only a queued job can be claimed."""
         claim_id = uuid4()
-        taken = claim([job], claim_id=claim_id, worker=uuid4(), known=KNOWN)
+        taken = claim_jobs([job], claim_id=claim_id, worker=uuid4(), known=KNOWN)
         model = self.model[job]
         assert bool(taken) == states.allows(model.state, Verb.CLAIM)
         if taken:
@@ -110,7 +110,7 @@ class Ledger(RuleBasedStateMachine):
         model = self.model[job]
         c = model.counters
         outcome = ENDINGS[ending]()
-        settlement = outcomes.decide(
+        settlement = outcomes.decide_settlement(
             outcome, DECLARED, c.attempt, c.failures, c.losses, AT_ONCE.max_attempts
         )
         claim_id = uuid4() if stale or model.claim_id is None else model.claim_id
@@ -163,9 +163,9 @@ class Ledger(RuleBasedStateMachine):
     @rule()
     def expire(self):
         """A deadline binds the first start only."""
-        late = datetime(2099, 1, 1, tzinfo=UTC) - clock.read()
-        with clock.offset(timedelta(seconds=late.total_seconds())):
-            expire()
+        late = datetime(2099, 1, 1, tzinfo=UTC) - clock.db_now()
+        with clock.offset_clock(timedelta(seconds=late.total_seconds())):
+            expire_jobs()
         for job, model in self.model.items():
             if model.expires and model.state == State.QUEUED and model.counters.attempt == 0:
                 self.model[job] = model.moved(Verb.EXPIRE)
@@ -198,7 +198,7 @@ def test_no_sequence_of_verbs_parts_the_table_and_the_database():
     def handler():
         """Do nothing."""
 
-    registry.declare(
+    registry.declare_kind(
         registry.Kind(name=KIND, handler=handler, schema=Schema.of(handler), retry=AT_ONCE)
     )
     with connection.cursor() as cursor:
@@ -214,4 +214,4 @@ def test_no_sequence_of_verbs_parts_the_table_and_the_database():
             ),
         )
     finally:
-        registry.forget(KIND)
+        registry.forget_kind(KIND)

@@ -8,13 +8,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from celeriac import Backoff, Cancelled, Snooze, cancel, current_job
-from celeriac.console.explaining.facts import gather
-from celeriac.console.explaining.timeline import timeline
+from celeriac.console.explaining.facts import gather_facts
+from celeriac.console.explaining.timeline import job_timeline
 from celeriac.jobs.models import Job
-from celeriac.jobs.running import execute, watch
-from celeriac.jobs.running.claim import claim
-from celeriac.jobs.running.desk import Desk, knowledge
-from celeriac.jobs.running.slots import FileSlot
+from celeriac.jobs.running import child_checks, execute
+from celeriac.jobs.running.claim import claim_jobs
+from celeriac.jobs.running.journals import FileJournal
+from celeriac.jobs.running.worker_context import WorkerContext, capabilities
 from tests.support.processes import wait_until
 from tests.support.slots import traces
 
@@ -31,20 +31,20 @@ def stop():
 
 
 @pytest.fixture
-def desk(stop):
+def worker_context(stop):
     """Return the desk of a worker that stops once it is told to."""
-    return Desk(uuid4(), knowledge(), stopping=lambda: bool(stop))
+    return WorkerContext(uuid4(), capabilities(), stopping=lambda: bool(stop))
 
 
 @pytest.fixture
-def run(declare, make_job, desk):
+def run(declare, make_job, worker_context):
     """Return a function that runs one job with this handler."""
 
     def run(handler, **policy):
         kind = declare(handler, f"test.{handler.__name__}", retry=ONCE, **policy)
-        desk.known = knowledge()
+        worker_context.capabilities = capabilities()
         job = make_job(kind.name)
-        execute.answer([job.id], desk=desk)
+        execute.answer_doorbell([job.id], context=worker_context)
         job.refresh_from_db()
         return job
 
@@ -53,7 +53,7 @@ def run(declare, make_job, desk):
 
 def told(job):
     """Return the lines of the job's timeline."""
-    events = timeline(gather(job), [])
+    events = job_timeline(gather_facts(job), [])
     return [f"{event.title}: {event.text}" for event in events]
 
 
@@ -137,10 +137,10 @@ def test_a_snooze_of_a_handler_that_was_not_told_is_its_own(run, stop):
     assert not Job.objects.filter(attempts__isnull=False).exists()
 
 
-def test_to_ask_is_cheap(run, desk):
+def test_to_ask_is_cheap(run, worker_context):
     """As often as a handler likes: a look at the stop sign every 10 ms, at the row every 0.5 s."""
     glances, asked, queries = [], [], []
-    desk.stopping = lambda: glances.append(time.monotonic())
+    worker_context.stopping = lambda: glances.append(time.monotonic())
 
     def handler():
         until = time.monotonic() + 0.2
@@ -155,17 +155,21 @@ def test_to_ask_is_cheap(run, desk):
     assert len(glances) <= 25 < len(asked)
 
 
-def test_a_handler_that_outlasts_the_grace_is_laid_to_the_deploy(make_job, desk, tmp_path):
+def test_a_handler_that_outlasts_the_grace_is_laid_to_the_deploy(
+    make_job, worker_context, tmp_path
+):
     """Its page says so, also after the next run has begun."""
     job = make_job("test.noop", max_attempts=1)
     claim_id = uuid4()
-    assert claim([job.id], claim_id=claim_id, worker=desk.worker, known=desk.known)
-    slot = FileSlot(tmp_path)
+    assert claim_jobs(
+        [job.id], claim_id=claim_id, worker=worker_context.worker, known=worker_context.capabilities
+    )
+    slot = FileJournal(tmp_path)
     slot.open(claim_id, [job.id])
     slot.start(job.id, 0.0)
     slot.abandon()
     (trace,) = traces(tmp_path)
-    assert watch.bury(trace, reason="killed", blameless=True)
+    assert child_checks.settle_dead_child(trace, reason="killed", blameless=True)
     job.refresh_from_db()
     assert (job.state, job.failures, job.losses, job.wait_reason) == ("queued", 0, 0, STOPPED)
     assert any(line.startswith("Run 1 was cut short") and STOPPED in line for line in told(job))

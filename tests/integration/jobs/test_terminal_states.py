@@ -69,18 +69,18 @@ def test_whoever_waits_for_a_job_that_ended_so_is_told(anew, abandoned):
 
 def test_it_is_shown_listed_and_counted(anew):
     """By the page's colours, the API's filter and answers, and the metrics."""
-    assert anew("celeriac.console.admin.jobs.story").TONES["abandoned"] == "bad"
+    assert anew("celeriac.console.admin.jobs.job_page").TONES["abandoned"] == "bad"
     bodies = anew("celeriac.http.bodies")
     assert bodies.JobQuery(state="abandoned").state == "abandoned"
     assert "abandoned" in str(bodies.JobQuery.model_json_schema())
-    assert anew("celeriac.jobs.counted")._OVERTAKEN["abandoned"] == "abandoned"
+    assert anew("celeriac.jobs.metrics")._OVERTAKEN["abandoned"] == "abandoned"
 
 
 def test_it_is_pruned_and_not_taken_for_open(anew):
     """A kind that keeps nothing keeps it no longer, since its row does not say so."""
     prune = anew("celeriac.jobs.operating.prune")
     kept_nothing = mock.Mock(retention=0)
-    with mock.patch.object(prune.registry, "get", return_value=kept_nothing):
+    with mock.patch.object(prune.registry, "get_kind", return_value=kept_nothing):
         assert prune._rules("any")[0] == (["abandoned", "cancelled", "succeeded"], 0.0)
     assert prune._rules("test.noop")[0][0] == ["abandoned", "cancelled", "dead", "succeeded"]
 
@@ -88,8 +88,8 @@ def test_it_is_pruned_and_not_taken_for_open(anew):
 def test_its_page_says_how_it_ended(anew, abandoned):
     """In words of its own where nobody wrote any."""
     facts = mock.Mock(job=abandoned)
-    facts.veil.text = str
-    said = anew("celeriac.console.explaining.ended").reason(facts)
+    facts.redactor.text = str
+    said = anew("celeriac.console.explaining.ended").ended_reason(facts)
     assert (said.code, said.sentence) == ("abandoned", "ended abandoned: nobody wants it")
 
 

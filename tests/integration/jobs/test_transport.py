@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from kombu import Queue
 
 from celeriac.celery.broker import Connection
-from tests.support.rubbish import task
+from tests.support.invalid_values import task
 
 #: Any JSON, and messages of which any part may be any JSON.
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)

@@ -7,7 +7,7 @@ import pytest
 from apps.notifications import selectors, services
 from apps.notifications.errors import MailNotSent, MailOutcomeUnknown
 from apps.notifications.models import Recipient
-from sandbox.kit.http import Hangup, LoopbackServer, Response
+from sandbox.common.http import Hangup, LoopbackServer, Response
 from tests.factories_domain import CampaignFactory, EmailFactory, work
 
 pytestmark = pytest.mark.django_db(transaction=True)

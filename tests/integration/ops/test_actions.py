@@ -11,7 +11,7 @@ from django.contrib.messages.storage.cookie import CookieStorage
 from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
 
-from celeriac.console.actions import roles
+from celeriac.console.actions import groups
 from celeriac.console.actions.buttons import offering
 from celeriac.console.admin.jobs.jobs import JobAdmin
 from celeriac.console.management.commands.jobs import Command
@@ -24,7 +24,7 @@ from celeriac.jobs.models import Job
 from celeriac.jobs.operating.actions import (
     ACTIONS,
     Action,
-    by_name,
+    actions_by_name,
     permissions_of,
     update_of_chosen,
 )
@@ -35,7 +35,7 @@ from tests.factories_api import GrantFactory, ServiceAccountFactory
 pytestmark = pytest.mark.django_db
 
 #: A throw-away copy, with an action that the library does not have.
-COPY = ACTIONS | by_name(
+COPY = ACTIONS | actions_by_name(
     Action(
         name="hold",
         label="Hold for an hour",
@@ -81,7 +81,7 @@ def is_held(job):
     """Return whether a job waits for an hour, and the trail says so."""
     job.refresh_from_db()
     entries = Audit.objects.filter(verb="job.hold", target_id=str(job.pk))
-    return job.run_at > clock.read() + timedelta(minutes=59) and entries.count() == 1
+    return job.run_at > clock.db_now() + timedelta(minutes=59) and entries.count() == 1
 
 
 def test_a_job_has_the_button_in_its_states(page, asked):
@@ -143,4 +143,4 @@ def test_the_permission_is_the_operators(page):
     """The model declares it, `migrate` makes it, and the group is given it."""
     assert ("hold_job", "Can hold queued jobs") in permissions_of(COPY.values())
     assert Job._meta.permissions == permissions_of(ACTIONS.values())
-    assert roles.operated(COPY.values()) - roles.operated() == {"celeriac_jobs.hold_job"}
+    assert groups.operated(COPY.values()) - groups.operated() == {"celeriac_jobs.hold_job"}

@@ -1,4 +1,4 @@
-"""What the audit trail costs to read where verbs over filters moved very many."""
+"""What the audit trail costs to read where bulk actions moved very many."""
 
 from uuid import uuid4
 
@@ -33,10 +33,10 @@ def test_who_moved_a_job_is_found_by_index_whatever_was_moved(heard):
     entry, job_id = audit.record(verb="job.retry", target_type="job", count=0), uuid4()
     with connection.cursor() as cursor:
         cursor.execute(FILL, [entry.pk])
-        audit.add(entry.pk, [job_id])
+        audit.record_batch(entry.pk, [job_id])
         cursor.execute(HEARD[heard])
         with CaptureQueriesContext(connection) as asked:
-            assert [each.pk for each in audit.of("job", job_id, most=10)] == [entry.pk]
+            assert [each.pk for each in audit.actions_on("job", job_id, most=10)] == [entry.pk]
         cursor.execute("EXPLAIN " + asked[-1]["sql"])
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "audit_batch_targets" in plan, plan

@@ -1,4 +1,4 @@
-"""What the control room says in each situation: dashboard, pages of queues and workers, doctor.
+"""What the admin says in each situation: dashboard, pages of queues and workers, doctor.
 
 Each row of the table is a situation, the sentences that it gives with their colour, those that it
 must not give, and what stands on the queue's page; the doctor is asked the same.
@@ -16,15 +16,15 @@ from django_celery_beat.models import PeriodicTask
 
 from apps.payments.models import Difference
 from apps.payments.plugin import check_review
-from celeriac.console.dashboard import dead as dashboard_dead, payload
+from celeriac.console.dashboard import dead_letters as dashboard_dead, payload
 from celeriac.console.doctor import platform
 from celeriac.core import clock
 from celeriac.core.models import Audit
-from celeriac.jobs import registry, words
+from celeriac.jobs import phrases, registry
 from celeriac.jobs.errors import InvalidOption
 from celeriac.jobs.models import Job, Queue, Worker
 from celeriac.jobs.operating import dead, operate, operate_queues
-from celeriac.monitoring.rollups import roll
+from celeriac.monitoring.rollups import rolling
 from celeriac.schedules.models import UNCALLED, Beat, Policy, Tick
 from celeriac.settings import conf
 from tests.factories import AttemptFactory, JobFactory, UserFactory
@@ -50,20 +50,20 @@ def root(client, django_user_model):
 def platform_at_work(circuits, settings):  # noqa: F811 the fixture above
     """Make a dispatcher and a worker of every queue, and fresh charts."""
     Queue.objects.bulk_create([Queue(name=name) for name in conf.QUEUES], ignore_conflicts=True)
-    lease = clock.read() + timedelta(hours=1)
+    lease = clock.db_now() + timedelta(hours=1)
     Queue.objects.update(
         holder="11111111-1111-1111-1111-111111111111", holder_name="d", lease_until=lease
     )
     Worker.objects.create(
-        **{"name": "w", "host": "h", "pid": 1, "slots": 2, "kinds": registry.names()},
+        **{"name": "w", "host": "h", "pid": 1, "slots": 2, "kinds": registry.kind_names()},
         queues=list(conf.QUEUES),
     )
-    roll.roll()
+    rolling.roll_up_minutes()
 
 
 def ago(**time):
     """Return a moment in the past."""
-    return clock.read() - timedelta(**time)
+    return clock.db_now() - timedelta(**time)
 
 
 def die(kind="test.note", count=1, **time):
@@ -107,7 +107,7 @@ def many_dead():
 def dealt_with():
     """A death that somebody has dealt with."""
     die(hours=1)
-    dead.acknowledge(actor="ann", reason="their card had expired")
+    dead.acknowledge_dead(actor="ann", reason="their card had expired")
 
 
 def dealt_with_and_again():
@@ -119,7 +119,7 @@ def dealt_with_and_again():
 def dealt_with_another_kind():
     """Somebody has dealt with another kind."""
     die(hours=1)
-    dead.acknowledge(kind="test.noop", actor="ann", reason="known")
+    dead.acknowledge_dead(kind="test.noop", actor="ann", reason="known")
 
 
 def retried():
@@ -162,7 +162,7 @@ def killed_and_holding():
     """A worker was killed, and nobody has taken its job back yet."""
     JobFactory(state="running", worker=Worker.objects.get().pk)
     Worker.objects.create(
-        **{"name": "v", "host": "h", "pid": 2, "slots": 2, "kinds": registry.names()},
+        **{"name": "v", "host": "h", "pid": 2, "slots": 2, "kinds": registry.kind_names()},
         queues=Worker.objects.get().queues,
     )
     Worker.objects.filter(name="w").update(beat_at=ago(minutes=5))
@@ -171,7 +171,7 @@ def killed_and_holding():
 def killed_and_over():
     """The same, once its job was taken back."""
     killed_and_holding()
-    Job.objects.update(state="queued", claim_id=None, started_at=None, run_at=clock.read())
+    Job.objects.update(state="queued", claim_id=None, started_at=None, run_at=clock.db_now())
     Worker.objects.filter(name="w").update(claims=["22222222-2222-2222-2222-222222222222"])
 
 
@@ -190,7 +190,7 @@ def scheduled(**fields):
     """Return a schedule that a living beat has taken up."""
     Beat.objects.create(host="h", pid=1)
     task = PeriodicTaskFactory(name="nightly", every=timedelta(hours=1), **fields)
-    now = clock.read()
+    now = clock.db_now()
     Policy.objects.update_or_create(
         pk=task.pk,
         defaults={"cursor": now, "anchor": now, "next_fire_at": now + timedelta(hours=1)},
@@ -290,7 +290,7 @@ SITUATIONS = [
 def test_each_situation_gives_its_sentences_and_colours(root, situation, expected, standing):
     """Neither fewer sentences than there are matters, nor more."""
     situation()
-    found = payload.build(root.user, window="15m")["attention"]
+    found = payload.build_payload(root.user, window="15m")["attention"]
     assert len(found) == len(expected), found
     for (level, pattern), said in zip(expected, found, strict=True):
         assert said["level"] == level
@@ -319,16 +319,21 @@ def label(client, model, name):
 @pytest.mark.parametrize(
     ("situation", "check", "levels", "pattern"),
     [
-        (long_dead, platform.deaths, ["warning"], "1 job died since"),
-        (dealt_with, platform.deaths, [], ""),
-        (nobody_serves, platform.kinds, ["ok"], ""),
-        (nobody_serves, platform.workers, ["error"], r"payments \(where jobs wait\)"),
-        (killed_and_holding, platform.workers, ["warning", "ok"], "w on h has been silent"),
+        (long_dead, platform.check_dead_letters, ["warning"], "1 job died since"),
+        (dealt_with, platform.check_dead_letters, [], ""),
+        (nobody_serves, platform.check_kinds, ["ok"], ""),
+        (nobody_serves, platform.check_workers, ["error"], r"payments \(where jobs wait\)"),
+        (killed_and_holding, platform.check_workers, ["warning", "ok"], "w on h has been silent"),
         (books_disagree, check_review, ["warning"], "1 difference"),
-        (cannot_fire, platform.schedules, ["warning"], "nightly makes no job"),
-        (cannot_be_called, platform.schedules, ["warning"], "nightly makes no job"),
-        (could_be_called_again, platform.schedules, [], ""),
-        (killed_and_over, platform.workers, ["ok"], "1 living with 2 slots serves all queues"),
+        (cannot_fire, platform.check_schedules, ["warning"], "nightly makes no job"),
+        (cannot_be_called, platform.check_schedules, ["warning"], "nightly makes no job"),
+        (could_be_called_again, platform.check_schedules, [], ""),
+        (
+            killed_and_over,
+            platform.check_workers,
+            ["ok"],
+            "1 living with 2 slots serves all queues",
+        ),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -346,26 +351,26 @@ def test_many_that_were_dealt_with_hide_none_that_was_not(root, monkeypatch):
     monkeypatch.setattr(dashboard_dead, "MOST", 3)
     die("test.noop", hours=5)
     die("test.note", count=4, hours=1)
-    dead.acknowledge(kind="test.note", actor="ann", reason="known")
+    dead.acknowledge_dead(kind="test.note", actor="ann", reason="known")
 
     def said():
-        (found,) = platform.deaths()
-        (shown,) = payload.build(root.user, window="15m")["attention"]
+        (found,) = platform.check_dead_letters()
+        (shown,) = payload.build_payload(root.user, window="15m")["attention"]
         assert shown["text"].partition(":")[0] == found.says.partition(":")[0]
         return found.says
 
     assert re.search("^1 job died since .* 1 of test.noop$", said())
     monkeypatch.setattr(dashboard_dead, "FURTHER", 4)
     assert re.search("^4 dead letters were dealt with; those before .* were not looked at", said())
-    dead.acknowledge(actor="ann", reason="all of it")
-    assert list(platform.deaths()) == []
-    assert payload.build(root.user, window="15m")["attention"] == []
+    dead.acknowledge_dead(actor="ann", reason="all of it")
+    assert list(platform.check_dead_letters()) == []
+    assert payload.build_payload(root.user, window="15m")["attention"] == []
 
 
 def test_a_queue_outside_settings_that_holds_jobs_is_missed_too():
     """Nobody serves it, so somebody must be told."""
     wait("forgotten")
-    (found,) = platform.workers()
+    (found,) = platform.check_workers()
     assert (found.level.value, "forgotten (where jobs wait)" in found.says) == ("error", True)
 
 
@@ -404,7 +409,7 @@ def test_dealing_with_dead_letters_is_a_service_call_that_leaves_an_audit_row(ro
         "cards expired",
     )
     assert entry.actor == root.user
-    found = payload.build(root.user, window="15m")["dead"]
+    found = payload.build_payload(root.user, window="15m")["dead"]
     assert (found["count"], found["open"]["count"]) == (4, 2)
     assert sorted(found["open"]["kinds"]) == [("test.noop", 1), ("test.note", 1)]
 
@@ -428,17 +433,17 @@ def test_the_command_line_does_the_same():
     out = StringIO()
     call_command("jobs", "acknowledge", "--reason", "known", stdout=out)
     assert out.getvalue().strip() == "2 dead jobs dealt with"
-    assert list(platform.deaths()) == []
+    assert list(platform.check_dead_letters()) == []
 
 
 def test_a_reason_is_asked_for_and_the_future_is_not_dealt_with():
     """Nobody can know why what is yet to die will."""
     with pytest.raises(InvalidOption, match="Say why"):
-        dead.acknowledge(actor="ann", reason=" ")
-    dead.acknowledge(actor="ann", reason="all of it", upto=clock.read() + timedelta(days=1))
-    with clock.offset(timedelta(hours=1)):
+        dead.acknowledge_dead(actor="ann", reason=" ")
+    dead.acknowledge_dead(actor="ann", reason="all of it", upto=clock.db_now() + timedelta(days=1))
+    with clock.offset_clock(timedelta(hours=1)):
         die(seconds=0)
-        assert len(list(platform.deaths())) == 1
+        assert len(list(platform.check_dead_letters())) == 1
 
 
 @pytest.mark.parametrize(
@@ -446,4 +451,4 @@ def test_a_reason_is_asked_for_and_the_future_is_not_dealt_with():
 )
 def test_one_is_one_and_thousands_are_readable(number, text):
     """As people write."""
-    assert words.waits(number) == text
+    assert phrases.waits(number) == text

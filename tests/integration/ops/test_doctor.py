@@ -17,7 +17,7 @@ from celeriac.core.clock import Now
 from celeriac.jobs import registry
 from celeriac.jobs.models import Queue, Worker
 from celeriac.jobs.operating import operate_queues
-from celeriac.jobs.operating.dead import acknowledge
+from celeriac.jobs.operating.dead import acknowledge_dead
 from celeriac.schedules.models import Beat, Policy
 from celeriac.settings import conf
 from config import plain
@@ -53,7 +53,7 @@ def healthy(db, settings, circuits):  # noqa: F811 the fixture above
         pid=1,
         slots=2,
         queues=list(conf.QUEUES),
-        kinds=registry.names(),
+        kinds=registry.kind_names(),
     )
     Beat.objects.create(host="h", pid=1)
     # What `check --deploy` says of the test settings is not what these tests are about.
@@ -83,8 +83,8 @@ def test_programs_read_the_same_as_json(healthy):
 def test_a_database_that_is_away_is_the_one_thing_it_says_of_it(monkeypatch, settings):
     """No traceback, and nothing of what could not be asked; no password, either."""
     settings.DEBUG = True
-    monkeypatch.setattr(database, "reached", _refuse)
-    found = list(examine.examine())
+    monkeypatch.setattr(database, "check_connection", _refuse)
+    found = list(examine.run_checks())
     assert found[-1].part == "database"
     assert "can't be reached: no route" in found[-1].says
     assert not examine.is_healthy(found)
@@ -113,7 +113,7 @@ def test_a_check_that_stumbles_does_not_end_the_examination(healthy, monkeypatch
 def test_a_broker_that_is_away_is_named_without_its_password(settings):
     """Whatever its URL holds."""
     settings.BROKER_URL = "redis://:hunter2@127.0.0.1:1/0"
-    found = said(broker.stores)
+    found = said(broker.check_stores)
     assert ("error", "can't be reached: ConnectionError") in [each[:2] for each in found]
     assert "hunter2" not in str(found)
 
@@ -129,8 +129,8 @@ def test_a_skew_counts_beyond_what_the_trip_blurs(skew, blur, level):
 
 def test_a_ledger_clock_that_is_set_off_is_an_error(healthy):
     """Only tests do that."""
-    with clock.offset(timedelta(hours=1)):
-        assert "error" in [level for level, *_ in said(database.on_time)]
+    with clock.offset_clock(timedelta(hours=1)):
+        assert "error" in [level for level, *_ in said(database.check_clock)]
 
 
 @pytest.mark.parametrize(("free", "level"), [(50, "ok"), (10, "warning"), (2, "error")])
@@ -138,14 +138,14 @@ def test_a_disk_without_room_is_named(monkeypatch, tmp_path, free, level):
     """Before the database stops."""
     usage = type("Usage", (), {"free": free, "total": 100})
     monkeypatch.setattr(database.shutil, "disk_usage", lambda place: usage)
-    assert database.judge_room("the database", tmp_path).level == level
+    assert database.judge_free_space("the database", tmp_path).level == level
 
 
 def test_workers_that_are_silent_and_queues_that_nobody_serves_are_named(healthy):
     """With the command that helps."""
     Worker.objects.update(beat_at=Now() - timedelta(minutes=5))
     JobFactory(state="running", worker=Worker.objects.get().pk)
-    levels = [(level, todo) for level, _, todo in said(platform.workers)]
+    levels = [(level, todo) for level, _, todo in said(platform.check_workers)]
     assert [level for level, _ in levels] == ["warning", "error"]
     assert "celery -A config worker --queues=" in levels[1][1]
 
@@ -154,7 +154,7 @@ def test_jobs_of_a_kind_that_no_worker_knows_are_named(healthy):
     """An old name that a living worker knows under its new one is none."""
     JobFactory(kind="test.gone")
     JobFactory(kind="test.old_name")
-    (finding,) = said(platform.kinds)
+    (finding,) = said(platform.check_kinds)
     assert finding[0] == "warning"
     assert "test.gone" in finding[1]
     assert "--kind test.gone" in finding[2]
@@ -162,12 +162,12 @@ def test_jobs_of_a_kind_that_no_worker_knows_are_named(healthy):
 
 def test_a_beat_is_missed_where_something_is_scheduled_and_two_are_none_too_many(healthy):
     """Ticks are unique, so doubled beats are no fault of anybody's."""
-    assert said(platform.beats)[0][:2] == ("ok", "1 living")
+    assert said(platform.check_beats)[0][:2] == ("ok", "1 living")
     Beat.objects.create(host="h", pid=2)
-    assert said(platform.beats)[0][1].startswith("2 living: any number may run")
+    assert said(platform.check_beats)[0][1].startswith("2 living: any number may run")
     Beat.objects.update(beat_at=Now() - timedelta(minutes=5))
     PeriodicTask.objects.all().delete()
-    assert said(platform.beats)[0][:2] == ("ok", "nothing is scheduled")
+    assert said(platform.check_beats)[0][:2] == ("ok", "nothing is scheduled")
 
 
 def test_a_tick_that_waits_for_a_beat_is_late(healthy):
@@ -177,7 +177,7 @@ def test_a_tick_that_waits_for_a_beat_is_late(healthy):
     late = Now() - timedelta(minutes=5)
     defaults = {"anchor": late, "cursor": late, "next_fire_at": late}
     Policy.objects.update_or_create(periodic_task=task, defaults=defaults)
-    (_, (level, says, _)) = said(platform.beats)
+    (_, (level, says, _)) = said(platform.check_beats)
     assert level == "warning"
     assert says.startswith("a tick has been due for 30")
 
@@ -186,10 +186,10 @@ def test_pauses_and_circuits_are_named_with_who_and_why(healthy):
     """And with the command that ends them."""
     operate_queues.pause_queue("payments", actor="ann", reason="migration")
     breakers.force_open("payments", reason="maintenance", actor="bob")
-    ((_, pause, resume),) = said(platform.pauses)
+    ((_, pause, resume),) = said(platform.check_pauses)
     assert "payments is paused by ann: migration" in pause
     assert "queues resume payments" in resume
-    ((_, circuit, clear),) = said(platform.circuits)
+    ((_, circuit, clear),) = said(platform.check_circuits)
     assert "forced open" in circuit
     assert "bob: maintenance" in circuit
     assert "breakers clear payments" in clear
@@ -200,11 +200,11 @@ def test_deaths_are_named_until_somebody_has_dealt_with_them(healthy):
     JobFactory.create_batch(3, state="dead")
     old = JobFactory(state="dead")
     type(old).objects.filter(id=old.id).update(finished_at=Now() - timedelta(hours=20))
-    ((level, says, _),) = said(platform.deaths)
+    ((level, says, _),) = said(platform.check_dead_letters)
     assert level == "warning"
     assert says.startswith("4 jobs died since ")
-    acknowledge(actor="ann", reason="known")
-    assert said(platform.deaths) == []
+    acknowledge_dead(actor="ann", reason="known")
+    assert said(platform.check_dead_letters) == []
 
 
 @pytest.mark.parametrize(
@@ -223,9 +223,9 @@ def test_settings_that_do_not_fit_are_named(settings, name, value, word):
     settings.DEBUG = True
     configure(settings, **{name: value})
     found = [
-        *configuration.checks(),
-        *configuration.engine(),
-        *configuration.times(),
+        *configuration.check_settings(),
+        *configuration.check_engine(),
+        *configuration.check_times(),
         *check_times(),
     ]
     (finding,) = [each for each in found if each.level != "ok"]
@@ -235,7 +235,7 @@ def test_settings_that_do_not_fit_are_named(settings, name, value, word):
 
 def test_a_plain_task_without_fitting_limits_is_named(settings, monkeypatch):
     """Ours alone: a host that names no such check is not asked."""
-    assert said(configuration.plain_limits) == []
+    assert said(configuration.check_plain_limits) == []
     task = plain.app.tasks["test.plain"]
     for name, value, word in (
         ("time_limit", 7200, "runs for 7200 s and is delivered again after 3600 s"),
@@ -247,9 +247,9 @@ def test_a_plain_task_without_fitting_limits_is_named(settings, monkeypatch):
     ):
         with monkeypatch.context() as patch:
             patch.setattr(task, name, value)
-            ((level, says, todo),) = said(configuration.plain_limits)
+            ((level, says, todo),) = said(configuration.check_plain_limits)
         assert (level, says.startswith("test.plain ")) == ("warning", True)
         assert word in says
         assert "time_limit" in todo
     settings.CELERIAC = {**settings.CELERIAC, "PLAIN_TASK_LIMITS": ""}
-    assert said(configuration.plain_limits) == []
+    assert said(configuration.check_plain_limits) == []

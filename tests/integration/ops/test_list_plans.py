@@ -18,9 +18,9 @@ from django.test import RequestFactory
 from apps.orders.models import Order
 from apps.payments.models import Payment
 from celeriac.builtin import cleanup
-from celeriac.console import growing
+from celeriac.console import large_tables
 from celeriac.core.ids import uuid7
-from celeriac.schedules.api import standings
+from celeriac.schedules.api import schedule_statuses
 from tests.factories import UserFactory
 from tests.factories_domain import CampaignFactory
 from tests.factories_schedules import PeriodicTaskFactory
@@ -108,8 +108,8 @@ INSERT INTO celeriac_core_audit (id, at, actor_name, verb, target_type, target_i
 SELECT gen_random_uuid(), now() - age, 'ann@example.com', 'job.retry',
     CASE WHEN n %% 1000 = 0 THEN 'queue' ELSE 'job' END, gen_random_uuid()::text, '{}', 1, 'why',
     '{}' FROM (AGES) s""",
-    "celeriac_console.BulkVerb": """
-INSERT INTO celeriac_console_bulkverb (id, verb, parameters, filter, reason, actor_name, audit_id,
+    "celeriac_console.BulkAction": """
+INSERT INTO celeriac_console_bulkaction (id, verb, parameters, filter, reason, actor_name, audit_id,
     cutoff, state,
     error, seen, changed, held, rounds, created_at)
 SELECT uuidv7(at - now()), 'retry', '{}', '{}', 'why', actor_name, id, at,
@@ -157,7 +157,7 @@ def fill(*labels, rows):
 
 def lists():
     """Return the lists over tables that grow: the admin's class by the label of the table."""
-    growing_now = set(cleanup.growing())
+    growing_now = set(cleanup.large_tables())
     found = {}
     for model, model_admin in admin.site._registry.items():
         label = model._meta.concrete_model._meta.label
@@ -220,10 +220,10 @@ TABLES = {"orders_order", "payments_payment"}
 @pytest.mark.django_db(transaction=True)  # its end truncates: a rollback would leave the bulk
 def test_every_list_filter_sorting_and_search_reads_few_rows(subtests, monkeypatch):
     """Under every choice of every filter, each column up and down, and every sort of search."""
-    monkeypatch.setattr(growing, "NEWEST", FEW)
-    monkeypatch.setattr(growing, "READ", FEW)
-    monkeypatch.setattr(growing, "FOUND", 200)
-    monkeypatch.setattr(growing, "OFFERED", 200)
+    monkeypatch.setattr(large_tables, "NEWEST", FEW)
+    monkeypatch.setattr(large_tables, "READ", FEW)
+    monkeypatch.setattr(large_tables, "FOUND", 200)
+    monkeypatch.setattr(large_tables, "OFFERED", 200)
     looked_at.user = UserFactory(is_staff=True, is_superuser=True)
     CampaignFactory(size=0)
     PeriodicTaskFactory.create_batch(3)
@@ -244,7 +244,7 @@ def test_every_list_filter_sorting_and_search_reads_few_rows(subtests, monkeypat
 @pytest.mark.parametrize("column", ["6", "-6"])
 def test_a_sorting_sorts_the_newest_and_walks_no_index_of_all(column, monkeypatch):
     """An index in the order of time meets the newest last; the planner does not know it."""
-    monkeypatch.setattr(growing, "NEWEST", 500)
+    monkeypatch.setattr(large_tables, "NEWEST", 500)
     fill("payments.Payment", rows=5000)
     looked_at.user = UserFactory(is_staff=True, is_superuser=True)
     with heard() as statements:
@@ -265,7 +265,7 @@ def test_schedules_with_their_last_ticks_read_one_tick_each():
     tasks = PeriodicTaskFactory.create_batch(3)
     fill("celeriac_schedules.Tick", rows=3000)
     with heard() as statements:
-        listed = {each.name: each.last_tick for each in standings()}
+        listed = {each.name: each.last_tick for each in schedule_statuses()}
     assert all(listed[task.name] for task in tasks)
     scans = [
         node
@@ -298,7 +298,7 @@ def test_what_is_searched_for_is_found():
 @pytest.mark.django_db
 def test_a_filter_over_a_columns_values_offers_those_of_the_newest_rows(monkeypatch):
     """And the one that was chosen, however old."""
-    monkeypatch.setattr(growing, "OFFERED", 10)
+    monkeypatch.setattr(large_tables, "OFFERED", 10)
     fill("payments.Payment", rows=20)
     Payment.objects.filter(reference="order:20").update(currency="usd")
     looked_at.user = UserFactory(is_staff=True, is_superuser=True)

@@ -4,7 +4,7 @@ import io
 import subprocess
 import sys
 
-from celeriac.core.printing import print_what_fits
+from celeriac.core.printing import escape_unprintable
 from celeriac.jobs.enqueueing import queues
 from tests.factories import JobFactory
 from tests.support.servers import ROOT
@@ -27,7 +27,7 @@ for words in (["jobs", "show", sys.argv[1]], ["jobs", "list"], ["jobs", "stats"]
 
 def test_every_command_prints_what_it_has_to_say(transactional_db, process_env):
     """A job's text, a pause's reason, the arrow before what to do: escaped where they don't fit."""
-    queues.make_rows()
+    queues.make_queue_rows()
     job = JobFactory(args={"name": "Ådä → 日本"}, error="Grüße →", state="dead")
     done = subprocess.run(
         [sys.executable, "-c", EVERY, str(job.id)],
@@ -48,5 +48,5 @@ def test_a_stream_that_says_what_to_do_is_left_alone():
     """Only one that would raise is changed."""
     strict = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
     replacing = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")
-    print_what_fits(strict, replacing, io.StringIO())
+    escape_unprintable(strict, replacing, io.StringIO())
     assert (strict.errors, replacing.errors) == ("backslashreplace", "replace")

@@ -6,7 +6,7 @@ from django.urls import reverse
 from apps.notifications.models import Email, Suppression
 from apps.orders.models import Order
 from apps.payments.models import Difference, Operation, Payment, WebhookEvent
-from celeriac.console import confirming
+from celeriac.console import confirmation
 from celeriac.core.models import Audit
 from tests.factories_domain import (
     OrderFactory,
@@ -94,13 +94,13 @@ def test_money_is_never_given_back_by_one_slip_of_the_mouse(staff, domain):
 
 def test_many_rows_are_confirmed_by_typing_their_number(staff, domain, monkeypatch):
     """All that the list holds, too; and more than a request can do are refused."""
-    monkeypatch.setattr(confirming, "TYPED_ABOVE", 2)
+    monkeypatch.setattr(confirmation, "TYPED_ABOVE", 2)
     for typed in ("", "2"):
         act(staff, "refund", *Payment.objects.all(), typed=typed)
     assert not Operation.objects.filter(kind="refund").exists()
-    monkeypatch.setattr(confirming, "MOST", 2)
+    monkeypatch.setattr(confirmation, "MOST", 2)
     assert b"Choose 2 at most" in act(staff, "refund", *Payment.objects.all()).content
-    monkeypatch.setattr(confirming, "MOST", 3)
+    monkeypatch.setattr(confirmation, "MOST", 3)
     act(staff, "refund", *Payment.objects.all(), typed="3")
     assert Operation.objects.filter(kind="refund").count() == 3
 

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from apps.payments import services
 from apps.payments.errors import GatewayRateLimited, ParametersChanged
-from apps.payments.gateways.calls import call
+from apps.payments.gateways.calls import call_gateway
 from apps.payments.gateways.stripe import StripeGateway
 from apps.payments.models import Operation, PaymentEvent
 from celeriac.breakers.api import CircuitOpen
@@ -26,7 +26,7 @@ def charges_of(gateway, payment):
 
 
 def test_a_payment_is_captured(gateway):
-    """Amounts, ids and times are in the row, the story in its events."""
+    """Amounts, ids and times are in the row, the history in its events."""
     payment = PaymentFactory()
     work()
     payment.refresh_from_db()
@@ -253,7 +253,7 @@ def test_no_call_leaves_inside_a_transaction(gateway):
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
         services.payment_capture(payment_id=payment.id)
     with pytest.raises(CallInTransaction), transaction.atomic():
-        call(lambda: None)
+        call_gateway(lambda: None)
     assert gateway.stats()["requests"] == 0
 
 

@@ -10,7 +10,7 @@ from apps.payments.gateways.stripe import StripeGateway
 from apps.payments.models import Difference, Operation, Payment
 from apps.payments.states import FINAL
 from celeriac.breakers.api import CircuitOpen
-from celeriac.core.clock import read
+from celeriac.core.clock import db_now
 from celeriac.jobs.models import Job
 from celeriac.settings import conf
 from tests.factories_domain import PaymentFactory, work
@@ -66,7 +66,7 @@ def settled():
 def reconciled(since):
     """Compare the books; return whether the circuit let us: a 429 opens it for a while."""
     try:
-        services.payments_reconcile(since=since, until=read())
+        services.payments_reconcile(since=since, until=db_now())
     except CircuitOpen:
         return False
     return True

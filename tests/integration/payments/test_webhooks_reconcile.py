@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from apps.payments import services
 from apps.payments.models import Difference, Payment, WebhookEvent
-from celeriac.core.clock import read
+from celeriac.core.clock import db_now
 from celeriac.jobs.models import Job
 from sandbox.gateway import WEBHOOK_SECRET
 from tests.factories_domain import PaymentFactory, age, capture_of, work
@@ -47,7 +47,7 @@ def unknown(gateway):
 
 def reconcile():
     """Compare the books of the last hours."""
-    now = read()
+    now = db_now()
     return services.payments_reconcile(
         since=now - timedelta(hours=2), until=now + timedelta(minutes=1)
     )

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import stripe
 
+from sandbox.common.client import ControlError
 from sandbox.gateway import FaultSettings, running_gateway
-from sandbox.kit.client import ControlError
 from tests.integration.sandbox.tools import pay, stripe_client, wait_until
 
 CREATE = "payment_intents.create"

@@ -3,7 +3,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from sandbox.kit.client import ControlError
+from sandbox.common.client import ControlError
 from sandbox.mailsink import FaultSettings, MailsinkControl, MailsinkOptions, running_mailsink
 from tests.integration.sandbox.tools import DEADLINE, process, wait_until
 

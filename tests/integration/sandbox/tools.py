@@ -11,7 +11,7 @@ from pathlib import Path
 import requests
 import stripe
 
-from sandbox.kit.http import LoopbackServer, Response
+from sandbox.common.http import LoopbackServer, Response
 
 ROOT = Path(__file__).parents[3]
 DEADLINE = 20

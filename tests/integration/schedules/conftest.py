@@ -9,13 +9,13 @@ from celeriac.core import clock
 from celeriac.jobs.models import Job
 from celeriac.schedules.fire import fire_due
 from celeriac.schedules.models import Tick
-from celeriac.schedules.refresh import refresh
+from celeriac.schedules.refresh import refresh_schedules
 
 
 @contextmanager
 def standing_at(moment):
     """Let the database's clock begin at `moment`."""
-    with clock.offset(moment - datetime.now(UTC)):
+    with clock.offset_clock(moment - datetime.now(UTC)):
         yield
 
 
@@ -35,7 +35,7 @@ def look():
     """Return a function that does what a beat does in one turn, until nothing is due."""
 
     def turn():
-        refresh()
+        refresh_schedules()
         while fire_due().schedules:
             pass
 

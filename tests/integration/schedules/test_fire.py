@@ -9,7 +9,7 @@ from celeriac.jobs.models import Job
 from celeriac.schedules import fire, sql
 from celeriac.schedules.fire import fire_due
 from celeriac.schedules.models import Policy, Tick
-from celeriac.schedules.refresh import refresh
+from celeriac.schedules.refresh import refresh_schedules
 from tests.factories import JobFactory
 from tests.factories_schedules import PeriodicTaskFactory, schedule_of
 from tests.integration.schedules.conftest import jobs, ticks
@@ -242,7 +242,7 @@ def test_a_failure_leaves_neither_tick_nor_job_nor_advance(at, look, monkeypatch
 
     with at("2026-03-02 10:00:01"):
         with monkeypatch.context() as patched:
-            patched.setattr(sql, "advance", broken)
+            patched.setattr(sql, "advance_schedules", broken)
             with pytest.raises(DatabaseError):
                 fire_due()
         after = Policy.objects.get(pk=task.pk)
@@ -272,7 +272,7 @@ def test_an_update_that_sends_no_signal_is_seen(at, look, through):
             PeriodicTask.objects.update(crontab=schedule_of(cron="30 9 * * *")["crontab"])
         else:
             CrontabSchedule.objects.filter(pk=task.crontab_id).update(hour="9")
-        refresh()
+        refresh_schedules()
     with at("2026-03-02 10:30:01"):
         look()
     assert ticks(task) == ["02 09:30"]
@@ -350,8 +350,8 @@ def declare_unique():
     kind = registry.Kind(
         name="test.single", handler=handler, schema=Schema.of(handler), unique="single"
     )
-    yield registry.declare(kind)
-    registry.forget("test.single")
+    yield registry.declare_kind(kind)
+    registry.forget_kind("test.single")
 
 
 def test_the_due_query_reads_an_index(at):
@@ -360,7 +360,7 @@ def test_the_due_query_reads_an_index(at):
     PeriodicTask.objects.bulk_create(
         [PeriodicTask(name=f"n{n}", task="test.noop", **tables) for n in range(2000)]
     )
-    refresh()
+    refresh_schedules()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE celeriac_schedules_policy")
         cursor.execute(f"EXPLAIN {sql._LOCK_DUE}", {"limit": 100, "only": None})
@@ -376,7 +376,7 @@ def test_a_burst_is_taken_in_batches(at, look):
         PeriodicTask.objects.bulk_create(
             [PeriodicTask(name=f"n{n}", task="test.noop", **tables) for n in range(250)]
         )
-        refresh()
+        refresh_schedules()
     with at("2026-03-02 10:00:01"):
         assert fire_due().fired == fire.BATCH
         look()

@@ -22,11 +22,11 @@ from celeriac.jobs import registry
 from celeriac.jobs.models import Job
 from celeriac.jobs.schema import Schema
 from celeriac.schedules import operate
-from celeriac.schedules.api import Schedule, ScheduleError, sync
+from celeriac.schedules.api import Schedule, ScheduleError, sync_schedules
 from celeriac.schedules.fire import fire_due
 from celeriac.schedules.loop import Loop
 from celeriac.schedules.models import Policy, Tick
-from celeriac.schedules.refresh import reconsider, refresh
+from celeriac.schedules.refresh import reconsider, refresh_schedules
 from tests.factories import UserFactory
 from tests.factories_schedules import PeriodicTaskFactory
 from tests.integration.schedules.conftest import jobs, ticks
@@ -138,7 +138,7 @@ def test_a_zone_that_this_machine_does_not_know_stops_only_its_schedule(at, look
         fresh, due = (PeriodicTaskFactory(cron="* * * * *", zone=f"Asia/{zone}")
                       for zone in ("Tokyo", "Seoul"))  # fmt: skip
         rename(fresh, "Mars/Olympus")
-        refresh()
+        refresh_schedules()
         rename(due, "Mars/Olympus")
         definition = Policy.objects.get(pk=fresh.pk).definition
         Policy.objects.filter(pk=due.pk).update(definition=definition)
@@ -149,7 +149,7 @@ def test_a_zone_that_this_machine_does_not_know_stops_only_its_schedule(at, look
             assert "time zone" in Policy.objects.get(pk=task.pk).fault
         rename(fresh, "Asia/Tokyo")
         reconsider()
-        refresh()
+        refresh_schedules()
     assert Policy.objects.get(pk=fresh.pk).next_fire_at is not None
 
 
@@ -159,10 +159,10 @@ def test_a_zone_that_nobody_knows_can_be_seen_and_put_right(at, client, taken_up
     client.force_login(UserFactory(is_staff=True, is_superuser=True))
     with at("2026-03-02 09:59"):
         task = PeriodicTaskFactory(cron="* * * * *", zone="Asia/Tokyo")
-        Tick.objects.create(periodic_task=task, scheduled_for=clock.read(), status="fired")
+        Tick.objects.create(periodic_task=task, scheduled_for=clock.db_now(), status="fired")
         rename(task, "Mars/Olympus")
         if taken_up:
-            refresh()
+            refresh_schedules()
         pages = [
             *(reverse(f"admin:django_celery_beat_{name}_changelist")
               for name in ("periodictask", "crontabschedule")),
@@ -215,18 +215,18 @@ def test_a_bad_declaration_is_named_and_beat_goes_on_without_it(at, schedule, sa
 
     with at("2026-03-02 09:59"):
         task = PeriodicTaskFactory(cron="* * * * *")
-    registry.declare(
+    registry.declare_kind(
         registry.Kind(
             name="test.bad", handler=handler, schema=Schema.of(handler), schedule=schedule
         )
     )
     try:
-        (refused,) = [change for change in sync() if change.done == "refused"]
+        (refused,) = [change for change in sync_schedules() if change.done == "refused"]
         assert re.match(f"test.bad: .*{said}", refused.error)
         with at("2026-03-02 10:00:01"):
             Loop().turn()
     finally:
-        registry.forget("test.bad")
+        registry.forget_kind("test.bad")
     assert ticks(task, "fired") == ["02 10:00"]
 
 
@@ -234,11 +234,11 @@ def test_what_text_can_not_hold_is_taken_out_of_a_reason(at):
     """A NUL reached PostgreSQL."""
     with at("2026-03-02 09:59"):
         task = PeriodicTaskFactory()
-        operate.pause(task.pk, reason="a\x00b", actor="ann")
-        operate.run_now(task.pk, reason="a\x00b", actor="ann")
+        operate.pause_schedule(task.pk, reason="a\x00b", actor="ann")
+        operate.run_schedule_now(task.pk, reason="a\x00b", actor="ann")
     assert Policy.objects.get(pk=task.pk).pause_reason == "ab"
     with pytest.raises(ScheduleError, match="Say why"):
-        operate.pause(task.pk, reason="\x00", actor="ann")
+        operate.pause_schedule(task.pk, reason="\x00", actor="ann")
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_a_kind_may_be_renamed_under_its_schedules(at, look):
     kind = registry.Kind(
         name="test.new", handler=handler, schema=Schema.of(handler), aliases=("test.old",)
     )
-    registry.declare(kind)
+    registry.declare_kind(kind)
     try:
         with at("2026-03-02 09:59"):
             task = PeriodicTaskFactory(task="test.old", kwargs="{}")
@@ -303,7 +303,7 @@ def test_a_kind_may_be_renamed_under_its_schedules(at, look):
             look()
         assert jobs(task).get().kind == "test.new"
     finally:
-        registry.forget("test.new")
+        registry.forget_kind("test.new")
 
 
 def test_an_edited_policy_counts_for_ticks_that_wait(at, look):

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django_celery_beat.clockedschedule import clocked
 from django_celery_beat.models import PeriodicTask
 
-from celeriac.builtin.cleanup import clean
+from celeriac.builtin.cleanup import clean_up_rows
 from celeriac.core.models import Audit
 from celeriac.jobs import registry
 from celeriac.jobs.models import Job
@@ -17,7 +17,7 @@ from celeriac.schedules import operate, selectors
 from celeriac.schedules.api import Schedule, ScheduleError
 from celeriac.schedules.loop import Loop
 from celeriac.schedules.models import Policy, Tick
-from celeriac.schedules.sync import sync
+from celeriac.schedules.sync import sync_schedules
 from tests.factories_schedules import PeriodicTaskFactory, schedule_of
 from tests.integration.schedules.conftest import jobs, ticks
 
@@ -40,9 +40,9 @@ def test_a_pause_that_no_beat_saw_is_skipped_at_the_resume(at, look):
     """Nothing of it is made up for, even under "run all"."""
     with at("2026-03-02 09:59"):
         task = PeriodicTaskFactory(cron="0 * * * *", policy={"misfire": "all"})
-        operate.pause(task.pk, reason="migration", actor="ann")
+        operate.pause_schedule(task.pk, reason="migration", actor="ann")
     with at("2026-03-02 12:30"):
-        operate.resume(task.pk, actor="ann")
+        operate.resume_schedule(task.pk, actor="ann")
         look()
     assert ticks(task, "skipped") == ["02 10:00", "02 11:00", "02 12:00"]
     assert not Job.objects.exists()
@@ -56,16 +56,16 @@ def test_a_pause_needs_a_reason_and_an_end_ahead():
     """Whoever finds it paused wants to know."""
     task = PeriodicTaskFactory()
     with pytest.raises(ScheduleError, match="Say why"):
-        operate.pause(task.pk, reason=" ", actor="ann")
+        operate.pause_schedule(task.pk, reason=" ", actor="ann")
     with pytest.raises(ScheduleError, match="is past"):
-        operate.pause(task.pk, reason="x", actor="ann", until=moment("2020-01-01"))
+        operate.pause_schedule(task.pk, reason="x", actor="ann", until=moment("2020-01-01"))
 
 
 def test_run_now_makes_an_extra_tick(at, look):
     """Even while disabled; the schedule's own ticks stay as they are."""
     with at("2026-03-02 09:59"):
         task = PeriodicTaskFactory(enabled=False)
-        tick = operate.run_now(task.pk, actor="ann", reason="try")
+        tick = operate.run_schedule_now(task.pk, actor="ann", reason="try")
     assert (tick.status, tick.source, tick.reason) == ("fired", "run by ann", "run by ann: try")
     assert jobs(task).get().pk == tick.job
 
@@ -74,7 +74,7 @@ def test_a_one_off_that_was_run_by_hand_fires_at_its_time_all_the_same(at, look)
     """A try of next week's run is not next week's run."""
     with at("2026-03-02 09:59"):
         task = PeriodicTaskFactory(cron="0 12 * * *", one_off=True)
-        operate.run_now(task.pk, actor="ann")
+        operate.run_schedule_now(task.pk, actor="ann")
         assert PeriodicTask.objects.get(pk=task.pk).enabled
     with at("2026-03-02 12:00:01"):
         look()
@@ -88,10 +88,10 @@ def test_a_backfill_runs_what_did_not_run(at, look):
         task = PeriodicTaskFactory(cron="0 * * * *", policy={"misfire": "skip"})
     with at("2026-03-02 12:00:10"):
         look()
-        made = operate.backfill(
+        made = operate.backfill_schedule(
             task.pk, start=moment("2026-03-02 08:00"), end=moment("2026-03-02 12:00"), actor="ann"
         )
-        again = operate.backfill(
+        again = operate.backfill_schedule(
             task.pk, start=moment("2026-03-02 08:00"), end=moment("2026-03-02 12:00"), actor="ann"
         )
     assert [f"{tick.scheduled_for:%H}" for tick in made] == ["08", "09", "10", "11"]
@@ -105,7 +105,7 @@ def test_a_backfill_reaches_behind_an_intervals_anchor(at):
     """The grid goes on into the past."""
     with at("2026-03-02 12:00"):
         task = PeriodicTaskFactory(every=timedelta(hours=1))
-        made = operate.backfill(
+        made = operate.backfill_schedule(
             task.pk, start=moment("2026-03-02 08:00"), end=moment("2026-03-02 11:00"), actor="ann"
         )
     assert len(made) == 3
@@ -116,11 +116,11 @@ def test_a_backfill_is_bounded_and_past(at):
     with at("2026-03-02 12:00"):
         task = PeriodicTaskFactory(cron="* * * * *")
         with pytest.raises(ScheduleError, match="More than 1000"):
-            operate.backfill(
+            operate.backfill_schedule(
                 task.pk, start=moment("2025-03-02"), end=moment("2026-03-02"), actor="ann"
             )
         with pytest.raises(ScheduleError, match="ahead"):
-            operate.backfill(
+            operate.backfill_schedule(
                 task.pk, start=moment("2026-03-02"), end=moment("2026-03-03"), actor="ann"
             )
 
@@ -166,9 +166,9 @@ def declared():
         return name
 
     def declare(schedule):
-        registry.forget("test.declared")
+        registry.forget_kind("test.declared")
         if schedule is not None:
-            registry.declare(
+            registry.declare_kind(
                 registry.Kind(
                     name="test.declared",
                     handler=handler,
@@ -178,21 +178,23 @@ def declared():
             )
 
     yield declare
-    registry.forget("test.declared")
+    registry.forget_kind("test.declared")
 
 
 def test_a_declared_schedule_comes_goes_and_comes_back(declared):
     """Removed, it is disabled and kept; declared again, it is enabled again."""
     declared(Schedule(crontab(minute="5"), zone="Asia/Tokyo", misfire="all"))
-    assert {change.name: change.done for change in sync()}["test.declared"] == "created"
+    assert {change.name: change.done for change in sync_schedules()}["test.declared"] == "created"
     task = PeriodicTask.objects.get(name="test.declared")
     assert (str(task.crontab.timezone), task.policy.misfire) == ("Asia/Tokyo", "all")
-    assert {change.done for change in sync()} == {"unchanged"}
+    assert {change.done for change in sync_schedules()} == {"unchanged"}
     declared(None)
-    assert ("test.declared", "disabled") in {(change.name, change.done) for change in sync()}
+    assert ("test.declared", "disabled") in {
+        (change.name, change.done) for change in sync_schedules()
+    }
     assert not PeriodicTask.objects.get(pk=task.pk).enabled
     declared(crontab(minute="5"))
-    sync()
+    sync_schedules()
     assert PeriodicTask.objects.get(pk=task.pk).enabled
 
 
@@ -203,11 +205,11 @@ def test_a_renamed_kind_keeps_its_schedule(declared):
         return name
 
     declared(Schedule(crontab(minute="5"), misfire="all"))
-    sync()
+    sync_schedules()
     old = PeriodicTask.objects.get(name="test.declared")
     Policy.objects.filter(pk=old.pk).update(misfire="skip")
     declared(None)
-    registry.declare(
+    registry.declare_kind(
         registry.Kind(
             name="test.moved",
             handler=handler,
@@ -217,23 +219,23 @@ def test_a_renamed_kind_keeps_its_schedule(declared):
         )
     )
     try:
-        sync()
+        sync_schedules()
         task = PeriodicTask.objects.get(pk=old.pk)
         assert (task.name, task.task, task.enabled) == ("test.moved", "test.moved", True)
         assert task.policy.misfire == "skip"
         assert not PeriodicTask.objects.filter(name="test.declared").exists()
     finally:
-        registry.forget("test.moved")
+        registry.forget_kind("test.moved")
 
 
 def test_sync_follows_the_code_but_not_over_an_operator(declared):
     """Each field by itself."""
     declared(Schedule(crontab(minute="5"), misfire="all"))
-    sync()
+    sync_schedules()
     task = PeriodicTask.objects.get(name="test.declared")
     PeriodicTask.objects.filter(pk=task.pk).update(crontab=schedule_of(cron="7 * * * *")["crontab"])
     declared(Schedule(crontab(minute="9"), misfire="skip"))
-    change = next(change for change in sync() if change.name == "test.declared")
+    change = next(change for change in sync_schedules() if change.name == "test.declared")
     task = PeriodicTask.objects.get(pk=task.pk)
     assert (change.fields, change.kept) == (("misfire",), ("when",))
     assert (task.crontab.minute, task.policy.misfire) == ("7", "skip")
@@ -242,9 +244,9 @@ def test_sync_follows_the_code_but_not_over_an_operator(declared):
 def test_an_operators_disabling_survives_a_sync(declared):
     """Whether it runs is not for the code to say."""
     declared(timedelta(minutes=5))
-    sync()
+    sync_schedules()
     PeriodicTask.objects.filter(name="test.declared").update(enabled=False)
-    sync()
+    sync_schedules()
     assert not PeriodicTask.objects.get(name="test.declared").enabled
 
 
@@ -254,7 +256,7 @@ def test_entries_of_beats_own_setting_are_declarations_too(settings):
         "mine": {"task": "test.note", "schedule": 30.0, "kwargs": {"name": "x"},
                  "options": {"expires": 20, "queue": "default"}},
     }  # fmt: skip
-    sync()
+    sync_schedules()
     task = PeriodicTask.objects.get(name="mine")
     assert (task.interval.every, task.expire_seconds, task.queue) == (30, 20, "default")
 
@@ -285,9 +287,9 @@ NOTE = {"task": "test.note", "schedule": 30.0, "kwargs": {"name": "x"}}
 def test_each_key_of_an_entry_is_honoured(settings, extra, values):
     """What django-celery-beat takes, and it stays so when nothing changes."""
     settings.CELERY_BEAT_SCHEDULE = {"mine": {**NOTE, **extra}}
-    assert ("mine", "created") in {(change.name, change.done) for change in sync()}
+    assert ("mine", "created") in {(change.name, change.done) for change in sync_schedules()}
     assert PeriodicTask.objects.filter(name="mine", **values).exists()
-    again = next(change for change in sync() if change.name == "mine")
+    again = next(change for change in sync_schedules() if change.name == "mine")
     assert (again.done, again.kept) == ("unchanged", ())
 
 
@@ -330,9 +332,9 @@ def test_each_key_of_an_entry_is_honoured(settings, extra, values):
 def test_a_bad_entry_is_named_and_the_others_are_written(settings, extra, words):
     """Its own row stays as it was."""
     settings.CELERY_BEAT_SCHEDULE = {"bad": NOTE}
-    sync()
+    sync_schedules()
     settings.CELERY_BEAT_SCHEDULE = {"bad": {**NOTE, **extra}, "good": NOTE, "worse": 5}
-    changes = {change.name: change for change in sync()}
+    changes = {change.name: change for change in sync_schedules()}
     assert (changes["bad"].done, changes["good"].done) == ("refused", "created")
     assert changes["bad"].error.startswith("bad: ")
     assert words in changes["bad"].error
@@ -345,7 +347,7 @@ def test_a_bad_entry_is_named_and_the_others_are_written(settings, extra, words)
 def test_an_entry_of_an_impossible_name_stops_no_other(settings, name):
     """The name is refused, and shown so that any terminal can print it."""
     settings.CELERY_BEAT_SCHEDULE = {name: NOTE, "good": NOTE}
-    done = {change.name: change.done for change in sync()}
+    done = {change.name: change.done for change in sync_schedules()}
     assert done.pop("good") == "created"
     assert "refused" in done.values()
 
@@ -373,23 +375,23 @@ def test_a_beat_names_what_was_refused_and_fires_the_rest(settings, capsys):
 def test_an_entry_that_is_enabled_again_is(settings):
     """Unless a person decided otherwise meanwhile."""
     settings.CELERY_BEAT_SCHEDULE = {"mine": {**NOTE, "enabled": False}}
-    sync()
+    sync_schedules()
     settings.CELERY_BEAT_SCHEDULE = {"mine": NOTE}
-    sync()
+    sync_schedules()
     assert PeriodicTask.objects.get(name="mine").enabled
     settings.CELERY_BEAT_SCHEDULE = {}
-    sync()
+    sync_schedules()
     settings.CELERY_BEAT_SCHEDULE = {"mine": {**NOTE, "enabled": False}}
-    sync()
+    sync_schedules()
     assert not PeriodicTask.objects.get(name="mine").enabled
 
 
 def test_the_house_is_kept_by_schedules():
     """Pruning and reconciliation are declared beside their jobs."""
-    sync()
+    sync_schedules()
     names = set(PeriodicTask.objects.values_list("name", flat=True))
     assert {"maintenance.prune", "payments.reconcile", "payments.sweep"} <= names
-    assert not [one for one in selectors.standings() if one.fault]
+    assert not [one for one in selectors.schedule_statuses() if one.fault]
 
 
 def test_old_ticks_are_forgotten_and_do_not_come_back(at, look):
@@ -399,7 +401,7 @@ def test_old_ticks_are_forgotten_and_do_not_come_back(at, look):
     with at("2026-03-02 10:00:01"):
         look()
     with at("2026-07-02 10:00:01"):
-        assert clean() == {"celeriac_schedules.Tick": 1}
+        assert clean_up_rows() == {"celeriac_schedules.Tick": 1}
     with at("2026-03-02 10:00:30"):
         look()
     assert ticks(task) == []

@@ -25,7 +25,7 @@ from celeriac.jobs.models import Job
 from celeriac.schedules import sql
 from celeriac.schedules.fire import fire_due
 from celeriac.schedules.models import Policy, Tick
-from celeriac.schedules.refresh import refresh
+from celeriac.schedules.refresh import refresh_schedules
 from tests.factories_schedules import PeriodicTaskFactory
 from tests.support import cron_oracle as oracle
 
@@ -171,7 +171,7 @@ def database_clock(moment):
     with connection.cursor() as cursor:
         cursor.execute("SELECT statement_timestamp()")
         real = cursor.fetchone()[0]
-    with clock.offset(moment - real):
+    with clock.offset_clock(moment - real):
         yield
 
 
@@ -223,7 +223,7 @@ class Beats:
         looked = []
         with database_clock(moment):
             barrier.wait(DEADLINE)
-            refresh()
+            refresh_schedules()
             try:
                 while sql.due_ids(limit=1):
                     done = fire_due()
@@ -251,14 +251,14 @@ class Beats:
         self.pool.shutdown()
 
 
-ADVANCE = sql.advance
+ADVANCE = sql.advance_schedules
 
 
 @pytest.fixture
 def beats(monkeypatch):
     """Yield two beats, of which each may be killed where it hurts most."""
     both = Beats()
-    monkeypatch.setattr(sql, "advance", both.advance)
+    monkeypatch.setattr(sql, "advance_schedules", both.advance)
     yield both
     both.end()
 
@@ -312,7 +312,7 @@ def simulate(start, schedules, looks, beats):
     with connection.cursor() as cursor:
         cursor.execute(EMPTY)
     with database_clock(now):
-        known = [make(*one, clock.read()) for one in schedules]
+        known = [make(*one, clock.db_now()) for one in schedules]
     for ahead, jobs, state, ends in looks:
         now = min(max(now + timedelta(minutes=ahead), oracle.moments(start)), end + SPAN)
         if jobs == "jobs have ended":

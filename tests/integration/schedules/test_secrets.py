@@ -9,9 +9,9 @@ from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
 
 from celeriac.jobs import registry
-from celeriac.jobs.redacting import MASK
+from celeriac.jobs.redaction import MASK
 from celeriac.jobs.schema import Schema
-from celeriac.schedules.masks import Kept
+from celeriac.schedules.redacted_arguments import TaskArguments
 from tests.factories import UserFactory
 from tests.factories_schedules import PeriodicTaskFactory
 from tests.integration.schedules.test_admin import change_url, form
@@ -29,9 +29,9 @@ def kind():
         """Do nothing."""
 
     schema = Schema.of(export)
-    registry.declare(registry.Kind("test.export", export, schema, redact=("token",)))
+    registry.declare_kind(registry.Kind("test.export", export, schema, redact=("token",)))
     yield
-    registry.forget("test.export")
+    registry.forget_kind("test.export")
 
 
 def make(**fields):
@@ -74,7 +74,7 @@ def test_a_secret_argument_is_masked_on_the_schedules_page(who, given, request):
 def test_a_mask_that_is_left_keeps_what_it_hides(administrator):
     """What stands beside it may be edited."""
     task = make()
-    shown = Kept.of(task).shown()["kwargs"]
+    shown = TaskArguments.of(task).shown()["kwargs"]
     answer = administrator.post(
         change_url(task),
         form(name="export", task="test.export", every="5", kwargs=shown.replace('"b"', '"c"')),
@@ -87,7 +87,7 @@ def test_a_mask_that_is_left_keeps_what_it_hides(administrator):
 def test_a_mask_left_among_arguments_by_position_keeps_what_it_hides(administrator):
     """Those have names as well, by their place."""
     task = make(args=json.dumps(["b", SECRET]), kwargs="{}")
-    shown = Kept.of(task).shown()
+    shown = TaskArguments.of(task).shown()
     fields = form(name="export", task="test.export", every="5") | shown
     answer = administrator.post(change_url(task), fields)
     assert answer.status_code == 302, answer.context["adminform"].form.errors

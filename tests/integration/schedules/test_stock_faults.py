@@ -248,7 +248,7 @@ def test_an_entry_survives_a_database_error_while_it_is_saved(world, monkeypatch
             raise DatabaseError("gone")
 
         patched.setattr("django_celery_beat.schedulers.ModelEntry.save", broken)
-        patched.setattr(sql, "count", broken)
+        patched.setattr(sql, "count_runs", broken)
         patched.setattr("celeriac.schedules.loop.connection", _Connection())
         world.turn(beat)
         if isinstance(beat, Scheduler):

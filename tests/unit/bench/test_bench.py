@@ -6,7 +6,7 @@ import time
 import psutil
 import pytest
 
-from bench import __main__ as command, effort, marks
+from bench import __main__ as command, cpu_time, timestamps
 from bench.plan import Plan
 from bench.rows import BY_NAME, CHILDREN, USUAL
 from tests.support.servers import ROOT
@@ -80,14 +80,14 @@ def test_a_plan_survives_its_way_into_the_stage():
 
 def test_marks_tell_who_ran_and_when(tmp_path, monkeypatch):
     """Written by handlers anywhere, read by the bench."""
-    kept = marks.Marks(tmp_path / "marks", 3)
-    monkeypatch.setenv(marks.VARIABLE, str(kept.path))
-    monkeypatch.setattr(marks, "_words", None)
+    kept = timestamps.Timestamps(tmp_path / "marks", 3)
+    monkeypatch.setenv(timestamps.VARIABLE, str(kept.path))
+    monkeypatch.setattr(timestamps, "_words", None)
     first = kept.reserve(2)
     before = time.monotonic_ns()
-    marks.touch(first[1])
+    timestamps.touch(first[1])
     assert not kept.all_ran()
-    marks.touch(first[0])
+    timestamps.touch(first[0])
     assert kept.all_ran()
     assert before <= kept[1] <= kept[0] <= time.monotonic_ns()
     kept.reserve(1)
@@ -98,12 +98,12 @@ def test_marks_tell_who_ran_and_when(tmp_path, monkeypatch):
 
 def test_processor_time_is_told_apart_by_role(monkeypatch):
     """Servers by the environment; differences per job with their sum."""
-    monkeypatch.setenv(effort.VARIABLE, effort.named({"postgres": os.getpid()}))
-    assert effort.of_servers()["postgres"] > 0
-    assert effort.of_worker(psutil.Process())[1] > 0
+    monkeypatch.setenv(cpu_time.VARIABLE, cpu_time.named_servers({"postgres": os.getpid()}))
+    assert cpu_time.of_servers()["postgres"] > 0
+    assert cpu_time.of_worker(psutil.Process())[1] > 0
     before, after = {"parent": 1.0}, {"parent": 1.5, "children": 0.25}
-    assert effort.per_job(after, before, 1000) == {"parent": 500, "children": 250, "all": 750}
-    assert effort.total([{"parent": 1.0}, {"parent": 2.0}]) == {"parent": 3.0}
+    assert cpu_time.per_job(after, before, 1000) == {"parent": 500, "children": 250, "all": 750}
+    assert cpu_time.total_seconds([{"parent": 1.0}, {"parent": 2.0}]) == {"parent": 3.0}
 
 
 def test_the_ledgers_rows_start_in_a_house_without_faults():

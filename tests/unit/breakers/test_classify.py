@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 from freezegun import freeze_time
 
-from celeriac.breakers.classify import judge, judge_from
+from celeriac.breakers.classify import judge_error, judge_from
 from celeriac.breakers.errors import CircuitOpen, InvalidOptions
-from celeriac.breakers.replies import Finding
+from celeriac.breakers.replies import CallResult
 
 
 def failure(**facts):
@@ -20,24 +20,24 @@ def failure(**facts):
 
 def found(error, setting=None):
     """Return the finding for an error."""
-    return judge(error, judge_from(setting)).finding
+    return judge_error(error, judge_from(setting)).finding
 
 
 @pytest.mark.parametrize(
     ("facts", "finding"),
     [
-        ({"status_code": 400}, Finding.OK),
-        ({"http_status": 402}, Finding.OK),
-        ({"code": 404}, Finding.OK),
-        ({"http_status": 409}, Finding.OK),
-        ({"status_code": 408}, Finding.FAULT),
-        ({"status_code": 429}, Finding.FAULT),
-        ({"status": 500}, Finding.FAULT),
-        ({"response": SimpleNamespace(status_code=503)}, Finding.FAULT),
-        ({"response": SimpleNamespace(status_code=422)}, Finding.OK),
-        ({"code": "card_declined", "http_status": 402}, Finding.OK),
-        ({"http_status": None}, Finding.FAULT),
-        ({}, Finding.FAULT),
+        ({"status_code": 400}, CallResult.OK),
+        ({"http_status": 402}, CallResult.OK),
+        ({"code": 404}, CallResult.OK),
+        ({"http_status": 409}, CallResult.OK),
+        ({"status_code": 408}, CallResult.FAULT),
+        ({"status_code": 429}, CallResult.FAULT),
+        ({"status": 500}, CallResult.FAULT),
+        ({"response": SimpleNamespace(status_code=503)}, CallResult.FAULT),
+        ({"response": SimpleNamespace(status_code=422)}, CallResult.OK),
+        ({"code": "card_declined", "http_status": 402}, CallResult.OK),
+        ({"http_status": None}, CallResult.FAULT),
+        ({}, CallResult.FAULT),
     ],
 )
 def test_the_status_decides_where_there_is_one(facts, finding):
@@ -47,34 +47,34 @@ def test_the_status_decides_where_there_is_one(facts, finding):
 
 def test_a_call_that_returned_is_a_success():
     """Nothing was raised."""
-    assert found(None) is Finding.OK
+    assert found(None) is CallResult.OK
 
 
 @pytest.mark.parametrize("error", [SystemExit(), KeyboardInterrupt(), GeneratorExit()])
 def test_the_end_of_a_process_is_no_verdict(error):
     """It was not the provider who ended it."""
-    assert found(error) is Finding.NOTHING
+    assert found(error) is CallResult.NOTHING
 
 
 def test_another_open_circuit_inside_is_no_verdict():
     """Nothing was sent."""
-    assert found(CircuitOpen(name="other")) is Finding.NOTHING
+    assert found(CircuitOpen(name="other")) is CallResult.NOTHING
 
 
 def test_celerys_time_limit_is_a_slow_fault():
     """It is known by name; nobody imports Celery here."""
     from billiard.exceptions import SoftTimeLimitExceeded
 
-    judgement = judge(SoftTimeLimitExceeded(), judge_from(None))
-    assert (judgement.finding, judgement.slow) == (Finding.FAULT, True)
+    judgement = judge_error(SoftTimeLimitExceeded(), judge_from(None))
+    assert (judgement.finding, judgement.slow) == (CallResult.FAULT, True)
 
 
 def test_the_ledgers_time_limit_is_a_slow_fault():
     """The name that breakers look for is the one that the ledger raises."""
     from celeriac.jobs.outcomes import TimeLimitExceeded
 
-    judgement = judge(TimeLimitExceeded(), judge_from(None))
-    assert (judgement.finding, judgement.slow) == (Finding.FAULT, True)
+    judgement = judge_error(TimeLimitExceeded(), judge_from(None))
+    assert (judgement.finding, judgement.slow) == (CallResult.FAULT, True)
 
 
 @pytest.mark.parametrize(
@@ -96,20 +96,20 @@ def test_the_ledgers_time_limit_is_a_slow_fault():
 @freeze_time("2026-01-01")
 def test_the_provider_says_how_long_to_leave_it_alone(facts, seconds):
     """As an attribute or a header, in seconds or as a date."""
-    assert judge(failure(**facts), judge_from(None)).open_for == seconds
+    assert judge_error(failure(**facts), judge_from(None)).open_for == seconds
 
 
 def test_exceptions_can_be_listed_by_path():
     """So that settings import nothing."""
     setting = ["builtins.ConnectionError", TimeoutError]
-    assert found(ConnectionResetError(), setting) is Finding.FAULT
-    assert found(TimeoutError(), setting) is Finding.FAULT
-    assert found(ValueError(), setting) is Finding.OK
+    assert found(ConnectionResetError(), setting) is CallResult.FAULT
+    assert found(TimeoutError(), setting) is CallResult.FAULT
+    assert found(ValueError(), setting) is CallResult.OK
 
 
 def test_a_callable_may_withhold_its_verdict():
     """None means: says nothing about the provider."""
-    assert found(ValueError(), lambda error: None) is Finding.NOTHING
+    assert found(ValueError(), lambda error: None) is CallResult.NOTHING
 
 
 @pytest.mark.parametrize("setting", ["no.such.thing", 7, ["builtins.int"]])

@@ -84,7 +84,7 @@ def test_a_ramp_can_be_switched_off():
 
 def test_the_declared_breakers_are_valid():
     """Those that this deployment ships with."""
-    for name in options_module.declared():
+    for name in options_module.declared_breakers():
         assert options_module.breaker_options(name).window > 0
 
 

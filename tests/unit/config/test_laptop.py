@@ -149,7 +149,7 @@ def test_a_part_that_ends_by_itself_ends_the_run(tmp_path):
 
 
 def test_only_code_that_a_process_may_import_is_watched():
-    """Not the tests, nor what is hidden."""
+    """Not the tests, nor what is redacted."""
     seen = [os.path.relpath(path, ROOT) for path in reloading.snapshot(ROOT)]
     assert {"manage.py", "config/celery.py", "celeriac/jobs/states.py"} <= set(seen)
     assert [path for path in seen if path.startswith(("tests/", ".", "bench/"))] == []

@@ -69,9 +69,9 @@ REFUSED = [
 @pytest.mark.parametrize(("url", "celery", "pool"), READ)
 def test_an_address_is_the_same_server_for_kombu_and_redis_py(url, celery, pool):
     """Kombu gets a spelling that it reads, redis-py its options."""
-    address = broker.read(url)
+    address = broker.read_address(url)
     assert address.celery == broker.celery_url(url) == celery
-    assert broker.read(celery).celery == celery
+    assert broker.read_address(celery).celery == celery
     options = address.pool().connection_kwargs
     assert options.items() >= pool.items()
     if address.form != "socket":
@@ -87,7 +87,7 @@ def test_an_address_is_the_same_server_for_kombu_and_redis_py(url, celery, pool)
 def test_what_can_not_be_used_is_refused_with_the_reason(url, word):
     """Both as a redis error, which a guarded call survives, and as a ValueError."""
     with pytest.raises(BadAddress, match=word) as refusal:
-        broker.client(url)
+        broker.broker_client(url)
     assert isinstance(refusal.value, redis.RedisError | ValueError)
     assert broker.celery_url(url) is not None
 
@@ -97,21 +97,21 @@ def test_a_refusal_shows_no_password():
     for url, _ in REFUSED:
         secret = url.replace("://", "://user:hunter2@")
         with pytest.raises(BadAddress) as refusal:
-            broker.client(secret)
+            broker.broker_client(secret)
         assert "hunter2" not in str(refusal.value)
 
 
 def test_sentinels_are_read_from_either_place(settings):
     """The master's name may stand in the address or among Celery's transport options."""
     url = "sentinel://:pw@a:1/2;sentinel://b:26379;c?master_name=mine"
-    address = broker.read(url)
+    address = broker.read_address(url)
     wanted = "sentinel://:pw@a:1/2;sentinel://:pw@b:26379/2;sentinel://:pw@c:26379/2"
     assert address.celery == wanted
     assert broker.celery_options(url) == {"master_name": "mine"}
     pool = address.pool()
     assert (pool.service_name, pool.connection_kwargs["db"]) == ("mine", 2)
     settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"master_name": "theirs"}
-    assert broker.read(wanted).pool().service_name == "theirs"
+    assert broker.read_address(wanted).pool().service_name == "theirs"
 
 
 @pytest.mark.parametrize("name", ["BROKER_URL", "NUDGE_URL", "BREAKERS_STORE_URL", "CACHE_URL"])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sandbox.demo.audit import audit, balances
-from sandbox.demo.books import Books, Charge, Delivery, Mail, Order, Work
+from sandbox.demo.statements import Charge, Delivery, Mail, Order, Statements, Work
 
 RECEIPT = Mail("mail-1", "<1@shop>", "accepted")
 NOTICE = Mail("mail-2", "<2@shop>", "accepted")
@@ -17,7 +17,7 @@ JOBS = (
     Work("c", "notifications.send", "succeeded", "mail-1"),
     Work("d", "notifications.send", "succeeded", "mail-2"),
 )
-SOUND = Books(
+SOUND = Statements(
     expected=2,
     promised=("1", "2"),
     orders=(PAID, DECLINED),

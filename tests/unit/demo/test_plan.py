@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox.demo.options import Options, parse
-from sandbox.demo.plan import Act, Plan
+from sandbox.demo.plan import Plan, PlannedFault
 
 
 def test_acts_come_in_order_each_at_its_share():
@@ -13,7 +13,7 @@ def test_acts_come_in_order_each_at_its_share():
     def act(name):
         return lambda: happened.append(name) or True
 
-    plan = Plan([Act(0.5, act("second")), Act(0.2, act("first"))])
+    plan = Plan([PlannedFault(0.5, act("second")), PlannedFault(0.2, act("first"))])
     plan.follow(0.1)
     assert happened == []
     plan.follow(0.9)
@@ -28,7 +28,7 @@ def test_acts_come_in_order_each_at_its_share():
 def test_an_act_waits_for_its_moment():
     """It is asked again until it says that it happened."""
     answers = iter([False, True])
-    plan = Plan([Act(0.2, lambda: next(answers))])
+    plan = Plan([PlannedFault(0.2, lambda: next(answers))])
     plan.follow(0.3)
     assert not plan.is_done
     plan.follow(0.3)

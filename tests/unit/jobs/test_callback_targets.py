@@ -155,14 +155,14 @@ def allow(settings):
 def test_localhost_is_refused_however_it_is_spelled(scheme, host):
     """By the allow-list alone: nothing is resolved."""
     with pytest.raises(CallbackRefused):
-        targets.checked(f"{scheme}://{host}/")
+        targets.checked_target(f"{scheme}://{host}/")
 
 
 @pytest.mark.parametrize("url", ODD)
 def test_an_odd_url_is_refused_with_words(url):
     """Whatever one parser or another would make of it."""
     with pytest.raises(CallbackRefused, match="callback_url") as caught:
-        targets.checked(url)
+        targets.checked_target(url)
     assert isinstance(caught.value, InvalidOption)
 
 
@@ -179,32 +179,37 @@ def test_an_odd_url_is_refused_with_words(url):
 )
 def test_what_is_on_the_list_is_taken_apart(url, expected):
     """Scheme, host and port as the connection will use them."""
-    target = targets.checked(url)
+    target = targets.checked_target(url)
     assert (target.scheme, target.host, target.port, target.path) == expected
 
 
 def test_the_refusal_says_what_to_do():
     """An operator adds the host, or learns that callbacks are off."""
     with pytest.raises(CallbackRefused, match=r"https://other.example:443 is not on CALLBACK_ALL"):
-        targets.checked("https://other.example/")
+        targets.checked_target("https://other.example/")
 
 
 def test_nothing_is_allowed_without_a_list_or_a_secret(settings):
     """Off is the default."""
     settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_SECRET": ""}
     with pytest.raises(CallbackRefused, match="CALLBACK_SECRET"):
-        targets.checked("https://hooks.example.com/")
+        targets.checked_target("https://hooks.example.com/")
     settings.CELERIAC = {**settings.CELERIAC, "CALLBACK_ALLOWED_HOSTS": []}
     with pytest.raises(CallbackRefused, match="nothing is on"):
-        targets.checked("https://hooks.example.com/")
+        targets.checked_target("https://hooks.example.com/")
 
 
 def test_circuits_are_one_for_a_host_and_few_for_a_wildcard():
     """However many hosts a wildcard has, the number of circuits is bounded."""
-    assert targets.checked("https://hooks.example.com/").circuit == "callbacks:hooks.example.com"
-    plain = targets.checked("http://plain.example.com:8080/").circuit
+    assert (
+        targets.checked_target("https://hooks.example.com/").circuit
+        == "callbacks:hooks.example.com"
+    )
+    plain = targets.checked_target("http://plain.example.com:8080/").circuit
     assert plain == "callbacks:plain.example.com:8080"
-    shared = {targets.checked(f"https://t{n}.tenants.example/").circuit for n in range(2_000)}
+    shared = {
+        targets.checked_target(f"https://t{n}.tenants.example/").circuit for n in range(2_000)
+    }
     assert len(shared) <= targets.SHARED
 
 
@@ -213,7 +218,9 @@ def test_an_address_that_is_not_public_is_refused(address):
     """Private, loopback, link-local, metadata, tunnels and reserved ones."""
     assert not addresses.may_reach(address)
     with pytest.raises(AddressRefused):
-        addresses.allowed("hooks.example.com", 443, resolver=lambda *_: ["1.1.1.1", address])
+        addresses.allowed_addresses(
+            "hooks.example.com", 443, resolver=lambda *_: ["1.1.1.1", address]
+        )
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
@@ -243,7 +250,7 @@ def test_a_network_may_be_allowed_but_never_the_metadata(settings):
 def test_a_name_without_an_address_is_refused():
     """An empty answer is not a reason to try something else."""
     with pytest.raises(AddressRefused, match="no address"):
-        addresses.allowed("hooks.example.com", 443, resolver=lambda *_: [])
+        addresses.allowed_addresses("hooks.example.com", 443, resolver=lambda *_: [])
 
 
 @pytest.mark.parametrize(

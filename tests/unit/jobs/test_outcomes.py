@@ -25,7 +25,7 @@ class Throttled(Exception):
 
 def settlement(error, limits=FRESH):
     """Return what a raised error makes of a job."""
-    return outcomes.decide(outcomes.observe(error, RETRY), KIND, 1, *limits)
+    return outcomes.decide_settlement(outcomes.observe_error(error, RETRY), KIND, 1, *limits)
 
 
 def test_a_failure_is_retried_and_counted():
@@ -78,23 +78,23 @@ def test_a_handler_that_stops_on_request_is_cancelled():
 
 def test_a_loss_is_counted_apart_until_there_were_too_many():
     """A job that kills workers ends dead."""
-    lost = outcomes.lost("its worker died")
-    first = outcomes.decide(lost, KIND, 1, *FRESH)
+    lost = outcomes.loss("its worker died")
+    first = outcomes.decide_settlement(lost, KIND, 1, *FRESH)
     assert (first.verb, first.losses, first.failures) == (Verb.RESCUE, 1, 0)
-    last = outcomes.decide(lost, KIND, 2, *WORN)
+    last = outcomes.decide_settlement(lost, KIND, 2, *WORN)
     assert (last.verb, last.losses, last.failures) == (Verb.GIVE_UP, 1, 0)
 
 
 def test_a_release_leaves_no_trace():
     """The job had not started."""
-    found = outcomes.decide(outcomes.released("stopping"), KIND, 1, *WORN)
+    found = outcomes.decide_settlement(outcomes.released("stopping"), KIND, 1, *WORN)
     assert found == Settlement(Verb.RELEASE, wait_reason="stopping", cuts=None)
 
 
 @pytest.mark.parametrize(("attempt", "writes"), [(1, False), (2, True)])
 def test_only_a_success_at_the_first_go_needs_no_attempt(attempt, writes):
     """The Job row tells all of that one."""
-    found = outcomes.decide(outcomes.succeeded('"x"'), KIND, attempt, *FRESH)
+    found = outcomes.decide_settlement(outcomes.succeeded('"x"'), KIND, attempt, *FRESH)
     assert (found.verb, found.result, found.writes_attempt) == (Verb.COMPLETE, '"x"', writes)
 
 
@@ -111,7 +111,7 @@ def test_the_providers_wish_is_read(value, seconds):
 
 def test_what_postgresql_can_not_keep_is_taken_out_of_an_error():
     """NULs go, endless messages and tracebacks are clipped."""
-    found = outcomes.observe(ValueError("a\x00b" + "x" * 100_000), RETRY)
+    found = outcomes.observe_error(ValueError("a\x00b" + "x" * 100_000), RETRY)
     assert "\x00" not in found.message + found.traceback
     assert len(found.message) == outcomes.MAX_MESSAGE
     assert len(found.traceback) == outcomes.MAX_TRACEBACK
@@ -120,5 +120,7 @@ def test_what_postgresql_can_not_keep_is_taken_out_of_an_error():
 
 def test_an_error_is_named_in_full():
     """With its module, unless it is Python's own."""
-    assert outcomes.observe(Throttled(1), RETRY).error_class.endswith("test_outcomes.Throttled")
-    assert outcomes.observe(KeyError("x"), RETRY).error_class == "KeyError"
+    assert outcomes.observe_error(Throttled(1), RETRY).error_class.endswith(
+        "test_outcomes.Throttled"
+    )
+    assert outcomes.observe_error(KeyError("x"), RETRY).error_class == "KeyError"

@@ -24,31 +24,31 @@ def declare():
 
     def declare(name, handler=first, **policy):
         names.append(name)
-        return registry.declare(
+        return registry.declare_kind(
             registry.Kind(name=name, handler=handler, schema=Schema.of(handler), **policy)
         )
 
     yield declare
     for name in names:
-        registry.forget(name)
+        registry.forget_kind(name)
 
 
 def test_a_kind_is_found_by_name_and_alias(declare):
     """Both lead to the one declaration."""
     kind = declare("unit.new", aliases=("unit.old",))
-    assert registry.find("unit.new") is registry.find("unit.old") is kind
-    assert {"unit.new", "unit.old"} <= set(registry.names())
-    assert kind in list(registry.kinds())
+    assert registry.find_kind("unit.new") is registry.find_kind("unit.old") is kind
+    assert {"unit.new", "unit.old"} <= set(registry.kind_names())
+    assert kind in list(registry.declared_kinds())
 
 
 def test_an_unknown_kind_says_what_was_probably_meant(declare):
     """Or where to declare it."""
     declare("unit.capture")
     with pytest.raises(UnknownKind, match=r"mean 'unit\.capture'"):
-        registry.find("unit.captrue")
+        registry.find_kind("unit.captrue")
     with pytest.raises(UnknownKind, match="MODULES"):
-        registry.find("xyz")
-    assert registry.get("xyz") is None
+        registry.find_kind("xyz")
+    assert registry.get_kind("xyz") is None
 
 
 def test_a_name_is_declared_once(declare):
@@ -62,8 +62,8 @@ def test_a_name_is_declared_once(declare):
 def test_a_forgotten_kind_takes_its_aliases_along(declare):
     """For tests."""
     declare("unit.gone", aliases=("unit.went",))
-    registry.forget("unit.gone")
-    assert registry.get("unit.went") is None
+    registry.forget_kind("unit.gone")
+    assert registry.get_kind("unit.went") is None
 
 
 @pytest.mark.parametrize(
@@ -95,16 +95,16 @@ def test_some_kinds_ring_alone(declare, policy, alone):
 
 def test_a_template_reads_plainly():
     """Text as it is, other values as JSON, what was not given by its default."""
-    assert templates.render("a:{x}", {"x": "b c/d@e"}, {}) == "a:b c/d@e"
-    assert templates.render("a:{x}", {}, {"x": None}) == "a:null"
-    assert templates.render("{{{x}}}", {"x": 5}, {}) == "{5}"
+    assert templates.render_key("a:{x}", {"x": "b c/d@e"}, {}) == "a:b c/d@e"
+    assert templates.render_key("a:{x}", {}, {"x": None}) == "a:null"
+    assert templates.render_key("{{{x}}}", {"x": 5}, {}) == "{5}"
 
 
 @given(*[st.text(alphabet="a:%-", max_size=5)] * 4)
 def test_different_values_make_different_keys(a, b, c, d):
     """No separator in a value is mistaken for the template's own."""
-    one = templates.render("k:{x}:-{y}", {"x": a, "y": b}, {})
-    two = templates.render("k:{x}:-{y}", {"x": c, "y": d}, {})
+    one = templates.render_key("k:{x}:-{y}", {"x": a, "y": b}, {})
+    two = templates.render_key("k:{x}:-{y}", {"x": c, "y": d}, {})
     assert (one == two) == ((a, b) == (c, d))
 
 

@@ -5,20 +5,20 @@ import pytest
 from celeriac.jobs.dispatching.window import (
     AGAIN_LATEST,
     AGAIN_SOONEST,
-    Room,
+    Budget,
     doorbell_size,
     ring_again_after,
 )
 
 
-def room(window=1.5, slots=4, ahead=0.0, free=4):
+def budget(window=1.5, slots=4, ahead=0.0, free=4):
     """Return a room whose free slots are given."""
-    return Room(window=window, slots=slots, ahead=ahead, free=lambda: free)
+    return Budget(window=window, slots=slots, ahead=ahead, free=lambda: free)
 
 
-def taken(room, estimate, most=1000):
+def taken(budget, estimate, most=1000):
     """Return how many jobs fit."""
-    return next(count for count in range(most) if not room.take(estimate))
+    return next(count for count in range(most) if not budget.take(estimate))
 
 
 @pytest.mark.parametrize(
@@ -41,24 +41,24 @@ def test_a_doorbell_carries_75_ms_of_work_once_every_slot_has_one(estimate, back
 
 def test_short_jobs_fill_the_window():
     """1.5 s for each of 4 slots, at 10 ms."""
-    assert taken(room(free=0), 0.01) == pytest.approx(600, abs=1)
+    assert taken(budget(free=0), 0.01) == pytest.approx(600, abs=1)
 
 
 def test_work_that_waits_already_takes_room():
     """Half is left."""
-    assert taken(room(ahead=3.0, free=0), 0.01) == pytest.approx(300, abs=1)
+    assert taken(budget(ahead=3.0, free=0), 0.01) == pytest.approx(300, abs=1)
 
 
 def test_long_jobs_take_free_slots_only():
     """Later urgent jobs find no queue of long ones in the broker."""
-    assert taken(room(free=3), 30.0) == 3
-    assert taken(room(free=0), 30.0) == 0
-    assert taken(room(free=-5), 30.0) == 0
+    assert taken(budget(free=3), 30.0) == 3
+    assert taken(budget(free=0), 30.0) == 0
+    assert taken(budget(free=-5), 30.0) == 0
 
 
 def test_kinds_that_nobody_timed_get_two_jobs_a_slot():
     """Until a worker says how long they take."""
-    assert taken(room(free=0), None) == 8
+    assert taken(budget(free=0), None) == 8
 
 
 def test_free_slots_are_asked_for_only_when_they_matter():
@@ -67,23 +67,23 @@ def test_free_slots_are_asked_for_only_when_they_matter():
     def asked():
         raise AssertionError("asked")
 
-    short = Room(window=1.5, slots=4, ahead=0.0, free=asked)
+    short = Budget(window=1.5, slots=4, ahead=0.0, free=asked)
     assert short.take(0.01)
 
 
 def test_a_full_window_is_not_worth_reading_the_queue_for():
     """But a free slot is."""
-    assert not room(ahead=5.9, free=0).is_worth_a_look
-    assert room(ahead=5.9, free=1).is_worth_a_look
-    assert room(ahead=5.0, free=0).is_worth_a_look
+    assert not budget(ahead=5.9, free=0).is_worth_a_scan
+    assert budget(ahead=5.9, free=1).is_worth_a_scan
+    assert budget(ahead=5.0, free=0).is_worth_a_scan
 
 
 def test_a_scan_reads_about_what_fits():
     """Jobs of 100 ms: 60 fit, and one more a slot is looked at."""
-    assert room().ids(0.1, most=1000) == pytest.approx(64, abs=1)
-    assert room().ids(0.001, most=1000) == 1000
-    assert room(ahead=100).ids(0.1, most=1000) == 8
-    assert room().ids(None, most=1000) == 128
+    assert budget().ids(0.1, most=1000) == pytest.approx(64, abs=1)
+    assert budget().ids(0.001, most=1000) == 1000
+    assert budget(ahead=100).ids(0.1, most=1000) == 8
+    assert budget().ids(None, most=1000) == 128
 
 
 def test_jobs_ring_again_after_three_times_what_their_queue_should_need():

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from apps.notifications.addresses import normalise
+from apps.notifications.addresses import normalise_address
 from apps.notifications.errors import InvalidRecipients
 
 
@@ -29,8 +29,8 @@ from apps.notifications.errors import InvalidRecipients
 )
 def test_every_spelling_of_an_address_is_kept_as_one(written, kept):
     """Names, brackets, quotes, case, and the two forms of a domain."""
-    assert normalise(written) == kept
-    assert normalise(kept) == kept
+    assert normalise_address(written) == kept
+    assert normalise_address(kept) == kept
 
 
 @pytest.mark.parametrize(
@@ -57,16 +57,16 @@ def test_every_spelling_of_an_address_is_kept_as_one(written, kept):
 def test_what_is_no_address_is_refused(written):
     """Headers hidden in it above all."""
     with pytest.raises(InvalidRecipients):
-        normalise(written)
+        normalise_address(written)
 
 
 @given(st.text(max_size=40) | st.from_regex(r"[a-zA-Z.]{1,5}@[a-zü.ß]{1,9}\.example"))
 def test_a_kept_address_stays_as_it_is(written):
     """Or it is refused; nothing else is raised."""
     try:
-        kept = normalise(written)
+        kept = normalise_address(written)
     except InvalidRecipients:
         return
-    assert normalise(kept) == kept
+    assert normalise_address(kept) == kept
     assert kept.isascii()
     assert not set(kept) & set("\r\n\t <>,")

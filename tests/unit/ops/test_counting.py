@@ -8,16 +8,16 @@ import threading
 
 import pytest
 
-from celeriac.core.counting.counts import BOUNDS, SPAN, Counts
-from celeriac.core.counting.publish import Publisher
-from celeriac.core.counting.shared import Collector, SharedCells, read
+from celeriac.core.counting.counters import BOUNDS, SPAN, ProcessCounters
+from celeriac.core.counting.publish import TotalsPublisher
+from celeriac.core.counting.shared_memory import Collector, SharedStore, read_counters
 from tests.support.servers import ROOT
 
 
 @pytest.fixture
 def counts():
     """Return counters of nobody's process."""
-    return Counts()
+    return ProcessCounters()
 
 
 def test_what_was_taken_is_not_taken_again(counts):
@@ -34,11 +34,11 @@ def test_what_was_taken_is_not_taken_again(counts):
 def test_a_histogram_holds_each_time_in_one_bucket_and_the_sum_in_microseconds(counts):
     """A time on a bucket's upper end belongs to it, as Prometheus has it."""
     counts.observe(("h",), [BOUNDS[0], BOUNDS[0] * 1.01, 10_000.0])
-    (cells,) = counts.take().values()
-    assert len(cells) == SPAN
-    assert cells[:2] == [1, 1]
-    assert cells[len(BOUNDS)] == 1
-    assert cells[-1] == round((BOUNDS[0] * 2.01 + 10_000) * 1_000_000)
+    (counters,) = counts.take().values()
+    assert len(counters) == SPAN
+    assert counters[:2] == [1, 1]
+    assert counters[len(BOUNDS)] == 1
+    assert counters[-1] == round((BOUNDS[0] * 2.01 + 10_000) * 1_000_000)
 
 
 def test_threads_lose_no_count(counts):
@@ -59,7 +59,7 @@ def test_threads_lose_no_count(counts):
 def test_shared_cells_are_read_by_another_and_told_once(counts, tmp_path):
     """The collector says only what came since it last did."""
     counts.add(("a", "x"), 5)
-    counts.move_to(SharedCells(tmp_path))
+    counts.move_to(SharedStore(tmp_path))
     (tmp_path / f"{os.getpid()}.slot").touch()
     collector = Collector(tmp_path)
     assert collector.collect() == [{("a", "x"): [5]}]
@@ -76,10 +76,10 @@ def test_what_a_killed_process_counted_is_collected_and_its_file_removed(tmp_pat
     """SIGKILL loses nothing that was counted."""
     program = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from celeriac.core.counting import counts\n"
-        "from celeriac.core.counting.shared import SharedCells\n"
-        "counts.process.move_to(SharedCells(Path(sys.argv[1])))\n"
-        "counts.add(('a',), 7)\n"
+        "from celeriac.core.counting import counters\n"
+        "from celeriac.core.counting.shared_memory import SharedStore\n"
+        "counters.process.move_to(SharedStore(Path(sys.argv[1])))\n"
+        "counters.add(('a',), 7)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", program, tmp_path], cwd=ROOT, check=False)
@@ -90,11 +90,11 @@ def test_what_a_killed_process_counted_is_collected_and_its_file_removed(tmp_pat
 
 def test_a_full_file_counts_what_it_knows_and_says_what_it_does_not(counts, tmp_path, caplog):
     """Too many series cost the newest ones, never the process."""
-    counts.move_to(SharedCells(tmp_path))
+    counts.move_to(SharedStore(tmp_path))
     for number in range(3_000):
         counts.add((f"{'s' * 40}{number}",))
     counts.add((f"{'s' * 40}0",))
-    found = read(next(tmp_path.glob("*.counts")))
+    found = read_counters(next(tmp_path.glob("*.counts")))
     assert found[(f"{'s' * 40}0",)] == [2]
     assert len(found) < 3_000
     assert "too many series" in caplog.text
@@ -104,12 +104,12 @@ def test_a_file_that_is_cut_short_says_nothing(tmp_path):
     """It is being made just now."""
     path = tmp_path / "1.counts"
     path.write_bytes(b"\0" * 16)
-    assert read(path) == {}
+    assert read_counters(path) == {}
 
 
 def test_news_that_could_not_be_sent_are_kept_and_added_up(tmp_path, monkeypatch):
     """A database that is away delays the totals."""
-    publisher = Publisher(tmp_path)
+    publisher = TotalsPublisher(tmp_path)
     monkeypatch.setattr(publisher, "gather", lambda: publisher._put_back({("a",): [1]}))
     monkeypatch.setattr(
         "celeriac.core.counting.publish.connection.ensure_connection", _refuse, raising=False

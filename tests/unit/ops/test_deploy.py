@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from celeriac.jobs import registry
-from tests.integration.ops.signals_support import CONTRACT
+from tests.integration.ops.monitoring_support import CONTRACT
 from tests.support.promql import BadQuery, check
 from tests.support.servers import ROOT
 
@@ -56,7 +56,7 @@ def judge(expression):
         if name in ours:
             assert set(matchers) <= ours[name], f"{name}{matchers} in {expression}"
         if "kind" in matchers:
-            assert any(re.fullmatch(matchers["kind"], known) for known in registry.names())
+            assert any(re.fullmatch(matchers["kind"], known) for known in registry.kind_names())
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 from iso4217 import Currency
 
-from apps.payments.money import decimals, display
+from apps.payments.money import decimals, display_amount
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,14 @@ from apps.payments.money import decimals, display
 )
 def test_minor_units_read_as_their_currency_has_them(amount, currency, text):
     """Hundredths for most, none for yen, thousandths for dinars; debts have a sign."""
-    assert display(amount, currency) == text
+    assert display_amount(amount, currency) == text
 
 
 @pytest.mark.parametrize("currency", ["zzz", "xau", "xxx", "", "euro"])
 def test_what_nobody_pays_with_has_no_decimals(currency):
     """Gold and test codes are listed, but have no minor unit."""
     assert decimals(currency) is None
-    assert display(1250, currency) == f"1250 minor units of {currency.upper()}"
+    assert display_amount(1250, currency) == f"1250 minor units of {currency.upper()}"
 
 
 @given(
@@ -46,5 +46,5 @@ def test_what_nobody_pays_with_has_no_decimals(currency):
 )
 def test_any_amount_of_any_currency_reads_back(amount, currency):
     """The text is the amount, whatever its sign."""
-    number, code = display(amount, currency.lower()).split()
+    number, code = display_amount(amount, currency.lower()).split()
     assert (Decimal(number).scaleb(decimals(currency)), code) == (amount, currency)

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from celeriac.schedules import cronfields
-from celeriac.schedules.crontab import crontab
+from celeriac.schedules.crontab import parse_crontab
 from celeriac.schedules.errors import InvalidSchedule
 from celeriac.schedules.solar import Sun
-from celeriac.schedules.times import Interval, Once, Within, between, due
+from celeriac.schedules.times import Interval, Once, Within, due_ticks, ticks_between
 from tests.support import cron_oracle as oracle
 
 DOCS = Path(__file__).parents[3] / "docs" / "schedules.md"
@@ -37,7 +37,7 @@ DST = [
 def times(text, zone="UTC"):
     """Return the crontab of five fields."""
     names = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
-    return crontab(**dict(zip(names, text.split(), strict=True)), zone=zone)
+    return parse_crontab(**dict(zip(names, text.split(), strict=True)), zone=zone)
 
 
 def actual(zone, start, text):
@@ -133,7 +133,7 @@ def test_bounds_cut_a_schedule_off():
     """From its start on and before its end."""
     start = oracle.moments("2026-01-01")
     hourly = Within(times("0 * * * *"), start + timedelta(hours=2), start + timedelta(hours=4))
-    found = list(between(hourly, start, start + timedelta(days=1)))
+    found = list(ticks_between(hourly, start, start + timedelta(days=1)))
     assert [tick.hour for tick in found] == [2, 3]
     assert Within(Once(start), None, start).after(start - timedelta(hours=1)) is None
 
@@ -143,7 +143,7 @@ def test_long_stretches_are_counted_not_listed(schedule):
     """By walking or by arithmetic: the same answer."""
     start = oracle.moments("2026-01-01")
     every = times("* * * * *") if schedule == "crontab" else Interval(start, timedelta(minutes=1))
-    found = due(every, start, start + timedelta(days=2), keep=3)
+    found = due_ticks(every, start, start + timedelta(days=2), keep=3)
     assert (len(found.ticks), found.cut) == (3, 2 * 1440 - 3)
     assert found.ticks[-1] == start + timedelta(days=2)
     assert found.cut_since == start + timedelta(minutes=1)

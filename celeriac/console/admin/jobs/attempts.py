@@ -9,10 +9,10 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from celeriac.console.admin.jobs.filters import ByOutcome
-from celeriac.console.growing import newest
-from celeriac.console.readonly import LINK, ReadOnlyAdmin, clipped, display
+from celeriac.console.large_tables import newest_rows
+from celeriac.console.readonly import LINK, ReadOnlyAdmin, clip_text, display
 from celeriac.jobs.models import Attempt
-from celeriac.jobs.redacting import veil
+from celeriac.jobs.redaction import redactor_for
 
 
 @admin.register(Attempt)
@@ -26,7 +26,7 @@ class AttemptAdmin(ReadOnlyAdmin):
     looks_at_newest = False  # its filter does
     search_fields = ("job_id",)
     search_help_text = "A job's id, or an error's class as it is written"
-    hidden_columns = ("message", "traceback")
+    redacted_columns = ("message", "traceback")
     ordering = ("-id",)
     sortable_by = ("id",)  # anything else would sort all of history
     list_select_related = ("job",)
@@ -52,7 +52,7 @@ class AttemptAdmin(ReadOnlyAdmin):
         try:
             return queryset.filter(job_id=UUID(term)), False
         except ValueError:
-            return newest(queryset.filter(error_class=term)), False
+            return newest_rows(queryset.filter(error_class=term)), False
 
     @display(description="job")
     def shown_job(self, attempt: Attempt) -> str:
@@ -62,16 +62,16 @@ class AttemptAdmin(ReadOnlyAdmin):
 
     @display(description="message")
     def short_message(self, attempt: Attempt) -> str:
-        """The beginning of the message, secrets masked."""
-        return clipped(veil(attempt.job.kind, attempt.job.args).text(attempt.message))
+        """The beginning of the message, secrets redacted."""
+        return clip_text(redactor_for(attempt.job.kind, attempt.job.args).text(attempt.message))
 
     @display(description="message")
     def shown_message(self, attempt: Attempt) -> str:
-        """The message, secrets masked."""
-        return veil(attempt.job.kind, attempt.job.args).text(attempt.message) or "-"
+        """The message, secrets redacted."""
+        return redactor_for(attempt.job.kind, attempt.job.args).text(attempt.message) or "-"
 
     @display(description="traceback")
     def shown_traceback(self, attempt: Attempt) -> str:
-        """The traceback, secrets masked."""
-        text = veil(attempt.job.kind, attempt.job.args).text(attempt.traceback)
+        """The traceback, secrets redacted."""
+        text = redactor_for(attempt.job.kind, attempt.job.args).text(attempt.traceback)
         return format_html("<pre>{}</pre>", text) if text else "-"

@@ -1,11 +1,11 @@
-"""What a job's row says, for its page: only what there is to say, secrets masked."""
+"""What a job's row says, for its page: only what there is to say, secrets redacted."""
 
 import json
 from datetime import datetime
 from typing import Any
 
 from celeriac.console.explaining.facts import Facts
-from celeriac.jobs.words import clock_time
+from celeriac.jobs.phrases import clock_time
 
 #: Of these a job's page shows the beginning.
 MOST_CHARACTERS = 20_000
@@ -30,7 +30,7 @@ _WHENCE = {
 }
 
 
-def rows(facts: Facts) -> list[tuple[str, str]]:
+def fact_rows(facts: Facts) -> list[tuple[str, str]]:
     """Return the small facts of a job as (name, value); empty ones are left out."""
     job = facts.job
     listed: list[tuple[str, Any]] = [
@@ -44,23 +44,23 @@ def rows(facts: Facts) -> list[tuple[str, str]]:
         ("Losses", f"{job.losses} of {facts.kind.max_losses if facts.kind else '?'}"),
         ("Worker", facts.runner.name if facts.runner else job.worker),
         *((name, getattr(job, field)) for field, name in (_TIMES | _WHENCE).items()),
-        ("Trace", facts.trace),
+        ("Trace", facts.trace_id),
     ]
     return [(name, _text(value)) for name, value in listed if value not in (None, "")]
 
 
-def documents(facts: Facts) -> list[tuple[str, str]]:
+def fact_documents(facts: Facts) -> list[tuple[str, str]]:
     """Return arguments, result and error as (name, text)."""
-    job, veil = facts.job, facts.veil
-    found = [("Arguments", pretty(veil.args(job.args)))]
+    job, redactor = facts.job, facts.redactor
+    found = [("Arguments", pretty_json(redactor.args(job.args)))]
     if job.result is not None:
-        found.append(("Result", pretty(veil.result(job.result))))
+        found.append(("Result", pretty_json(redactor.result(job.result))))
     if job.error:
-        found.append(("Error", veil.text(job.error)))
+        found.append(("Error", redactor.text(job.error)))
     return found
 
 
-def pretty(value: object) -> str:
+def pretty_json(value: object) -> str:
     """Return JSON for reading, cut where it is long."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     if len(text) > MOST_CHARACTERS:

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from celeriac.console.growing import newest
+from celeriac.console.large_tables import newest_rows
 from celeriac.jobs import registry
 from celeriac.jobs.states import State
 from celeriac.settings import conf
@@ -38,7 +38,7 @@ class Declared(admin.SimpleListFilter):
         if not self.value():
             return queryset
         chosen = queryset.filter(**{self.column: self.value()})
-        return chosen if self.is_indexed(request) else newest(chosen)
+        return chosen if self.is_indexed(request) else newest_rows(chosen)
 
     def is_indexed(self, request: HttpRequest) -> bool:
         """Whether an index finds the rows of the choice."""
@@ -62,7 +62,7 @@ class ByKind(Declared):
 
     def names(self) -> list[str]:
         """Return the declared kinds."""
-        return [kind.name for kind in registry.kinds()]
+        return [kind.name for kind in registry.declared_kinds()]
 
 
 class ByQueue(Declared):

@@ -5,11 +5,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from celeriac.console import finding
+from celeriac.console import job_search
 from celeriac.console.actions.buttons import offering
 from celeriac.console.admin.jobs.errors import ByErrorClass
 from celeriac.console.admin.jobs.filters import ByKind, ByQueue, ByState
-from celeriac.console.admin.jobs.story import StoryAdmin
+from celeriac.console.admin.jobs.job_page import JobPageAdmin
 from celeriac.jobs.models import Job
 from celeriac.jobs.operating.actions import ACTIONS
 from celeriac.jobs.states import ENDINGS
@@ -22,7 +22,7 @@ STATES = {
 
 @admin.register(Job)
 @offering(ACTIONS.values())
-class JobAdmin(StoryAdmin):
+class JobAdmin(JobPageAdmin):
     """Every job; the ledger owns its fields, actions go through services."""
 
     list_display = (
@@ -30,8 +30,8 @@ class JobAdmin(StoryAdmin):
     )
     list_filter = (ByState, ByQueue, ByKind, ByErrorClass)
     looks_at_newest = False  # its filters know which of them an index serves
-    search_fields = ("id",)  # what is searched, finding.py says
-    hidden_columns = ("args", "result", "error", "progress", "wait_reason")
+    search_fields = ("id",)  # what is searched, job_search.py says
+    redacted_columns = ("args", "result", "error", "progress", "wait_reason")
     sortable_by = ("id",)  # anything else would sort all of history
     ordering = ("-id",)
 
@@ -48,7 +48,7 @@ class JobAdmin(StoryAdmin):
     @property
     def search_help_text(self) -> str:
         """What may be searched for."""
-        declared = [name for name in finding.fields() if name != "correlation_id"]
+        declared = [name for name in job_search.search_fields() if name != "correlation_id"]
         named = f", or {', '.join(declared)} (also as {declared[0]}=…)" if declared else ""
         return f"A job's id, words of its error, a correlation id, unique or lock key{named}"
 
@@ -56,4 +56,4 @@ class JobAdmin(StoryAdmin):
         self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
     ) -> tuple[QuerySet[Job], bool]:
         """Find by what an operator has in hand, each by an index."""
-        return finding.find(queryset, search_term), False
+        return job_search.search_jobs(queryset, search_term), False

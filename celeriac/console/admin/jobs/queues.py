@@ -13,7 +13,7 @@ from celeriac.console.readonly import ReadOnlyAdmin
 from celeriac.jobs.models import Queue, Worker
 from celeriac.jobs.models.queue import QueueQuerySet
 from celeriac.jobs.operating import operate_queues, selectors
-from celeriac.jobs.words import waits
+from celeriac.jobs.phrases import waits
 
 #: Who may be missing, the graver first.
 NOBODY = ("no dispatcher", "no worker")
@@ -44,7 +44,7 @@ class QueueAdmin(ReadOnlyAdmin):
     """Declared queues; pausing stops new runs at once, what runs goes on."""
 
     list_display = (
-        *("name", "standing", "held", "circuits"),
+        *("name", "status", "held", "circuits"),
         *("paused_until", "pause_reason", "holder_name"),
     )
     search_fields = ("name",)
@@ -52,7 +52,7 @@ class QueueAdmin(ReadOnlyAdmin):
     fields = (
         *(
             "name",
-            "standing",
+            "status",
             "held",
             "circuits",
             "paused_at",
@@ -78,7 +78,7 @@ class QueueAdmin(ReadOnlyAdmin):
             **dict.fromkeys(NOBODY, "warning"),
         },
     )
-    def standing(self, queue: Queue) -> str:
+    def status(self, queue: Queue) -> str:
         """Whether jobs may start, and whether anybody would start them."""
         depth = self._depths.get(queue.name)
         if queue.is_paused:

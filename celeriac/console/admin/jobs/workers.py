@@ -14,13 +14,13 @@ from celeriac.jobs.models.worker import WorkerQuerySet
 
 @admin.register(Worker)
 class WorkerAdmin(ReadOnlyAdmin):
-    """One row for each boot of a worker."""
+    """One row for each instance of a worker."""
 
-    list_display = ("name", "standing", "beat_at", "queues", "slots", "holds", "started_at", "pid")
+    list_display = ("name", "status", "beat_at", "queues", "slots", "holds", "started_at", "pid")
     search_fields = ("name", "host")
     ordering = ("-beat_at",)
     fields = (
-        *("id", "name", "standing", "host", "pid", "queues", "slots", "kinds", "run_times"),
+        *("id", "name", "status", "host", "pid", "queues", "slots", "kinds", "run_times"),
         *("holds", "started_at", "beat_at", "stopped_at"),
     )
 
@@ -34,7 +34,7 @@ class WorkerAdmin(ReadOnlyAdmin):
         description="state",
         label={"alive": "success", "silent": "danger", "gone": "info", "stopped": "info"},
     )
-    def standing(self, worker: Worker) -> str:
+    def status(self, worker: Worker) -> str:
         """Whether its heartbeat is fresh; `gone` is one that died, whose jobs were taken back."""
         if worker.stopped_at is not None:
             return "stopped"
@@ -45,5 +45,5 @@ class WorkerAdmin(ReadOnlyAdmin):
     @display(description="claims held")
     def holds(self, worker: Worker) -> int:
         """How many doorbells its children work on; of one that died: none, once they are back."""
-        over = self.standing(worker) in ("gone", "stopped")
+        over = self.status(worker) in ("gone", "stopped")
         return 0 if over else len(worker.claims)

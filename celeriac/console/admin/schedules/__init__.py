@@ -1,4 +1,4 @@
-"""Schedules in the control room."""
+"""Schedules in the admin."""
 
 from celeriac.console.admin.schedules.task import PeriodicTaskAdmin
 from celeriac.console.admin.schedules.times import BeatAdmin, TickAdmin, TimesAdmin

@@ -15,20 +15,20 @@ from unfold.widgets import (
     UnfoldAdminSplitDateTimeWidget,
 )
 
-from celeriac.console.admin.schedules.when import TYPED, WhenForm
+from celeriac.console.admin.schedules.timing import TYPED, TimingForm
 from celeriac.console.dialogs import ReasonForm
 from celeriac.core import clock
 from celeriac.core.arguments import LONGEST
 from celeriac.jobs.errors import InvalidArgs
 from celeriac.jobs.models.job import MAX_PRIORITY
-from celeriac.jobs.redacting import MASK
+from celeriac.jobs.redaction import MASK
 from celeriac.schedules import calls
 from celeriac.schedules.declare import POLICY
 from celeriac.schedules.definition import clock_of, times_of
 from celeriac.schedules.errors import InvalidSchedule
 from celeriac.schedules.fire import MOST_LATE
-from celeriac.schedules.masks import Kept
 from celeriac.schedules.models import Misfire, Overlap, Policy
+from celeriac.schedules.redacted_arguments import TaskArguments
 
 
 def _seconds(text: str, *, initial: float | None = None, least: float = 0.0) -> forms.FloatField:
@@ -42,7 +42,7 @@ def _seconds(text: str, *, initial: float | None = None, least: float = 0.0) -> 
     )
 
 
-class PeriodicTaskForm(WhenForm):
+class PeriodicTaskForm(TimingForm):
     """A periodic task with its policy."""
 
     #: When the row was last saved as this page was made.
@@ -107,10 +107,10 @@ class PeriodicTaskForm(WhenForm):
             self.initial["seen"] = self.instance.date_changed.isoformat()
         for name in {"kwargs", "args", "description"} & self.fields.keys():
             self.fields[name].widget.attrs["rows"] = 3
-        self._kept = Kept.of(self.instance)
+        self._kept = TaskArguments.of(self.instance)
         self._mask()
         if "task" in self.fields:
-            names = calls.choices()
+            names = calls.callable_names()
             if self.instance.task and self.instance.task not in names:
                 names.append(self.instance.task)
             field: Any = self.fields["task"]
@@ -120,7 +120,7 @@ class PeriodicTaskForm(WhenForm):
             self.initial.update({name: getattr(policy, name) for name in POLICY})
 
     def _mask(self) -> None:
-        """Show no secret; a mask that is left as it is keeps what it hides."""
+        """Show no secret; a redacted value that is left as it is keeps the secret."""
         for name, text in self._kept.shown().items():
             if self.instance.pk and name in self.fields:
                 self.initial[name] = text
@@ -129,11 +129,11 @@ class PeriodicTaskForm(WhenForm):
                     field.help_text = f"{field.help_text} {MASK} hides a secret: left so, it stays."
 
     def clean_kwargs(self) -> str:
-        """Put secrets back where their masks were left."""
+        """Put secrets back where they were left redacted."""
         return self._restored(self._kept.restored_kwargs, "kwargs")
 
     def clean_args(self) -> str:
-        """Put secrets back where their masks were left."""
+        """Put secrets back where they were left redacted."""
         return self._restored(self._kept.restored_args, "args")
 
     def _restored(self, restore: Callable[[str], str], name: str) -> str:
@@ -177,7 +177,7 @@ class PeriodicTaskForm(WhenForm):
 
     def _when_problems(self) -> dict[str, str]:
         try:
-            times_of(self.instance, anchor=clock.read())
+            times_of(self.instance, anchor=clock.db_now())
         except InvalidSchedule as error:
             # Django says itself that one of the four must be set.
             return {} if "schedule" in error.errors else error.errors
@@ -214,7 +214,7 @@ class BackfillForm(MayGiveReasonForm):
         if task is None:
             raise Http404(f"{self.object_id!r} is no schedule's key.")
         self._zone = zone = clock_of(task)
-        today = clock.read().astimezone(zone).replace(tzinfo=None)
+        today = clock.db_now().astimezone(zone).replace(tzinfo=None)
         midnight = today.replace(hour=0, minute=0, second=0, microsecond=0)
         self.fields["start"].initial = midnight - timedelta(days=1)
         self.fields["end"].initial = midnight

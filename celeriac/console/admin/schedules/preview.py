@@ -6,7 +6,7 @@ from typing import Any
 from django_celery_beat.models import PeriodicTask
 
 from celeriac.console.admin.schedules.forms import PeriodicTaskForm
-from celeriac.console.admin.schedules.when import FIELDS
+from celeriac.console.admin.schedules.timing import FIELDS
 from celeriac.core import clock
 from celeriac.jobs import registry
 from celeriac.schedules import selectors
@@ -30,7 +30,7 @@ def preview_of(form: PeriodicTaskForm) -> dict[str, Any]:
     }
 
 
-def standing_of(task: PeriodicTask) -> dict[str, Any]:
+def saved_preview_of(task: PeriodicTask) -> dict[str, Any]:
     """Return the same of a task as it is saved, for people who may only look."""
     return {**_fires(task, [], anew=False), "arguments": arguments_of(task.task), "refusals": []}
 
@@ -59,14 +59,14 @@ def _pause(task: PeriodicTask) -> str:
         return ""
     if policy.paused_until is None:
         return "Paused: until somebody resumes it, these are skipped."
-    if policy.paused_until <= clock.read():
+    if policy.paused_until <= clock.db_now():
         return ""
     return f"Paused: those before {policy.paused_until:%Y-%m-%d %H:%M:%S} UTC are skipped."
 
 
 def arguments_of(name: str) -> list[str]:
     """Return a line for each argument of a kind: its name, type and default."""
-    kind = registry.get(name)
+    kind = registry.get_kind(name)
     if kind is None:
         return []
     schema = kind.schema.json_schema()

@@ -12,22 +12,22 @@ from django_celery_beat.models import PeriodicTask
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from celeriac.console.admin.schedules.actions import BUTTONS, key_of
 from celeriac.console.admin.schedules.forms import PeriodicTaskForm
 from celeriac.console.admin.schedules.layout import EDITED, SHOWN
-from celeriac.console.admin.schedules.preview import preview_of, standing_of
+from celeriac.console.admin.schedules.preview import preview_of, saved_preview_of
 from celeriac.console.admin.schedules.ticks import TickInline, in_zone
-from celeriac.console.admin.schedules.verbs import BUTTONS, key_of
-from celeriac.console.admin.schedules.when import present
-from celeriac.console.audited import Audited, plain
+from celeriac.console.admin.schedules.timing import present_timing
+from celeriac.console.audited_admin import AuditedAdmin, audited_value
 from celeriac.console.dialogs import with_buttons
-from celeriac.console.readonly import Discreet
+from celeriac.console.readonly import RedactedAdmin
 from celeriac.core.clock import Now
 from celeriac.schedules import selectors
 from celeriac.schedules.declare import POLICY
 from celeriac.schedules.definition import RELATED
-from celeriac.schedules.masks import Kept
 from celeriac.schedules.models import Policy, Tick
-from celeriac.schedules.refresh import refresh
+from celeriac.schedules.redacted_arguments import TaskArguments
+from celeriac.schedules.refresh import refresh_schedules
 
 #: Ticks on a schedule's page; all of them are in the list of ticks.
 LATEST = 50
@@ -39,7 +39,7 @@ if admin.site.is_registered(PeriodicTask):  # by django-celery-beat, without val
 
 @admin.register(PeriodicTask)
 @with_buttons(*BUTTONS, key=key_of)
-class PeriodicTaskAdmin(Audited, Discreet, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class PeriodicTaskAdmin(AuditedAdmin, RedactedAdmin, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """Schedules."""
 
     form = PeriodicTaskForm
@@ -67,7 +67,7 @@ class PeriodicTaskAdmin(Audited, Discreet, ModelAdmin):  # type: ignore[misc]  #
         "last_run_at",
         "total_run_count",
     )
-    hidden_columns = ("args", "kwargs", "headers")
+    redacted_columns = ("args", "kwargs", "headers")
     fieldsets = EDITED
     inlines = (TickInline,)
 
@@ -99,7 +99,7 @@ class PeriodicTaskAdmin(Audited, Discreet, ModelAdmin):  # type: ignore[misc]  #
         super().save_model(request, obj, form, change)
         Policy.objects.filter(pk=obj.pk).update(**form.policy_values(), updated_at=Now())
         if Policy.objects.filter(pk=obj.pk).exclude(fault="").update(definition=""):
-            refresh(only=[obj.pk])  # the policy may have been what was wrong
+            refresh_schedules(only=[obj.pk])  # the policy may have been what was wrong
 
     def audited_name(self) -> str:
         """Return what the trail calls it."""
@@ -110,14 +110,14 @@ class PeriodicTaskAdmin(Audited, Discreet, ModelAdmin):  # type: ignore[misc]  #
         return str(obj.name)
 
     def audited_facts(self, obj: PeriodicTask) -> dict[str, Any]:
-        """Write down what it runs, when, by which policy; secrets masked."""
+        """Write down what it runs, when, by which policy; secrets redacted."""
         own = ("name", "task", "enabled", "description", "queue", "priority", "one_off")
         moments = ("start_time", "expires", "expire_seconds")
         policy = Policy.objects.filter(pk=obj.pk).values(*POLICY).first() or {}
         facts = {name: getattr(obj, name) for name in (*own, *moments)} | policy
-        when = present(obj) or {"solar": obj.solar}
-        told = {name: plain(value) for name, value in (facts | when).items()}
-        return told | Kept.of(obj).shown()
+        when = present_timing(obj) or {"solar": obj.solar}
+        told = {name: audited_value(value) for name, value in (facts | when).items()}
+        return told | TaskArguments.of(obj).shown()
 
     def get_fieldsets(self, request: HttpRequest, obj: PeriodicTask | None = None) -> Any:
         """Show people who may only look what there is, in words."""
@@ -135,7 +135,7 @@ class PeriodicTaskAdmin(Audited, Discreet, ModelAdmin):  # type: ignore[misc]  #
         if request.method != "POST" or not self._may_preview(request, task):
             return HttpResponse(status=403)
         if task is not None and not self.has_change_permission(request, task):
-            return JsonResponse(standing_of(task))
+            return JsonResponse(saved_preview_of(task))
         data = request.POST.copy()
         data["reason"] = "a preview"
         form = self.get_form(request, task, change=task is not None)(data, instance=task)
@@ -155,7 +155,7 @@ class PeriodicTaskAdmin(Audited, Discreet, ModelAdmin):  # type: ignore[misc]  #
     def shown_schedule(self, task: PeriodicTask) -> str:
         """When, in words."""
         if task.crontab:
-            values = present(task)
+            values = present_timing(task)
             return f"{values['cron']} {values['zone']}"
         return str(task.scheduler)
 
@@ -189,13 +189,13 @@ class PeriodicTaskAdmin(Audited, Discreet, ModelAdmin):  # type: ignore[misc]  #
 
     @display(description="arguments")
     def shown_kwargs(self, task: PeriodicTask) -> str:
-        """The arguments by name, secrets masked."""
-        return Kept.of(task).shown()["kwargs"]
+        """The arguments by name, secrets redacted."""
+        return TaskArguments.of(task).shown()["kwargs"]
 
     @display(description="arguments by position")
     def shown_args(self, task: PeriodicTask) -> str:
-        """The arguments by position, secrets masked."""
-        return Kept.of(task).shown()["args"]
+        """The arguments by position, secrets redacted."""
+        return TaskArguments.of(task).shown()["args"]
 
     @display(description="policy")
     def policy_note(self, task: PeriodicTask) -> str:

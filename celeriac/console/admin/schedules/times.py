@@ -13,7 +13,7 @@ from django_celery_beat.models import (
 from unfold.admin import ModelAdmin
 
 from celeriac.console.admin.schedules.ticks import TickColumns
-from celeriac.console.audited import Audited
+from celeriac.console.audited_admin import AuditedAdmin
 from celeriac.console.readonly import ReadOnlyAdmin, display
 from celeriac.schedules.models import Beat, Tick
 from celeriac.schedules.receivers import COLUMNS
@@ -24,7 +24,7 @@ for model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule)
 
 
 @admin.register(ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule)
-class TimesAdmin(Audited, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class TimesAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """When a schedule fires; several periodic tasks may share one."""
 
     list_per_page = 100
@@ -64,6 +64,6 @@ class TickAdmin(TickColumns, ReadOnlyAdmin):
 
 @admin.register(Beat)
 class BeatAdmin(ReadOnlyAdmin):
-    """Every boot of a beat, and when it was last heard of."""
+    """Every instance of a beat, and when it was last heard of."""
 
     list_display = ("host", "pid", "started_at", "beat_at", "stopped_at", "fired")

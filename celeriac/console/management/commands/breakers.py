@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 
 from celeriac.breakers import selectors, services
 from celeriac.core import clock
-from celeriac.core.arguments import add_actor, seconds
+from celeriac.core.arguments import add_actor, seconds_argument
 
 FORCES = {"open": services.force_open, "closed": services.force_closed}
 
@@ -27,7 +27,9 @@ class Command(BaseCommand):
         force.add_argument("name")
         force.add_argument("state", choices=sorted(FORCES))
         force.add_argument("--reason", required=True)
-        force.add_argument("--for", dest="seconds", type=seconds, help="seconds; without: no end")
+        force.add_argument(
+            "--for", dest="seconds", type=seconds_argument, help="seconds; without: no end"
+        )
         clear = verbs.add_parser("clear", help="end a force and a cooldown")
         clear.add_argument("name")
         clear.add_argument("--reason", default="")
@@ -48,7 +50,7 @@ class Command(BaseCommand):
         elif options["verb"] == "clear":
             names = [options["name"]]
             services.clear(options["name"], actor=options["actor"], reason=options["reason"])
-        found = selectors.status(names)
+        found = selectors.breaker_statuses(names)
         if options["json"]:
             self.stdout.write(json.dumps([each.as_dict() for each in found], indent=2))
         else:
@@ -57,7 +59,7 @@ class Command(BaseCommand):
 
 
 def _until(span: float | None) -> datetime | None:
-    return None if span is None else clock.read() + timedelta(seconds=span)
+    return None if span is None else clock.db_now() + timedelta(seconds=span)
 
 
 def _line(each: selectors.BreakerStatus) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from celeriac.console.doctor.examine import examine, is_healthy
+from celeriac.console.doctor.examine import is_healthy, run_checks
 from celeriac.console.management.output import as_json
-from celeriac.core.findings import Finding, Level
+from celeriac.core.check_results import CheckResult, Level
 
 
 class Command(BaseCommand):
@@ -23,8 +23,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print what was found; people see each finding as it comes."""
-        found: list[Finding] = []
-        for finding in examine():
+        found: list[CheckResult] = []
+        for finding in run_checks():
             found.append(finding)
             if not options["json"]:
                 self._print(finding)
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         if not healthy:
             sys.exit(1)
 
-    def _print(self, finding: Finding) -> None:
+    def _print(self, finding: CheckResult) -> None:
         style = {
             Level.OK: self.style.SUCCESS,
             Level.WARNING: self.style.WARNING,
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         if finding.todo:
             self.stdout.write(f"{'':<21}→ {finding.todo}")
 
-    def _sum_up(self, found: list[Finding]) -> None:
+    def _sum_up(self, found: list[CheckResult]) -> None:
         counts = [
             f"{count} {level}{'s' * (count != 1)}"
             for level in (Level.ERROR, Level.WARNING)

@@ -8,11 +8,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.dateparse import parse_datetime
 
-from celeriac.console import show
+from celeriac.console import job_output
 from celeriac.console.actions.services import bulk_finish, bulk_start
-from celeriac.console.management.arguments import declare
+from celeriac.console.management.arguments import add_job_arguments
 from celeriac.console.management.output import as_facts, as_json, as_table
-from celeriac.jobs import registry, words
+from celeriac.jobs import phrases, registry
 from celeriac.jobs.enqueueing import enqueue
 from celeriac.jobs.models import Job
 from celeriac.jobs.operating import dead, selectors
@@ -34,7 +34,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the verbs."""
-        declare(parser, self.actions.values())
+        add_job_arguments(parser, self.actions.values())
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the verb."""
@@ -58,20 +58,20 @@ class Command(BaseCommand):
             enqueued_by=options["actor"],
             **chosen,
         )
-        self._print(show.facts(job), options, str(job.id))
+        self._print(job_output.job_facts(job), options, str(job.id))
 
     def _list(self, options: dict[str, Any]) -> None:
         chosen = Job.objects.order_by("-id").filter(
             **{f"{name}__in": values for name, values in _filter(options).items()}
         )
-        rows = [show.summary(job) for job in chosen[: options["limit"]]]
+        rows = [job_output.job_summary(job) for job in chosen[: options["limit"]]]
         self._print(rows, options, as_table(rows, _LISTED))
 
     def _show(self, options: dict[str, Any]) -> None:
-        whole = show.story(show.job(options["id"]))
+        whole = job_output.job_report(job_output.find_job(options["id"]))
         tables = ("attempts", "timeline")
         parts = [
-            show.told_as_text(whole["explanation"]),
+            job_output.explanation_text(whole["explanation"]),
             as_facts({k: v for k, v in whole.items() if k not in (*tables, *_TOLD)}),
             *(
                 f"{name}\n{as_table(whole[name], list(whole[name][0]))}"
@@ -84,22 +84,26 @@ class Command(BaseCommand):
     def _act(self, options: dict[str, Any]) -> None:
         action, said = self.actions[options["verb"]], {k: options[k] for k in ("actor", "reason")}
         if options["ids"]:
-            rows = [show.summary(act_on_job(action, each, **said)) for each in options["ids"]]
+            rows = [
+                job_output.job_summary(act_on_job(action, each, **said)) for each in options["ids"]
+            ]
             return self._print(rows, options, as_table(rows, _LISTED))
         bulk = bulk_finish(bulk_start(verb=action.name, filter=_filter(options), **said))
-        text = f"{words.count(bulk.changed, 'job')} {action.done}"
+        text = f"{phrases.count(bulk.changed, 'job')} {action.done}"
         text = "; ".join(filter(None, [text, bulk.error]))
         return self._print({action.past: bulk.changed}, options, text)
 
     def _acknowledge(self, options: dict[str, Any]) -> None:
-        kind = registry.find(options["kind"]).name if options["kind"] else ""
-        count = dead.acknowledge(kind=kind, actor=options["actor"], reason=options["reason"])
-        text = f"{words.count(count, 'dead job')} dealt with"
+        kind = registry.find_kind(options["kind"]).name if options["kind"] else ""
+        count = dead.acknowledge_dead(kind=kind, actor=options["actor"], reason=options["reason"])
+        text = f"{phrases.count(count, 'dead job')} dealt with"
         self._print({"acknowledged": count}, options, text)
 
     def _stats(self, options: dict[str, Any]) -> None:
         depths = [depth.as_dict() for depth in selectors.queue_depths()]
-        recent = [show.plain(row) for row in selectors.recent(seconds=options["seconds"])]
+        recent = [
+            job_output.as_dict(row) for row in selectors.recent_endings(seconds=options["seconds"])
+        ]
         text = (
             f"{as_table(depths, _DEPTHS)}\n\nended in the last {options['seconds']:g} s\n"
             f"{as_table(recent, _RECENT)}"
@@ -141,7 +145,7 @@ def _filter(options: dict[str, Any]) -> dict[str, list[str]]:
     """Return the columns by which jobs are chosen, and their values."""
     found = {name: [options[name]] for name in ("state", "kind", "queue") if options[name]}
     if "kind" in found:
-        found["kind"] = [registry.find(options["kind"]).name]
+        found["kind"] = [registry.find_kind(options["kind"]).name]
     if not found and options.get("all") is False:
         raise CommandError("Name job ids, a filter (--state, --kind, --queue), or --all.")
     return found

@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand
 
 from celeriac.console.management.output import as_json, as_table
 from celeriac.core import clock
-from celeriac.core.arguments import add_actor, seconds
+from celeriac.core.arguments import add_actor, seconds_argument
 from celeriac.jobs.operating import operate_queues, selectors
-from celeriac.jobs.words import waits
+from celeriac.jobs.phrases import waits
 
 _COLUMNS = [
     "queue",
@@ -39,7 +39,9 @@ class Command(BaseCommand):
         pause = verbs.add_parser("pause", help="let nothing of a queue start")
         pause.add_argument("name")
         pause.add_argument("--reason", required=True)
-        pause.add_argument("--for", dest="seconds", type=seconds, help="seconds; without: no end")
+        pause.add_argument(
+            "--for", dest="seconds", type=seconds_argument, help="seconds; without: no end"
+        )
         resume = verbs.add_parser("resume", help="let it start again")
         resume.add_argument("name")
         resume.add_argument("--reason", default="")
@@ -53,7 +55,7 @@ class Command(BaseCommand):
         name: str = options.get("name") or ""
         if options["verb"] == "pause":
             span = options["seconds"]
-            until = None if span is None else clock.read() + timedelta(seconds=span)
+            until = None if span is None else clock.db_now() + timedelta(seconds=span)
             said = {"reason": options["reason"], "actor": options["actor"]}
             operate_queues.pause_queue(name, **said, until=until)
         elif options["verb"] == "resume":

@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from celeriac.console.management.output import as_json, as_table
 from celeriac.core import clock
-from celeriac.core.arguments import add_actor, seconds, whole
+from celeriac.core.arguments import add_actor, seconds_argument, whole_argument
 from celeriac.schedules import operate, selectors, sync
 from celeriac.schedules.definition import clock_of
 from celeriac.schedules.models import Tick
@@ -42,10 +42,12 @@ class Command(BaseCommand):
         verbs.add_parser("list", help="every schedule: how it stands")
         coming = verbs.add_parser("next", help="the next fire times, in the schedule's zone")
         coming.add_argument("name", nargs="?", default="", help="without: of all schedules")
-        coming.add_argument("--count", type=whole(10_000), default=10)
+        coming.add_argument("--count", type=whole_argument(10_000), default=10)
         verbs.add_parser("sync", help="bring declared schedules into the database")
         pause = verbs.add_parser("pause", help="let no tick fire")
-        pause.add_argument("--for", dest="seconds", type=seconds, help="seconds; without: no end")
+        pause.add_argument(
+            "--for", dest="seconds", type=seconds_argument, help="seconds; without: no end"
+        )
         verbs.add_parser("resume", help="let it fire again")
         verbs.add_parser("run", help="run its job now")
         filling = verbs.add_parser("backfill", help="run past ticks that did not run")
@@ -58,7 +60,7 @@ class Command(BaseCommand):
         form = "2030-01-31 or 2030-01-31T09:00, in the schedule's zone, or with an offset"
         filling.add_argument("start", help=form)
         filling.add_argument("end", help=f"not included; {form}")
-        filling.add_argument("--limit", type=whole(operate.MOST), default=operate.BACKFILL)
+        filling.add_argument("--limit", type=whole_argument(operate.MOST), default=operate.BACKFILL)
         for each in verbs.choices.values():
             each.add_argument("--json", action="store_true", help="print JSON")
 
@@ -67,21 +69,21 @@ class Command(BaseCommand):
         getattr(self, f"_{options['verb']}")(options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        rows = [standing.as_dict() for standing in selectors.standings()]
+        rows = [status.as_dict() for status in selectors.schedule_statuses()]
         self._print(rows, options, _LISTED)
 
     def _next(self, options: dict[str, Any]) -> None:
         count = options["count"]
         if options["name"]:
-            task = selectors.by_name(options["name"])
+            task = selectors.task_by_name(options["name"])
             fires = selectors.next_fires(task, count=count)
             rows = [_coming(task.name, moment) for moment in fires]
         else:
-            rows = [_coming(name, moment) for moment, name in selectors.upcoming(count=count)]
+            rows = [_coming(name, moment) for moment, name in selectors.upcoming_fires(count=count)]
         self._print(rows, options, ("fires_at", "utc", "name"))
 
     def _sync(self, options: dict[str, Any]) -> None:
-        rows = [asdict(change) for change in sync.sync(actor=options["actor"])]
+        rows = [asdict(change) for change in sync.sync_schedules(actor=options["actor"])]
         for row in rows:
             row |= {name: ", ".join(row[name]) for name in ("fields", "kept")}
         self._print(rows, options, ("name", "done", "fields", "kept", "error"))
@@ -90,25 +92,27 @@ class Command(BaseCommand):
 
     def _pause(self, options: dict[str, Any]) -> None:
         span = options["seconds"]
-        until = None if span is None else clock.read() + timedelta(seconds=span)
-        task = selectors.by_name(options["name"])
-        operate.pause(task.pk, reason=options["reason"], actor=options["actor"], until=until)
+        until = None if span is None else clock.db_now() + timedelta(seconds=span)
+        task = selectors.task_by_name(options["name"])
+        operate.pause_schedule(
+            task.pk, reason=options["reason"], actor=options["actor"], until=until
+        )
         self._one(task.name, options)
 
     def _resume(self, options: dict[str, Any]) -> None:
-        task = selectors.by_name(options["name"])
-        operate.resume(task.pk, actor=options["actor"], reason=options["reason"])
+        task = selectors.task_by_name(options["name"])
+        operate.resume_schedule(task.pk, actor=options["actor"], reason=options["reason"])
         self._one(task.name, options)
 
     def _run(self, options: dict[str, Any]) -> None:
-        task = selectors.by_name(options["name"])
-        tick = operate.run_now(task.pk, actor=options["actor"], reason=options["reason"])
+        task = selectors.task_by_name(options["name"])
+        tick = operate.run_schedule_now(task.pk, actor=options["actor"], reason=options["reason"])
         self._print([_tick(tick)], options, _TICKS)
 
     def _backfill(self, options: dict[str, Any]) -> None:
-        task = selectors.by_name(options["name"])
+        task = selectors.task_by_name(options["name"])
         zone = clock_of(task)
-        ticks = operate.backfill(
+        ticks = operate.backfill_schedule(
             task.pk,
             start=_moment(options["start"], zone),
             end=_moment(options["end"], zone),
@@ -119,7 +123,7 @@ class Command(BaseCommand):
         self._print([_tick(tick) for tick in ticks], options, _TICKS)
 
     def _one(self, name: str, options: dict[str, Any]) -> None:
-        rows = [one.as_dict() for one in selectors.standings() if one.name == name]
+        rows = [one.as_dict() for one in selectors.schedule_statuses() if one.name == name]
         self._print(rows, options, _LISTED)
 
     def _print(

@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the module, print it, or compare it."""
-        text = stubs_text(registry.kinds())
+        text = stubs_text(registry.declared_kinds())
         file: Path | None = options["file"]
         if file is None:
             self.stdout.write(text, ending="")

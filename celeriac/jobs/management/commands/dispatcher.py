@@ -8,10 +8,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
-from celeriac.jobs.dispatching.dispatch import Dispatcher
-from celeriac.jobs.dispatching.listen import Listener
-from celeriac.jobs.dispatching.serve import Server
-from celeriac.jobs.words import count
+from celeriac.jobs.dispatching.dispatch import AdmissionControl
+from celeriac.jobs.dispatching.loop import DispatcherLoop
+from celeriac.jobs.dispatching.nudge_listener import Listener
+from celeriac.jobs.phrases import count
 from celeriac.settings import conf
 
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
             raise CommandError(f"CELERIAC['QUEUES'] declares no queue named {', '.join(unknown)}.")
         publisher = import_string(conf.PUBLISHER)()
         publisher.check()
-        server = Server(Dispatcher(publisher=publisher, queues=queues), Listener())
+        server = DispatcherLoop(AdmissionControl(publisher=publisher, queues=queues), Listener())
         if options["once"]:
             self.stdout.write(f"rang for {count(server.once(), 'job')}")
             return
@@ -44,7 +44,7 @@ class Command(BaseCommand):
         self.stdout.write("dispatcher ready")
         self.stdout.flush()
 
-    def _stop_on_signals(self, server: Server) -> None:
+    def _stop_on_signals(self, server: DispatcherLoop) -> None:
         def stop(number: int, frame: FrameType | None) -> None:
             server.stop()
 

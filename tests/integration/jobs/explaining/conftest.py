@@ -9,9 +9,9 @@ import pytest
 from django.urls import reverse
 
 from celeriac.core import clock
-from celeriac.jobs.running.claim import claim
-from celeriac.jobs.running.execute import knowledge
-from tests.integration.jobs.dispatching import Desk, hire
+from celeriac.jobs.running.claim import claim_jobs
+from celeriac.jobs.running.execute import capabilities
+from tests.integration.jobs.dispatching import Harness, hire
 from tests.support.providers import _gateway_server, circuits, gateway  # noqa: F401 fixtures
 
 
@@ -43,7 +43,7 @@ class Page:
             html.unescape(re.sub(r"<[^>]+>", " ", answer.content.decode())).split()
         )
         self.source = answer.content.decode()
-        story = answer.context["story"]
+        story = answer.context["job_page"]
         self.code, self.said = story["said"].code, story["said"]
         self.events = [event.title for event, _ in story["events"]]
         self.links = {link.text: page for link, page in story["links"]}
@@ -64,7 +64,7 @@ class Page:
 @pytest.fixture
 def dispatcher():
     """Return a dispatcher that holds all queues, its clock in the test's hand."""
-    return Desk()
+    return Harness()
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def start():
     """Return a function that claims a job as a worker does."""
 
     def start(job, worker):
-        (claimed,) = claim([job.id], claim_id=uuid4(), worker=worker, known=knowledge())
+        (claimed,) = claim_jobs([job.id], claim_id=uuid4(), worker=worker, known=capabilities())
         return claimed
 
     return start
@@ -87,4 +87,4 @@ def start():
 @pytest.fixture
 def later():
     """Return a context manager in which the database's clock is so many seconds ahead."""
-    return lambda seconds: clock.offset(timedelta(seconds=seconds))
+    return lambda seconds: clock.offset_clock(timedelta(seconds=seconds))

@@ -11,14 +11,14 @@ from django.urls import reverse
 
 from celeriac.breakers import registry as breakers
 from celeriac.breakers.models import Breaker, Transition
-from celeriac.breakers.testing import settle
-from celeriac.console.show import redacted
+from celeriac.breakers.testing import wait_until_written
+from celeriac.console.job_output import redacted_job
 from celeriac.core.context import ContextFilter
 from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from celeriac.jobs.models import Attempt, Job
 from celeriac.jobs.outcomes import Snooze
-from celeriac.jobs.redacting import MASK
+from celeriac.jobs.redaction import MASK
 from celeriac.jobs.running import execute
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +44,9 @@ def run(declare):
 
     def run(how):
         job = enqueue("test.leaky", {"password": SECRET, "how": how})
-        execute.answer([job.id], desk=execute.Desk(uuid4(), execute.knowledge()))
+        execute.answer_doorbell(
+            [job.id], context=execute.WorkerContext(uuid4(), execute.capabilities())
+        )
         return Job.objects.get(pk=job.pk)
 
     return run
@@ -69,10 +71,10 @@ def test_no_page_and_no_command_shows_it(run, staff, how, capsys):
     pages = [
         reverse("admin:celeriac_jobs_job_changelist"),
         reverse("admin:celeriac_jobs_job_change", args=[job.pk]),
-        reverse("admin:celeriac_jobs_job_story", args=[job.pk]),
+        reverse("admin:celeriac_jobs_job_fragment", args=[job.pk]),
         reverse("admin:celeriac_jobs_attempt_changelist"),
         reverse("admin:ops_dead_letters"),
-        reverse("admin:celeriac_console_bulkverb_apply", args=["retry"]),
+        reverse("admin:celeriac_console_bulkaction_apply", args=["retry"]),
         *(
             reverse("admin:celeriac_jobs_attempt_change", args=[row.pk])
             for row in Attempt.objects.all()
@@ -88,8 +90,8 @@ def test_no_page_and_no_command_shows_it(run, staff, how, capsys):
     out = capsys.readouterr().out
     assert SECRET not in out
     assert MASK in staff.get(pages[1]).content.decode()
-    assert SECRET not in str(redacted(job))
-    assert redacted(job)["args"] == {"password": MASK, "how": how}
+    assert SECRET not in str(redacted_job(job))
+    assert redacted_job(job)["args"] == {"password": MASK, "how": how}
 
 
 def test_errors_are_masked_where_they_are_written(run):
@@ -105,7 +107,7 @@ def test_errors_are_masked_where_they_are_written(run):
 def charge(card: str) -> None:
     """Call a provider that repeats what it was sent."""
     for _ in range(20):
-        with suppress(ConnectionError), breakers.get("payments").calling():
+        with suppress(ConnectionError), breakers.get_breaker("payments").calling():
             raise ConnectionError(f"503 for {card}")
 
 
@@ -114,8 +116,10 @@ def test_a_circuit_remembers_no_secret_of_the_call_that_opened_it(declare, circu
     """Its page, its history and the dashboard are for more people than the job is."""
     declare(charge, "test.charge", redact=("card",))
     job = enqueue("test.charge", {"card": SECRET})
-    execute.answer([job.id], desk=execute.Desk(uuid4(), execute.knowledge()))
-    settle()  # and must be there before the tables are emptied
+    execute.answer_doorbell(
+        [job.id], context=execute.WorkerContext(uuid4(), execute.capabilities())
+    )
+    wait_until_written()  # and must be there before the tables are emptied
     row = Breaker.objects.get(name="payments")
     assert row.last_error == f"ConnectionError: 503 for {MASK}"
     assert SECRET not in str(Transition.objects.values_list("last_error", flat=True))
@@ -140,7 +144,7 @@ def test_what_was_written_before_it_was_declared_secret_is_masked_as_well(run, s
         ("admin:celeriac_jobs_job_changelist", []),
         ("admin:celeriac_jobs_attempt_changelist", []),
         ("admin:ops_dead_letters", []),
-        ("admin:celeriac_console_bulkverb_apply", ["retry"]),
+        ("admin:celeriac_console_bulkaction_apply", ["retry"]),
     ):
         shown = staff.get(reverse(name, args=words)).content.decode()
         assert SECRET not in shown, name
@@ -163,5 +167,5 @@ def test_nobody_can_guess_it_through_the_address_of_a_list(run, staff, model, lo
     asked = {lookup: SECRET[:3]}
     assert staff.get(reverse(f"admin:celeriac_jobs_{model}_changelist"), asked).status_code == 400
     if model == "job":
-        preview = reverse("admin:celeriac_console_bulkverb_apply", args=["retry"])
+        preview = reverse("admin:celeriac_console_bulkaction_apply", args=["retry"])
         assert staff.get(preview, asked).status_code == 302

@@ -1,4 +1,4 @@
-"""A secret in the errors of real clients: each writes it in its own way, all are masked."""
+"""A secret in the errors of real clients: each writes it in its own way, all are redacted."""
 
 import json
 import re
@@ -15,10 +15,10 @@ import pydantic
 import pytest
 import requests
 
-from celeriac.jobs.redacting import MASK, veil_of
+from celeriac.jobs.redaction import MASK, redactor_of
 from celeriac.jobs.registry import Kind
 from celeriac.jobs.schema import Schema
-from sandbox.kit.http import LoopbackServer, Response
+from sandbox.common.http import LoopbackServer, Response
 
 #: What a password may hold; each word of it would show on its own.
 SECRET = "sesame/öffne+dich&\"jetzt\" 100%'sofort'=bald"
@@ -173,7 +173,7 @@ def test_no_word_of_a_secret_is_left_in_a_clients_error(fails, echo, request):
     given = {name: request.getfixturevalue(name) for name in asked}
     with pytest.raises(Exception) as caught:  # noqa: PT011 any client's error
         fails(**given)
-    hidden = veil_of(KIND, json.dumps({"password": SECRET}))
+    hidden = redactor_of(KIND, json.dumps({"password": SECRET}))
     # Not the lines of this file, which name the secret's parts.
     texts = [
         str(caught.value),

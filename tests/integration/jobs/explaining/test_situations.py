@@ -13,15 +13,15 @@ from celeriac import pause_queue
 from celeriac.breakers.api import force_open
 from celeriac.core import clock
 from celeriac.jobs.backoff import Backoff
-from celeriac.jobs.dispatching.expire import expire
-from celeriac.jobs.dispatching.rescue import rescue
+from celeriac.jobs.dispatching.expire import expire_jobs
+from celeriac.jobs.dispatching.rescue import rescue_lost_runs
 from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
 from celeriac.jobs.models import Job, Worker
+from celeriac.jobs.phrases import clock_time
 from celeriac.jobs.running import execute
-from celeriac.jobs.words import clock_time
 from tests.factories import JobFactory
 from tests.factories_domain import PaymentFactory, age, capture_of, work
-from tests.integration.jobs.dispatching import Desk, hire
+from tests.integration.jobs.dispatching import Harness, hire
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ MOMENT = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
 
 def test_1_a_paused_queue(read, dispatcher, worker):
     """By whom, until when, why; and the verb that ends it."""
-    until = clock.read() + timedelta(hours=1)
+    until = clock.db_now() + timedelta(hours=1)
     pause_queue("default", reason="the shop moves", actor="ada", until=until)
     page = read(enqueue("test.note", {"name": "a"}))
     assert page.sentence == (
@@ -44,7 +44,7 @@ def test_1_a_paused_queue(read, dispatcher, worker):
 
 def test_2_an_open_circuit(read, dispatcher, worker):
     """Which one, until when, and who forced it."""
-    until = clock.read() + timedelta(hours=1)
+    until = clock.db_now() + timedelta(hours=1)
     force_open("payments", reason="the gateway is down", actor="ada", until=until)
     page = read(enqueue("test.guarded", {"name": "a"}))
     assert page.sentence == (
@@ -78,14 +78,16 @@ def test_4_superseded_by_a_newer_job(read, declare):
 
     declare(refresh, "test.refresh", unique="refresh", retry=Backoff(max_attempts=3))
     job = enqueue("test.refresh", {"number": 1})
-    execute.answer([job.id], desk=execute.Desk(worker=uuid4(), known=execute.knowledge()))
-    heir = Job.objects.get(state="queued")
+    execute.answer_doorbell(
+        [job.id], context=execute.WorkerContext(worker=uuid4(), capabilities=execute.capabilities())
+    )
+    successor = Job.objects.get(state="queued")
     page = read(job)
     assert page.sentence == (
-        f"It was superseded: job {heir.id} of the same unique key 'refresh' took its place, "
+        f"It was superseded: job {successor.id} of the same unique key 'refresh' took its place, "
         "which is queued."
     )
-    assert f"/admin/celeriac_jobs/job/{heir.id}/change/" in page.source
+    assert f"/admin/celeriac_jobs/job/{successor.id}/change/" in page.source
 
 
 def test_5_a_time_ahead(read, dispatcher, worker):
@@ -115,7 +117,7 @@ def test_6_no_worker_for_its_queue(read, dispatcher, later):
 
 def test_7_no_dispatcher(read, later):
     """Workers live, and nobody rings."""
-    Desk()
+    Harness()
     job = enqueue("test.note", {"name": "a"})
     with later(60):
         hire()
@@ -144,7 +146,7 @@ def test_9_expired(read, later):
     """Its deadline passed before anything had started it."""
     job = enqueue("test.note", {"name": "a"}, expires_at=timedelta(seconds=30))
     with later(60):
-        assert expire() == 1
+        assert expire_jobs() == 1
         page = read(job)
     assert page.sentence == (
         "It was cancelled because it expired: nothing had started it by "
@@ -160,7 +162,7 @@ def lose(job, start, later, seconds):
         worker = hire()
         start(job, worker)
     with later(seconds + 60):
-        assert rescue()
+        assert rescue_lost_runs()
     return worker
 
 
@@ -194,7 +196,7 @@ def test_11_a_lost_worker(read, dispatcher, start, later):
             page.sentence,
         )
         assert page.code == "worker_lost"
-        rescue()
+        rescue_lost_runs()
         hire()
         page = read(job)
     assert page.code == "turn"
@@ -237,7 +239,7 @@ def test_a_job_that_waits_behind_another_of_its_claim_does_not_say_that_it_runs(
     """Only one of a doorbell runs at a time; the worker's beat says which."""
     claim_id = uuid4()
     run = {"state": "running", "attempt": 1, "claim_id": claim_id, "worker": worker}
-    first, second = (JobFactory(**run, started_at=clock.read()) for _ in range(2))
+    first, second = (JobFactory(**run, started_at=clock.db_now()) for _ in range(2))
     Worker.objects.update(running=[first.pk], claims=[claim_id])
     behind = f"It is claimed behind job {first.pk} ({first.kind}), which runs on worker-"
     assert read(second).sentence.startswith(behind)

@@ -8,7 +8,7 @@ from tests.factories import AttemptFactory, JobFactory
 
 def minute(ago):
     """Return the start of the minute so many minutes before the running one."""
-    return clock.read().replace(second=0, microsecond=0) - timedelta(minutes=ago)
+    return clock.db_now().replace(second=0, microsecond=0) - timedelta(minutes=ago)
 
 
 def ended(at, *, state="succeeded", wait=0.5, run=2.0, attempts=1, **fields):

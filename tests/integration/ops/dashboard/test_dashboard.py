@@ -14,8 +14,8 @@ from celeriac.console.paginating import InfinitePaginator
 from celeriac.core import clock
 from celeriac.jobs.models import Job, Queue, Worker
 from celeriac.monitoring.models import Sample
-from celeriac.monitoring.rollups import roll
-from celeriac.schedules.api import sync
+from celeriac.monitoring.rollups import rolling
+from celeriac.schedules.api import sync_schedules
 from celeriac.schedules.models import Beat
 from tests.factories import JobFactory, UserFactory
 from tests.factories_domain import PaymentFactory, capture_of
@@ -49,7 +49,7 @@ def viewer(client):
 @pytest.fixture
 def served(shifted):
     """Make a dispatcher, a worker and a beat that live."""
-    now = clock.read()
+    now = clock.db_now()
     Queue.objects.bulk_create(
         [Queue(name=name) for name in ("default", "payments", "notifications", "maintenance")],
         ignore_conflicts=True,
@@ -84,7 +84,7 @@ def texts(found):
 @pytest.mark.usefixtures("served")
 def test_a_quiet_platform_needs_nothing(root):
     """No sentence."""
-    roll.roll()
+    rolling.roll_up_minutes()
     found = facts(root)
     assert found["attention"] == []
     assert queue(found, "default") | {"url": ""} == {
@@ -106,14 +106,14 @@ def test_a_quiet_platform_needs_nothing(root):
 @pytest.mark.usefixtures("served")
 def test_jobs_of_a_kind_that_nobody_declares_are_no_quiet_matter(root):
     """They wait for ever, whatever else is well."""
-    roll.roll()
+    rolling.roll_up_minutes()
     JobFactory(kind="nobody.knows")
     assert "1 job waits for a kind that nobody declares" in texts(facts(root))
 
 
 def test_a_silent_workers_jobs_are_not_said_to_be_safe_without_a_dispatcher(root, served):
     """Nobody takes them back then."""
-    silent = clock.read() - timedelta(minutes=5)
+    silent = clock.db_now() - timedelta(minutes=5)
     JobFactory(state="running", worker=served.pk)
     Worker.objects.filter(pk=served.pk).update(beat_at=silent)
     assert "A dispatcher takes its jobs back." in texts(facts(root))
@@ -124,9 +124,9 @@ def test_a_silent_workers_jobs_are_not_said_to_be_safe_without_a_dispatcher(root
 @pytest.mark.usefixtures("served")
 def test_a_payment_that_waits_for_a_human_asks_for_one(root, viewer):
     """Those who may see operations are told, with the way there."""
-    roll.roll()
+    rolling.roll_up_minutes()
     operation = capture_of(PaymentFactory())
-    now = clock.read()
+    now = clock.db_now()
     Operation.objects.filter(pk=operation.pk).update(
         state="unknown", submitted_at=now, review_at=now, review_reason="nobody answered"
     )
@@ -140,7 +140,7 @@ def test_a_payment_that_waits_for_a_human_asks_for_one(root, viewer):
 @pytest.mark.usefixtures("served")
 def test_waiting_jobs_are_told_apart_by_what_they_wait_for(root):
     """Due, scheduled, retrying, and parked by each reason."""
-    now = clock.read()
+    now = clock.db_now()
     JobFactory(run_at=now - timedelta(seconds=50))
     JobFactory(run_at=now + timedelta(hours=1), priority=9)
     JobFactory(attempt=1, run_at=now)
@@ -162,13 +162,13 @@ def test_waiting_jobs_are_told_apart_by_what_they_wait_for(root):
 def test_a_paused_queue_says_by_whom_and_why(root):
     """And how many wait for it."""
     Queue.objects.filter(name="default").update(
-        paused_at=clock.read(), paused_by="eve@example.com", pause_reason="deploy"
+        paused_at=clock.db_now(), paused_by="eve@example.com", pause_reason="deploy"
     )
     JobFactory.create_batch(3)
     found = facts(root)
     assert "The queue default is paused by eve@example.com: deploy. 3 jobs wait." in texts(found)
     assert found["parked"][0]["why"] == "the queue default is paused"
-    Queue.objects.update(paused_until=clock.read() - timedelta(seconds=1))
+    Queue.objects.update(paused_until=clock.db_now() - timedelta(seconds=1))
     assert "paused" not in texts(facts(root))
 
 
@@ -187,11 +187,11 @@ def test_an_open_circuit_says_how_many_jobs_it_parks(root):
 
 def test_nobody_at_work_is_the_first_thing_said(root):
     """No dispatcher, no worker, no beat: each in a sentence that says what to start."""
-    sync()
+    sync_schedules()
     PeriodicTask.objects.update(enabled=True)
     from celeriac.schedules.models import Policy
 
-    Policy.objects.update(next_fire_at=clock.read() - timedelta(minutes=9))
+    Policy.objects.update(next_fire_at=clock.db_now() - timedelta(minutes=9))
     Queue.objects.update(lease_until=None)
     JobFactory()
     found = facts(root)
@@ -202,9 +202,9 @@ def test_nobody_at_work_is_the_first_thing_said(root):
 
 def test_a_silent_worker_is_named(root, served):
     """One that signed off is not."""
-    Worker.objects.filter(pk=served.pk).update(beat_at=clock.read() - timedelta(minutes=3))
+    Worker.objects.filter(pk=served.pk).update(beat_at=clock.db_now() - timedelta(minutes=3))
     JobFactory(state="running", worker=served.pk)
-    Worker.objects.create(name="gone", host="h", pid=2, slots=1, stopped_at=clock.read())
+    Worker.objects.create(name="gone", host="h", pid=2, slots=1, stopped_at=clock.db_now())
     found = facts(root)
     assert "Worker w has been silent for 3 min" in texts(found)
     assert [(each["name"], each["alive"]) for each in found["workers"]] == [("w", False)]
@@ -218,7 +218,7 @@ def test_dead_letters_stand_by_class_of_error_with_their_past(root):
         failed(ended(at, state="dead"), at, outcome="dead", error_class="ValueError")
         if number:
             failed(ended(at, state="dead"), at, outcome="dead", error_class="KeyError")
-    roll.roll()
+    rolling.roll_up_minutes()
     Job.objects.filter(state="dead").order_by("id").first().delete()
     found = facts(root, window="15m")
     assert [(e["error_class"], e["count"]) for e in found["dead"]["classes"]] == [
@@ -235,11 +235,11 @@ def test_dead_letters_stand_by_class_of_error_with_their_past(root):
 def test_the_charts_are_sent_when_they_have_changed_and_only_then(root, shifted):
     """A minute later, or over another window."""
     with shifted(minutes=-2):
-        roll.roll()
+        rolling.roll_up_minutes()
     charts = facts(root)["charts"]
     assert facts(root, seen=charts["version"])["charts"] is None
     assert facts(root, seen=charts["version"], window="7d")["charts"]["span"] == 3600
-    roll.roll()
+    rolling.roll_up_minutes()
     assert facts(root, seen=charts["version"])["charts"]["version"] != charts["version"]
 
 
@@ -247,9 +247,9 @@ def test_charts_that_stand_still_say_so(root, shifted):
     """Nobody should trust an old picture."""
     assert "The charts have stood still" in texts(facts(root))
     with shifted(minutes=-10):
-        roll.roll()
+        rolling.roll_up_minutes()
     assert "The charts have stood still since" in texts(facts(root))
-    roll.roll()
+    rolling.roll_up_minutes()
     assert "stood still" not in texts(facts(root))
 
 
@@ -259,10 +259,10 @@ def test_a_long_queue_is_counted_by_the_sample_beyond_a_bound(root, monkeypatch)
     monkeypatch.setattr("celeriac.console.dashboard.queues.MOST", 5)
     JobFactory.create_batch(8)
     assert queue(facts(root), "default")["more"] == "at least"
-    roll.roll()
+    rolling.roll_up_minutes()
     found = queue(facts(root), "default")
     assert (found["waiting"], found["more"]) == (8, "about")
-    Sample.objects.update(at=clock.read() - timedelta(minutes=5))
+    Sample.objects.update(at=clock.db_now() - timedelta(minutes=5))
     assert queue(facts(root), "default")["waiting"] == 5
 
 
@@ -276,8 +276,8 @@ def test_a_refresh_takes_the_same_number_of_queries_whatever_there_is(
         failed(ended(at, state="dead"), at, outcome="dead", error_class=f"E{number}")
         JobFactory(lock_key=f"l{number}")
         Worker.objects.create(name=f"w{number}", host="h", pid=number, slots=1)
-    sync()
-    roll.roll()
+    sync_schedules()
+    rolling.roll_up_minutes()
     with django_assert_max_num_queries(28):
         facts(root)
     with django_assert_max_num_queries(40):
@@ -286,7 +286,7 @@ def test_a_refresh_takes_the_same_number_of_queries_whatever_there_is(
 
 @pytest.mark.usefixtures("served")
 def test_a_store_that_does_not_answer_keeps_nobody_from_looking(root, valkey_server):
-    """The control room is for just such days."""
+    """The admin is for just such days."""
     facts(root)
     valkey_server.pause()
     try:
@@ -317,7 +317,7 @@ def test_an_unknown_window_is_the_usual_one(root):
 def test_each_part_needs_the_permission_to_view_its_model(viewer):
     """Whoever may not see the list does not see it here."""
     ended(minute(ago=2), state="dead")
-    roll.roll()
+    rolling.roll_up_minutes()
     assert {"queues", "parked", "dead"} & facts(viewer("view_worker")).keys() == set()
     found = facts(viewer("view_worker"))
     assert {"workers", "dispatchers"} <= found.keys()

@@ -1,4 +1,4 @@
-"""What the control room reads, with a long history behind it: by index, and no more than it shows.
+"""What the admin reads, with a long history behind it: by index, and no more than it shows.
 
 `PLAN_ROWS=2000000` fills the ledger with two million finished jobs, a twentieth as many queued
 ones and a quarter as many attempts; by default there are fewer.
@@ -14,12 +14,12 @@ from django.contrib import admin
 from django.db import connection
 from django.urls import reverse
 
-from celeriac.console import finding, growing
-from celeriac.console.dashboard import dead, queues
+from celeriac.console import job_search, large_tables
+from celeriac.console.dashboard import dead_letters, queues
 from celeriac.core import clock
 from celeriac.jobs.holds import HOLDS
 from celeriac.jobs.models import Job, Worker
-from celeriac.monitoring.rollups import backlog, roll, sql
+from celeriac.monitoring.rollups import backlog, rolling, sql
 
 ROWS = int(os.environ.get("PLAN_ROWS", "40000"))
 #: The tables that grow.
@@ -128,8 +128,8 @@ KNOWN = ("FROM waiting GROUP BY queue", "GROUP BY queue, kind")
 def test_the_control_room_reads_what_it_shows_and_not_the_history(root, subtests, monkeypatch):
     """The dashboard, the roll-up, every list of ours under every filter."""
     few = max(1000, ROWS // 20)
-    monkeypatch.setattr(growing, "NEWEST", few)
-    monkeypatch.setattr(finding, "LATEST", few)
+    monkeypatch.setattr(large_tables, "NEWEST", few)
+    monkeypatch.setattr(job_search, "LATEST", few)
     monkeypatch.setattr(queues, "MOST", 500)
     with connection.cursor() as cursor:
         cursor.execute(FILL, {"rows": ROWS})
@@ -160,14 +160,14 @@ KEPT = {"job_due", "job_running", "job_lock_key_running"}
 
 def check_roll_up():
     """A minute's roll-up reads the minutes it counts."""
-    now = clock.read()
-    since = now - roll.LATE
-    values = {"since": since, "until": now, "attempt": roll._first_attempt(since)}
+    now = clock.db_now()
+    since = now - rolling.LATE
+    values = {"since": since, "until": now, "attempt": rolling._first_attempt(since)}
     recent = Job.objects.filter(finished_at__gte=values["since"]).count()
     for statement in (sql.ROLL, sql.ROLL_ERRORS):
         assert_frugal(statement, values, most=4 * recent + 1000)
-    values = backlog.parameters(["default", "payments"], 1_000_000)
+    values = backlog.backlog_parameters(["default", "payments"], 1_000_000)
     plan = explain(backlog.waiting_statement(HOLDS), values)
     assert {node["Index Name"] for node in plan if "Index Name" in node} <= KEPT
     assert "Seq Scan" not in {n["Node Type"] for n in plan if n.get("Relation Name") in LARGE}
-    assert_frugal(dead.NEWEST, dead.parameters(100), most=1000)
+    assert_frugal(dead_letters.NEWEST, dead_letters.newest_parameters(100), most=1000)

@@ -1,0 +1,156 @@
+"""Servers and databases for one run of the bench, its own and gone at the end."""
+
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from bench import cpu_time
+from bench.rows import Row
+from celeriac.core import tables
+from sandbox import supervisor
+from sandbox.servers import PostgresServer, ValkeyServer
+
+ROOT = Path(__file__).resolve().parent.parent
+HISTORY = 2_000_000
+_CHUNK = 500_000
+#: Databases by the side that uses them: the first is migrated, the others are copies.
+_FIRST, *_COPIES = ("bench_plain", "bench_ledger", "bench_history")
+
+#: Finished jobs of the last fortnight, the newest last, one in a hundred dead.
+_PAST = f"""
+INSERT INTO {tables.JOB} (id, kind, queue, priority, args, state, run_at, attempt, failures,
+    worker,
+                      started_at, finished_at, error, created_at)
+SELECT uuidv7(-age), 'bench.touch', 'bench', 0, jsonb_build_object('number', n),
+       CASE WHEN n %% 100 = 0 THEN 'dead' ELSE 'succeeded' END,
+       now() - age, 1, (n %% 100 = 0)::int, gen_random_uuid(),
+       now() - age + interval '5 ms', now() - age + interval '5.05 ms',
+       CASE WHEN n %% 100 = 0 THEN 'ValueError: it did not work' ELSE '' END, now() - age
+FROM (SELECT n, interval '14 days' * (1.0 - n::float8 / %(total)s) AS age
+      FROM generate_series(%(first)s::int, %(last)s::int) AS n) AS past
+"""
+_EMPTIED = (
+    f"{tables.JOB}, {tables.ATTEMPT}, {tables.JOB_KEY}, {tables.WORKER}, "
+    "django_celery_results_taskresult"
+)
+_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "shared_buffers")
+
+
+class Environment:
+    """Where stages run."""
+
+    def __init__(self, directory: Path) -> None:
+        """Use `directory` for data and logs."""
+        self.directory = directory
+        self.postgres = PostgresServer(
+            directory / "postgres",
+            durable=True,
+            settings={
+                "shared_preload_libraries": "pg_stat_statements",
+                # A run's checkpoints come between its stages, not in the middle of one.
+                "pg_stat_statements.track_planning": "on",
+                "max_wal_size": "8GB",
+                "checkpoint_timeout": "30min",
+            },
+        )
+        self.valkey = ValkeyServer(directory / "valkey")
+
+    def prepare(self, *, history: bool) -> None:
+        """Make the databases; with `history` one of them full of finished jobs."""
+        self.postgres.create_database(_FIRST)
+        command = [sys.executable, "manage.py", "migrate", "--skip-checks", "--verbosity", "0"]
+        env = self.environment(_FIRST)
+        subprocess.run(command, cwd=ROOT, env=os.environ | env, check=True)
+        with self._connect(_FIRST) as first:
+            first.execute("CREATE EXTENSION pg_stat_statements")
+            first.execute("CREATE TABLE bench_order (id bigserial PRIMARY KEY, number int)")
+        with self._connect("postgres") as main:
+            for name in _COPIES:
+                copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+                main.execute(copy.format(sql.Identifier(name), sql.Identifier(_FIRST)))
+        if history:
+            self._write_history()
+
+    def environment(self, database: str) -> dict[str, str]:
+        """Return what processes of a stage must know."""
+        return {
+            "DJANGO_SETTINGS_MODULE": "bench.settings",
+            "DATABASE_URL": self.postgres.url(database),
+            "BROKER_URL": self.valkey.url(0),
+            "CACHE_URL": self.valkey.url(1),
+            "BREAKERS_STORE_URL": self.valkey.url(0),
+            "LOG_LEVEL": "WARNING",
+            cpu_time.VARIABLE: cpu_time.named_servers(
+                {"postgres": self.postgres.pid, "valkey": self.valkey.pid}
+            ),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def clear(self, row: Row) -> None:
+        """Empty what earlier stages left, and start them all from a checkpoint."""
+        import redis
+
+        redis.Redis.from_url(self.valkey.url(0)).flushall()
+        with self._connect(row.database) as database:
+            emptied = "bench_order" if row.history else f"bench_order, {_EMPTIED}"
+            database.execute(f"TRUNCATE {emptied}".encode())
+            database.execute(f"UPDATE {tables.QUEUE} SET paused_at = NULL, lease_until = NULL")
+            database.execute("CHECKPOINT")
+
+    def commit_settings(self) -> dict[str, str]:
+        """Return the server's settings that durability depends on."""
+        with self._connect("postgres") as main:
+            rows = [main.execute(f"SHOW {name}".encode()).fetchone() for name in _SETTINGS]
+        return {name: str(row[0]) for name, row in zip(_SETTINGS, rows, strict=True) if row}
+
+    def version(self, server: str) -> str:
+        """Return the version of `postgres` or `valkey`."""
+        if server == "valkey":
+            import redis
+
+            info = redis.Redis.from_url(self.valkey.url(0)).info("server")
+            return str(info.get("valkey_version") or info["redis_version"])
+        with self._connect("postgres") as main:
+            row = main.execute("SHOW server_version").fetchone()
+        return str(row[0]) if row else ""
+
+    def _write_history(self) -> None:
+        with self._connect("bench_history") as database:
+            for first in range(1, HISTORY, _CHUNK):
+                last = first + _CHUNK - 1
+                database.execute(_PAST, {"first": first, "last": last, "total": HISTORY})
+            database.execute(f"VACUUM (ANALYZE, FREEZE) {tables.JOB}")
+
+    def _connect(self, database: str) -> "psycopg.Connection[tuple[object, ...]]":
+        return psycopg.connect(self.postgres.url(database), autocommit=True)
+
+
+@contextmanager
+def open_environment(*, history: bool) -> Iterator[Environment]:
+    """Yield servers that live as long as the block."""
+    home = Path(os.environ.get("CELERIAC_HOME") or ROOT / ".local")
+    directory = home / f"bench-{secrets.token_hex(4)}"
+    supervisor.current_supervisor().remove_at_end(directory)
+    ground = Environment(directory)
+    try:
+        ground.postgres.start()
+        ground.valkey.start()
+        ground.prepare(history=history)
+        yield ground
+    finally:
+        ground.valkey.stop()
+        ground.postgres.stop()
+        supervisor.close()
+
+
+def stage_directory(ground: Environment) -> Path:
+    """Make a directory for one stage."""
+    return Path(tempfile.mkdtemp(prefix="stage-", dir=ground.directory))

@@ -1,0 +1,199 @@
+"""The parent's end of its children's journals, held open: a removed file is seen all the same.
+
+A parent that only read what lies in the folder would lose sight of every child whose file
+somebody removes, and of what it runs.
+"""
+
+import contextlib
+import mmap
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from uuid import UUID
+
+from celeriac.jobs.outcomes import Settlement
+from celeriac.jobs.running.journals import lock_is_free
+from celeriac.jobs.running.records import (
+    ANSWERED,
+    FROZEN,
+    HALT,
+    HEADER,
+    IS_GONE,
+    IS_HALTED,
+    LOOKED,
+    SIZE,
+    TIMES_AT,
+    WORDS_AT,
+    ended_entries,
+    read_records,
+    shared_words,
+)
+
+#: How often a journal is read again whose child has opened another claim meanwhile.
+_READINGS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRecord:
+    """What a journal says of a child: its claim, what ended, what runs since when.
+
+    `opened` and `running_until` are seconds of the child's own clock, see `awake`.
+    """
+
+    pid: int
+    alive: bool
+    claim_id: UUID | None = None
+    ids: tuple[UUID, ...] = ()
+    opened: float = 0.0
+    started: tuple[UUID, ...] = ()
+    ended: Mapping[UUID, Settlement] = field(default_factory=dict)
+    running: UUID | None = None
+    running_until: float = 0.0
+    means: dict[str, float] = field(default_factory=dict)
+    #: When the database last answered the child (monotonic seconds); 0 before it ever did.
+    answered: float = 0.0
+    #: Seconds that it was frozen.
+    frozen: float = 0.0
+
+    @property
+    def awake(self) -> float:
+        """The time by the child's own clock."""
+        return time.monotonic() - self.frozen
+
+    @property
+    def unstarted(self) -> list[UUID]:
+        """The jobs of its claim whose turn has not come."""
+        begun = {*self.ended, *self.started}
+        return [job_id for job_id in self.ids if job_id not in begun]
+
+
+class ChildJournal:
+    """One child's journal, as its parent has it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.pid = int(path.stem)
+        self._file = path.open("r+b")
+        try:
+            self._map = mmap.mmap(self._file.fileno(), SIZE)
+        except ValueError:  # its child has not finished making it
+            self._file.close()
+            raise
+        self._words = shared_words(self._map)
+
+    def read(self) -> ChildRecord:
+        """Return what the journal says."""
+        alive = not lock_is_free(self._file.fileno())
+        for _ in range(_READINGS):
+            claim = self._map[: HEADER.size]
+            trace = self._read(alive)
+            if self._map[: HEADER.size] == claim:
+                break
+        return trace
+
+    def write_looked(self, frozen: float) -> None:
+        """Tell the child that it is watched, and that it was frozen for so many seconds more."""
+        if frozen:
+            self._words[FROZEN] += frozen
+        self._words[LOOKED] = time.monotonic()
+
+    def halt(self, claim_id: UUID) -> ChildRecord:
+        """Let nothing more of the claim start; return what the journal says then."""
+        self._map[HALT] = claim_id.bytes
+        self._map[IS_HALTED] = 1
+        return self.read()
+
+    def tell_gone(self) -> None:
+        """Have the child make another journal."""
+        self._map[IS_GONE] = 1
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._words.release()
+        self._map.close()
+        self._file.close()
+
+    def _read(self, alive: bool) -> ChildRecord:
+        idle = ChildRecord(
+            self.pid,
+            alive,
+            means=next(read_records(self._map, TIMES_AT, WORDS_AT), {}),
+            answered=self._words[ANSWERED],
+            frozen=self._words[FROZEN],
+        )
+        records = list(read_records(self._map, 0, TIMES_AT))
+        if not records or "claim" not in records[0]:
+            return idle
+        claim_id = UUID(records[0]["claim"])
+        last = records[-1] if "start" in records[-1] else {}
+        return replace(
+            idle,
+            claim_id=claim_id,
+            ids=tuple(UUID(job_id) for job_id in records[0]["ids"]),
+            opened=records[0].get("at", 0.0),
+            started=tuple(each["start"] for each in records if "start" in each),
+            ended=dict(ended_entries(records)),
+            running=last.get("start"),
+            running_until=last.get("until", 0.0),
+        )
+
+
+class ChildJournals:
+    """All journals of a folder that ever were seen, until they are removed. Safe for threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known: dict[tuple[int, int], ChildJournal] = {}
+        self._lock = threading.Lock()
+
+    def all(self) -> list[ChildJournal]:
+        """Return every journal, new ones too."""
+        with self._lock:
+            self._find()
+            return list(self._known.values())
+
+    def astray(self) -> list[ChildJournal]:
+        """Return those whose file is no longer at its place."""
+        with self._lock:
+            here = self._find()
+            return [child for key, child in self._known.items() if key not in here]
+
+    def remove(self, child: ChildJournal) -> None:
+        """Forget a journal, and remove its file where it is still there."""
+        with self._lock:
+            for key, each in list(self._known.items()):
+                if each is child:
+                    del self._known[key]
+                    if _key(child.path) == key:
+                        child.path.unlink(missing_ok=True)
+                    child.close()
+
+    def close(self) -> None:
+        """Let go of all of them."""
+        with self._lock:
+            for child in self._known.values():
+                child.close()
+            self._known.clear()
+
+    def _find(self) -> set[tuple[int, int]]:
+        """Open what is new; return what is there."""
+        here = set()
+        for path in sorted(self.folder.glob("*.slot")):
+            key = _key(path)
+            if key is not None and key not in self._known:
+                with contextlib.suppress(OSError, ValueError):  # it went away, or is not ours
+                    self._known[key] = ChildJournal(path)
+            if key is not None:
+                here.add(key)
+        return here
+
+
+def _key(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

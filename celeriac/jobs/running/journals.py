@@ -1,0 +1,218 @@
+"""The journal: what a child tells its parent, in memory that survives the child.
+
+Each child of a worker owns one memory-mapped file. It writes a record before it
+claims, before each handler and after each, so that a parent whose child died
+knows what ran, what had ended and what never started (see records.py).
+The child holds a lock on its file; when the lock is free, the child is dead.
+"""
+
+import fcntl
+import json
+import mmap
+import os
+import time
+import zlib
+from pathlib import Path
+from typing import BinaryIO, Protocol
+from uuid import UUID
+from weakref import WeakSet
+
+from celeriac.jobs.outcomes import Settlement
+from celeriac.jobs.running import awake_time
+from celeriac.jobs.running.records import (
+    ANSWERED,
+    FROZEN,
+    HALT,
+    HEADER,
+    IS_GONE,
+    IS_HALTED,
+    LOOKED,
+    SIZE,
+    TIMES_AT,
+    WORDS_AT,
+    pack_end,
+    pack_record,
+    pack_start,
+    shared_words,
+)
+
+_journals: "WeakSet[FileJournal]" = WeakSet()
+
+
+def make_locked_file(path: Path) -> BinaryIO:
+    """Make a file that nobody ever sees at `path` without its lock: whose lock is free is dead."""
+    early = path.with_suffix(".new")
+    file = early.open("w+b")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        early.rename(path)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def lock_is_free(descriptor: int, *, keep: bool = False) -> bool:
+    """Return whether nobody held the lock of this file; where `keep`, we do now."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    if not keep:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return True
+
+
+class JournalFull(Exception):
+    """The record does not fit."""
+
+
+class Journal(Protocol):
+    """Where a run leaves its traces."""
+
+    def open(self, claim_id: UUID, ids: list[UUID]) -> None:
+        """A claim is about to be made."""
+
+    def start(self, job_id: UUID, hard_timeout: float) -> bool:
+        """A handler is about to run; return whether it may."""
+
+    def end(self, job_id: UUID, settlement: Settlement) -> None:
+        """A handler has ended; JournalFull where the record does not fit."""
+
+    def close(self) -> None:
+        """Everything of the claim is settled."""
+
+    def times(self, means: dict[str, float]) -> None:
+        """The mean seconds of a run, by kind."""
+
+    def answered(self) -> None:
+        """The database has answered: a claim, though it took nothing, or a settle."""
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether nothing more of this claim may start: its parent takes back what has not."""
+
+
+class NoJournal:
+    """For a process without a parent that watches."""
+
+    is_halted = False
+
+    def open(self, claim_id: UUID, ids: list[UUID]) -> None:
+        """Leave no trace."""
+
+    def start(self, job_id: UUID, hard_timeout: float) -> bool:
+        """Leave no trace."""
+        return True
+
+    def end(self, job_id: UUID, settlement: Settlement) -> None:
+        """Leave no trace."""
+
+    def close(self) -> None:
+        """Leave no trace."""
+
+    def times(self, means: dict[str, float]) -> None:
+        """Leave no trace."""
+
+    def answered(self) -> None:
+        """Leave no trace."""
+
+
+class FileJournal:
+    """A child's own journal, in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / f"{os.getpid()}.slot"
+        self._file = make_locked_file(self.path)
+        # All of it now: on a full disk the first touch of a page would kill this process later.
+        self._file.write(bytes(SIZE))
+        self._file.flush()
+        self._map = mmap.mmap(self._file.fileno(), SIZE)
+        self._words = shared_words(self._map)
+        self._at = 0
+        self._claim = bytes(16)
+        _journals.add(self)
+
+    def abandon(self) -> None:
+        """Let go of the file and its lock, as the death of the process would."""
+        self._words.release()
+        self._map.close()
+        self._file.close()
+
+    def open(self, claim_id: UUID, ids: list[UUID]) -> None:
+        """A claim is about to be made."""
+        self._at = 0
+        self._claim = claim_id.bytes
+        claim = {
+            "claim": str(claim_id),
+            "ids": [str(job_id) for job_id in ids],
+            "at": awake_time.awake_seconds(),
+        }
+        self._append(pack_record(claim))
+
+    def start(self, job_id: UUID, hard_timeout: float) -> bool:
+        """A handler is about to run; return whether it may.
+
+        The record comes first, then the look: the parent says that nothing more may start, then
+        reads the records. So one of the two sees the other, and no job is started and taken back.
+        """
+        self._append(pack_start(job_id, awake_time.awake_seconds() + hard_timeout))
+        return not self._map[IS_HALTED] or not self.is_halted
+
+    def end(self, job_id: UUID, settlement: Settlement) -> None:
+        """A handler has ended; JournalFull where the record does not fit."""
+        self._append(pack_end(job_id, settlement))
+
+    def close(self) -> None:
+        """Everything of the claim is settled."""
+        self._map[: HEADER.size] = bytes(HEADER.size)
+        self._at = 0
+
+    def times(self, means: dict[str, float]) -> None:
+        """The mean seconds of a run, by kind."""
+        self._put(TIMES_AT, json.dumps(means).encode(), WORDS_AT)
+
+    def answered(self) -> None:
+        """The database has answered: a claim, though it took nothing, or a settle."""
+        self._words[ANSWERED] = time.monotonic()
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether nothing more of this claim may start: its parent takes back what has not."""
+        return bool(self._map[IS_HALTED]) and self._map[HALT] == self._claim
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the parent has found that the file is no longer at its place."""
+        return bool(self._map[IS_GONE])
+
+    def frozen(self) -> float:
+        """Return how many seconds the parent has seen this process frozen."""
+        return float(self._words[FROZEN])
+
+    def looked(self) -> float:
+        """Return when the parent last looked (monotonic seconds); 0 before it ever did."""
+        return float(self._words[LOOKED])
+
+    def _append(self, payload: bytes) -> None:
+        self._put(self._at, payload, TIMES_AT)
+        self._at += HEADER.size + len(payload)
+
+    def _put(self, at: int, payload: bytes, limit: int) -> None:
+        body = at + HEADER.size
+        end = body + len(payload)
+        if end + HEADER.size > limit:
+            raise JournalFull
+        self._map[end : end + HEADER.size] = bytes(HEADER.size)
+        self._map[body:end] = payload
+        self._map[at:body] = HEADER.pack(len(payload), zlib.crc32(payload))
+
+
+def _let_go_in_fork() -> None:
+    """A handler's fork shares the lock, and would keep its parent alive in the monitor's eyes."""
+    awake_time.forget_watch()
+    for journal in list(_journals):
+        journal.abandon()
+
+
+os.register_at_fork(after_in_child=_let_go_in_fork)

@@ -1,0 +1,87 @@
+"""The hot statements, prepared: parsed and planned now and then, not once per call.
+
+Django's own cursors merge the values into the text, which can't be prepared. Whether
+psycopg prepares is the connection's `prepare_threshold` (None behind a pooler that
+knows no prepared statements).
+
+A plan made while a table was nearly empty is bad for a full one, and the database
+notices only at its next ANALYZE. So every statement is prepared anew after a while.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.db import connection
+
+#: States as values that no partial index answers: where rows are named by id, a plan made
+#: for a table that nobody has analyzed would read all that is queued or runs instead.
+QUEUED, RUNNING = "(SELECT 'queued')", "(SELECT 'running')"
+#: Seconds that a plan may live.
+PLAN_LIVES = 10
+#: Prepared statements that a connection keeps: those of two lives.
+_KEPT = 30
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerHook:
+    """A wrapper of Django's queries that calls `tell` after each answer, prepared ones included."""
+
+    tell: Callable[[], None]
+
+    def __call__(self, execute: Callable[..., Any], *args: Any) -> Any:
+        """Execute, and tell."""
+        result = execute(*args)
+        self.tell()
+        return result
+
+
+def fetch_rows(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Execute `statement` and return its rows.
+
+    Where somebody listens to Django's queries (query counts in tests, wrappers) it
+    goes through Django's cursor, or they would not hear it.
+    """
+    wrappers = connection.execute_wrappers
+    ear = wrappers[0] if len(wrappers) == 1 and isinstance(wrappers[0], AnswerHook) else None
+    if connection.queries_logged or (wrappers and ear is None):
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return list(cursor.fetchall())
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    raw = connection.connection
+    raw.prepared_max = _KEPT
+    # Another text is another prepared statement. Both parts are constants of ours.
+    query: Any = f"{statement}/* {int(time.monotonic()) // PLAN_LIVES} */"
+    with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
+        rows = cursor.execute(query, parameters, binary=True).fetchall()
+    if ear is not None:
+        ear.tell()
+    return rows
+
+
+def for_one(statement: str, *arrays: str) -> str:
+    """Return the statement with each of the named array parameters given as its one value.
+
+    Of an array that comes as a parameter the planner expects ten values. So for one it
+    finds the plan it could keep dearer than a plan made for the call, and plans every call.
+    """
+    for name in arrays:
+        given = re.compile(rf"%\({name}\)s::(\w+)\[\]")
+        statement = given.sub(rf"ARRAY[%({name})s::\1]", statement)
+    return statement
+
+
+def uuid_array(values: Iterable[UUID]) -> str:
+    """Return the literal of a uuid[], to be cast: far cheaper than adapting each value."""
+    return "{" + ",".join([f"{value.int:032x}" for value in values]) + "}"
+
+
+def float_array(values: Iterable[float | None]) -> str:
+    """Return the literal of a float8[], to be cast."""
+    return "{" + ",".join(["NULL" if value is None else repr(value) for value in values]) + "}"

@@ -1,0 +1,97 @@
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from celeriac.jobs.outcomes import Settlement
+from celeriac.jobs.running.child_records import ChildJournal
+from celeriac.jobs.running.journals import FileJournal, JournalFull
+from celeriac.jobs.running.records import SIZE
+from celeriac.jobs.states import Verb
+
+CLAIM = uuid4()
+
+
+@pytest.fixture
+def journal(tmp_path):
+    """Return a child's journal."""
+    journal = FileJournal(tmp_path)
+    yield journal
+    journal.abandon()
+
+
+def read(path):
+    """Return what the parent sees."""
+    child = ChildJournal(path)
+    trace = child.read()
+    child.close()
+    return trace
+
+
+def success(result=None, **changes):
+    """Return a job's id and the settlement of a run that succeeded."""
+    settlement = Settlement(Verb.COMPLETE, result=result, started=0.25, seconds=1e-6)
+    return uuid4(), replace(settlement, **changes)
+
+
+def failure():
+    """Return a job's id and the settlement of a run that failed."""
+    words = {"error_class": "ValueError", "message": "no\nsuch", "traceback": "…"}
+    facts = {"delay": 3.5, "failures": 1, "error": "no", "writes_attempt": True}
+    return uuid4(), Settlement(Verb.RETRY, **facts, **words, started=0.5, seconds=2.0)
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        success(),
+        success('{"é": 1}'),
+        success("null"),
+        success(writes_attempt=True),
+        success(message="its result was dropped"),
+        success(started=None, seconds=None),
+        failure(),
+    ],
+    ids=["bare", "result", "null", "later attempt", "message", "untimed", "failure"],
+)
+def test_an_ending_is_read_as_it_was_left(journal, ended):
+    """Whatever its record's form: the parent settles exactly what the child would have."""
+    journal.open(CLAIM, [ended[0]])
+    journal.start(ended[0], 60)
+    journal.end(*ended)
+    trace = read(journal.path)
+    assert trace.ended == dict([ended])
+    assert trace.running is None
+    assert trace.claim_id == CLAIM
+
+
+def test_a_started_job_is_the_running_one_until_it_ends(journal):
+    """With the time until which it may run; what ended before it stays known."""
+    first, second = success(), success()
+    journal.open(CLAIM, [first[0], second[0]])
+    journal.start(first[0], 60)
+    journal.end(*first)
+    journal.start(second[0], 60)
+    trace = read(journal.path)
+    assert trace.running == second[0]
+    assert trace.running_until > 0
+    assert trace.ended == dict([first])
+    assert trace.ids == (first[0], second[0])
+
+
+def test_a_record_that_does_not_fit_is_refused_whole(journal):
+    """What was there before stays readable."""
+    first = success()
+    journal.open(CLAIM, [first[0]])
+    journal.end(*first)
+    with pytest.raises(JournalFull):
+        journal.end(*success('"' + "x" * (1 << 20) + '"'))
+    assert read(journal.path).ended == dict([first])
+
+
+def test_a_slot_has_its_room_from_the_start(journal):
+    """Memory of a file with holes kills whoever touches a hole when the disk is full."""
+    journal.open(CLAIM, [])
+    found = journal.path.stat()
+    assert found.st_size == SIZE
+    assert found.st_blocks * 512 >= SIZE
