@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import shlex
 import subprocess
 from io import StringIO
@@ -76,7 +77,7 @@ def test_a_management_command_runs(platform, command):
     except SystemExit as end:
         code = end.code  # nothing runs beside this test, and the doctor says so
     except CommandError as error:
-        if len(arguments) > 1 or "arguments are required" not in str(error):
+        if len(arguments) > 1 or not re.search("arguments are required|Name job ids", str(error)):
             raise
         code = 0
     else:

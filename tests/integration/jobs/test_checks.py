@@ -4,6 +4,8 @@ from uuid import UUID
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib import admin
+from django.contrib.admin import sites
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db.utils import ConnectionHandler
@@ -67,6 +69,15 @@ def test_a_hook_whose_arguments_have_other_types_is_refused(declare):
     assert [message.id for message in checks.check_kinds()] == ["celeriac_jobs.E003"]
 
 
+@pytest.fixture
+def kept_site():
+    """Keep the admin's site: an app that gets ready anew replaces it by an empty one."""
+    site, same = admin.site, sites.site
+    yield
+    admin.site, sites.site = site, same
+
+
+@pytest.mark.usefixtures("kept_site")
 @pytest.mark.parametrize(
     ("missing", "who", "extra"),
     [
@@ -89,6 +100,7 @@ def test_a_missing_app_is_named_by_the_one_that_needs_it(missing, who, extra):
     assert extra in str(error.value)
 
 
+@pytest.mark.usefixtures("kept_site")
 def test_a_platform_that_can_hold_no_ledger_is_refused(monkeypatch):
     """SQLite is, and a library without its own kinds is warned of."""
     assert checks.check_platform() == []
