@@ -1,17 +1,16 @@
-"""A stand-in as a process of its own: ready line, then wait for SIGTERM or SIGINT."""
+"""A stand-in as a process of its own: ready lines, then wait for SIGTERM or SIGINT."""
 
 import signal
 import threading
 
 
-def say(line: str) -> None:
-    """Print a line at once, so that whoever started us can wait for it."""
-    print(line, flush=True)
+def wait_for_signal(*ready: str) -> None:
+    """Print lines by which whoever started us knows us ready; return at SIGTERM or SIGINT.
 
-
-def wait_for_signal() -> None:
-    """Return when SIGTERM or SIGINT arrives."""
+    A signal that comes as soon as the lines are read ends the process in good order, too.
+    """
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+    print(*ready, sep="\n", flush=True)
     stopped.wait()

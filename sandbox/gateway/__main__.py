@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 
 from sandbox.common.options import InvalidOption, add_arguments, from_arguments
-from sandbox.common.process import say, wait_for_signal
+from sandbox.common.process import wait_for_signal
 from sandbox.gateway.faults import FaultSettings
 from sandbox.gateway.gateway import WEBHOOK_SECRET, Gateway, GatewayOptions
 
@@ -28,8 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     gateway = Gateway(options, settings)
     gateway.start()
-    say(f"gateway ready {gateway.url}")
-    wait_for_signal()
+    wait_for_signal(f"gateway ready {gateway.url}")
     gateway.stop()
 
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 
 from sandbox.common.options import InvalidOption, add_arguments, from_arguments
-from sandbox.common.process import say, wait_for_signal
+from sandbox.common.process import wait_for_signal
 from sandbox.mailsink.faults import FaultSettings
 from sandbox.mailsink.sink import Mailsink, MailsinkOptions
 
@@ -21,9 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = MailsinkOptions(int(parsed.port), int(parsed.control_port), parsed.journal)
     sink = Mailsink(options, settings)
     sink.start()
-    say(f"mailsink ready smtp://{sink.host}:{sink.port}")
-    say(f"mailsink control ready {sink.control_url}")
-    wait_for_signal()
+    wait_for_signal(
+        f"mailsink ready smtp://{sink.host}:{sink.port}",
+        f"mailsink control ready {sink.control_url}",
+    )
     sink.stop()
 
 
