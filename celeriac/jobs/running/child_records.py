@@ -9,9 +9,11 @@ import mmap
 import os
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 from uuid import UUID
 
 from celeriac.jobs.outcomes import Settlement
@@ -83,6 +85,8 @@ class ChildJournal:
             self._file.close()
             raise
         self._words = shared_words(self._map)
+        # Two threads look at it: what one has removed the other may still be reading.
+        self.close = weakref.finalize(self, _close, self._words, self._map, self._file)
 
     def read(self) -> ChildRecord:
         """Return what the journal says."""
@@ -109,12 +113,6 @@ class ChildJournal:
     def tell_gone(self) -> None:
         """Have the child make another journal."""
         self._map[IS_GONE] = 1
-
-    def close(self) -> None:
-        """Let go of it."""
-        self._words.release()
-        self._map.close()
-        self._file.close()
 
     def _read(self, alive: bool) -> ChildRecord:
         idle = ChildRecord(
@@ -162,14 +160,13 @@ class ChildJournals:
             return [child for key, child in self._known.items() if key not in here]
 
     def remove(self, child: ChildJournal) -> None:
-        """Forget a journal, and remove its file where it is still there."""
+        """Forget a journal, which closes once nobody reads it; remove its file if it is there."""
         with self._lock:
             for key, each in list(self._known.items()):
                 if each is child:
                     del self._known[key]
                     if _key(child.path) == key:
                         child.path.unlink(missing_ok=True)
-                    child.close()
 
     def close(self) -> None:
         """Let go of all of them."""
@@ -189,6 +186,12 @@ class ChildJournals:
             if key is not None:
                 here.add(key)
         return here
+
+
+def _close(words: memoryview, mapped: mmap.mmap, file: IO[bytes]) -> None:
+    words.release()
+    mapped.close()
+    file.close()
 
 
 def _key(path: Path) -> tuple[int, int] | None:

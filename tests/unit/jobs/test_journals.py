@@ -4,7 +4,7 @@ from uuid import uuid4
 import pytest
 
 from celeriac.jobs.outcomes import Settlement
-from celeriac.jobs.running.child_records import ChildJournal
+from celeriac.jobs.running.child_records import ChildJournal, ChildJournals
 from celeriac.jobs.running.journals import FileJournal, JournalFull
 from celeriac.jobs.running.records import SIZE
 from celeriac.jobs.states import Verb
@@ -95,3 +95,16 @@ def test_a_slot_has_its_room_from_the_start(journal):
     found = journal.path.stat()
     assert found.st_size == SIZE
     assert found.st_blocks * 512 >= SIZE
+
+
+def test_a_journal_that_is_removed_can_be_read_by_whoever_has_it(journal):
+    """The thread that settles a dead child removes what the monitor may just be reading."""
+    journals = ChildJournals(journal.path.parent)
+    (child,) = journals.all()
+    mapped = child._map
+    journals.remove(child)
+    assert journals.all() == []
+    child.write_looked(1.0)
+    assert child.read().frozen == 1.0
+    del child
+    assert mapped.closed
