@@ -65,10 +65,11 @@ class Breaker(EditedModel):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(state__in=CircuitState.values), name="breaker_state"
+                condition=models.Q(state__in=CircuitState.values), name="celeriac_breaker_state"
             ),
             models.CheckConstraint(
-                condition=models.Q(forced__in=["", "open", "closed"]), name="breaker_forced"
+                condition=models.Q(forced__in=["", "open", "closed"]),
+                name="celeriac_breaker_forced",
             ),
         ]
 
@@ -107,11 +108,11 @@ class Transition(models.Model):
     class Meta:
         ordering = ["-at", "-id"]
         constraints = [
-            models.UniqueConstraint(fields=["breaker", "version"], name="transition_once")
+            models.UniqueConstraint(fields=["breaker", "version"], name="celeriac_transition_once")
         ]
         indexes = [
-            models.Index(fields=["breaker", "-at"], name="transition_history"),
-            models.Index(fields=["-at", "-id"], name="transition_latest"),
+            models.Index(fields=["breaker", "-at"], name="celeriac_transition_history"),
+            models.Index(fields=["-at", "-id"], name="celeriac_transition_latest"),
         ]
 
     def __str__(self) -> str:

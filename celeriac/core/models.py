@@ -46,8 +46,8 @@ class Audit(models.Model):
         verbose_name = "audit entry"
         verbose_name_plural = "audit trail"
         indexes = [
-            models.Index(fields=["-at"], name="audit_at"),
-            models.Index(fields=["target_type", "target_id", "-at"], name="audit_target"),
+            models.Index(fields=["-at"], name="celeriac_audit_at"),
+            models.Index(fields=["target_type", "target_id", "-at"], name="celeriac_audit_target"),
         ]
 
     def __str__(self) -> str:
@@ -65,7 +65,7 @@ class AuditBatch(models.Model):
     class Meta:
         ordering = ["id"]
         default_permissions = ()
-        indexes = [GinIndex(fields=["targets"], name="audit_batch_targets")]
+        indexes = [GinIndex(fields=["targets"], name="celeriac_audit_batch_targets")]
 
     def __str__(self) -> str:
         return f"{len(self.targets)} of {self.audit_id}"

@@ -90,20 +90,22 @@ class Policy(EditedModel):
         ]
         constraints = [
             models.CheckConstraint(
-                name="schedule_misfire_known", condition=Q(misfire__in=Misfire.values)
+                name="celeriac_schedule_misfire_known", condition=Q(misfire__in=Misfire.values)
             ),
             models.CheckConstraint(
-                name="schedule_overlap_known", condition=Q(overlap__in=Overlap.values)
+                name="celeriac_schedule_overlap_known", condition=Q(overlap__in=Overlap.values)
             ),
             models.CheckConstraint(
-                name="schedule_seconds_not_negative",
+                name="celeriac_schedule_seconds_not_negative",
                 condition=Q(misfire_grace__gte=0, jitter__gte=0)
                 & (Q(deadline__isnull=True) | Q(deadline__gt=models.F("jitter"))),
             ),
         ]
         indexes = [
             models.Index(
-                "next_fire_at", name="schedule_due", condition=Q(next_fire_at__isnull=False)
+                "next_fire_at",
+                name="celeriac_schedule_due",
+                condition=Q(next_fire_at__isnull=False),
             )
         ]
 
@@ -131,10 +133,14 @@ class Tick(models.Model):
     class Meta:
         ordering = ["-scheduled_for"]
         constraints = [
-            models.UniqueConstraint(name="tick_once", fields=["periodic_task", "scheduled_for"]),
-            models.CheckConstraint(name="tick_status_known", condition=Q(status__in=Status.values)),
+            models.UniqueConstraint(
+                name="celeriac_tick_once", fields=["periodic_task", "scheduled_for"]
+            ),
             models.CheckConstraint(
-                name="tick_job_exactly_when_fired",
+                name="celeriac_tick_status_known", condition=Q(status__in=Status.values)
+            ),
+            models.CheckConstraint(
+                name="celeriac_tick_job_exactly_when_fired",
                 condition=Q(status=Status.FIRED) | Q(job__isnull=True),
             ),
         ]
@@ -142,11 +148,11 @@ class Tick(models.Model):
             models.Index(
                 "periodic_task",
                 models.F("scheduled_for").desc(),
-                name="tick_fired",
+                name="celeriac_tick_fired",
                 condition=Q(job__isnull=False),
             ),
-            models.Index("decided_at", name="tick_decided"),
-            models.Index(models.F("scheduled_for").desc(), name="tick_latest"),
+            models.Index("decided_at", name="celeriac_tick_decided"),
+            models.Index(models.F("scheduled_for").desc(), name="celeriac_tick_latest"),
         ]
 
     def __str__(self) -> str:
@@ -188,7 +194,7 @@ class Beat(models.Model):
 
     class Meta:
         ordering = ["-beat_at"]
-        indexes = [models.Index(fields=["-beat_at"], name="beat_latest")]
+        indexes = [models.Index(fields=["-beat_at"], name="celeriac_beat_latest")]
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"

@@ -4,6 +4,7 @@ import ast
 from itertools import pairwise
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.db.models import AutoField
 
@@ -72,3 +73,13 @@ def test_no_row_of_ours_is_counted_up_in_an_address():
     ours = [model for model in shown if model.__module__.startswith(("apps.", "celeriac."))]
     assert len(ours) > 15
     assert [model.__name__ for model in ours if isinstance(model._meta.pk, AutoField)] == []
+
+
+def test_names_that_a_schema_shares_bear_the_librarys():
+    """Indexes stand beside those of every other app of the database."""
+    ours = [model for model in apps.get_models() if model.__module__.startswith("celeriac.")]
+    named = [
+        each.name for model in ours for each in (*model._meta.indexes, *model._meta.constraints)
+    ]
+    assert len(named) > 40
+    assert [name for name in named if not name.startswith("celeriac_")] == []

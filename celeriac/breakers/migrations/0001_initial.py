@@ -76,11 +76,11 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(("state__in", ["closed", "open", "half_open"])),
-                        name="breaker_state",
+                        name="celeriac_breaker_state",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("forced__in", ["", "open", "closed"])),
-                        name="breaker_forced",
+                        name="celeriac_breaker_forced",
                     ),
                 ],
             },
@@ -121,11 +121,13 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ["-at", "-id"],
                 "indexes": [
-                    models.Index(fields=["breaker", "-at"], name="transition_history"),
-                    models.Index(fields=["-at", "-id"], name="transition_latest"),
+                    models.Index(fields=["breaker", "-at"], name="celeriac_transition_history"),
+                    models.Index(fields=["-at", "-id"], name="celeriac_transition_latest"),
                 ],
                 "constraints": [
-                    models.UniqueConstraint(fields=("breaker", "version"), name="transition_once")
+                    models.UniqueConstraint(
+                        fields=("breaker", "version"), name="celeriac_transition_once"
+                    )
                 ],
             },
         ),

@@ -101,7 +101,9 @@ class Migration(migrations.Migration):
             options={
                 "default_permissions": (),
                 "constraints": [
-                    models.UniqueConstraint(fields=("group", "permission"), name="grant_once")
+                    models.UniqueConstraint(
+                        fields=("group", "permission"), name="celeriac_grant_once"
+                    )
                 ],
             },
         ),

@@ -93,16 +93,18 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="audit",
-            index=models.Index(fields=["-at"], name="audit_at"),
+            index=models.Index(fields=["-at"], name="celeriac_audit_at"),
         ),
         migrations.AddIndex(
             model_name="audit",
-            index=models.Index(fields=["target_type", "target_id", "-at"], name="audit_target"),
+            index=models.Index(
+                fields=["target_type", "target_id", "-at"], name="celeriac_audit_target"
+            ),
         ),
         migrations.AddIndex(
             model_name="auditbatch",
             index=django.contrib.postgres.indexes.GinIndex(
-                fields=["targets"], name="audit_batch_targets"
+                fields=["targets"], name="celeriac_audit_batch_targets"
             ),
         ),
     ]

@@ -14,11 +14,11 @@ class Migration(migrations.Migration):
         migrations.RunSQL(
             sql="""
             ALTER TABLE celeriac_core_auditbatch ALTER COLUMN targets SET STORAGE main;
-            ALTER INDEX audit_batch_targets SET (fastupdate = off);
+            ALTER INDEX celeriac_audit_batch_targets SET (fastupdate = off);
             """,
             reverse_sql="""
             ALTER TABLE celeriac_core_auditbatch ALTER COLUMN targets SET STORAGE extended;
-            ALTER INDEX audit_batch_targets RESET (fastupdate);
+            ALTER INDEX celeriac_audit_batch_targets RESET (fastupdate);
             """,
         )
     ]

@@ -147,7 +147,7 @@ class Migration(migrations.Migration):
                         models.F("run_at"),
                         models.F("id"),
                         condition=models.Q(("state", celeriac.jobs.states.State["QUEUED"])),
-                        name="job_due",
+                        name="celeriac_job_due",
                     ),
                     models.Index(
                         models.F("expires_at"),
@@ -156,7 +156,7 @@ class Migration(migrations.Migration):
                             ("expires_at__isnull", False),
                             ("state", celeriac.jobs.states.State["QUEUED"]),
                         ),
-                        name="job_expiring",
+                        name="celeriac_job_expiring",
                     ),
                     models.Index(
                         models.F("lock_key"),
@@ -167,23 +167,23 @@ class Migration(migrations.Migration):
                             ("lock_key__isnull", False),
                             ("state", celeriac.jobs.states.State["QUEUED"]),
                         ),
-                        name="job_lock_queue",
+                        name="celeriac_job_lock_queue",
                     ),
                     models.Index(
                         models.F("worker"),
                         condition=models.Q(("state", celeriac.jobs.states.State["RUNNING"])),
-                        name="job_running",
+                        name="celeriac_job_running",
                     ),
                     models.Index(
                         models.F("kind"),
                         models.OrderBy(models.F("finished_at"), descending=True),
                         condition=models.Q(("finished_at__isnull", False)),
-                        name="job_finished",
+                        name="celeriac_job_finished",
                     ),
                     models.Index(
                         models.OrderBy(models.F("finished_at"), descending=True),
                         condition=models.Q(("state", celeriac.jobs.states.State["DEAD"])),
-                        name="job_dead",
+                        name="celeriac_job_dead",
                     ),
                     models.Index(
                         models.F("enqueued_by"),
@@ -193,7 +193,7 @@ class Migration(migrations.Migration):
                                 django.db.models.functions.text.Left("enqueued_by", 4), "api:"
                             )
                         ),
-                        name="job_of_api",
+                        name="celeriac_job_of_api",
                     ),
                 ],
                 "constraints": [
@@ -201,7 +201,7 @@ class Migration(migrations.Migration):
                         condition=models.Q(
                             ("state__in", ["queued", "running", "succeeded", "dead", "cancelled"])
                         ),
-                        name="job_state_known",
+                        name="celeriac_job_state_known",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
@@ -232,7 +232,7 @@ class Migration(migrations.Migration):
                             ),
                             _connector="OR",
                         ),
-                        name="job_finished_at_exactly_when_terminal",
+                        name="celeriac_job_finished_at_exactly_when_terminal",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
@@ -248,11 +248,11 @@ class Migration(migrations.Migration):
                             ),
                             _connector="OR",
                         ),
-                        name="job_claim_id_exactly_while_running",
+                        name="celeriac_job_claim_id_exactly_while_running",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("priority__gte", -100), ("priority__lte", 100)),
-                        name="job_priority_in_range",
+                        name="celeriac_job_priority_in_range",
                     ),
                     models.UniqueConstraint(
                         condition=models.Q(
@@ -260,7 +260,7 @@ class Migration(migrations.Migration):
                             ("unique_key__isnull", False),
                         ),
                         fields=("kind", "unique_key"),
-                        name="job_unique_key_queued",
+                        name="celeriac_job_unique_key_queued",
                     ),
                     models.UniqueConstraint(
                         condition=models.Q(
@@ -268,7 +268,7 @@ class Migration(migrations.Migration):
                             ("state", celeriac.jobs.states.State["RUNNING"]),
                         ),
                         fields=("lock_key",),
-                        name="job_lock_key_running",
+                        name="celeriac_job_lock_key_running",
                     ),
                 ],
             },
@@ -293,7 +293,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "constraints": [
-                    models.UniqueConstraint(fields=("scope", "key"), name="jobkey_once")
+                    models.UniqueConstraint(fields=("scope", "key"), name="celeriac_jobkey_once")
                 ],
             },
         ),
@@ -315,9 +315,9 @@ class Migration(migrations.Migration):
                     models.Index(
                         models.F("value"),
                         models.OrderBy(models.F("job_id"), descending=True),
-                        name="searchterm_value",
+                        name="celeriac_searchterm_value",
                     ),
-                    models.Index(models.F("job_id"), name="searchterm_job"),
+                    models.Index(models.F("job_id"), name="celeriac_searchterm_job"),
                 ],
             },
         ),
@@ -374,7 +374,7 @@ class Migration(migrations.Migration):
                     models.Index(
                         condition=models.Q(("stopped_at__isnull", True)),
                         fields=["beat_at"],
-                        name="worker_living",
+                        name="celeriac_worker_living",
                     )
                 ],
             },
@@ -412,7 +412,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["job_id", "number", "id"],
-                "indexes": [models.Index(fields=["job", "number"], name="attempt_job")],
+                "indexes": [models.Index(fields=["job", "number"], name="celeriac_attempt_job")],
             },
         ),
     ]

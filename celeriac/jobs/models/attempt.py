@@ -24,7 +24,7 @@ class Attempt(models.Model):
 
     class Meta:
         ordering = ["job_id", "number", "id"]
-        indexes = [models.Index(fields=["job", "number"], name="attempt_job")]
+        indexes = [models.Index(fields=["job", "number"], name="celeriac_attempt_job")]
 
     def __str__(self) -> str:
         return f"run {self.number} of {self.job_id}: {self.outcome}"

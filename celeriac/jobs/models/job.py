@@ -99,29 +99,30 @@ class Job(models.Model):
         permissions = permissions_of(ACTIONS.values())
         constraints = [
             models.CheckConstraint(
-                name="job_state_known", condition=Q(state__in=[state.value for state in State])
+                name="celeriac_job_state_known",
+                condition=Q(state__in=[state.value for state in State]),
             ),
             models.CheckConstraint(
-                name="job_finished_at_exactly_when_terminal",
+                name="celeriac_job_finished_at_exactly_when_terminal",
                 condition=Q(state__in=sorted(TERMINAL), finished_at__isnull=False)
                 | (~Q(state__in=sorted(TERMINAL)) & Q(finished_at__isnull=True)),
             ),
             models.CheckConstraint(
-                name="job_claim_id_exactly_while_running",
+                name="celeriac_job_claim_id_exactly_while_running",
                 condition=Q(state=State.RUNNING, claim_id__isnull=False)
                 | (~Q(state=State.RUNNING) & Q(claim_id__isnull=True)),
             ),
             models.CheckConstraint(
-                name="job_priority_in_range",
+                name="celeriac_job_priority_in_range",
                 condition=Q(priority__gte=MIN_PRIORITY, priority__lte=MAX_PRIORITY),
             ),
             models.UniqueConstraint(
-                name="job_unique_key_queued",
+                name="celeriac_job_unique_key_queued",
                 fields=["kind", "unique_key"],
                 condition=Q(state=State.QUEUED, unique_key__isnull=False),
             ),
             models.UniqueConstraint(
-                name="job_lock_key_running",
+                name="celeriac_job_lock_key_running",
                 fields=["lock_key"],
                 condition=Q(state=State.RUNNING, lock_key__isnull=False),
             ),
@@ -132,12 +133,12 @@ class Job(models.Model):
                 models.F("priority").desc(),
                 "run_at",
                 "id",
-                name="job_due",
+                name="celeriac_job_due",
                 condition=Q(state=State.QUEUED),
             ),
             models.Index(
                 "expires_at",
-                name="job_expiring",
+                name="celeriac_job_expiring",
                 condition=Q(state=State.QUEUED, attempt=0, expires_at__isnull=False),
             ),
             models.Index(
@@ -145,23 +146,25 @@ class Job(models.Model):
                 models.F("priority").desc(),
                 "run_at",
                 "id",
-                name="job_lock_queue",
+                name="celeriac_job_lock_queue",
                 condition=Q(state=State.QUEUED, lock_key__isnull=False),
             ),
-            models.Index("worker", name="job_running", condition=Q(state=State.RUNNING)),
+            models.Index("worker", name="celeriac_job_running", condition=Q(state=State.RUNNING)),
             models.Index(
                 "kind",
                 models.F("finished_at").desc(),
-                name="job_finished",
+                name="celeriac_job_finished",
                 condition=Q(finished_at__isnull=False),
             ),
             models.Index(
-                models.F("finished_at").desc(), name="job_dead", condition=Q(state=State.DEAD)
+                models.F("finished_at").desc(),
+                name="celeriac_job_dead",
+                condition=Q(state=State.DEAD),
             ),
             models.Index(
                 "enqueued_by",
                 models.F("id").desc(),
-                name="job_of_api",
+                name="celeriac_job_of_api",
                 condition=OF_ACCOUNTS,
             ),
         ]

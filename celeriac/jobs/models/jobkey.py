@@ -15,7 +15,9 @@ class JobKey(models.Model):
     created_at = models.DateTimeField(db_default=Now(), db_index=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(name="jobkey_once", fields=["scope", "key"])]
+        constraints = [
+            models.UniqueConstraint(name="celeriac_jobkey_once", fields=["scope", "key"])
+        ]
 
     def __str__(self) -> str:
         return f"{self.scope}/{self.key}"

@@ -12,8 +12,8 @@ class SearchTerm(models.Model):
 
     class Meta:
         indexes = [
-            models.Index("value", models.F("job_id").desc(), name="searchterm_value"),
-            models.Index("job_id", name="searchterm_job"),
+            models.Index("value", models.F("job_id").desc(), name="celeriac_searchterm_value"),
+            models.Index("job_id", name="celeriac_searchterm_job"),
         ]
 
     def __str__(self) -> str:

@@ -91,7 +91,7 @@ class Worker(models.Model):
         indexes = [
             models.Index(
                 fields=["beat_at"],
-                name="worker_living",
+                name="celeriac_worker_living",
                 condition=models.Q(stopped_at__isnull=True),
             )
         ]

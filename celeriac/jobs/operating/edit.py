@@ -50,7 +50,7 @@ def _write(job: Job, values: dict[str, Any], keys: dict[str, str]) -> None:
         with transaction.atomic():
             Job.objects.filter(pk=job.pk).update(args=values, **keys)
     except IntegrityError as error:
-        if "job_unique_key_queued" not in str(error):
+        if "celeriac_job_unique_key_queued" not in str(error):
             raise
         raise Superseded(
             f"Another job of the unique key {keys['unique_key']!r} is queued already."

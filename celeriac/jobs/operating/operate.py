@@ -128,7 +128,7 @@ def _moved_rows(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, .
                 return rows
         except IntegrityError as error:
             # Its key was queued between our look and our write: look again.
-            if "job_unique_key_queued" not in str(error) or race == _RACES - 1:
+            if "celeriac_job_unique_key_queued" not in str(error) or race == _RACES - 1:
                 raise
     return []
 

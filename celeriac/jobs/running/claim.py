@@ -112,7 +112,7 @@ def claim_jobs(
     try:
         return _claim_jobs(ids, claim_id, worker, known, alone=len(ids) == 1)
     except IntegrityError as error:
-        if "job_lock_key_running" not in str(error):
+        if "celeriac_job_lock_key_running" not in str(error):
             raise
     return _claim_singly(ids, claim_id, worker, known)
 

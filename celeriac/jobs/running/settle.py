@@ -91,7 +91,7 @@ def _end(runs: list[Run]) -> None:
     try:
         _end_together(runs)
     except IntegrityError as error:
-        if "job_unique_key_queued" not in str(error):
+        if "celeriac_job_unique_key_queued" not in str(error):
             raise
         for run in runs:
             _end_singly(run)
@@ -112,7 +112,7 @@ def _end_singly(run: Run) -> None:
         try:
             return _end_together([run])
         except IntegrityError as error:
-            if "job_unique_key_queued" not in str(error) or race == _TWIN_RACES - 1:
+            if "celeriac_job_unique_key_queued" not in str(error) or race == _TWIN_RACES - 1:
                 raise
 
 

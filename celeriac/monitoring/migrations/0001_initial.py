@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                 "default_permissions": (),
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("span", "at", "error_class"), name="error_rollup_once"
+                        fields=("span", "at", "error_class"), name="celeriac_error_rollup_once"
                     )
                 ],
             },
@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
                 "default_permissions": (),
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("span", "at", "queue", "kind"), name="rollup_once"
+                        fields=("span", "at", "queue", "kind"), name="celeriac_rollup_once"
                     )
                 ],
             },
@@ -121,7 +121,9 @@ class Migration(migrations.Migration):
             options={
                 "default_permissions": (),
                 "constraints": [
-                    models.UniqueConstraint(fields=("span", "at", "queue"), name="sample_once")
+                    models.UniqueConstraint(
+                        fields=("span", "at", "queue"), name="celeriac_sample_once"
+                    )
                 ],
             },
         ),

@@ -27,7 +27,9 @@ class Rollup(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(name="rollup_once", fields=["span", "at", "queue", "kind"])
+            models.UniqueConstraint(
+                name="celeriac_rollup_once", fields=["span", "at", "queue", "kind"]
+            )
         ]
         default_permissions = ()
 
@@ -45,7 +47,9 @@ class ErrorRollup(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(name="error_rollup_once", fields=["span", "at", "error_class"])
+            models.UniqueConstraint(
+                name="celeriac_error_rollup_once", fields=["span", "at", "error_class"]
+            )
         ]
         default_permissions = ()
 
@@ -66,7 +70,9 @@ class Sample(models.Model):
     oldest = models.FloatField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(name="sample_once", fields=["span", "at", "queue"])]
+        constraints = [
+            models.UniqueConstraint(name="celeriac_sample_once", fields=["span", "at", "queue"])
+        ]
         default_permissions = ()
 
     def __str__(self) -> str:

@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-beat_at"],
-                "indexes": [models.Index(fields=["-beat_at"], name="beat_latest")],
+                "indexes": [models.Index(fields=["-beat_at"], name="celeriac_beat_latest")],
             },
         ),
         migrations.CreateModel(
@@ -137,17 +137,17 @@ class Migration(migrations.Migration):
                     models.Index(
                         models.F("next_fire_at"),
                         condition=models.Q(("next_fire_at__isnull", False)),
-                        name="schedule_due",
+                        name="celeriac_schedule_due",
                     )
                 ],
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(("misfire__in", ["skip", "once", "all"])),
-                        name="schedule_misfire_known",
+                        name="celeriac_schedule_misfire_known",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("overlap__in", ["allow", "skip", "wait"])),
-                        name="schedule_overlap_known",
+                        name="celeriac_schedule_overlap_known",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
@@ -159,7 +159,7 @@ class Migration(migrations.Migration):
                                 _connector="OR",
                             ),
                         ),
-                        name="schedule_seconds_not_negative",
+                        name="celeriac_schedule_seconds_not_negative",
                     ),
                 ],
             },
@@ -205,27 +205,27 @@ class Migration(migrations.Migration):
                         models.F("periodic_task"),
                         models.OrderBy(models.F("scheduled_for"), descending=True),
                         condition=models.Q(("job__isnull", False)),
-                        name="tick_fired",
+                        name="celeriac_tick_fired",
                     ),
-                    models.Index(models.F("decided_at"), name="tick_decided"),
+                    models.Index(models.F("decided_at"), name="celeriac_tick_decided"),
                     models.Index(
                         models.OrderBy(models.F("scheduled_for"), descending=True),
-                        name="tick_latest",
+                        name="celeriac_tick_latest",
                     ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("periodic_task", "scheduled_for"), name="tick_once"
+                        fields=("periodic_task", "scheduled_for"), name="celeriac_tick_once"
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("status__in", ["fired", "skipped", "missed"])),
-                        name="tick_status_known",
+                        name="celeriac_tick_status_known",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
                             ("status", "fired"), ("job__isnull", True), _connector="OR"
                         ),
-                        name="tick_job_exactly_when_fired",
+                        name="celeriac_tick_job_exactly_when_fired",
                     ),
                 ],
             },

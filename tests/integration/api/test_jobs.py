@@ -226,7 +226,7 @@ def test_the_list_reads_an_index_of_its_own(account):
         # The table is all but empty here: leave the planner no scan that only suits such.
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
     plan = jobs_of(account).order_by("-id")[:50].explain()
-    assert "Index Scan using job_of_api" in plan
+    assert "Index Scan using celeriac_job_of_api" in plan
     assert "Sort" not in plan
 
 
@@ -258,7 +258,7 @@ def test_a_filter_that_finds_little_reads_no_whole_history(caller, account, monk
 def test_which_jobs_are_an_accounts_hangs_on_no_collation(account):
     """In en_US ";" comes before ":", so that nothing lies between "api:" and "api;"."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_get_indexdef('job_of_api'::regclass)")
+        cursor.execute("SELECT pg_get_indexdef('celeriac_job_of_api'::regclass)")
         index = cursor.fetchone()[0]
     for text in (index.partition(" WHERE ")[2], str(jobs_of(account).query).partition("WHERE")[2]):
         assert text

@@ -47,7 +47,7 @@ WHERE statement LIKE %s AND statement LIKE %s AND generic_plans + custom_plans >
 
 
 READS = """SELECT sum(idx_scan) FROM pg_stat_user_indexes
-WHERE indexrelname IN ('job_due', 'job_running')"""
+WHERE indexrelname IN ('celeriac_job_due', 'celeriac_job_running')"""
 
 
 def reads():

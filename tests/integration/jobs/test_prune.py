@@ -116,5 +116,5 @@ def test_the_kinds_are_found_without_reading_the_table():
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("EXPLAIN " + module._KINDS)
         plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert "using job_finished" in plan
+    assert "using celeriac_job_finished" in plan
     assert "Seq Scan" not in plan

@@ -48,8 +48,8 @@ def abandoned():
     job = JobFactory(state="dead", attempt=1)
     with connection.cursor() as cursor:
         cursor.execute(
-            "ALTER TABLE celeriac_jobs_job DROP CONSTRAINT job_state_known,"
-            " DROP CONSTRAINT job_finished_at_exactly_when_terminal"
+            "ALTER TABLE celeriac_jobs_job DROP CONSTRAINT celeriac_job_state_known,"
+            " DROP CONSTRAINT celeriac_job_finished_at_exactly_when_terminal"
         )
     Job.objects.filter(pk=job.pk).update(state="abandoned", error="nobody wants it")
     job.refresh_from_db()
@@ -96,7 +96,7 @@ def test_its_page_says_how_it_ended(anew, abandoned):
 def test_what_the_database_holds_are_the_states_of_the_table():
     """Its constraints are made of the table; a new state needs a migration."""
     conditions = {each.name: each.condition for each in Job._meta.constraints}
-    assert ("state__in", list(states.State)) in conditions["job_state_known"].children
-    finished = conditions["job_finished_at_exactly_when_terminal"].children[0]
+    assert ("state__in", list(states.State)) in conditions["celeriac_job_state_known"].children
+    finished = conditions["celeriac_job_finished_at_exactly_when_terminal"].children[0]
     assert ("state__in", sorted(states.TERMINAL)) in finished.children
     assert set(states.UNFINISHED) == set(states.State) - states.TERMINAL

@@ -39,4 +39,4 @@ def test_who_moved_a_job_is_found_by_index_whatever_was_moved(heard):
             assert [each.pk for each in audit.actions_on("job", job_id, most=10)] == [entry.pk]
         cursor.execute("EXPLAIN " + asked[-1]["sql"])
         plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert "audit_batch_targets" in plan, plan
+    assert "celeriac_audit_batch_targets" in plan, plan

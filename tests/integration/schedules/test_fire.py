@@ -365,7 +365,7 @@ def test_the_due_query_reads_an_index(at):
         cursor.execute("ANALYZE celeriac_schedules_policy")
         cursor.execute(f"EXPLAIN {sql._LOCK_DUE}", {"limit": 100, "only": None})
         plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert "schedule_due" in plan
+    assert "celeriac_schedule_due" in plan
     assert "Seq Scan" not in plan
 
 

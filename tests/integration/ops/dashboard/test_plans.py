@@ -155,7 +155,7 @@ def test_the_control_room_reads_what_it_shows_and_not_the_history(root, subtests
 
 
 #: The indexes of what waits and what runs: none of them knows the history.
-KEPT = {"job_due", "job_running", "job_lock_key_running"}
+KEPT = {"celeriac_job_due", "celeriac_job_running", "celeriac_job_lock_key_running"}
 
 
 def check_roll_up():
