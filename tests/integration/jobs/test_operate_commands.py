@@ -44,6 +44,7 @@ def test_a_job_is_enqueued_from_the_command_line():
         (["enqueue", "test.note", "name"], "name=value"),
         (["enqueue", "test.note", "{nope"], "no JSON object"),
         (["enqueue", "test.note", "name=a", "--run-at", "soon"], "no date"),
+        (["enqueue", "test.note", "name=a", "--run-at", "2030-13-01T09:00Z"], "no date"),
         (["cancel"], "--all"),
     ],
 )

@@ -1,17 +1,15 @@
 """`manage.py jobs enqueue|list|show|retry|cancel|acknowledge|stats`."""
 
-import json
 from argparse import ArgumentParser
-from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.utils.dateparse import parse_datetime
+from django.core.management.base import BaseCommand
 
 from celeriac.console import job_output
 from celeriac.console.actions.services import bulk_finish, bulk_start
 from celeriac.console.management.arguments import add_job_arguments
 from celeriac.console.management.output import as_facts, as_json, as_table
+from celeriac.console.management.parsing import parse_filter, parse_job_arguments, parse_moment
 from celeriac.jobs import phrases, registry
 from celeriac.jobs.enqueueing import enqueue
 from celeriac.jobs.models import Job
@@ -51,10 +49,10 @@ class Command(BaseCommand):
         names = ("queue", "priority", "delay", "unique_key", "idempotency_key", "lock_key")
         chosen: Any = {name: options[name] for name in names if options[name] is not None}
         if options["run_at"]:
-            chosen["run_at"] = _moment(options["run_at"])
+            chosen["run_at"] = parse_moment(options["run_at"])
         job = enqueue.enqueue_job(
             options["kind"],
-            _arguments(options["arguments"]),
+            parse_job_arguments(options["arguments"]),
             enqueued_by=options["actor"],
             **chosen,
         )
@@ -62,7 +60,7 @@ class Command(BaseCommand):
 
     def _list(self, options: dict[str, Any]) -> None:
         chosen = Job.objects.order_by("-id").filter(
-            **{f"{name}__in": values for name, values in _filter(options).items()}
+            **{f"{name}__in": values for name, values in parse_filter(options).items()}
         )
         rows = [job_output.job_summary(job) for job in chosen[: options["limit"]]]
         self._print(rows, options, as_table(rows, _LISTED))
@@ -88,7 +86,7 @@ class Command(BaseCommand):
                 job_output.job_summary(act_on_job(action, each, **said)) for each in options["ids"]
             ]
             return self._print(rows, options, as_table(rows, _LISTED))
-        bulk = bulk_finish(bulk_start(verb=action.name, filter=_filter(options), **said))
+        bulk = bulk_finish(bulk_start(verb=action.name, filter=parse_filter(options), **said))
         text = f"{phrases.count(bulk.changed, 'job')} {action.done}"
         text = "; ".join(filter(None, [text, bulk.error]))
         return self._print({action.past: bulk.changed}, options, text)
@@ -112,40 +110,3 @@ class Command(BaseCommand):
 
     def _print(self, value: object, options: dict[str, Any], text: str) -> None:
         self.stdout.write(as_json(value) if options["json"] else text)
-
-
-def _arguments(pairs: list[str]) -> dict[str, Any]:
-    """Return `name=value` pairs, or one JSON object, as arguments."""
-    if len(pairs) == 1 and pairs[0].lstrip().startswith("{"):
-        try:
-            whole: dict[str, Any] = json.loads(pairs[0])
-        except (ValueError, RecursionError) as error:
-            raise CommandError(f"The arguments are no JSON object: {error}.") from error
-        return whole
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise CommandError(f"{pair!r}: write arguments as name=value, or as one JSON object.")
-        try:
-            found[name] = json.loads(text)
-        except (ValueError, RecursionError):
-            found[name] = text
-    return found
-
-
-def _moment(text: str) -> datetime:
-    moment = parse_datetime(text)
-    if moment is None:
-        raise CommandError(f"{text!r} is no date and time, such as 2030-01-31T09:00:00+00:00.")
-    return moment
-
-
-def _filter(options: dict[str, Any]) -> dict[str, list[str]]:
-    """Return the columns by which jobs are chosen, and their values."""
-    found = {name: [options[name]] for name in ("state", "kind", "queue") if options[name]}
-    if "kind" in found:
-        found["kind"] = [registry.find_kind(options["kind"]).name]
-    if not found and options.get("all") is False:
-        raise CommandError("Name job ids, a filter (--state, --kind, --queue), or --all.")
-    return found

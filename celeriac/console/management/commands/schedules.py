@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils.dateparse import parse_date, parse_datetime
 
 from celeriac.console.management.output import as_json, as_table
+from celeriac.console.management.parsing import parse_moment
 from celeriac.core import clock
 from celeriac.core.arguments import add_actor, seconds_argument, whole_argument
 from celeriac.schedules import operate, selectors, sync
@@ -114,8 +113,8 @@ class Command(BaseCommand):
         zone = clock_of(task)
         ticks = operate.backfill_schedule(
             task.pk,
-            start=_moment(options["start"], zone),
-            end=_moment(options["end"], zone),
+            start=parse_moment(options["start"], zone),
+            end=parse_moment(options["end"], zone),
             actor=options["actor"],
             reason=options["reason"],
             limit=options["limit"],
@@ -138,16 +137,3 @@ def _coming(name: str, moment: datetime) -> dict[str, Any]:
 
 def _tick(tick: Tick) -> dict[str, Any]:
     return {name: getattr(tick, name) for name in ("id", *_TICKS)}
-
-
-def _moment(text: str, zone: ZoneInfo) -> datetime:
-    """Return the moment that a person meant; what has no offset is in the schedule's zone."""
-    try:
-        moment = parse_datetime(text)
-        if moment is None and (day := parse_date(text)) is not None:
-            moment = datetime(day.year, day.month, day.day)
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise CommandError(f"{text!r} is no date, such as 2030-01-31, and no 2030-01-31T09:00.")
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
