@@ -3,6 +3,8 @@
 import inspect
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain, count
+from keyword import iskeyword
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -28,6 +30,8 @@ _FUNCTIONS = {
         "async ",
     ),
 }
+#: What the module may need of typing.
+_TYPED = ("Any", "Literal", "NotRequired", "Protocol", "TypedDict", "Unpack", "overload")
 _HEAD = '''"""Enqueueing by kind, with its types. Written by `manage.py celeriac stubs`."""
 
 # fmt: off
@@ -41,17 +45,30 @@ def stubs_text(kinds: Iterable[Kind]) -> str:
     A type that has no name to import (one of a function's own, a variable) becomes Any.
     """
     modules = {"celeriac"}
-    chosen = list(kinds)
-    classes = [line for kind in chosen for line in _arguments(kind, modules)]
+    chosen = _by_class(kinds)
+    classes = [line for name, kind in chosen.items() for line in _arguments(name, kind, modules)]
     protocols = [line for name in _FUNCTIONS for line in _protocol(name, chosen, modules)]
     values = [f"{name}: _{_camel(name)} = celeriac.{name}" for name in _FUNCTIONS]
     body = "\n".join([*classes, *protocols, "", *values])
     return f"{_HEAD}\n{_imports(modules, body)}\n{body}\n"
 
 
+def _by_class(kinds: Iterable[Kind]) -> dict[str, Kind]:
+    """Return the kinds by their class's name: one that Python can read and nothing else has."""
+    found: dict[str, Kind] = {}
+    taken = {*_TYPED, "Iterable", "JobHandle", "EnqueueOptions", "BatchOptions"}
+    for kind in kinds:
+        name = _camel(kind.name)
+        stem = name if name.isidentifier() and not iskeyword(name) else f"Kind{name}"
+        numbered = (f"{stem}_{number}" for number in count(2))
+        name = next(each for each in chain([stem], numbered) if each not in taken)
+        taken.add(name)
+        found[name] = kind
+    return found
+
+
 def _imports(modules: set[str], body: str) -> str:
-    typed = ["Any", "Literal", "NotRequired", "Protocol", "TypedDict", "Unpack", "overload"]
-    used = [name for name in typed if re.search(rf"\b{name}\b", body)]
+    used = [name for name in _TYPED if re.search(rf"\b{name}\b", body)]
     owned = [
         f"from {each.__module__} import {each.__name__}" for each in (JobHandle, EnqueueOptions)
     ]
@@ -61,11 +78,12 @@ def _imports(modules: set[str], body: str) -> str:
     return "\n".join([*lines, *sorted(owned)]) + "\n"
 
 
-def _arguments(kind: Kind, modules: set[str]) -> Iterator[str]:
+def _arguments(class_name: str, kind: Kind, modules: set[str]) -> Iterator[str]:
     """Yield the lines of the class of a kind's arguments."""
     hints = get_type_hints(kind.handler)
-    yield f"\nclass {_camel(kind.name)}(TypedDict):"
-    yield f'    """The arguments of {kind.name}."""\n'
+    quoted = kind.name.replace("\\", r"\\").replace('"', r"\"")
+    yield f"\nclass {class_name}(TypedDict):"
+    yield f'    """The arguments of {quoted}."""\n'
     for name in kind.schema.fields:
         hint = _annotation(hints.get(name, Any), modules)
         if name in kind.schema.defaults:
@@ -76,17 +94,17 @@ def _arguments(kind: Kind, modules: set[str]) -> Iterator[str]:
     yield ""
 
 
-def _protocol(function: str, kinds: list[Kind], modules: set[str]) -> Iterator[str]:
+def _protocol(function: str, kinds: dict[str, Kind], modules: set[str]) -> Iterator[str]:
     """Yield the lines of the type of one function: an overload for each kind."""
     args, options, returned, coroutine = _FUNCTIONS[function]
     yield f"\nclass _{_camel(function)}(Protocol):"
-    for kind in kinds:
+    for class_name, kind in kinds.items():
         result = _annotation(get_type_hints(kind.handler).get("return", Any), modules)
         names = ", ".join(repr(name) for name in (kind.name, *kind.aliases))
         if len(kinds) > 1:
             yield "    @overload"
         yield f"    {coroutine}def __call__("
-        yield f"        self, kind: Literal[{names}], {args.format(args=_camel(kind.name))},"
+        yield f"        self, kind: Literal[{names}], {args.format(args=class_name)},"
         yield f"        *, detached: bool = False, **options: Unpack[{options.__name__}],"
         yield f"    ) -> {returned.format(result=result)}: ..."
     yield ""

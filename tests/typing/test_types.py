@@ -4,6 +4,7 @@ import importlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,16 @@ def test_stubs_of_every_kind_of_the_platform_load(tmp_path):
     exec(compile(file.read_text(), str(file), "exec"), names)  # noqa: S102 our own text
     assert names["enqueue"] is importlib.import_module("celeriac").enqueue
     assert names["PaymentsRefund"].__required_keys__ == {"payment_id", "operation_id"}
+
+
+def test_stubs_of_odd_names_load(declared, tmp_path):
+    """Of names that are no identifiers, that are as good as another's, or the module's own."""
+    names = ("1st", "odd.same", "Odd.Same", "odd_same", "any", "none", 'a"quote', "job.handle")
+    for name in names:
+        registry.declare(replace(registry.find("typing.add"), name=name, aliases=()))
+    file = tmp_path / "kinds.py"
+    call_command("celeriac", "stubs", file)
+    made = {}
+    exec(compile(file.read_text(), str(file), "exec"), made)  # noqa: S102 our own text
+    classes = {"Kind1st", "OddSame", "OddSame_2", "OddSame_3", "Any_2", "KindNone", "JobHandle_2"}
+    assert classes <= set(made)
