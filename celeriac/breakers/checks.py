@@ -16,5 +16,7 @@ def check_options(**_: Any) -> list[CheckMessage]:
         try:
             judge_from(options_module.breaker_options(name).provider_fault)
         except BreakerError as error:
-            found.append(Error(f"BREAKERS[{name!r}]: {error}", id="celeriac_breakers.E001"))
+            title = f"BREAKERS[{name!r}]: "
+            text = title + str(error).removeprefix(title)
+            found.append(Error(text, id="celeriac_breakers.E001"))
     return found

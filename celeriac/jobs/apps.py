@@ -16,6 +16,7 @@ class JobsConfig(Needs, AppConfig):
 
     name = "celeriac.jobs"
     label = "celeriac_jobs"
+    verbose_name = "Jobs"
     needed_apps = ("django.contrib.postgres", "celeriac.core", "celeriac.breakers")
     default_auto_field = "django.db.models.BigAutoField"
 
@@ -30,6 +31,8 @@ class JobsConfig(Needs, AppConfig):
         post_migrate.connect(queues.after_migrate, sender=self, dispatch_uid="jobs.queues")
         register(checks.check_heartbeat)
         register(checks.check_addresses)
+        register(checks.check_broker)
+        register(checks.check_queues)
         register(checks.check_time_zones)
         register(checks.check_kinds)
         register(checks.check_platform)

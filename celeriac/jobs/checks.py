@@ -12,10 +12,11 @@ from django.db import connection
 from celeriac.breakers import options
 from celeriac.breakers.errors import BreakerError
 from celeriac.core import broker
+from celeriac.core.hints import did_you_mean
 from celeriac.jobs import registry
 from celeriac.jobs.errors import InvalidArgs
 from celeriac.jobs.registry import Kind
-from celeriac.settings import conf
+from celeriac.settings import LOCAL, conf
 
 #: What the platform gives to an on_dead hook.
 _HOOKED = {"job_id": str(UUID(int=0)), "error": ""}
@@ -34,8 +35,10 @@ def check_heartbeat(**_: Any) -> list[CheckMessage]:
     return [Error(text, hint=hint, id="celeriac_jobs.E001")]
 
 
+#: What CELERIAC['QUEUES'] may say of a queue.
+QUEUE_OPTIONS = ("window",)
 #: Settings of a project that name a broker or a cache.
-_ADDRESSES = ("BROKER_URL", "CACHE_URL")
+_ADDRESSES = ("BROKER_URL", "CELERY_BROKER_URL", "CACHE_URL")
 
 
 def check_addresses(**_: Any) -> list[CheckMessage]:
@@ -49,6 +52,30 @@ def check_addresses(**_: Any) -> list[CheckMessage]:
         except broker.BadAddress as error:
             found.append(Error(f"{name}: {error}", id="celeriac_jobs.E006"))
     return found
+
+
+def check_broker(**_: Any) -> list[CheckMessage]:
+    """Warn where nobody named a broker: the ledger and Celery would each take another one."""
+    named = any(getattr(settings, name, "") for name in ("BROKER_URL", "CELERY_BROKER_URL"))
+    if named or LOCAL not in (conf.NUDGE_URL, conf.BREAKERS_STORE_URL):
+        return []
+    text = f"CELERY_BROKER_URL is not set: the ledger takes {LOCAL}, and Celery a RabbitMQ."
+    hint = "Set CELERY_BROKER_URL to the address of your Redis or Valkey."
+    return [Warning(text, hint=hint, id="celeriac_jobs.W011")]
+
+
+def check_queues(**_: Any) -> list[CheckMessage]:
+    """Report options of queues that do not exist: migrate would trip over them."""
+    return [
+        Error(
+            f"CELERIAC['QUEUES'][{name!r}]: there is no option {option!r}."
+            f"{did_you_mean(option, QUEUE_OPTIONS)}",
+            id="celeriac_jobs.E012",
+        )
+        for name, options in conf.QUEUES.items()
+        for option in options
+        if option not in QUEUE_OPTIONS
+    ]
 
 
 def check_time_zones(**_: Any) -> list[CheckMessage]:

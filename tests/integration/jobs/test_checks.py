@@ -111,3 +111,25 @@ def test_a_platform_that_can_hold_no_ledger_is_refused(monkeypatch):
     monkeypatch.undo()
     with override_settings(INSTALLED_APPS=left):
         assert [message.id for message in checks.check_platform()] == ["celeriac_jobs.W010"]
+
+
+def test_a_project_without_a_broker_is_told_which_setting_it_lacks(settings):
+    """The ledger and Celery would take different ones, and no job would start."""
+    assert checks.check_broker() == []
+    del settings.BROKER_URL, settings.CELERY_BROKER_URL
+    local = {"NUDGE_URL", "BREAKERS_STORE_URL"}
+    settings.CELERIAC = {k: v for k, v in settings.CELERIAC.items() if k not in local}
+    (found,) = checks.check_broker()
+    assert found.id == "celeriac_jobs.W011"
+    assert "Set CELERY_BROKER_URL" in found.hint
+    settings.CELERY_BROKER_URL = "amqp://guest@localhost//"
+    assert checks.check_broker() == []
+    assert any(message.msg.startswith("CELERY_BROKER_URL:") for message in checks.check_addresses())
+
+
+def test_an_option_that_no_queue_has_is_refused(settings):
+    """By check, before migrate trips over it."""
+    settings.CELERIAC = settings.CELERIAC | {"QUEUES": {"default": {"windw": 3.0}}}
+    (found,) = checks.check_queues()
+    assert found.id == "celeriac_jobs.E012"
+    assert found.msg.endswith("there is no option 'windw'. Did you mean 'window'?")

@@ -97,11 +97,13 @@ def test_the_system_check_finds_what_does_not_fit(settings):
             "gate": {"window": 0},
             "mail": {"provider_fault": "no.such.thing"},
             "ok": {},
+            "psp": {"min_volum": 3},
         },
     }
     found = check_options()
-    assert [error.id for error in found] == ["celeriac_breakers.E001", "celeriac_breakers.E001"]
+    assert [error.id for error in found] == ["celeriac_breakers.E001"] * 3
     assert "window" in found[0].msg
+    assert found[2].msg.count("psp") == 1, "said once"
 
 
 def test_circuit_open_travels_between_processes():
