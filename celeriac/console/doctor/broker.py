@@ -10,7 +10,7 @@ from celeriac.console.doctor.database import judge_clock
 from celeriac.core.check_results import CheckResult, error, ok, warning
 from celeriac.jobs import nudge
 from celeriac.jobs.phrases import waits
-from celeriac.settings import conf
+from celeriac.settings import broker_url, conf
 
 #: Seconds.
 PATIENCE = 3.0
@@ -21,13 +21,13 @@ MANY = 10_000
 def check_stores() -> Iterator[CheckResult]:
     """Look at each server that holds something fleeting."""
     named = {
-        "broker": settings.BROKER_URL,
+        "broker": broker_url(),
         "nudges": conf.NUDGE_URL,
         "breakers": conf.BREAKERS_STORE_URL,
-        "cache": settings.CACHE_URL,
+        "cache": getattr(settings, "CACHE_URL", ""),
     }
     for part, url in named.items():
-        if url not in list(named.values())[: list(named).index(part)]:
+        if url and url not in list(named.values())[: list(named).index(part)]:
             yield from _store(part, url)
 
 

@@ -118,6 +118,15 @@ def test_a_broker_that_is_away_is_named_without_its_password(settings):
     assert "hunter2" not in str(found)
 
 
+def test_a_project_names_its_broker_as_celery_does(settings):
+    """It need have no setting that only this platform has."""
+    settings.CELERY_BROKER_URL = settings.BROKER_URL
+    del settings.BROKER_URL, settings.CACHE_URL
+    found = [each for each in broker.check_stores() if each.level.value == "ok"]
+    assert any(each.says.startswith("answers in") for each in found)
+    assert "cache" not in {each.part for each in broker.check_stores()}
+
+
 @pytest.mark.parametrize(
     ("skew", "blur", "level"),
     [(0.5, 0.0, "ok"), (1.5, 0.8, "ok"), (-1.5, 0.1, "warning"), (7.0, 0.1, "error")],
