@@ -14,6 +14,7 @@ class BreakersConfig(Needs, AppConfig):
 
     name = "celeriac.breakers"
     label = "celeriac_breakers"
+    verbose_name = "Circuits"
     needed_apps = ("celeriac.core",)
     default_auto_field = "django.db.models.BigAutoField"
 

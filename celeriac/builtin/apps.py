@@ -21,6 +21,7 @@ class BuiltinConfig(Needs, AppConfig):
 
     name = "celeriac.builtin"
     label = "celeriac_builtin"
+    verbose_name = "Built-in jobs"
     needed_apps = ("celeriac.jobs",)
 
     def ready(self) -> None:

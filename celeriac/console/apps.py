@@ -12,6 +12,7 @@ class ConsoleConfig(Needs, AppConfig):
 
     name = "celeriac.console"
     label = "celeriac_console"
+    verbose_name = "Console"
     needed_apps = ("django.contrib.admin", "unfold", "celeriac.jobs")
     extra = "admin"
     default_auto_field = "django.db.models.BigAutoField"

@@ -10,6 +10,7 @@ class CoreConfig(AppConfig):
 
     name = "celeriac.core"
     label = "celeriac_core"
+    verbose_name = "Audit"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -11,6 +11,7 @@ class HttpConfig(Needs, AppConfig):
 
     name = "celeriac.http"
     label = "celeriac_http"
+    verbose_name = "HTTP API"
     needed_apps = ("rest_framework", "celeriac.jobs")
     extra = "http"
     default_auto_field = "django.db.models.BigAutoField"

@@ -11,6 +11,7 @@ class MonitoringConfig(Needs, AppConfig):
 
     name = "celeriac.monitoring"
     label = "celeriac_monitoring"
+    verbose_name = "Monitoring"
     needed_apps = ("celeriac.jobs",)
     default_auto_field = "django.db.models.BigAutoField"
 

@@ -12,6 +12,7 @@ class SchedulesConfig(Needs, AppConfig):
 
     name = "celeriac.schedules"
     label = "celeriac_schedules"
+    verbose_name = "Schedules"
     needed_apps = ("django_celery_beat", "celeriac.jobs")
     extra = "schedules"
     default_auto_field = "django.db.models.BigAutoField"

@@ -15,7 +15,7 @@ from tests.support.pages import blocks
 from tests.support.processes import wait_until
 from tests.support.servers import ROOT
 
-#: What docs/library.md shows: settings, the Celery app, a kind, a job, a plugin.
+#: What docs/library.md shows: settings, the Celery app, a kind, a job, a plugin, pages.
 SHOWN = [block.text for block in blocks("python") if block.page == "docs/library.md"]
 #: What the page leaves out: keys, and where this test's servers are.
 PLACES = """

@@ -23,6 +23,7 @@ from celeriac.jobs.job_pages import sections_of
 from celeriac.jobs.models import Job
 from celeriac.jobs.phrases import Link
 from celeriac.jobs.states import ENDINGS, State
+from celeriac.settings import conf
 
 #: How the sentence's panel looks.
 TONES = {"running": "info", "parked": "warn", "retrying": "warn"} | {
@@ -147,7 +148,7 @@ def _page(link: Link) -> str:
 
 def _needed(page: str) -> tuple[str, ...]:
     """Return the permissions of which one opens a page; names in the admin bear the model's."""
-    if page.startswith(reverse("flower:index")):
+    if conf.FLOWER_BASIC_AUTH and page.startswith(reverse("flower:index")):
         return ("celeriac_monitoring.view_flower",)
     if not page.startswith("admin:"):
         return ()
