@@ -4,6 +4,7 @@ import re
 
 import pytest
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from celeriac import enqueue
 from celeriac.jobs.enqueueing import queues
@@ -59,3 +60,7 @@ def test_the_tables_are_dropped():
     left = connection.introspection.table_names()
     assert [name for name in left if name.startswith("celeriac")] == []
     assert "payments_payment" in left
+    run("Remove", 1)
+    apps = {app for app, _ in MigrationRecorder(connection).applied_migrations()}
+    assert [app for app in apps if app.startswith("celeriac")] == []
+    assert "payments" in apps
