@@ -76,7 +76,7 @@ def test_stubs_of_odd_names_load(declared, tmp_path):
     """Of names that are no identifiers, that are as good as another's, or the module's own."""
     names = ("1st", "odd.same", "Odd.Same", "odd_same", "any", "none", 'a"quote', "job.handle")
     for name in names:
-        registry.declare(replace(registry.find("typing.add"), name=name, aliases=()))
+        registry.declare_kind(replace(registry.find_kind("typing.add"), name=name, aliases=()))
     file = tmp_path / "kinds.py"
     call_command("celeriac", "stubs", file)
     made = {}
