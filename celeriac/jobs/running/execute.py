@@ -80,13 +80,13 @@ def _answer_doorbell(
     runs += claim_surely(ids, claim_id=claim_id, context=context)  # 1
     try:
         for run in turns.in_turn(runs, context):
-            outcome = parking.turn_away_outcome(run.job, run.kind)
-            if outcome is None:
-                if not _may_start(run, runs, context):
-                    break
-                outcome = _perform(run, context)  # 2
-            if run.settled is None:
+            if (outcome := parking.turn_away_outcome(run.job, run.kind)) is not None:
                 run.decide(outcome)  # 3
+            elif _may_start(run, runs, context):
+                _perform(run, context)  # 2, 3
+            else:
+                break
+            if run.settled is None:
                 _record(run, runs, context)  # 4
         turns.forget_taken_back(runs, context)
     except Exception as error:
@@ -120,26 +120,23 @@ def _may_start(run: Run, runs: list[Run], context: WorkerContext) -> bool:
         return context.journal.start(run.job.id, run.kind.hard_timeout)
 
 
-def _perform(run: Run, context: WorkerContext) -> Outcome:
+def _perform(run: Run, context: WorkerContext) -> None:
     context.used = True
-    outcome = perform_run(run)
-    if outcome.verb is not Verb.COMPLETE:
-        outcome = _laid_to_stop(run, outcome)
+    perform_run(run)
+    if run.outcome and run.outcome.verb in (Verb.SNOOZE, Verb.STOP):
+        _lay_to_stop(run, run.outcome)
     context.process_state.set_back()
     context.times.add(run.kind.name, run.ended_at - run.started_at)
-    return outcome
 
 
-def _laid_to_stop(run: Run, outcome: Outcome) -> Outcome:
+def _lay_to_stop(run: Run, outcome: Outcome) -> None:
     """Say so where a handler gave way to the stop of its worker, also by `Cancelled`.
 
     A cancel that somebody asked for overtakes it when it is settled.
     """
-    gave_way = not outcome.circuit and outcome.verb in (Verb.SNOOZE, Verb.STOP)
-    if not gave_way or not current.was_told_of_stop(run.claim_id, run.job.id):
-        return outcome
-    said = outcome.reason if outcome.verb is Verb.SNOOZE else ""
-    return outcomes.stopped(outcome.delay, said)
+    if not outcome.circuit and current.was_told_of_stop(run.claim_id, run.job.id):
+        said = outcome.reason if outcome.verb is Verb.SNOOZE else ""
+        run.decide(outcomes.stopped(outcome.delay, said))
 
 
 def _record(run: Run, runs: list[Run], context: WorkerContext) -> None:

@@ -43,30 +43,35 @@ _NO_FAILURE = (outcomes.Snooze, outcomes.Cancelled, CircuitOpen)
 _CUTTING = (outcomes.TimeLimitExceeded, LostClaim)
 
 
-def perform_run(run: Run) -> Outcome:
-    """Run the handler; return how it ended. Where a transactional kind succeeds it is settled."""
-    process = os.getpid()
+def perform_run(run: Run) -> None:
+    """Run the handler and decide how it ended. Where a transactional kind succeeds it is settled.
+
+    It is decided before anything is set back: what goes wrong then changes no ending.
+    """
+    process, outcome = os.getpid(), None
     before = sessions.look_at_connections()
     run.started_at = run.ended_at = time.monotonic()
     try:
         with _bound(run):
             if tracing.is_on():
                 with _traced(run):
-                    return contextvars.copy_context().run(_perform, run, before)
-            return contextvars.copy_context().run(_perform, run, before)
-    except KeyboardInterrupt:  # of this process, not of this job: nobody can say how it ended
-        run.outcome = None
-        raise
+                    outcome = contextvars.copy_context().run(_perform, run, before)
+            else:
+                outcome = contextvars.copy_context().run(_perform, run, before)
+    except KeyboardInterrupt:
+        raise  # of this process, not of this job: nobody can say how it ended
     except BaseException as error:  # every ending is an outcome
         _leave_if_forked(process, error)
         if not run.reached and isinstance(error, Exception):
             run.started_at = 0.0  # this platform stumbled before the job's turn
             raise
         run.error = error
-        return _observe(error, run, before)
+        outcome = _observe(error, run, before)
     finally:
         _leave_if_forked(process, run.error)
         run.ended_at = max(run.ended_at, time.monotonic())
+        if run.settled is None:
+            run.decide(outcome)
         before.restore(run.error, cut=_is_cut(run.error))
 
 

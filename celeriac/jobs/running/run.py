@@ -48,10 +48,16 @@ class Run:
         """Whether it no longer owned its job when it was settled."""
         return self.settled is not None and self.settled.state is None
 
-    def decide(self, outcome: Outcome) -> None:
-        """Note how it ended, and decide once what that makes of its job: chance may decide."""
-        self.outcome = outcome
+    def decide(self, outcome: Outcome | None) -> None:
+        """Note how it ended, and decide once what that makes of its job: chance may decide.
+
+        None where nobody can say, whatever was noted before.
+        """
+        self.outcome = None
+        if outcome is None:
+            return
         self.settlement = self.judge(outcome)
+        self.outcome = outcome  # not before: an ending that can't be judged is none
         if self.started_at:
             self.settlement.started = self.started_at - self.claimed_at
             self.settlement.seconds = self.ended_at - self.started_at

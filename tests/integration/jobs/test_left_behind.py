@@ -1,5 +1,6 @@
 """Transactions left or ended, and sessions changed: the job says so, and the next is spared it."""
 
+import socket
 from itertools import count
 
 import psycopg
@@ -14,6 +15,7 @@ from tests.app.models import Effect
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ONCE = Backoff(max_attempts=1)
+NO_CLASS = "issubclass() arg 1 must be a class"
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def run(worker_context, declare, make_job):
         jobs = []
         for handler in handlers:
             kind = f"test.kind{next(kinds)}"
-            declare(handler, name=kind, retry=ONCE, **policy)
+            declare(handler, name=kind, **{"retry": ONCE} | policy)
             jobs.append(make_job(kind))
         fresh = execute.WorkerContext(
             worker=worker_context.worker, capabilities=execute.capabilities()
@@ -381,6 +383,66 @@ def test_a_driver_that_was_reset_is_replaced(run, subtests):
                 ["written"],
             )
             Effect.objects.all().delete()
+
+
+def test_what_can_not_be_set_back_changes_no_ending(run):
+    """Nobody can tell the state of such a connection, so the handler has failed; that is kept."""
+
+    def handler():
+        write()
+        connection.connection.cursor_factory = lambda *_: None
+
+    with pytest.raises(TypeError, match="must be a class"):
+        run(handler)
+    job = Job.objects.get()
+    assert (job.state, job.losses, job.error) == ("dead", 0, f"TypeError: {NO_CLASS}")
+
+
+def test_no_success_is_written_whose_transaction_rolled_back(run, monkeypatch):
+    """Its commit failed, and then what it left behind could not be looked at either."""
+
+    def handler():
+        write()
+        sql(
+            "INSERT INTO auth_permission (name, content_type_id, codename)"
+            " VALUES ('x', 999999, 'x')"
+        )
+        monkeypatch.setattr(socket, "getdefaulttimeout", lambda: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        run(handler, transactional=True)
+    job = Job.objects.get()
+    assert (job.state, effects()) == ("dead", [])
+    assert "violates foreign key constraint" in job.error
+
+
+def test_a_success_stays_one_where_setting_back_fails(run, monkeypatch):
+    """The handler has run, and its job must not run again for that."""
+
+    def handler():
+        write()
+        monkeypatch.setattr(socket, "getdefaulttimeout", lambda: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        run(handler)
+    assert (Job.objects.get().state, effects()) == ("succeeded", ["written"])
+
+
+def test_a_backoff_that_breaks_makes_no_run_undone(run):
+    """Its process must end and its job is charged; it went back as if it had never started."""
+
+    class Broken(Backoff):
+        def delay(self, failures, **_):
+            raise ZeroDivisionError
+
+    def handler():
+        write()
+        raise ValueError
+
+    with pytest.raises(execute.UnfitProcess):
+        run(handler, retry=Broken())
+    job = Job.objects.get()
+    assert (job.state, job.attempt, effects()) == ("running", 1, ["written"])
 
 
 def test_wrappers_around_statements_do_not_outlive_their_job(run):
