@@ -6,11 +6,13 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from celeriac.console.actions import runner
 from celeriac.core.arguments import login_name
 from celeriac.core.models import Audit
 from celeriac.jobs.models import Job, Queue
 from tests.factories import AttemptFactory, JobFactory
 from tests.factories_schedules import PeriodicTaskFactory
+from tests.support.threads import held_open
 
 pytestmark = pytest.mark.django_db
 
@@ -88,6 +90,19 @@ def test_jobs_are_retried_and_cancelled_by_id_and_by_filter():
     assert run_json("jobs", "cancel", "--all") == {"cancelled": 2}
     assert set(Audit.objects.values_list("actor_name", flat=True)) == {login_name()}
     assert Audit.objects.count() == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_others_hold_is_left_and_the_command_fails(monkeypatch, capsys):
+    """It says how many it did, on its own, and a script does not take them for all."""
+    monkeypatch.setattr(runner, "PATIENCE", 0.01)
+    held, *_ = JobFactory.create_batch(3, state="dead")
+    with (
+        held_open(lambda: list(Job.objects.select_for_update().filter(pk=held.pk))),
+        pytest.raises(CommandError, match=r"^1 held by other transactions were left"),
+    ):
+        call_command("jobs", "retry", "--state=dead", "--json")
+    assert json.loads(capsys.readouterr().out) == {"retried": 2}
 
 
 def test_stats_show_depths_and_recent_endings():

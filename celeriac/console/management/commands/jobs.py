@@ -88,8 +88,10 @@ class Command(BaseCommand):
             return self._print(rows, options, as_table(rows, _LISTED))
         bulk = bulk_finish(bulk_start(verb=action.name, filter=parse_filter(options), **said))
         text = f"{phrases.count(bulk.changed, 'job')} {action.done}"
-        text = "; ".join(filter(None, [text, bulk.error]))
-        return self._print({action.past: bulk.changed}, options, text)
+        self._print({action.past: bulk.changed}, options, text)
+        if bulk.error:  # not all of them: some were held, or it was stopped
+            raise CommandError(bulk.error)
+        return None
 
     def _acknowledge(self, options: dict[str, Any]) -> None:
         kind = registry.find_kind(options["kind"]).name if options["kind"] else ""
