@@ -1,6 +1,8 @@
 """The sidebar leads everybody to what they may see; Celery's results are only read."""
 
 import re
+import sys
+from types import ModuleType
 
 import pytest
 from django.contrib import admin
@@ -8,7 +10,8 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django_celery_results.models import GroupResult, TaskResult
 
-from tests.factories import UserFactory
+from config import urls
+from tests.factories import JobFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -34,6 +37,21 @@ def test_whoever_may_do_everything_is_led_to_every_page(client):
     expected = {reverse(name) for name in NAMES}
     others = {reverse(n) for n in ("admin:index", "admin:ops_dead_letters", "flower:index")}
     assert links(client) == expected | others
+
+
+def test_a_project_without_flower_shows_a_job(client, settings, monkeypatch):
+    """The page asked where Flower is, to see who may open each of its links."""
+    settings.CELERIAC = {**settings.CELERIAC, "FLOWER_BASIC_AUTH": ""}
+    module = ModuleType("without_flower")
+    module.urlpatterns = [
+        each for each in urls.urlpatterns if getattr(each, "namespace", "") != "flower"
+    ]
+    monkeypatch.setitem(sys.modules, "without_flower", module)
+    settings.ROOT_URLCONF = "without_flower"
+    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    job = JobFactory()
+    page = client.get(reverse("admin:celeriac_jobs_job_change", args=[job.pk]))
+    assert f"Queue {job.queue}" in page.content.decode()
 
 
 @pytest.mark.parametrize(

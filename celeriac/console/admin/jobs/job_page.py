@@ -143,11 +143,16 @@ def link_address(link: Link, *, may: Callable[[str], bool]) -> str:
 def _page(link: Link) -> str:
     """Return the name of the page; apps below the console name a row by its model's label."""
     app, dot, model = link.page.partition(".")
-    return f"admin:{app}_{model}_change" if dot and model.isidentifier() else link.page
+    return (
+        f"admin:{app}_{model}_change"
+        if app.isidentifier() and dot and model.isidentifier()
+        else link.page
+    )
 
 
 def _needed(page: str) -> tuple[str, ...]:
     """Return the permissions of which one opens a page; names in the admin bear the model's."""
+    # Without a password for it, Flower may be no part of the project.
     if conf.FLOWER_BASIC_AUTH and page.startswith(reverse("flower:index")):
         return ("celeriac_monitoring.view_flower",)
     if not page.startswith("admin:"):
