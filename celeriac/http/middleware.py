@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.urls import reverse
 
+from celeriac.core.paths import path_info_of
 from celeriac.http import problems
 
 logger = logging.getLogger("celeriac.api")
@@ -21,7 +21,7 @@ class ApiMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        self._prefix = reverse("api:nowhere", args=[""])
+        self._prefix = path_info_of("api:nowhere", "")
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the request; other paths than the API's pass untouched."""

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 
+from celeriac.core.paths import path_info_of
 from celeriac.monitoring.views import healthz, metrics_page, readyz
 
 
@@ -14,7 +14,7 @@ class ProbeMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
         probes = {"healthz": healthz, "readyz": readyz, "metrics": metrics_page}
-        self._views = {reverse(f"monitoring:{name}"): view for name, view in probes.items()}
+        self._views = {path_info_of(f"monitoring:{name}"): view for name, view in probes.items()}
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer a probe, pass everything else on."""

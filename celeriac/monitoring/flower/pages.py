@@ -10,8 +10,9 @@ import re
 from base64 import b64encode
 from urllib.parse import quote
 
-from django.urls import reverse
 from django.utils.csp import CSP
+
+from celeriac.core.paths import path_info_of
 
 #: Segments of a path hold no slash, so that a relative one can't climb out.
 _SEGMENT = r"[^/\\\x00-\x1f\x7f]+"
@@ -38,7 +39,7 @@ def allowed_methods(path: str) -> tuple[str, ...]:
 
 def upstream_path(path: str) -> str:
     """Return the path at Flower, which believes itself where this site shows it, encoded anew."""
-    return f"{reverse('flower:index')}{quote(path, safe='/@')}"
+    return f"{path_info_of('flower:index')}{quote(path, safe='/@')}"
 
 
 def content_policy() -> dict[str, list[str]]:
