@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from celeriac.console import job_output
 from celeriac.console.actions.services import bulk_finish, bulk_start
