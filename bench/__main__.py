@@ -38,8 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
     rows = [BY_NAME[name] for name in options.rows]
     console = Console(width=160 if not sys.stdout.isatty() else None)
-    with open_environment(history=any(row.history for row in rows)) as ground:
-        content = Bench(ground, options, console).run(rows)
+    with open_environment(history=any(row.history for row in rows)) as environment:
+        content = Bench(environment, options, console).run(rows)
     report.show(content, console)
     report.write(options.output, content)
     console.print(f"written: {options.output}", soft_wrap=True)
@@ -78,7 +78,7 @@ def _rows(text: str) -> list[str]:
 class Bench:
     """One run: chooses the baseline's prefetch, then goes through the rounds."""
 
-    ground: Environment
+    environment: Environment
     options: argparse.Namespace
     console: Console
     prefetch: int = PREFETCHES[0]
@@ -110,7 +110,7 @@ class Bench:
             "schedules": self._schedules(),
             "seconds": round(time.monotonic() - started),
         }
-        return report.document(machine.describe(self.ground), rounds, notes)
+        return report.document(machine.describe(self.environment), rounds, notes)
 
     def _choose_prefetch(self) -> dict[str, float]:
         """Drain the baseline with each prefetch; keep the faster. Returns jobs/s by prefetch."""
@@ -146,11 +146,11 @@ class Bench:
 
     def _stage(self, row: Row, plan: Plan) -> dict[str, Any]:
         """Run a stage in a process of its own and return its figures."""
-        self.ground.clear(row)
+        self.environment.clear(row)
         self.loads.append(round(os.getloadavg()[0], 2))
-        directory = stage_directory(self.ground)
+        directory = stage_directory(self.environment)
         command = [sys.executable, "-m", "bench.stage", plan.dump(), str(directory)]
-        env = self.ground.environment(row.database) | dict(row.env)
+        env = self.environment.environment(row.database) | dict(row.env)
         if row.side == "ledger":
             env["BENCH_LEDGER"] = "true"
         subprocess.run(command, cwd=ROOT, env=os.environ | env, check=True, timeout=PATIENCE)
@@ -160,24 +160,24 @@ class Bench:
     def _dashboard(self, *, history: bool) -> Any:
         """Measure a refresh of the dashboard, over the history where there is one."""
         name, rows = ("celeriac_history", HISTORY) if history else ("celeriac", 20_000)
-        self.ground.clear(BY_NAME[name])
+        self.environment.clear(BY_NAME[name])
         return self._beside("dashboard", str(rows), database=name)
 
     def _tailed(self) -> Any:
         """Measure how short jobs wait behind the long ones of their kind."""
-        self.ground.clear(BY_NAME["celeriac"])
+        self.environment.clear(BY_NAME["celeriac"])
         return self._beside("tailed", "500" if self.options.quick else "2000")
 
     def _schedules(self) -> Any:
         """Measure beats over many schedules and return their figures."""
-        self.ground.clear(BY_NAME["celeriac"])
+        self.environment.clear(BY_NAME["celeriac"])
         return self._beside("schedules", *(["--quick"] if self.options.quick else []))
 
     def _beside(self, module: str, *arguments: str, database: str = "celeriac") -> Any:
         """Run a module of the bench in a process of its own and return what it wrote."""
-        directory = stage_directory(self.ground)
+        directory = stage_directory(self.environment)
         command = [sys.executable, "-m", f"bench.{module}", str(directory), *arguments]
-        env = self.ground.environment(BY_NAME[database].database) | {"BENCH_LEDGER": "true"}
+        env = self.environment.environment(BY_NAME[database].database) | {"BENCH_LEDGER": "true"}
         subprocess.run(command, cwd=ROOT, env=os.environ | env, check=True, timeout=PATIENCE)
         return json.loads((directory / f"{module}.json").read_text())
 

@@ -139,18 +139,18 @@ def open_environment(*, history: bool) -> Iterator[Environment]:
     home = Path(os.environ.get("CELERIAC_HOME") or ROOT / ".local")
     directory = home / f"bench-{secrets.token_hex(4)}"
     supervisor.current_supervisor().remove_at_end(directory)
-    ground = Environment(directory)
+    environment = Environment(directory)
     try:
-        ground.postgres.start()
-        ground.valkey.start()
-        ground.prepare(history=history)
-        yield ground
+        environment.postgres.start()
+        environment.valkey.start()
+        environment.prepare(history=history)
+        yield environment
     finally:
-        ground.valkey.stop()
-        ground.postgres.stop()
+        environment.valkey.stop()
+        environment.postgres.stop()
         supervisor.close()
 
 
-def stage_directory(ground: Environment) -> Path:
+def stage_directory(environment: Environment) -> Path:
     """Make a directory for one stage."""
-    return Path(tempfile.mkdtemp(prefix="stage-", dir=ground.directory))
+    return Path(tempfile.mkdtemp(prefix="stage-", dir=environment.directory))

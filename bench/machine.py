@@ -17,7 +17,7 @@ _PACKAGES = (
 )
 
 
-def describe(ground: Environment) -> dict[str, Any]:
+def describe(environment: Environment) -> dict[str, Any]:
     """Return the machine block of the results."""
     return {
         "cpus": os.cpu_count(),
@@ -25,8 +25,8 @@ def describe(ground: Environment) -> dict[str, Any]:
         "memory_mb": psutil.virtual_memory().total // 1_000_000,
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "postgresql": ground.version("postgres"),
-        "valkey": ground.version("valkey"),
+        "postgresql": environment.version("postgres"),
+        "valkey": environment.version("valkey"),
         "packages": {name: version(name) for name in _PACKAGES},
         "worker_children": CHILDREN,
         "commit": {
@@ -35,7 +35,7 @@ def describe(ground: Environment) -> dict[str, Any]:
             "settle": "synchronous",
             "results": "synchronous (django-celery-results)",
             "plain": "late acknowledgement in Valkey, which keeps nothing on disk",
-            "server": ground.commit_settings(),
+            "server": environment.commit_settings(),
         },
     }
 

@@ -117,10 +117,10 @@ def _show_beside(content: Mapping[str, Any], console: Console) -> None:
         )
     if schedules := content.get("schedules"):
         console.print(_schedules(schedules), soft_wrap=True)
-    if door := content.get("http_bulk"):
+    if bulk := content.get("http_bulk"):
         console.print(
-            f"{door['jobs']:,} jobs at once: enqueue_many {door['enqueue_many_per_s']:,}/s, one "
-            f"POST to /api/v1/jobs/bulk/ {door['bulk_per_s']:,}/s",
+            f"{bulk['jobs']:,} jobs at once: enqueue_many {bulk['enqueue_many_per_s']:,}/s, one "
+            f"POST to /api/v1/jobs/bulk/ {bulk['bulk_per_s']:,}/s",
             soft_wrap=True,
         )
 

@@ -30,51 +30,55 @@ PATIENCE = 180.0
 def main(plan: Plan, directory: Path) -> None:
     """Measure and write the result."""
     logging.disable(logging.WARNING)
-    marks = Timestamps(directory / "marks", plan.warm_up + plan.backlog + plan.latency_jobs)
-    os.environ[VARIABLE] = str(marks.path)
+    timestamps = Timestamps(
+        directory / "timestamps", plan.warm_up + plan.backlog + plan.latency_jobs
+    )
+    os.environ[VARIABLE] = str(timestamps.path)
     django.setup()
     from bench import backends  # needs Django
 
     row = BY_NAME[plan.row]
     before = counters.versions()
-    with Processes(row, prefetch=plan.prefetch, directory=directory) as crew:
+    with Processes(row, prefetch=plan.prefetch, directory=directory) as processes:
         try:
-            result = Stage(plan, backends.backend_of(row), crew, marks).measure()
+            result = Stage(plan, backends.backend_of(row), processes, timestamps).measure()
         except Exception:
-            sys.stderr.write(crew.logs())
+            sys.stderr.write(processes.logs())
             raise
     if row.side == "ledger":
         jobs = plan.warm_up + plan.backlog + plan.latency_jobs
         result |= counters.versions().per_job(before, jobs)
-    result["commands"] = [" ".join(["python", *command[1:]]) for command in crew.commands]
+    result["commands"] = [" ".join(["python", *command[1:]]) for command in processes.commands]
     (directory / "result.json").write_text(json.dumps(result))
 
 
 class Stage:
     """The phases, in order: warm up, enqueue, drain, rest, latency."""
 
-    def __init__(self, plan: Plan, side: Backend, crew: Processes, marks: Timestamps) -> None:
+    def __init__(
+        self, plan: Plan, side: Backend, processes: Processes, timestamps: Timestamps
+    ) -> None:
         """Measure nothing yet."""
         self._plan = plan
         self._side = side
-        self._crew = crew
-        self._marks = marks
+        self._processes = processes
+        self._timestamps = timestamps
 
     def measure(self) -> dict[str, Any]:
         """Return the figures of this round."""
         self._warm_up()
         self._side.hold()
-        numbers = self._marks.reserve(self._plan.backlog)
+        numbers = self._timestamps.reserve(self._plan.backlog)
         result = self._enqueue(numbers)
         result |= self._drain(len(numbers))
-        result["rss_mb"] = self._crew.rss_mb()
+        result["rss_mb"] = self._processes.rss_mb()
         if self._plan.latency_jobs:
             result |= self._latency()
         return result
 
     def _warm_up(self) -> None:
         self._side.wait_for_workers()
-        self._side.enqueue_many(self._marks.reserve(self._plan.warm_up))
+        self._side.enqueue_many(self._timestamps.reserve(self._plan.warm_up))
         self._await("the warm-up ends", timeout=90)
         time.sleep(REST)
 
@@ -100,18 +104,18 @@ class Stage:
     def _drain(self, jobs: int) -> dict[str, Any]:
         self._side.wait_for_workers()
         time.sleep(REST)
-        spent = self._crew.cpu_seconds()
+        spent = self._processes.cpu_seconds()
         before, started = counters.traffic(), time.monotonic()
         self._side.release()
         self._await("the backlog is drained", timeout=PATIENCE)
         seconds = time.monotonic() - started
         used: dict[str, Any] = counters.traffic().per_job(before, jobs)
-        used["cpu_us_per_job"] = cpu_time.per_job(self._crew.cpu_seconds(), spent, jobs)
+        used["cpu_us_per_job"] = cpu_time.per_job(self._processes.cpu_seconds(), spent, jobs)
         return {"drain_jobs": jobs, "drain_seconds": seconds, "drain_per_s": jobs / seconds} | used
 
     def _latency(self) -> dict[str, Any]:
         time.sleep(REST)
-        numbers = self._marks.reserve(self._plan.latency_jobs)
+        numbers = self._timestamps.reserve(self._plan.latency_jobs)
         committed = []
         due = time.monotonic()
         for number in numbers:
@@ -120,7 +124,8 @@ class Stage:
             committed.append(self._side.enqueue(number))
         self._await("the last job has run", timeout=60)
         waits = [
-            (self._marks[number] - at) / 1e6 for number, at in zip(numbers, committed, strict=True)
+            (self._timestamps[number] - at) / 1e6
+            for number, at in zip(numbers, committed, strict=True)
         ]
         cuts = statistics.quantiles(waits, n=100, method="inclusive")
         return {"latency_ms_p50": cuts[49], "latency_ms_p99": cuts[98]}
@@ -129,8 +134,8 @@ class Stage:
         """Wait until every handler has run and every job is settled."""
 
         def all_ran() -> bool:
-            self._crew.check()
-            return self._marks.all_ran()
+            self._processes.check()
+            return self._timestamps.all_ran()
 
         wait_until(all_ran, what=what, timeout=timeout)
         wait_until(self._side.is_settled, what=f"{what}, settled", timeout=60)

@@ -28,31 +28,31 @@ PATIENCE = 300.0
 
 def main(directory: Path, jobs: int) -> None:
     """Measure and write the result."""
-    marks = Timestamps(directory / "marks", WARM_UP + jobs)
-    os.environ[VARIABLE] = str(marks.path)
+    timestamps = Timestamps(directory / "timestamps", WARM_UP + jobs)
+    os.environ[VARIABLE] = str(timestamps.path)
     django.setup()
-    with Processes(ROW, prefetch=1, directory=directory) as crew:
+    with Processes(ROW, prefetch=1, directory=directory) as processes:
         try:
-            result = measure(marks, jobs)
+            result = measure(timestamps, jobs)
         except Exception:
-            sys.stderr.write(crew.logs())
+            sys.stderr.write(processes.logs())
             raise
     (directory / "tailed.json").write_text(json.dumps(result))
 
 
-def measure(marks: Timestamps, jobs: int) -> dict[str, Any]:
+def measure(timestamps: Timestamps, jobs: int) -> dict[str, Any]:
     """Return how long the short ones waited."""
     from bench.backends import LedgerBackend
 
     side = LedgerBackend(ROW)
     side.wait_for_workers()
-    side.enqueue_many([each + 1 for each in marks.reserve(WARM_UP) if not is_long(each + 1)])
+    side.enqueue_many([each + 1 for each in timestamps.reserve(WARM_UP) if not is_long(each + 1)])
     wait_until(side.is_settled, what="the warm-up ends")
-    numbers = marks.reserve(jobs)
+    numbers = timestamps.reserve(jobs)
     committed = time.monotonic_ns()
     side.enqueue_many(numbers)
-    wait_until(lambda: all(marks[each] for each in numbers), what="all ran", timeout=PATIENCE)
-    waits = [(marks[each] - committed) / 1e9 for each in numbers if not is_long(each)]
+    wait_until(lambda: all(timestamps[each] for each in numbers), what="all ran", timeout=PATIENCE)
+    waits = [(timestamps[each] - committed) / 1e9 for each in numbers if not is_long(each)]
     return {
         "jobs": jobs,
         "long": jobs - len(waits),

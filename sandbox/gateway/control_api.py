@@ -32,23 +32,23 @@ class Gateway(Protocol):
 
 def control_api(gateway: Gateway) -> ControlApi:
     """Return the control API of a gateway."""
-    desk, hooks = GatewayController(gateway), gateway.webhooks
+    controller, hooks = GatewayController(gateway), gateway.webhooks
     return ControlApi(
         {
             **common_verbs(gateway.faults, gateway.outage),
             "GET /script": lambda request: gateway.faults.scripted(),
-            "POST /script": desk.script,
+            "POST /script": controller.script,
             "DELETE /script": lambda request: gateway.faults.unscript(),
-            "GET /clock": lambda request: desk.clock(),
-            "PATCH /clock": desk.set_clock,
-            "GET /stats": lambda request: desk.stats(),
-            "GET /charges": lambda request: desk.charges(),
-            "GET /refunds": lambda request: desk.refunds(),
-            "GET /requests": desk.requests,
+            "GET /clock": lambda request: controller.clock(),
+            "PATCH /clock": controller.set_clock,
+            "GET /stats": lambda request: controller.stats(),
+            "GET /charges": lambda request: controller.charges(),
+            "GET /refunds": lambda request: controller.refunds(),
+            "GET /requests": controller.requests,
             "GET /webhooks": lambda request: hooks.report(),
-            "PATCH /webhooks": desk.configure_webhooks,
-            "POST /webhooks/release": desk.release,
-            "POST /webhooks/redeliver": desk.redeliver,
+            "PATCH /webhooks": controller.configure_webhooks,
+            "POST /webhooks/release": controller.release,
+            "POST /webhooks/redeliver": controller.redeliver,
             "POST /reset": lambda request: gateway.reset(),
         }
     )

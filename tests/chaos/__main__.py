@@ -24,7 +24,7 @@ SPAN = 20
 def main(arguments):
     """Return the exit code."""
     options = parse(arguments)
-    with platform() as ground:
+    with platform() as environment:
         from tests.chaos import report
         from tests.chaos.faults import FAULTS
         from tests.chaos.run import run_fault
@@ -37,7 +37,7 @@ def main(arguments):
                 tenant = f"{number}-{name}"
                 begun = time.monotonic()
                 one = run_fault(
-                    ground, FAULTS[name], rate=options.jobs / SPAN, dice=dice, tenant=tenant
+                    environment, FAULTS[name], rate=options.jobs / SPAN, dice=dice, tenant=tenant
                 )
                 found.append(one)
                 said = "; ".join(one.broken) or "well"
@@ -79,9 +79,9 @@ def platform():
     }
     os.environ.update(env)
     migrate()
-    from tests.chaos.environment import Ground
+    from tests.chaos.environment import Environment
 
-    ground = Ground(
+    environment = Environment(
         postgres=postgres,
         valkey=valkey,
         database_url=postgres.url("celeriac"),
@@ -90,10 +90,10 @@ def platform():
         logs=logs,
     )
     try:
-        ground.start_all()
-        yield ground
+        environment.start_all()
+        yield environment
     finally:
-        ground.stop()
+        environment.stop()
         valkey.stop()
         postgres.stop()
         supervisor.close()

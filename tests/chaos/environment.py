@@ -27,7 +27,7 @@ WHERE datname = current_database() AND application_name <> 'chaos'
 """
 
 
-class Ground:
+class Environment:
     """Servers, proxies and processes; `heal` brings back whatever a fault took."""
 
     def __init__(self, *, postgres, valkey, database_url, env, directory, logs):

@@ -39,9 +39,9 @@ class Finding:
     broken: list[str] = field(default_factory=list)
 
 
-def examine(ground, fault, load, ended_at, stopped_at, note):
+def examine(environment, fault, load, ended_at, stopped_at, note):
     """Return the finding; times are epoch seconds of the database, `note` what broke meanwhile."""
-    with ground.connect() as connection:
+    with environment.connect() as connection:
         rows = connection.execute(_ROWS, [load.tenant]).fetchall()
         effects = dict(connection.execute(_EFFECTS, [load.tenant]).fetchall())
     states = {row[0]: row[2] for row in rows}
@@ -56,7 +56,7 @@ def examine(ground, fault, load, ended_at, stopped_at, note):
         + sum(1 for job, count in effects.items() if states[job] == "succeeded" and not count),
         duplicate_effects=sum(count - 1 for count in effects.values() if count > 1),
         stale_accepted=sum(1 for r in rows if r[2] == "succeeded" and r[6] != str(r[3])),
-        lock_overlaps=overlaps(ground.directory),
+        lock_overlaps=overlaps(environment.directory),
         failures=failures,
         losses=losses,
         charged_without_cause=failures + (0 if fault.kills else losses),

@@ -34,7 +34,7 @@ READ_ONLY = "default_transaction_read_only"
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault; `act(ground, seconds)` returns when it is over, or says what broke meanwhile."""
+    """One fault; `act(environment, seconds)` returns when it is over, or says what broke."""
 
     name: str
     seconds: float
@@ -57,122 +57,122 @@ def fault(seconds, *, kills=False):
 
 
 @fault(1)
-def database_restarted_fast(ground, seconds):
+def database_restarted_fast(environment, seconds):
     """A restart in good order."""
-    ground.postgres.restart(mode="fast")
+    environment.postgres.restart(mode="fast")
 
 
 @fault(1)
-def database_restarted_immediate(ground, seconds):
+def database_restarted_immediate(environment, seconds):
     """A crash and its recovery."""
-    ground.postgres.restart(mode="immediate")
+    environment.postgres.restart(mode="immediate")
 
 
 @fault(8)
-def database_away(ground, seconds):
+def database_away(environment, seconds):
     """It is stopped for a while."""
-    ground.postgres.stop()
+    environment.postgres.stop()
     time.sleep(seconds)
-    ground.postgres.start()
+    environment.postgres.start()
 
 
 @fault(5)
-def connections_reset(ground, seconds):
+def connections_reset(environment, seconds):
     """Each connection, again and again."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        for proxy in ground.proxies.values():
+        for proxy in environment.proxies.values():
             proxy.reset()
         time.sleep(0.5)
 
 
 @fault(5)
-def answers_lost(ground, seconds):
+def answers_lost(environment, seconds):
     """Statements arrive, answers do not; then nobody can connect."""
-    ground.set_proxies("lose_answers")
+    environment.set_proxies("lose_answers")
     time.sleep(seconds / 2)
-    ground.set_proxies("refuse")
+    environment.set_proxies("refuse")
     time.sleep(seconds / 2)
-    ground.set_proxies("pass")
+    environment.set_proxies("pass")
 
 
 @fault(8)
-def network_blackholed(ground, seconds):
+def network_blackholed(environment, seconds):
     """Nothing arrives, and nobody is told."""
-    ground.set_proxies("blackhole")
+    environment.set_proxies("blackhole")
     time.sleep(seconds)
-    ground.set_proxies("pass")
+    environment.set_proxies("pass")
 
 
 @fault(6)
-def read_only_for_a_while(ground, seconds):
+def read_only_for_a_while(environment, seconds):
     """Sessions made meanwhile can write nothing, and stay so when it is over: a failover."""
-    ground.execute(f"ALTER DATABASE {database(ground)} SET {READ_ONLY} = on")
-    ground.terminate_sessions()
+    environment.execute(f"ALTER DATABASE {database(environment)} SET {READ_ONLY} = on")
+    environment.terminate_sessions()
     time.sleep(seconds)
-    ground.execute(f"ALTER DATABASE {database(ground)} RESET {READ_ONLY}")
+    environment.execute(f"ALTER DATABASE {database(environment)} RESET {READ_ONLY}")
 
 
 @fault(5)
-def backends_terminated(ground, seconds):
+def backends_terminated(environment, seconds):
     """As an administrator does, several times."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        ground.terminate_sessions()
+        environment.terminate_sessions()
         time.sleep(1)
 
 
 @fault(8)
-def connections_exhausted(ground, seconds):
+def connections_exhausted(environment, seconds):
     """Somebody else takes all of them."""
-    taken = [ground.connect()]
+    taken = [environment.connect()]
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         taken[0].execute(TERMINATE)
         with contextlib.suppress(psycopg.OperationalError):
             while True:
-                taken.append(ground.connect(connect_timeout=5))
+                taken.append(environment.connect(connect_timeout=5))
         time.sleep(0.2)
     for connection in taken:
         connection.close()
 
 
 @fault(40, kills=True)
-def slow_database_and_a_killed_worker(ground, seconds):
+def slow_database_and_a_killed_worker(environment, seconds):
     """Half a second a trip: what the dead worker held must be rescued all the same."""
-    for proxy in ground.proxies.values():
+    for proxy in environment.proxies.values():
         proxy.set("pass", delay=0.25)
     time.sleep(1)
-    ground.kill("worker-1")
+    environment.kill("worker-1")
     held = (
         "SELECT count(*) FROM celeriac_jobs_job j "
         "JOIN celeriac_jobs_worker w ON w.id::text = j.worker::text"
     )
     held += " WHERE j.state = 'running' AND w.beat_at < statement_timestamp() - interval '15 s'"
-    with ground.connect() as connection:
+    with environment.connect() as connection:
 
         def is_rescued():
             return not connection.execute(held).fetchone()[0]
 
         time.sleep(22)
         rescued = wait_until(is_rescued, timeout=seconds - 22)
-    ground.set_proxies("pass")
+    environment.set_proxies("pass")
     return None if rescued else "nobody was rescued while the database was slow"
 
 
 @fault(30)
-def workers_table_locked(ground, seconds):
+def workers_table_locked(environment, seconds):
     """Longer than the lease of a worker."""
-    with ground.connect() as connection, connection.transaction():
+    with environment.connect() as connection, connection.transaction():
         connection.execute("SELECT 1 FROM celeriac_jobs_worker FOR UPDATE")
         time.sleep(seconds)
 
 
 @fault(30)
-def watch_blackholed(ground, seconds):
+def watch_blackholed(environment, seconds):
     """The connection by which a worker beats hangs; those of its children work."""
     for role in ("worker-1", "worker-2"):
-        proxy, parent = ground.proxies[role], psutil.Process(ground.process(role).pid)
+        proxy, parent = environment.proxies[role], psutil.Process(environment.process(role).pid)
         links = [link for link in parent.net_connections() if link.raddr]
         ports = {link.laddr.port for link in links if link.raddr.port == proxy.port}
         if not ports:
@@ -183,36 +183,36 @@ def watch_blackholed(ground, seconds):
 
 
 @fault(5)
-def slots_deleted(ground, seconds):
+def slots_deleted(environment, seconds):
     """By a cleaner of temporary files."""
-    for entry in list(ground.slots.iterdir()):
+    for entry in list(environment.slots.iterdir()):
         shutil.rmtree(entry, ignore_errors=True)
     time.sleep(seconds)
 
 
 @fault(5)
-def valkey_killed(ground, seconds):
+def valkey_killed(environment, seconds):
     """The broker comes back empty."""
-    ground.valkey.kill()
+    environment.valkey.kill()
     time.sleep(seconds)
-    ground.valkey.start()
+    environment.valkey.start()
 
 
 @fault(5)
-def valkey_flushed(ground, seconds):
+def valkey_flushed(environment, seconds):
     """All doorbells vanish, several times."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        with ground.broker() as broker:
+        with environment.broker() as broker:
             broker.flushall()
         time.sleep(1)
 
 
 @fault(5)
-def valkey_garbage(ground, seconds):
+def valkey_garbage(environment, seconds):
     """In the nudges' channel and in the queues."""
     until = time.monotonic() + seconds
-    with ground.broker() as broker:
+    with environment.broker() as broker:
         while time.monotonic() < until:
             for rubbish in GARBAGE:
                 broker.publish("celeriac:nudge", rubbish)
@@ -221,59 +221,59 @@ def valkey_garbage(ground, seconds):
 
 
 @fault(30)
-def broker_away(ground, seconds):
+def broker_away(environment, seconds):
     """For so long that clients try seldom."""
-    ground.valkey.stop()
+    environment.valkey.stop()
     time.sleep(seconds)
-    ground.valkey.start()
+    environment.valkey.start()
 
 
 @fault(10)
-def everything_frozen(ground, seconds):
+def everything_frozen(environment, seconds):
     """A paused machine."""
-    ground.send_all(signal.SIGSTOP)
+    environment.send_all(signal.SIGSTOP)
     time.sleep(seconds)
-    ground.send_all(signal.SIGCONT)
+    environment.send_all(signal.SIGCONT)
 
 
 @fault(GRACE + 5)
-def sigterm_while_the_database_is_away(ground, seconds):
+def sigterm_while_the_database_is_away(environment, seconds):
     """A worker ends all the same, and its successor settles what had ended."""
-    ground.postgres.stop()
+    environment.postgres.stop()
     time.sleep(1)
-    worker = ground.process("worker-1")
+    worker = environment.process("worker-1")
     worker.ask_to_end()
     ended = wait_until(lambda: worker.exit_code is not None, timeout=3 * GRACE)
     if not ended:
         worker.kill()
-    ground.postgres.start()
-    ground.supervise()
+    environment.postgres.start()
+    environment.supervise()
     return None if ended else f"a worker had not ended {3 * GRACE} s after SIGTERM"
 
 
 @fault(4, kills=True)
-def worker_killed(ground, seconds):
+def worker_killed(environment, seconds):
     """With its children."""
-    ground.kill("worker-1")
+    environment.kill("worker-1")
     time.sleep(seconds)
 
 
 @fault(4, kills=True)
-def child_killed(ground, seconds):
+def child_killed(environment, seconds):
     """One of each worker."""
     for role in ("worker-1", "worker-2"):
-        psutil.Process(ground.process(role).pid).children()[0].kill()
+        psutil.Process(environment.process(role).pid).children()[0].kill()
     time.sleep(seconds)
 
 
 @fault(4)
-def dispatcher_killed(ground, seconds):
+def dispatcher_killed(environment, seconds):
     """Its memory of what it rang goes with it; no job is running in it."""
-    ground.kill("dispatcher")
+    environment.kill("dispatcher")
     time.sleep(seconds)
 
 
-def database(ground):
+def database(environment):
     """Return the database's name, quoted."""
-    name = ground.database_url.rpartition("/")[2]
+    name = environment.database_url.rpartition("/")[2]
     return f'"{name}"'

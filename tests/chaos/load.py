@@ -72,7 +72,7 @@ class Load:
             self.ids |= {handle.id for handle in handles}
 
 
-def wait_until_done(ground, tenant, deadline):
+def wait_until_done(environment, tenant, deadline):
     """Wait until no job of the tenant waits or runs, or until the deadline; return how many do."""
     query = (
         "SELECT count(*) FROM celeriac_jobs_job "
@@ -82,7 +82,7 @@ def wait_until_done(ground, tenant, deadline):
 
     def is_done():
         with contextlib.suppress(DatabaseError, OSError):
-            left[0] = ground.execute(query, tenant).fetchone()[0]
+            left[0] = environment.execute(query, tenant).fetchone()[0]
         time.sleep(0.2)
         return left[0] == 0
 

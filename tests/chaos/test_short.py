@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.chaos import report
-from tests.chaos.environment import Ground
+from tests.chaos.environment import Environment
 from tests.chaos.evidence import Finding, overlaps, recovery
 from tests.chaos.faults import FAULTS
 from tests.chaos.run import run_fault
@@ -15,9 +15,11 @@ SHORT = "dispatcher-killed"
 
 
 @pytest.fixture
-def ground(transactional_db, process_env, postgres_server, valkey_server, database_url, tmp_path):
+def environment(
+    transactional_db, process_env, postgres_server, valkey_server, database_url, tmp_path
+):
     """Yield a platform on the test's servers."""
-    ground = Ground(
+    environment = Environment(
         postgres=postgres_server,
         valkey=valkey_server,
         database_url=database_url,
@@ -26,16 +28,16 @@ def ground(transactional_db, process_env, postgres_server, valkey_server, databa
         logs=tmp_path / "logs",
     )
     try:
-        ground.start_all()
-        yield ground
+        environment.start_all()
+        yield environment
     finally:
-        ground.stop()
+        environment.stop()
 
 
-def test_a_fault_costs_time_and_nothing_else(ground):
+def test_a_fault_costs_time_and_nothing_else(environment):
     """Under a light load; the long run throws all of them."""
     fault = replace(FAULTS[SHORT], seconds=2)
-    found = run_fault(ground, fault, rate=20, dice=random.Random(1), tenant=SHORT)  # noqa: S311 repeats itself
+    found = run_fault(environment, fault, rate=20, dice=random.Random(1), tenant=SHORT)  # noqa: S311 repeats itself
     assert found.broken == []
     assert found.jobs > 20
 

@@ -124,15 +124,15 @@ _DETAILS: dict[str, Callable[[Facts], Iterator[Wait]]] = {
 
 
 def _worker(facts: Facts) -> Iterator[Wait]:
-    job, crew = facts.job, facts.living_workers
-    known = any(job.kind in worker.kinds for worker in crew)
+    job, living = facts.job, facts.living_workers
+    known = any(job.kind in worker.kinds for worker in living)
     undeclared = UNKNOWN_KIND.code in facts.held
-    if not crew:
+    if not living:
         yield Wait("no_worker", _nobody(facts), steps=_start_worker(job.queue))
     elif not known and not (facts.kind and _knows_name(facts, facts.kind.name)):
         sentence = (
             f"no living worker of the queue {job.queue} knows {job.kind!r} "
-            f"({count(len(crew), 'worker')} looked at)"
+            f"({count(len(living), 'worker')} looked at)"
         )
         yield Wait("no_worker" if undeclared else UNKNOWN_KIND.code, sentence, steps=_deploy())
 

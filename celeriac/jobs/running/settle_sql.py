@@ -135,7 +135,7 @@ WITH settled AS (
            worker, started_at, ended_at, error_class, message, traceback
     FROM settled WHERE recorded <> ''
 ), heirs AS (
-    -- The run that is superseded had started, so its deadline binds no more: nor may its heir's.
+    -- The run that is superseded had started, so its deadline binds no more, nor its successor's.
     UPDATE {tables.JOB} h SET expires_at = NULL
     FROM settled WHERE h.id = settled.superseded_by AND h.expires_at IS NOT NULL
 ), called AS ({callbacks.enqueue_from("settled")}

@@ -118,7 +118,7 @@
         each.everywhere ? "all" : each.queues.join(", ")]))
     : nothing("No worker has been heard of within the hour.");
 
-  const keepers = (facts) => {
+  const services = (facts) => {
     const rows = [
       ...(facts.dispatchers || []).map((each) => [`dispatcher ${each.name}`, life(each),
         `${seconds(Math.round(each.age))} ago`, each.queues.join(", ")]),
@@ -157,8 +157,8 @@
       }));
   };
 
-  const PARTS = { queues, parked, circuits, workers, keepers, ticks, dead };
-  const NEEDS = { keepers: (facts) => facts.dispatchers || facts.beats };
+  const PARTS = { queues, parked, circuits, workers, services, ticks, dead };
+  const NEEDS = { services: (facts) => facts.dispatchers || facts.beats };
 
   // -- the page -------------------------------------------------------------------------
 
