@@ -28,7 +28,6 @@ class UnfoldedMessage(EmailMultiAlternatives):
     """
 
     def message(self, *, policy: Any = default) -> MimeMessage:
-        """Return the MIME message."""
         whole = policy.clone(max_line_length=LONGEST_LINE)
         return super().message(policy=whole)
 

@@ -152,7 +152,6 @@ class SharedBreaker(pybreaker.CircuitBreaker):
         self._storage.move(BreakerState.HALF_OPEN, reason="half-opened by hand")
 
     def close(self) -> None:
-        """Close the circuit."""
         self._storage.move(BreakerState.CLOSED, reason="closed by hand")
 
     @property  # type: ignore[misc]  # moves are verbs, not assignments

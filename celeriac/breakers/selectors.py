@@ -64,7 +64,6 @@ class BreakerStatus:
     options: dict[str, Any]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON-ready values."""
         data = asdict(self)
         return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in data.items()}
 

@@ -69,7 +69,6 @@ class BoundTask:
 
     @property
     def name(self) -> str:
-        """The kind."""
         return str(self.task.name)
 
     @property

@@ -93,7 +93,6 @@ class AsyncResult[R]:
 
     @property
     def name(self) -> str:
-        """The kind."""
         return self._job().kind
 
     @property

@@ -59,7 +59,6 @@ class AuditedAdmin(SafeListAdmin):
         return type(form)(form.__name__, (ReasonRequired, form), {"actor": request.user})
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return the row's own fields."""
         fields = super().get_fields(request, obj)  # type: ignore[misc]  # ModelAdmin's
         return [name for name in fields if name != _FIELD]
 

@@ -65,7 +65,6 @@ class ReadOnlyAdmin(RedactedAdmin, LargeTableAdmin):
     list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds rows here."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -73,7 +72,6 @@ class ReadOnlyAdmin(RedactedAdmin, LargeTableAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes rows here."""
         return False
 
 
@@ -85,11 +83,9 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no ty
     tab = True
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody adds rows here."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody writes fields here."""
         return False
 
 

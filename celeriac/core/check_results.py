@@ -23,7 +23,6 @@ class CheckResult:
     todo: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        """Return it for JSON."""
         return asdict(self)
 
 

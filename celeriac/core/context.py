@@ -33,11 +33,9 @@ class _BoundValues(AbstractContextManager[None]):
         self._values = values
 
     def __enter__(self) -> None:
-        """Bind."""
         self._token = _context.set((_context.get() or {}) | self._values)
 
     def __exit__(self, *_: object) -> None:
-        """Unbind."""
         _context.reset(self._token)
 
 

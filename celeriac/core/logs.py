@@ -35,7 +35,6 @@ class JsonFormatter(logging.Formatter):
     """Writes time, level, logger, message, the bound context, the trace and the error."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
         line = context.bound_values() | {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,

@@ -79,7 +79,6 @@ class SecretInline(ReadOnlyInline):
     readonly_fields = fields
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody edits a secret."""
         return False
 
 
@@ -116,7 +115,6 @@ class ServiceAccountAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]  # un
     actions_detail = ("new_secret", "revoke")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Return accounts with their grants."""
         return super().get_queryset(request).prefetch_related("grants")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -130,7 +128,6 @@ class ServiceAccountAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]  # un
         return may and (obj is None or not _beyond(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes accounts."""
         return False
 
     def has_secret_permission(self, request: HttpRequest, object_id: Any = None) -> bool:

@@ -92,5 +92,4 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     name = "bearer"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
-        """Return the scheme."""
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

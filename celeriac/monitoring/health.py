@@ -48,7 +48,6 @@ class Part:
     says: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
         return {"ok": self.ok, "says": self.says}
 
 

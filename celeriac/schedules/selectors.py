@@ -33,7 +33,6 @@ class ScheduleStatus:
     fault: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as plain values."""
         return asdict(self)
 
 

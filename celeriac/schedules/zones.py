@@ -27,11 +27,9 @@ class UnknownZone(tzinfo):
         return self.name
 
     def utcoffset(self, moment: datetime | None) -> timedelta:
-        """Return none."""
         return timedelta(0)
 
     def dst(self, moment: datetime | None) -> timedelta:
-        """Return none."""
         return timedelta(0)
 
     def tzname(self, moment: datetime | None) -> str:

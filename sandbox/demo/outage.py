@@ -42,7 +42,6 @@ class Outage:
 
     @property
     def met(self) -> list[LoggedRequest]:
-        """The calls that met it."""
         return [call for call in self.calls if self.down <= call.at < self.up]
 
     @property

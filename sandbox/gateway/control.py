@@ -120,7 +120,6 @@ class GatewayControl(Control):
         self._client.call("PATCH", "/clock", {"now": now})
 
     def stats(self) -> GatewayStats:
-        """Return the counts."""
         stats: GatewayStats = self._client.get("/stats")
         return stats
 

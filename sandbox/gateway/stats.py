@@ -77,7 +77,6 @@ class Stats:
             return [asdict(seen) for seen in self._log if seen.number > after][:limit]
 
     def report(self) -> dict[str, Any]:
-        """Return the counts."""
         with self._lock:
             return {
                 "requests": self._total,

@@ -81,7 +81,6 @@ class Webhooks:
         self.url, self.secret, self.hold = url, secret, False
 
     def start(self) -> None:
-        """Start the senders."""
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(SENDERS)]
         for thread in self._threads:
             thread.start()

@@ -44,7 +44,6 @@ class MailsinkControl(Control):
         return [_message(row) for row in self._client.get("/messages", after=after)]
 
     def stats(self) -> MailsinkStats:
-        """Return the counts."""
         stats: MailsinkStats = self._client.get("/stats")
         return stats
 

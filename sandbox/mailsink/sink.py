@@ -51,7 +51,6 @@ class Mailsink:
         return self._server.url
 
     def start(self) -> None:
-        """Serve, from threads."""
         self._smtp.start()
         self._server.start()
 
@@ -65,7 +64,6 @@ class Mailsink:
         self.outage.clear()
 
     def stop(self) -> None:
-        """Stop serving; connections are cut."""
         self._server.stop()
         self._smtp.stop()
         self._journal.close()

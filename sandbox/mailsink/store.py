@@ -86,7 +86,6 @@ class MessageStore:
         return (asdict(message) for message in kept if message.number > after)
 
     def report(self) -> dict[str, Any]:
-        """Return the counts."""
         with self._lock:
             ids = Counter(message.message_id for message in self._messages)
             unheard = sum(not message.replied for message in self._messages)

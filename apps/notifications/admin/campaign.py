@@ -106,7 +106,6 @@ class CampaignAdmin(ReadOnlyAdmin):
         return CampaignForm.FIELDS if obj is None else self.fields
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        """Return the form for a new one."""
         if obj is None:
             kwargs["form"] = CampaignForm
         return super().get_form(request, obj, **kwargs)

@@ -31,7 +31,6 @@ class ForReview(admin.SimpleListFilter):
     parameter_name = "review"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """One choice."""
         return [("yes", "waits for a human")]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:

@@ -101,7 +101,6 @@ class BulkActionAdmin(ReadOnlyAdmin):
 
     @display(description="filter")
     def shown_filter(self, bulk: BulkAction) -> str:
-        """The filter in words."""
         return "; ".join(selection.describe_filter(bulk.filter))
 
     @display(description="job")
@@ -125,7 +124,6 @@ class BulkActionAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show the row with its bar."""
         bulk = _found(object_id)
         context = {"facts": selectors.bulk_facts(bulk), "bulk": bulk} if bulk else {}
         page: HttpResponse = super().changeform_view(
@@ -184,7 +182,6 @@ class BulkActionAdmin(ReadOnlyAdmin):
 
     @action(description="Dead letters by error", url_path="dead")
     def dead_letters(self, request: HttpRequest) -> HttpResponse:
-        """Lead to the dead letters."""
         return HttpResponseRedirect(reverse("admin:ops_dead_letters"))
 
     def has_stop_permission(self, request: HttpRequest, object_id: Any = None) -> bool:

@@ -32,7 +32,6 @@ class ByTarget(admin.SimpleListFilter):
     parameter_name = "target_type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the known ones."""
         return [(name, name) for name in audited_targets()]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -77,12 +76,10 @@ class AuditAdmin(ReadOnlyAdmin):
 
     @display(description="filter")
     def shown_filter(self, entry: Audit) -> Any:
-        """The filter, readable."""
         return _readable(entry.filter)
 
     @display(description="details")
     def shown_details(self, entry: Audit) -> Any:
-        """The details, readable."""
         return _readable(entry.details)
 
 

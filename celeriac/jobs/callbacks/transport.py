@@ -46,7 +46,6 @@ class DeadlineStream(httpcore.NetworkStream):
         self._stream.write(buffer, seconds_left(self._deadline, httpcore.WriteTimeout))
 
     def close(self) -> None:
-        """Close the stream."""
         self._stream.close()
 
     def start_tls(

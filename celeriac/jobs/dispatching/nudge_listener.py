@@ -91,7 +91,6 @@ class Listener:
         self._news.put(Nudge())
 
     def close(self) -> None:
-        """Stop listening."""
         self._closed.set()
         self.interrupt()
         if self._thread.is_alive():

@@ -24,5 +24,4 @@ class TokenBucket:
         return self.tokens >= 1.0
 
     def take(self) -> None:
-        """Take a token."""
         self.tokens -= 1.0

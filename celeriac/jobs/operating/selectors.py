@@ -73,7 +73,6 @@ class Depth:
         return self.queued + self.scheduled + self.retrying + self.parked
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the facts by name."""
         return asdict(self)
 
 

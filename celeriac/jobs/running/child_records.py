@@ -169,7 +169,6 @@ class ChildJournals:
                         child.path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of all of them."""
         with self._lock:
             for child in self._known.values():
                 child.close()

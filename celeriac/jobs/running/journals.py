@@ -102,7 +102,6 @@ class NoJournal:
         """Leave no trace."""
 
     def start(self, job_id: UUID, hard_timeout: float) -> bool:
-        """Leave no trace."""
         return True
 
     def end(self, job_id: UUID, settlement: Settlement) -> None:

@@ -56,7 +56,6 @@ class AttemptAdmin(ReadOnlyAdmin):
 
     @display(description="job")
     def shown_job(self, attempt: Attempt) -> str:
-        """Its job, linked."""
         url = reverse("admin:celeriac_jobs_job_change", args=[attempt.job_id])
         return format_html('<a class="{}" href="{}">{}</a>', LINK, url, attempt.job_id)
 

@@ -26,7 +26,6 @@ class Declared(admin.SimpleListFilter):
     column = ""
 
     def names(self) -> list[str]:
-        """Return the choices."""
         raise NotImplementedError
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -81,7 +80,6 @@ class ByOutcome(Declared):
     title = parameter_name = column = "outcome"
 
     def names(self) -> list[str]:
-        """Return the outcomes."""
         return list(OUTCOMES)
 
     def is_indexed(self, request: HttpRequest) -> bool:

@@ -86,7 +86,6 @@ class PeriodicTaskAdmin(AuditedAdmin, RedactedAdmin, ModelAdmin):  # type: ignor
         return whole
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the preview."""
         view = self.admin_site.admin_view(self.preview)
         own = [path("preview/", view, name="schedules_preview")]
         return [*own, *super().get_urls()]
@@ -94,7 +93,6 @@ class PeriodicTaskAdmin(AuditedAdmin, RedactedAdmin, ModelAdmin):  # type: ignor
     def save_model(
         self, request: HttpRequest, obj: PeriodicTask, form: PeriodicTaskForm, change: bool
     ) -> None:
-        """Save the task and its policy."""
         form.keep_when()
         super().save_model(request, obj, form, change)
         Policy.objects.filter(pk=obj.pk).update(**form.policy_values(), updated_at=Now())
@@ -125,7 +123,6 @@ class PeriodicTaskAdmin(AuditedAdmin, RedactedAdmin, ModelAdmin):  # type: ignor
         return super().get_fieldsets(request, obj) if may_edit else SHOWN
 
     def get_inlines(self, request: HttpRequest, obj: PeriodicTask | None) -> Any:
-        """Show ticks where there can be some."""
         return self.inlines if obj else ()
 
     def preview(self, request: HttpRequest) -> HttpResponse:
@@ -167,7 +164,6 @@ class PeriodicTaskAdmin(AuditedAdmin, RedactedAdmin, ModelAdmin):  # type: ignor
 
     @display(description="next, in its zone")
     def next_fire(self, task: PeriodicTask) -> str:
-        """The next tick."""
         policy: Policy | None = getattr(task, "policy", None)
         return in_zone(policy.next_fire_at if policy else None, task)
 

@@ -61,7 +61,6 @@ class TickColumns:
 
     @display(description="job")
     def shown_job(self, tick: Tick) -> Any:
-        """The job, linked."""
         return job_link(tick)
 
 

@@ -20,7 +20,6 @@ class Command(BaseCommand):
     help = "List circuits, force them open or closed, clear them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the three verbs."""
         verbs = parser.add_subparsers(dest="verb", required=True)
         listing = verbs.add_parser("list", help="every breaker and where it stands")
         force = verbs.add_parser("force", help="hold a circuit open or closed")

@@ -18,7 +18,6 @@ class Command(BaseCommand):
     requires_system_checks = []  # they are among what is looked at
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take --json."""
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -31,11 +31,9 @@ class Command(BaseCommand):
     help = "Enqueue, list, show, retry, cancel and count jobs."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the verbs."""
         add_job_arguments(parser, self.actions.values())
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the verb."""
         {
             "enqueue": self._enqueue,
             "list": self._list,

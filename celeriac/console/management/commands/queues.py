@@ -33,7 +33,6 @@ class Command(BaseCommand):
     help = "List queues, pause them, resume them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the three verbs."""
         verbs = parser.add_subparsers(dest="verb", required=True)
         listing = verbs.add_parser("list", help="every queue: what it holds, and its pause")
         pause = verbs.add_parser("pause", help="let nothing of a queue start")

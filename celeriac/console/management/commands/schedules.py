@@ -36,7 +36,6 @@ class Command(BaseCommand):
     help = "List schedules, show what comes, synchronise, pause, resume, run and backfill them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the verbs."""
         verbs = parser.add_subparsers(dest="verb", required=True)
         verbs.add_parser("list", help="every schedule: how it stands")
         coming = verbs.add_parser("next", help="the next fire times, in the schedule's zone")
@@ -64,7 +63,6 @@ class Command(BaseCommand):
             each.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the verb."""
         getattr(self, f"_{options['verb']}")(options)
 
     def _list(self, options: dict[str, Any]) -> None:

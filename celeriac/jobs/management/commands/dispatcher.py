@@ -21,7 +21,6 @@ class Command(BaseCommand):
     help = "Rings workers for due jobs, rescues lost ones and expires late ones."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take --queues and --once."""
         parser.add_argument("--queues", default="", help="only these, separated by commas")
         parser.add_argument("--once", action="store_true", help="one round, then end")
 
