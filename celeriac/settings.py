@@ -222,6 +222,9 @@ class _Conf:
             raise AttributeError(f"CELERIAC has no setting {name!r}.")
         return vars(self)[name]
 
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"conf is read from CELERIAC: set {name} there.")
+
 
 #: The settings as they stand: each key of `CELERIAC`, or its default, as an attribute.
 conf = cast(Settings, _Conf())

@@ -5,8 +5,8 @@ import pytest
 from apps.notifications.errors import InvalidToken
 from apps.notifications.unsubscribe import address_of, token_for
 from celeriac.http.authentication import AccountToken
-from celeriac.settings import conf
 from tests.integration.api.conftest import Caller, make_account
+from tests.support.conf import configure
 
 pytestmark = pytest.mark.django_db
 
@@ -41,12 +41,12 @@ def test_a_signing_key_comes_in_is_rotated_and_goes(settings):
     """No link in a mail dies before its key is taken out of the fallbacks."""
     account = make_account()
     token, link = str(AccountToken.of(account)), token_for("ada@mail.example")
-    conf.SIGNING_KEY, conf.SIGNING_KEY_FALLBACKS = OLD, [settings.SECRET_KEY]
+    configure(settings, SIGNING_KEY=OLD, SIGNING_KEY_FALLBACKS=[settings.SECRET_KEY])
     assert (works(account, token), leaves(link)) == (True, True)
     newer = token_for("ada@mail.example"), str(AccountToken.of(account))
     settings.SECRET_KEY = NEWEST  # it can be changed now without a thought for them
     assert (works(account, newer[1]), leaves(newer[0])) == (True, True)
-    conf.SIGNING_KEY, conf.SIGNING_KEY_FALLBACKS = NEW, [OLD]
+    configure(settings, SIGNING_KEY=NEW, SIGNING_KEY_FALLBACKS=[OLD])
     assert (works(account, newer[1]), leaves(newer[0])) == (True, True)
     assert (works(account, token), leaves(link)) == (False, False)
     settings.CELERIAC = {**settings.CELERIAC, "SIGNING_KEY_FALLBACKS": []}

@@ -32,6 +32,7 @@ from celeriac.jobs.models import Job
 from celeriac.jobs.running import execute
 from celeriac.settings import conf
 from celeriac.testing import drain
+from tests.support.conf import configure
 from tests.support.receiver import running_receiver
 from tests.support.servers import ROOT
 
@@ -301,7 +302,7 @@ def test_a_tampered_or_replayed_callback_does_not_verify(settings, monkeypatch):
 def test_while_the_secret_is_changed_both_verify(settings):
     """A receiver may know either."""
     verify, body = documented_verify(), b"{}"
-    conf.CALLBACK_SECRET_FORMER, conf.CALLBACK_SECRET = conf.CALLBACK_SECRET, "n" * 40
+    configure(settings, CALLBACK_SECRET_FORMER=conf.CALLBACK_SECRET, CALLBACK_SECRET="n" * 40)
     header = signature.sign_body(body, timestamp=int(time.time()))
     assert header.count("v1=") == 2
     assert verify(body, header, conf.CALLBACK_SECRET)

@@ -12,20 +12,20 @@ from django.db.utils import ConnectionHandler
 from django.test import override_settings
 
 from celeriac.jobs import checks
-from celeriac.settings import conf
+from tests.support.conf import configure
 
 
 @pytest.mark.parametrize(("beat", "lease"), [(10, 20), (5, 20), (0.1, 0.5)])
 def test_a_heartbeat_of_half_the_lease_will_do(settings, beat, lease):
     """A beat may be late, or go astray once."""
-    conf.HEARTBEAT_SECONDS, conf.WORKER_LEASE_SECONDS = beat, lease
+    configure(settings, HEARTBEAT_SECONDS=beat, WORKER_LEASE_SECONDS=lease)
     assert checks.check_heartbeat() == []
 
 
 @pytest.mark.parametrize(("beat", "lease"), [(11, 20), (20, 20), (30, 20), (0, 20)])
 def test_a_heartbeat_near_the_lease_is_refused(settings, beat, lease):
     """Living workers would lose their jobs."""
-    conf.HEARTBEAT_SECONDS, conf.WORKER_LEASE_SECONDS = beat, lease
+    configure(settings, HEARTBEAT_SECONDS=beat, WORKER_LEASE_SECONDS=lease)
     assert [message.id for message in checks.check_heartbeat()] == ["celeriac_jobs.E001"]
 
 

@@ -78,3 +78,9 @@ def test_a_projects_own_setting_is_found_where_the_library_has_none(settings):
     settings.SHOP_DAYS = 3
     assert project_setting("SHOP_DAYS") == 3
     assert project_setting("RETENTION_DAYS") == conf.RETENTION_DAYS
+
+
+def test_a_setting_is_set_in_celeriac_alone():
+    """What was set past it would stay when a test is over."""
+    with pytest.raises(AttributeError, match="set RETENTION_DAYS there"):
+        conf.RETENTION_DAYS = 3
