@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from celeriac import enqueue, pause_queue, resume_queue
+from celeriac.core.clock import Now
 from celeriac.jobs import nudge
 from celeriac.jobs.models import Job, Queue
 from tests.app.models import Effect
@@ -193,8 +194,10 @@ def test_a_database_that_was_away_rescues_nobody(processes, dispatcher, worker, 
 def test_a_killed_workers_jobs_are_rescued_and_run_elsewhere(processes, dispatcher, worker):
     """One loss for what it held, nothing for what waited."""
     for _ in range(6):
-        enqueue("test.sleep", {"seconds": 1.0})
-    wait_until(lambda: Job.objects.filter(state="running").count() == 2)
+        enqueue("test.sleep", {"seconds": 2.0})
+    # A job that is claimed and has not begun costs nothing: both have begun by then.
+    begun = Job.objects.filter(state="running", started_at__lt=Now() - timedelta(seconds=0.5))
+    wait_until(lambda: begun.count() == 2)
     worker.kill_group()
     processes.worker(queues=["default"], concurrency=2, env=FAST)
     wait_until(have_ended(6), timeout=120)
