@@ -1,4 +1,4 @@
-"""The INSERT statements of the ledger: one job, or a thousand.
+"""Writing jobs: one, or a thousand, by the statements of insert_sql.py.
 
 The single statement is for a job without keys and waits for nobody. The other
 takes its rows as one JSON document, in the order of their keys, bounds its own
@@ -9,101 +9,30 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
+from operator import attrgetter
 from typing import Any
 
 from django.db import connection, transaction
 
-from celeriac.core import tables
-from celeriac.core.clock import NOW
 from celeriac.jobs import registry
-from celeriac.jobs.enqueueing import locks
+from celeriac.jobs.enqueueing import insert_sql, locks
 from celeriac.jobs.enqueueing.draft import Draft
 from celeriac.jobs.models import Job
 from celeriac.jobs.states import State
 
 ROWS, BYTES = 1000, 8_000_000  # of one statement
 
-_NAMES = [field.attname for field in Job._meta.concrete_fields]
-_JSON = [_NAMES.index(name) for name in ("args", "result", "progress")]
+_DRAFTED = (*insert_sql.COLUMNS, *insert_sql.TIMES)
+#: Of a draft: the parameters of the single statement, and a row of the document.
+_parameters = attrgetter(*("text" if name == "args" else name for name in _DRAFTED))
+_values = attrgetter(*("values" if name == "args" else name for name in _DRAFTED))
+_JSON = [insert_sql.NAMES.index(name) for name in ("args", "result", "progress")]
 _BLANK: dict[str, Any] = {
-    **dict.fromkeys(_NAMES),
+    **dict.fromkeys(insert_sql.NAMES),
     **dict.fromkeys(("attempt", "failures", "losses", "cuts"), 0),
     **dict.fromkeys(("wait_reason", "error"), ""),
     "state": State.QUEUED.value,
 }
-_WRITTEN = (
-    "id, kind, queue, priority, args, max_attempts, correlation_id, unique_key, lock_key, tenant,"
-    " callback_url, tick, enqueued_by, trace, run_at, expires_at"
-)
-
-_PLAIN = f"""
-INSERT INTO {tables.JOB} ({_WRITTEN})
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-    coalesce(%s::timestamptz, {NOW} + make_interval(secs => %s)),
-    coalesce(%s::timestamptz, {NOW} + make_interval(secs => %s)))
-RETURNING run_at, expires_at, created_at
-"""
-#: The same for a kind that is searched by its arguments.
-_PLAIN_SEARCHED = f"""
-WITH written AS ({_PLAIN}), terms AS (
-    INSERT INTO {tables.SEARCH_TERM} (job_id, field, value)
-    SELECT %s, * FROM unnest(%s::text[], %s::text[])
-)
-SELECT * FROM written
-"""
-
-#: A hit comes forward to the sooner run_at, and is not let expire before the new one would:
-#: the caller's wish is now its own.
-_MANY = f"""
-WITH bound AS MATERIALIZED (
-    SELECT current_setting('lock_timeout') AS before,
-           set_config('lock_timeout', %(limit)s, true) AS during
-), written AS (
-    INSERT INTO {tables.JOB} AS job ({_WRITTEN})
-    SELECT id, kind, queue, priority, args, max_attempts, correlation_id, unique_key, lock_key,
-        tenant, callback_url, tick, enqueued_by, trace,
-        coalesce(run_at, {NOW} + make_interval(secs => delay)),
-        coalesce(expires_at, {NOW} + make_interval(secs => expires_in))
-    FROM bound, json_to_recordset(%(rows)s) AS draft (
-        id uuid, kind text, queue text, priority smallint, args jsonb, max_attempts int,
-        correlation_id text, unique_key text, lock_key text, tenant text, callback_url text,
-        tick uuid, enqueued_by text, trace text, run_at timestamptz, delay double precision,
-        expires_at timestamptz, expires_in double precision)
-    ON CONFLICT (kind, unique_key) WHERE state = 'queued' AND unique_key IS NOT NULL
-    DO UPDATE SET
-        run_at = least(job.run_at, excluded.run_at),
-        expires_at = CASE WHEN job.expires_at IS NULL OR excluded.expires_at IS NULL THEN NULL
-            ELSE greatest(job.expires_at, excluded.expires_at) END,
-        args = CASE WHEN excluded.id = ANY(%(replacing)s) THEN excluded.args ELSE job.args END,
-        lock_key = CASE WHEN excluded.id = ANY(%(replacing)s)
-            THEN coalesce(excluded.lock_key, job.lock_key) ELSE job.lock_key END,
-        priority = CASE WHEN excluded.id = ANY(%(replacing)s)
-            THEN greatest(job.priority, excluded.priority) ELSE job.priority END,
-        callback_url = CASE
-            WHEN job.callback_url = '' THEN excluded.callback_url
-            WHEN excluded.callback_url <> '' AND excluded.id = ANY(%(replacing)s)
-                THEN excluded.callback_url
-            ELSE job.callback_url END
-    RETURNING {", ".join(f"job.{name}" for name in _NAMES)}
-)/*terms*/
-SELECT written.*, set_config('lock_timeout', bound.before, true)
-FROM (SELECT * FROM written ORDER BY id OFFSET 0) AS written, bound
-"""
-#: A draft that a queued job took in without its arguments leaves no terms.
-_TERMS = f""", drafted AS MATERIALIZED (
-    SELECT w.id, d.draft, d.field, d.value
-    FROM json_to_recordset(%(terms)s) AS d (
-        draft uuid, kind text, unique_key text, field text, value text)
-    JOIN written w ON w.id = d.draft OR (
-        d.draft = ANY(%(replacing)s) AND w.kind = d.kind AND w.unique_key = d.unique_key)
-), outdated AS (
-    DELETE FROM {tables.SEARCH_TERM} t USING drafted d
-    WHERE t.job_id = d.id AND d.id <> d.draft AND t.field <> 'correlation_id'
-), terms AS (
-    INSERT INTO {tables.SEARCH_TERM} (job_id, field, value)
-    SELECT id, field, value FROM drafted WHERE field IS NOT NULL
-)"""
-_MANY_SEARCHED = _MANY.replace("/*terms*/", _TERMS)
 
 
 def insert_one(draft: Draft) -> Job:
@@ -113,28 +42,8 @@ def insert_one(draft: Draft) -> Job:
         terms = (draft.id, *map(list, zip(*draft.terms, strict=True)))
     with connection.cursor() as cursor:
         cursor.execute(
-            _PLAIN_SEARCHED if terms else _PLAIN,
-            (
-                draft.id,
-                draft.kind,
-                draft.queue,
-                draft.priority,
-                draft.text,
-                draft.max_attempts,
-                draft.correlation_id,
-                draft.unique_key,
-                draft.lock_key,
-                draft.tenant,
-                draft.callback_url,
-                draft.tick,
-                draft.enqueued_by,
-                draft.trace,
-                draft.run_at,
-                draft.delay,
-                draft.expires_at,
-                draft.expires_in,
-                *terms,
-            ),
+            insert_sql.ONE_SEARCHED if terms else insert_sql.ONE,
+            (*_parameters(draft), *terms),
         )
         run_at, expires_at, created_at = cursor.fetchone()
     return _built_job(draft, run_at=run_at, expires_at=expires_at, created_at=created_at)
@@ -222,7 +131,7 @@ def _write_chunk(drafts: Sequence[Draft]) -> dict[Any, Job]:
     terms = [row for draft in searched for row in _terms(draft)]
     with connection.cursor() as cursor:
         cursor.execute(
-            _MANY_SEARCHED if terms else _MANY,
+            insert_sql.MANY_SEARCHED if terms else insert_sql.MANY,
             {
                 "limit": locks.lock_timeout(),
                 "rows": json.dumps([_row_of(draft) for draft in drafts], default=str),
@@ -251,26 +160,7 @@ def _terms(draft: Draft) -> Iterator[dict[str, Any]]:
 
 
 def _row_of(draft: Draft) -> dict[str, Any]:
-    return {
-        "id": draft.id,
-        "kind": draft.kind,
-        "queue": draft.queue,
-        "priority": draft.priority,
-        "args": draft.values,
-        "max_attempts": draft.max_attempts,
-        "correlation_id": draft.correlation_id,
-        "unique_key": draft.unique_key,
-        "lock_key": draft.lock_key,
-        "tenant": draft.tenant,
-        "callback_url": draft.callback_url,
-        "tick": draft.tick,
-        "enqueued_by": draft.enqueued_by,
-        "trace": draft.trace,
-        "run_at": draft.run_at,
-        "delay": draft.delay,
-        "expires_at": draft.expires_at,
-        "expires_in": draft.expires_in,
-    }
+    return dict(zip(_DRAFTED, _values(draft), strict=True))
 
 
 def _built_job(draft: Draft, **times: Any) -> Job:
@@ -278,11 +168,13 @@ def _built_job(draft: Draft, **times: Any) -> Job:
     for name in _GIVEN:
         values[name] = getattr(draft, name)
     values["args"] = draft.values
-    return Job.from_db(connection.alias, _NAMES, list(values.values()))
+    return Job.from_db(connection.alias, insert_sql.NAMES, list(values.values()))
 
 
 _GIVEN = [
-    name for name in _NAMES if name in Draft.__slots__ and name not in ("run_at", "expires_at")
+    name
+    for name in insert_sql.NAMES
+    if name in Draft.__slots__ and name not in ("run_at", "expires_at")
 ]
 
 
@@ -291,7 +183,7 @@ def _read_row(row: Sequence[Any]) -> Job:
     for place in _JSON:
         if values[place] is not None:
             values[place] = json.loads(values[place])
-    return Job.from_db(connection.alias, _NAMES, values)
+    return Job.from_db(connection.alias, insert_sql.NAMES, values)
 
 
 def _named(drafts: Sequence[Draft]) -> str:
