@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
-from django.db.models import Model
+from django.db.models import ForeignObjectRel, Model
 
 from apps.payments.models import Payment
 
@@ -44,7 +44,8 @@ def follow_refunded(payment: Payment) -> None:
 
 def check_follow_ups(**_: Any) -> list[CheckMessage]:
     """Refuse a model with a payment that would never hear that it was paid."""
-    bound = {each.related_model for each in Payment._meta.related_objects}
+    relations = Payment._meta.get_fields(include_hidden=True)  # those without a way back, too
+    bound = {each.related_model for each in relations if isinstance(each, ForeignObjectRel)}
     others = {model for model in bound if model._meta.app_label != Payment._meta.app_label}
     return [
         Error(

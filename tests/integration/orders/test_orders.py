@@ -50,6 +50,17 @@ def test_a_payment_that_nobody_follows_is_refused_at_the_start(monkeypatch):
         call_command("check")
 
 
+def test_a_relation_without_a_way_back_needs_a_follow_up_too(monkeypatch, request):
+    """Its model would as little hear that it is paid."""
+    request.addfinalizer(Payment._meta._expire_cache)
+    relation = Order._meta.get_field("payment").remote_field
+    monkeypatch.setattr(relation, "hidden", True)
+    Payment._meta._expire_cache()
+    assert Order not in {each.related_model for each in Payment._meta.related_objects}
+    monkeypatch.delitem(followups._follow_ups, Order)
+    assert [each.id for each in followups.check_follow_ups()] == ["payments.E001"]
+
+
 def test_an_order_and_its_payment_settle_together(gateway, mailsink, monkeypatch):
     """Where what follows fails, the payment is not settled either."""
 
