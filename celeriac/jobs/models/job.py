@@ -11,6 +11,9 @@ from celeriac.jobs.operating.actions import ACTIONS, permissions_of
 from celeriac.jobs.states import TERMINAL, UNFINISHED, State
 
 MIN_PRIORITY, MAX_PRIORITY = -100, 100
+#: Constraints that tell two sessions apart which met: of one unique key, of one lock.
+UNIQUE_KEY_QUEUED = "celeriac_job_unique_key_queued"
+LOCK_KEY_RUNNING = "celeriac_job_lock_key_running"
 
 #: How `enqueued_by` begins where a service account enqueued the job.
 ACCOUNT = "api:"
@@ -117,12 +120,12 @@ class Job(models.Model):
                 condition=Q(priority__gte=MIN_PRIORITY, priority__lte=MAX_PRIORITY),
             ),
             models.UniqueConstraint(
-                name="celeriac_job_unique_key_queued",
+                name=UNIQUE_KEY_QUEUED,
                 fields=["kind", "unique_key"],
                 condition=Q(state=State.QUEUED, unique_key__isnull=False),
             ),
             models.UniqueConstraint(
-                name="celeriac_job_lock_key_running",
+                name=LOCK_KEY_RUNNING,
                 fields=["lock_key"],
                 condition=Q(state=State.RUNNING, lock_key__isnull=False),
             ),

@@ -5,11 +5,13 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from celeriac.core.sqlstates import violates
 from celeriac.jobs import registry
 from celeriac.jobs.enqueueing import searching, templates
 from celeriac.jobs.enqueueing.draft import checked_args
 from celeriac.jobs.errors import Superseded
 from celeriac.jobs.models import Job, SearchTerm
+from celeriac.jobs.models.job import UNIQUE_KEY_QUEUED
 from celeriac.jobs.operating.redacted_args import redact_args, restore_args
 from celeriac.jobs.registry import Kind
 
@@ -50,7 +52,7 @@ def _write(job: Job, values: dict[str, Any], keys: dict[str, str]) -> None:
         with transaction.atomic():
             Job.objects.filter(pk=job.pk).update(args=values, **keys)
     except IntegrityError as error:
-        if "celeriac_job_unique_key_queued" not in str(error):
+        if not violates(error, UNIQUE_KEY_QUEUED):
             raise
         raise Superseded(
             f"Another job of the unique key {keys['unique_key']!r} is queued already."

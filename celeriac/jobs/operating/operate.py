@@ -13,12 +13,14 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 
 from celeriac.core import audit
+from celeriac.core.sqlstates import violates
 from celeriac.jobs import metrics, nudge
 from celeriac.jobs.enqueueing import queues
 from celeriac.jobs.enqueueing.draft import checked_priority
 from celeriac.jobs.enqueueing.locks import bounded_wait
 from celeriac.jobs.errors import InvalidOption, JobNotFound, Superseded, TransitionRefused
 from celeriac.jobs.models import Job
+from celeriac.jobs.models.job import UNIQUE_KEY_QUEUED
 from celeriac.jobs.operating import edit
 from celeriac.jobs.operating.actions import ACTIONS, Action
 from celeriac.jobs.states import State
@@ -128,7 +130,7 @@ def _moved_rows(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, .
                 return rows
         except IntegrityError as error:
             # Its key was queued between our look and our write: look again.
-            if "celeriac_job_unique_key_queued" not in str(error) or race == _RACES - 1:
+            if not violates(error, UNIQUE_KEY_QUEUED) or race == _RACES - 1:
                 raise
     return []
 

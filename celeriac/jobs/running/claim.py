@@ -18,7 +18,9 @@ from django.db import IntegrityError, connection, transaction
 from celeriac.breakers.sql import UNSETTLED
 from celeriac.core import tables
 from celeriac.core.clock import NOW
+from celeriac.core.sqlstates import violates
 from celeriac.jobs.holds import HOLDS, HoldReason, free_condition
+from celeriac.jobs.models.job import LOCK_KEY_RUNNING
 from celeriac.jobs.running import prepared
 
 
@@ -112,7 +114,7 @@ def claim_jobs(
     try:
         return _claim_jobs(ids, claim_id, worker, known, alone=len(ids) == 1)
     except IntegrityError as error:
-        if "celeriac_job_lock_key_running" not in str(error):
+        if not violates(error, LOCK_KEY_RUNNING):
             raise
     return _claim_singly(ids, claim_id, worker, known)
 

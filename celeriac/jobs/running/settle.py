@@ -13,6 +13,8 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 
+from celeriac.core.sqlstates import violates
+from celeriac.jobs.models.job import UNIQUE_KEY_QUEUED
 from celeriac.jobs.running import prepared, settle_sql
 from celeriac.jobs.running.run import Run, Settled
 from celeriac.jobs.states import State, Verb, after
@@ -91,7 +93,7 @@ def _end(runs: list[Run]) -> None:
     try:
         _end_together(runs)
     except IntegrityError as error:
-        if "celeriac_job_unique_key_queued" not in str(error):
+        if not violates(error, UNIQUE_KEY_QUEUED):
             raise
         for run in runs:
             _end_singly(run)
@@ -112,7 +114,7 @@ def _end_singly(run: Run) -> None:
         try:
             return _end_together([run])
         except IntegrityError as error:
-            if "celeriac_job_unique_key_queued" not in str(error) or race == _TWIN_RACES - 1:
+            if not violates(error, UNIQUE_KEY_QUEUED) or race == _TWIN_RACES - 1:
                 raise
 
 
