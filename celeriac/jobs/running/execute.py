@@ -51,7 +51,7 @@ def answer_doorbell(ids: Sequence[UUID], *, context: WorkerContext) -> list[Run]
     """Run those of `ids` that may start now; return their runs, settled.
 
     Raises what went wrong outside of a handler, once what had ended is settled and the rest
-    released; Unfit when this process must end, since it went wrong too often in a row or
+    released; UnfitProcess when this process must end, since it went wrong too often in a row or
     left what it holds to its journal.
     """
     runs: list[Run] = []
@@ -116,7 +116,7 @@ def _may_start(run: Run, runs: list[Run], context: WorkerContext) -> bool:
     try:
         return context.journal.start(run.job.id, run.kind.hard_timeout)
     except JournalFull:
-        _empty_slot(runs, context)
+        _empty_journal(runs, context)
         return context.journal.start(run.job.id, run.kind.hard_timeout)
 
 
@@ -124,12 +124,12 @@ def _perform(run: Run, context: WorkerContext) -> None:
     context.used = True
     perform_run(run)
     if run.outcome and run.outcome.verb in (Verb.SNOOZE, Verb.STOP):
-        _lay_to_stop(run, run.outcome)
+        _note_stop(run, run.outcome)
     context.process_state.set_back()
     context.times.add(run.kind.name, run.ended_at - run.started_at)
 
 
-def _lay_to_stop(run: Run, outcome: Outcome) -> None:
+def _note_stop(run: Run, outcome: Outcome) -> None:
     """Say so where a handler gave way to the stop of its worker, also by `Cancelled`.
 
     A cancel that somebody asked for overtakes it when it is settled.
@@ -146,10 +146,10 @@ def _record(run: Run, runs: list[Run], context: WorkerContext) -> None:
             raise JournalFull
         context.journal.end(run.job.id, run.settlement)
     except JournalFull:
-        _empty_slot(runs, context)
+        _empty_journal(runs, context)
 
 
-def _empty_slot(runs: list[Run], context: WorkerContext) -> None:
+def _empty_journal(runs: list[Run], context: WorkerContext) -> None:
     _settle([run for run in runs if run.outcome is not None], context)
     unstarted = [run.job.id for run in runs if run.outcome is None]
     context.journal.open(runs[0].claim_id, unstarted)

@@ -44,7 +44,7 @@ class Setbacks:
         self.in_a_row = self._ours = 0
 
     def endure(self, error: Exception) -> None:
-        """Take a new connection, and a pause; Unfit when it was one setback too many."""
+        """Take a new connection, and a pause; UnfitProcess when it was one setback too many."""
         if connection.in_atomic_block:
             raise error  # the caller's transaction is lost, and so is what it did
         renew_connection()

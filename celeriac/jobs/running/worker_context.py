@@ -114,7 +114,7 @@ def claim_surely(ids: Sequence[UUID], *, claim_id: UUID, context: WorkerContext)
 
 
 def runs_of(jobs: Sequence[ClaimedJob], claim_id: UUID, at: float) -> list[Run]:
-    """Return the runs of jobs whose claim was sent `at` then (monotonic); Unfit where it can't."""
+    """Return the runs of jobs whose claim was sent `at` then (monotonic), or UnfitProcess."""
     try:
         return [Run(job, registry.find_kind(job.kind), claim_id, at) for job in jobs]
     except Exception as error:
