@@ -1,4 +1,4 @@
-"""Verbs over chosen rows of a list: shown again, given a reason, and only then done."""
+"""Actions over chosen rows of a list: shown again, given a reason, and only then done."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from celeriac.console.readonly import apply_to_each
 
-#: Rows that one such verb may go over: each is a service call while somebody waits.
+#: Rows that one such action may go over: each is a service call while somebody waits.
 MOST = 500
 #: More rows than this are confirmed by typing their number.
 TYPED_ABOVE = 20

@@ -1,4 +1,4 @@
-"""Pages: what a verb would do, and how far one is; dead_letters.py has the dead letters."""
+"""Pages: what an action would do, and how far one is; dead_letters.py has the dead letters."""
 
 from typing import Any
 from uuid import UUID
@@ -40,7 +40,7 @@ STATES = {
     Button(
         name="stop",
         label="Stop",
-        title="Stop this verb",
+        title="Stop this action",
         description="What it did stays done; the rest is left alone.",
         service=services.bulk_stop,
         done="Stopped.",
@@ -132,7 +132,7 @@ class BulkActionAdmin(ReadOnlyAdmin):
         return page
 
     def facts(self, request: HttpRequest, bulk_id: UUID) -> HttpResponse:
-        """Answer how far a verb is."""
+        """Answer how far an action is."""
         bulk = _found(bulk_id)
         if not self.has_view_permission(request, bulk):
             raise PermissionDenied
@@ -141,7 +141,7 @@ class BulkActionAdmin(ReadOnlyAdmin):
         return JsonResponse(selectors.bulk_facts(bulk), headers={"Cache-Control": "no-store"})
 
     def apply(self, request: HttpRequest, verb: str) -> HttpResponse:
-        """Show what a verb would do to a filter, and begin it once it is confirmed."""
+        """Show what an action would do to a filter, and begin it once it is confirmed."""
         try:
             wanted = bulk_action(verb)
         except UnknownAction as error:
@@ -185,7 +185,7 @@ class BulkActionAdmin(ReadOnlyAdmin):
         return HttpResponseRedirect(reverse("admin:ops_dead_letters"))
 
     def has_stop_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        """Whether the user may stop this verb: who may begin it may."""
+        """Whether the user may stop this action: who may begin it may."""
         bulk = _found(object_id)
         wanted = ACTIONS.get(bulk.verb) if bulk else None
         return bool(wanted and bulk and bulk.is_open and may_apply(wanted, request.user))

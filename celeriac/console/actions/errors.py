@@ -4,11 +4,11 @@ from celeriac.core.errors import CeleriacError
 
 
 class BulkError(CeleriacError):
-    """The verb was refused."""
+    """The action was refused."""
 
 
 class UnknownAction(BulkError):
-    """There is no such verb."""
+    """There is no such action."""
 
 
 class BadFilter(BulkError):
@@ -16,7 +16,7 @@ class BadFilter(BulkError):
 
 
 class NotAllowed(BulkError):
-    """The permission for this verb is missing."""
+    """The permission for this action is missing."""
 
 
 class NothingToStop(BulkError):

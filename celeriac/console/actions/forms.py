@@ -150,13 +150,13 @@ class BulkConfirmForm(forms.Form):
 
     @property
     def expected(self) -> str:
-        """What must be typed: the number on the page, or the verb where there is none."""
+        """What must be typed: the number on the page, or the action where there is none."""
         shown = self.data.get("seen", self._counted) if self.is_bound else self._counted
         return str(shown) if shown not in (None, "") else self._word
 
     @property
     def token(self) -> UUID:
-        """The id of the verb to be, the same however often this page is sent."""
+        """The id of the action to be, the same however often this page is sent."""
         token: UUID = self.cleaned_data["confirm"]
         return token
 

@@ -26,9 +26,9 @@ OPEN = (BulkState.WAITING, BulkState.RUNNING, BulkState.FAILED)
 
 
 class BulkAction(models.Model):
-    """One verb over one filter: what was confirmed, and how far it is.
+    """One action over one filter: what was confirmed, and how far it is.
 
-    The row is its own fence: each batch locks it, applies the verb behind `cursor`
+    The row is its own fence: each batch locks it, does the action behind `cursor`
     and moves that on, in one transaction, so that two runs of its job that meet do
     nothing twice.
     """

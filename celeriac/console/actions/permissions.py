@@ -11,7 +11,7 @@ def bulk_action(name: str) -> Action:
     found = ACTIONS.get(name)
     if found is None or not found.in_bulk:
         names = ", ".join(action.name for action in ACTIONS.values() if action.in_bulk)
-        raise UnknownAction(f"There is no verb {name!r}; there are {names}.")
+        raise UnknownAction(f"There is no action {name!r}; there are {names}.")
     return found
 
 

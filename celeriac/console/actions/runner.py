@@ -41,7 +41,7 @@ PATIENCE = 1.0
 COUNT_FOR = 30_000
 
 
-#: The jobs that nobody held, and those of them that the verb changed.
+#: The jobs that nobody held, and those of them that the action changed.
 type _Change = tuple[Sequence[UUID], Sequence[UUID]]
 
 
@@ -55,7 +55,7 @@ class BatchResult(Enum):
 
 
 def apply_batch(bulk_id: UUID) -> BatchResult:
-    """Apply the verb to the next batch; return what is left to do.
+    """Do the action to the next batch; return what is left to do.
 
     A missing permission, or a filter that can no longer be read, ends it as refused.
     Raises EnqueueBusy where another run, or a unique key, is held for too long.
@@ -111,7 +111,7 @@ def _finish(bulk: BulkAction, action: Action) -> BatchResult:
 
 
 def _try_held(bulk: BulkAction, action: Action, *, rounds: int) -> list[str]:
-    """Apply the verb to what nobody holds any more; return the ids that somebody still does."""
+    """Do the action to what nobody holds any more; return the ids that somebody still does."""
     ids = [UUID(name) for name in bulk.held]
     free, changed = _change(bulk, action, ids)
     movable = Job.objects.filter(pk__in=ids, state__in=action.states).exclude(pk__in=free)
@@ -121,7 +121,7 @@ def _try_held(bulk: BulkAction, action: Action, *, rounds: int) -> list[str]:
 
 
 def _change(bulk: BulkAction, action: Action, ids: Sequence[UUID]) -> _Change:
-    """Apply the verb to those that nobody holds; return them, and those that changed."""
+    """Do the action to those that nobody holds; return them, and those that changed."""
     movable = Job.objects.filter(pk__in=ids, state__in=action.states).order_by("pk")
     free = list(movable.select_for_update(skip_locked=True).values_list("pk", flat=True))
     return free, act_on_jobs(action, free, bulk.parameters, reason=bulk.reason) if free else []
@@ -150,7 +150,7 @@ class Progress:
 
     @property
     def is_cut_short(self) -> bool:
-        """Whether the run was told to stop before the verb had ended."""
+        """Whether the run was told to stop before the action had ended."""
         return self.wait is None and self.state in OPEN
 
 
@@ -161,7 +161,7 @@ def bulk_run(
     should_stop: Callable[[], bool] = lambda: False,
     seconds: float = RUN_SECONDS,
 ) -> Progress:
-    """Apply the verb for about `seconds`; return how far it is.
+    """Do the action for about `seconds`; return how far it is.
 
     Any number of runs may follow each other, or meet: no job is met twice.
     """
@@ -182,7 +182,7 @@ def bulk_run(
 
 
 def bulk_follow(*, job_id: UUID) -> None:
-    """Stop the verb whose job was asked to stop; a lost claim alone stops nothing."""
+    """Stop the action whose job was asked to stop; a lost claim alone stops nothing."""
     if Job.objects.filter(id=job_id, cancel_requested_at__isnull=False).exists():
         for bulk in _of_job(job_id):
             end_bulk(bulk, BulkState.STOPPED, "its job was cancelled")

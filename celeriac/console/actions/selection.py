@@ -20,7 +20,7 @@ from celeriac.jobs import redaction
 from celeriac.jobs.models import Job
 from celeriac.jobs.operating.actions import Action
 
-#: The kind that applies verbs: never itself a verb's object, or it would cancel itself.
+#: The kind that does bulk actions: never itself the object of one, or it would cancel itself.
 KIND = "ops.apply_verb"
 #: A set larger than this is not counted out while somebody waits.
 COUNT_UP_TO = 10_000
@@ -148,7 +148,7 @@ def _selected(ids: list[str]) -> QuerySet[Job]:
 
 
 def _listed(filter: Filter, actor: Any) -> QuerySet[Job]:
-    """Ask the list itself, so that whatever it can filter by, a verb can."""
+    """Ask the list itself, so that whatever it can filter by, an action can."""
     request = HttpRequest()
     request.method, request.user = "GET", actor
     request.GET = QueryDict(query_of_filter(filter))

@@ -36,7 +36,7 @@ def bulk_start(
     parameters: Mapping[str, Any] | None = None,
     bulk_id: UUID | None = None,
 ) -> BulkAction:
-    """Begin to apply `verb` to the jobs that `filter` holds now; return its row.
+    """Begin to do the action `verb` to the jobs that `filter` holds now; return its row.
 
     A small set is done when this returns; a larger one by a job of its own. The same
     `bulk_id` again returns the same row: a form sent twice acts once. Raises
@@ -55,7 +55,7 @@ def bulk_start(
         _begin(bulk_id, action, actor, said)
     bulk = BulkAction.objects.get(pk=bulk_id)
     if bulk.principal != actor:
-        raise NotAllowed("This verb was begun by somebody else.")
+        raise NotAllowed("This action was begun by somebody else.")
     return bulk
 
 
@@ -73,7 +73,7 @@ def bulk_finish(bulk: BulkAction) -> BulkAction:
 
 
 def bulk_stop(bulk_id: UUID, *, actor: Actor, reason: str = "") -> BulkAction:
-    """Stop a verb between two batches; what it did stays done. Return its row.
+    """Stop an action between two batches; what it did stays done. Return its row.
 
     Raises NotAllowed, NothingToStop once it has ended, and EnqueueBusy.
     """
@@ -89,7 +89,7 @@ def bulk_stop(bulk_id: UUID, *, actor: Actor, reason: str = "") -> BulkAction:
         )
     if bulk.job is not None:
         with suppress(TransitionRefused, JobNotFound, EnqueueBusy):
-            cancel(bulk.job)  # its next batch would find the verb stopped anyway
+            cancel(bulk.job)  # its next batch would find it stopped anyway
     bulk.refresh_from_db()
     return bulk
 

@@ -1,4 +1,4 @@
-"""Circuits in the admin: read-only, and a verb for each thing that may be done."""
+"""Circuits in the admin: read-only, and an action for each thing that may be done."""
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
@@ -36,7 +36,7 @@ class NoManualEdits:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Nobody changes; verbs are actions of their own."""
+        """Nobody changes; what may be done has buttons of its own."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:

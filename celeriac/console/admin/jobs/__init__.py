@@ -1,4 +1,4 @@
-"""The ledger in the admin: read-only, and a verb for each thing that may be done."""
+"""The ledger in the admin: read-only, and an action for each thing that may be done."""
 
 from celeriac.console.admin.jobs.attempts import AttemptAdmin
 from celeriac.console.admin.jobs.jobs import JobAdmin
