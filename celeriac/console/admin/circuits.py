@@ -158,7 +158,7 @@ class BreakerAdmin(NoManualEdits, SafeListAdmin, ModelAdmin):  # type: ignore[mi
     def held_by(self, row: Breaker) -> str:
         """Who forces it, and why."""
         seen = _status(row)
-        return f"{seen.forced_by}: {seen.forced_reason}" if seen.forced else ""
+        return f"{seen.forced_by or 'somebody'}: {seen.forced_reason}" if seen.forced else ""
 
     @display(description="options in force")
     def in_force(self, row: Breaker) -> str:

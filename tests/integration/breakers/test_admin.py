@@ -50,6 +50,13 @@ def test_the_list_shows_where_each_circuit_stands(client, staff):
     assert "ada: maintenance" in shown
 
 
+def test_a_force_of_a_program_is_somebodys(client, staff):
+    """No actor was given: the page names nobody, and says so."""
+    force_open("gate", reason="maintenance")
+    shown = client.get(reverse("admin:celeriac_breakers_breaker_changelist")).content.decode()
+    assert "somebody: maintenance" in shown
+
+
 def test_the_list_costs_the_same_for_many(client, staff, settings, django_assert_max_num_queries):
     """The database is asked once for all rows; windows come from the store."""
     settings.CELERIAC = {**settings.CELERIAC, "BREAKERS": {f"gate-{n}": QUICK for n in range(20)}}

@@ -216,4 +216,4 @@ class PeriodicTaskAdmin(AuditedAdmin, RedactedAdmin, ModelAdmin):  # type: ignor
         if policy is None or policy.paused_at is None:
             return "not paused"
         until = f", until {policy.paused_until:%Y-%m-%d %H:%M} UTC" if policy.paused_until else ""
-        return f"by {policy.paused_by}: {policy.pause_reason}{until}"
+        return f"by {policy.paused_by or 'somebody'}: {policy.pause_reason}{until}"

@@ -69,7 +69,7 @@ def _line(each: selectors.BreakerStatus) -> str:
         parts.append(f"until {each.until:%Y-%m-%d %H:%M:%S}")
     parts.append(f"{each.failures}/{each.calls} failed, {each.slow} slow")
     if each.forced_reason:
-        parts.append(f"by {each.forced_by or '?'}: {each.forced_reason}")
+        parts.append(f"by {each.forced_by or 'somebody'}: {each.forced_reason}")
     elif each.last_error and each.state != "closed":
         parts.append(each.last_error)
     return "  ".join(parts)
