@@ -1,9 +1,11 @@
 """What the ledger's tests share."""
 
+from itertools import count
 from uuid import uuid4
 
 import pytest
 
+from celeriac import Backoff
 from celeriac.jobs import registry
 from celeriac.jobs.models import Job
 from celeriac.jobs.running import execute
@@ -28,7 +30,7 @@ def declare():
 
 @pytest.fixture
 def worker_context():
-    """Return a desk that nobody watches."""
+    """Return the context of a worker that nobody watches."""
     return WorkerContext(worker=uuid4(), capabilities=capabilities())
 
 
@@ -47,9 +49,41 @@ def make_job():
 
 @pytest.fixture
 def answer(worker_context):
-    """Return a function that rings jobs at the desk, in this process."""
+    """Return a function that rings jobs in this process."""
 
     def ring(*jobs):
         return execute.answer_doorbell([job.id for job in jobs], context=worker_context)
 
     return ring
+
+
+@pytest.fixture
+def run_in_context(worker_context, declare, make_job):
+    """Return a function that runs handlers in one doorbell; their rows, and its worker's context.
+
+    Each has one attempt, unless the test says otherwise.
+    """
+    kinds = count()
+
+    def run_in_context(*handlers, **policy):
+        jobs = []
+        for handler in handlers:
+            kind = f"test.kind{next(kinds)}"
+            declare(handler, name=kind, **{"retry": Backoff(max_attempts=1)} | policy)
+            jobs.append(make_job(kind))
+        fresh = WorkerContext(worker=worker_context.worker, capabilities=capabilities())
+        execute.answer_doorbell([job.id for job in jobs], context=fresh)
+        return [Job.objects.get(pk=job.pk) for job in jobs], fresh
+
+    return run_in_context
+
+
+@pytest.fixture
+def run(run_in_context):
+    """Return a function that runs handlers in one doorbell; their rows after it."""
+
+    def run(*handlers, **policy):
+        rows, _ = run_in_context(*handlers, **policy)
+        return rows
+
+    return run

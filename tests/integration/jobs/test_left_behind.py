@@ -1,7 +1,6 @@
 """Transactions left or ended, and sessions changed: the job says so, and the next is spared it."""
 
 import socket
-from itertools import count
 
 import psycopg
 import pytest
@@ -14,28 +13,7 @@ from tests.app.models import Effect
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ONCE = Backoff(max_attempts=1)
 NO_CLASS = "issubclass() arg 1 must be a class"
-
-
-@pytest.fixture
-def run(worker_context, declare, make_job):
-    """Return a function that runs handlers in one doorbell; their rows after it."""
-    kinds = count()
-
-    def run(*handlers, **policy):
-        jobs = []
-        for handler in handlers:
-            kind = f"test.kind{next(kinds)}"
-            declare(handler, name=kind, **{"retry": ONCE} | policy)
-            jobs.append(make_job(kind))
-        fresh = execute.WorkerContext(
-            worker=worker_context.worker, capabilities=execute.capabilities()
-        )
-        execute.answer_doorbell([job.id for job in jobs], context=fresh)
-        return [Job.objects.get(pk=job.pk) for job in jobs]
-
-    return run
 
 
 def write(name="written"):

@@ -9,43 +9,22 @@ import signal
 import socket
 import sys
 import time
-from itertools import count
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import connection, transaction
 
-from celeriac import Backoff, aenqueue, aenqueue_many, current_job, enqueue
+from celeriac import aenqueue, aenqueue_many, current_job, enqueue
 from celeriac.console.explaining.explain import explain_job
 from celeriac.core.counting.counters import process
 from celeriac.jobs import metrics
 from celeriac.jobs.models import Job
-from celeriac.jobs.running import execute, process_state, turns
+from celeriac.jobs.running import process_state, turns
 from tests.app.models import Effect
 from tests.kinds import note
 from tests.support.threads import held_open
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def run(worker_context, declare, make_job):
-    """Return a function that runs handlers in one doorbell; their rows, and the desk after it."""
-    kinds = count()
-
-    def run(*handlers, **policy):
-        jobs = []
-        for handler in handlers:
-            kind = f"test.kind{next(kinds)}"
-            declare(handler, name=kind, retry=Backoff(max_attempts=1), **policy)
-            jobs.append(make_job(kind))
-        fresh = execute.WorkerContext(
-            worker=worker_context.worker, capabilities=execute.capabilities()
-        )
-        execute.answer_doorbell([job.id for job in jobs], context=fresh)
-        return [Job.objects.get(pk=job.pk) for job in jobs], fresh
-
-    return run
 
 
 @pytest.fixture
@@ -85,7 +64,9 @@ CHANGES = {
 }
 
 
-def test_a_child_that_was_changed_is_replaced_and_nobody_pays(run, subtests, same_process):
+def test_a_child_that_was_changed_is_replaced_and_nobody_pays(
+    run_in_context, subtests, same_process
+):
     """After its doorbell; what has not started by the next look goes back, as if never claimed."""
     for word, change in CHANGES.items():
         with subtests.test(word):
@@ -94,23 +75,23 @@ def test_a_child_that_was_changed_is_replaced_and_nobody_pays(run, subtests, sam
                 change()
                 time.sleep(turns.LOOK_AFTER * 2)
 
-            (changed, after), worker_context = run(handler, lambda: None)
+            (changed, after), worker_context = run_in_context(handler, lambda: None)
             assert word in worker_context.retiring
             assert (changed.state, after.state, after.attempt) == ("succeeded", "queued", 0)
-    _, worker_context = run(lambda: None)
+    _, worker_context = run_in_context(lambda: None)
     assert worker_context.retiring == ""
 
 
-def test_what_harms_nobody_replaces_no_child(run, same_process):
+def test_what_harms_nobody_replaces_no_child(run_in_context, same_process):
     """A limit that was raised, say: libraries do that as they are loaded."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 10, hard))
     raised = resource.setrlimit
-    (job,), worker_context = run(lambda: raised(resource.RLIMIT_NOFILE, (soft, hard)))
+    (job,), worker_context = run_in_context(lambda: raised(resource.RLIMIT_NOFILE, (soft, hard)))
     assert (job.state, worker_context.retiring) == ("succeeded", "")
 
 
-def test_what_python_knows_is_set_back_before_the_next_handler(run):
+def test_what_python_knows_is_set_back_before_the_next_handler(run_in_context):
     """A low recursion limit fails innocent jobs, and a silenced log hides them."""
 
     def now():
@@ -126,11 +107,11 @@ def test_what_python_knows_is_set_back_before_the_next_handler(run):
         gc.disable()
 
     before, seen = now(), []
-    _, worker_context = run(change, lambda: seen.append(now()))
+    _, worker_context = run_in_context(change, lambda: seen.append(now()))
     assert (seen, worker_context.retiring) == ([before], "")
 
 
-def test_signals_that_a_handler_took_over_are_given_back(run):
+def test_signals_that_a_handler_took_over_are_given_back(run_in_context):
     """Else a reader that went kills an innocent job, and no subprocess of its is seen to end."""
     signals = (signal.SIGPIPE, signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP)
     before = [signal.getsignal(each) for each in signals]
@@ -142,7 +123,7 @@ def test_signals_that_a_handler_took_over_are_given_back(run):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     try:
-        (job,), worker_context = run(change)
+        (job,), worker_context = run_in_context(change)
         assert [signal.getsignal(each) for each in signals] == before
         assert (job.state, worker_context.retiring) == ("succeeded", "")
     finally:
@@ -164,9 +145,9 @@ def test_a_timer_that_a_handler_left_strikes_no_other_job(run):
         signal.signal(signal.SIGALRM, before)
 
 
-def test_a_child_whose_loggers_were_switched_off_is_replaced(run, monkeypatch):
+def test_a_child_whose_loggers_were_switched_off_is_replaced(run_in_context, monkeypatch):
     """As by a library that configures logging for itself, and disables what is there."""
-    (job,), worker_context = run(
+    (job,), worker_context = run_in_context(
         lambda: monkeypatch.setattr(process_state.logger, "disabled", True)
     )
     assert (job.state, "loggers" in worker_context.retiring) == ("succeeded", True)
@@ -178,7 +159,7 @@ def test_a_blocked_alarm_takes_no_soft_limit_away(run, same_process):
     def block():
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
 
-    (blocked, late), _ = run(block, lambda: time.sleep(5), timeout=0.2)
+    blocked, late = run(block, lambda: time.sleep(5), timeout=0.2)
     assert (blocked.state, late.state) == ("succeeded", "dead")
     assert "soft limit of 0.2 s" in late.error
 
@@ -200,7 +181,7 @@ def test_a_timer_of_the_handlers_own_is_said_to_cost_its_limit(run, subtests, ca
     for handler, said in ((longer, 1), (off, 1), (own, 1), (lambda: None, 0)):
         with subtests.test(handler.__name__):
             caplog.clear()
-            (job,), _ = run(handler, timeout=30)
+            (job,) = run(handler, timeout=30)
             lines = [line for line in caplog.messages if "without its soft limit of 30 s" in line]
             assert (job.state, len(lines)) == ("succeeded", said)
 
@@ -224,7 +205,7 @@ def test_a_hook_that_raises_after_the_commit_is_shown_and_stops_no_other(run, ca
             transaction.on_commit(hook)
 
     before = _counted()
-    (job, after), _ = run(handler, lambda: None, transactional=True)
+    job, after = run(handler, lambda: None, transactional=True)
     assert (job.state, job.failures, after.state) == ("succeeded", 0, "succeeded")
     assert (ran, Effect.objects.count()) == (["last"], 1)
     assert "on_commit hook failed" in job.error
@@ -248,7 +229,7 @@ def test_a_hook_that_leaves_a_transaction_open_is_one_that_failed(run):
         Effect.objects.create(name="the job's")
         transaction.on_commit(hook)
 
-    (job, _), _ = run(handler, lambda: None, transactional=True)
+    job, _ = run(handler, lambda: None, transactional=True)
     assert job.state == "succeeded"
     assert "left a database transaction open" in job.error
     assert [each.name for each in Effect.objects.all()] == ["the job's"]
@@ -290,7 +271,7 @@ def test_coroutines_have_their_current_job(run):
         return [job.attempt, str(child.id)]
 
     for transactional in (False, True):
-        (job,), _ = run(handler, transactional=transactional)
+        (job,) = run(handler, transactional=transactional)
         assert (job.state, job.progress) == ("succeeded", {"done": 1, "total": 2})
         assert job.result == [1, str(Job.objects.get(kind="test.noop").id)]
         Job.objects.filter(kind="test.noop").delete()
@@ -345,7 +326,7 @@ def test_an_error_that_can_not_be_read_is_a_failure_whatever_it_raises(run, subt
             def handler(fatal=fatal):
                 raise Fatal(fatal)
 
-            (job, after), _ = run(handler, lambda: None)
+            job, after = run(handler, lambda: None)
             assert (job.state, job.failures, job.losses) == ("dead", 1, 0)
             assert "Fatal" in job.error
             assert after.state == "succeeded"
@@ -354,12 +335,12 @@ def test_an_error_that_can_not_be_read_is_a_failure_whatever_it_raises(run, subt
         raise Liar
 
     with subtests.test("its class"):
-        (job, after), _ = run(lie, lambda: None)
+        job, after = run(lie, lambda: None)
         assert (job.state, job.failures, job.losses) == ("dead", 1, 0)
         assert after.state == "succeeded"
 
 
-def test_a_race_lost_under_serializable_isolation_is_enqueue_busy(run, subtests):
+def test_a_race_lost_under_serializable_isolation_is_enqueue_busy(subtests):
     """What the caller may try again has one name, whatever the isolation level."""
     from celeriac.jobs.errors import EnqueueBusy
 
