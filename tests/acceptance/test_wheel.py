@@ -6,6 +6,7 @@ import sys
 import sysconfig
 import venv
 import zipfile
+from email import message_from_bytes
 from textwrap import indent
 
 import pytest
@@ -158,6 +159,19 @@ def test_the_wheel_holds_the_library_and_nothing_of_the_shop(wheel):
     ):
         assert wanted in names
     assert [name for name in names if name.endswith((".pyc", ".md"))] == []
+
+
+def test_the_wheel_names_no_extra_of_this_repository(wheel):
+    """Those of `pip install celeriac[…]` are documented; what our shop and suite need is ours."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [each for each in archive.namelist() if each.endswith("/METADATA")]
+        metadata = message_from_bytes(archive.read(name))
+    offered = set(metadata.get_all("Provides-Extra"))
+    assert offered == {"admin", "flower", "http", "otel", "results", "schedules", "sentry"}
+    page = (ROOT / "docs" / "library.md").read_text()
+    assert {extra for extra in offered if f"`{extra}`" in page} == offered
+    needed = " ".join(metadata.get_all("Requires-Dist"))
+    assert not [each for each in ("pytest", "ruff", "stripe", "gunicorn") if each in needed]
 
 
 def test_a_bare_project_checks_migrates_and_runs_its_kind(project, bare_database):
