@@ -10,16 +10,22 @@ import os
 from collections.abc import Mapping
 from dataclasses import field, fields
 from pathlib import Path
-from typing import Any, cast, get_origin, get_type_hints
+from typing import Annotated, Any, cast, get_origin, get_type_hints
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from celeriac.core.environment import env
 from celeriac.core.hints import did_you_mean
+
+#: What settings may be: a time, days that rows are kept, a number of something, a part of a whole.
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Days = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 #: Where the broker is, if nobody says.
 LOCAL = "redis://localhost:6379/0"
@@ -70,26 +76,34 @@ class Settings:
     PUBLISHER: str = "celeriac.celery.publisher.CeleryPublisher"
     #: Where nudges go; the broker's URL if nothing is said.
     NUDGE_URL: str = field(default_factory=broker_url)
+    #: What one nudge may cost the caller that committed, and for how long a broker that failed is
+    #: spared further ones.
+    NUDGE_TIMEOUT_SECONDS: Seconds = 0.05
+    NUDGE_MUTE_SECONDS: Seconds = 5.0
     #: The largest arguments and the largest result of one job, in bytes.
-    MAX_ARGS_BYTES: int = 256 * 1024
-    MAX_RESULT_BYTES: int = 1024 * 1024
+    MAX_ARGS_BYTES: Count = 256 * 1024
+    MAX_RESULT_BYTES: Count = 1024 * 1024
     #: Where workers keep the memory that they share with their children. Never where a cleaner of
     #: temporary files comes, nor what a stop or a logout removes: the next worker reads it.
     SLOT_DIRECTORY: str = field(default_factory=slot_directory)
     #: Between two beats of a worker.
-    HEARTBEAT_SECONDS: float = 5.0
+    HEARTBEAT_SECONDS: Seconds = 5.0
     #: A worker that has not beaten for longer is lost.
-    WORKER_LEASE_SECONDS: float = 20.0
+    WORKER_LEASE_SECONDS: Seconds = 20.0
     #: A dispatcher that has not renewed its queue for longer loses it.
-    QUEUE_LEASE_SECONDS: float = 10.0
+    QUEUE_LEASE_SECONDS: Seconds = 10.0
     #: What a worker that must stop gives to what runs; a supervisor must wait longer.
     SHUTDOWN_GRACE_SECONDS: float = 30.0
     #: How long an enqueue waits for another transaction with its key.
-    LOCK_TIMEOUT_SECONDS: float = 2.0
+    LOCK_TIMEOUT_SECONDS: Seconds = 2.0
     #: Work after which a doorbell releases what it has not started.
-    DOORBELL_BUDGET_SECONDS: float = 1.0
+    DOORBELL_BUDGET_SECONDS: Seconds = 1.0
     #: How long finished jobs stay, where the kind says nothing; days.
-    RETENTION_DAYS: float = 14
+    RETENTION_DAYS: Days = 14
+    #: How long a job stays at least whose caller gave an idempotency key: the call may come again.
+    IDEMPOTENCY_DAYS: Days = 7.0
+    #: The hard limit of a `shared_task` of the ledger that names no `time_limit`.
+    SHARED_TASK_TIME_LIMIT_SECONDS: Seconds = 600.0
     #: Where a job's trace can be seen, such as `https://traces.example/trace/{trace_id}`.
     TRACE_URL: str = ""
 
@@ -100,18 +114,22 @@ class Settings:
     #: when it is emptied.
     BREAKERS_STORE_URL: str = field(default_factory=broker_url)
     #: How long one question to the store may take.
-    BREAKERS_STORE_TIMEOUT: float = 0.1
+    BREAKERS_STORE_TIMEOUT: Seconds = 0.1
     #: For how long a store that failed is not asked.
-    BREAKERS_STORE_MUTE_SECONDS: float = 3.0
+    BREAKERS_STORE_MUTE_SECONDS: Seconds = 3.0
     #: How often, across all processes, a breaker's store and database are compared.
-    BREAKERS_SYNC_SECONDS: float = 5.0
+    BREAKERS_SYNC_SECONDS: Seconds = 5.0
 
     #: Names the plain Celery tasks that may be scheduled beside the ledger's kinds; "" for none.
     SCHEDULES_PLAIN_TASKS: str = "celeriac.builtin.schedules.plain_tasks"
     #: How often beat compares every schedule with what it knows.
-    SCHEDULES_REFRESH_SECONDS: float = 2.0
+    SCHEDULES_REFRESH_SECONDS: Seconds = 2.0
     #: A beat that has not been heard of for longer is taken for dead.
-    SCHEDULES_BEAT_LEASE_SECONDS: float = 20.0
+    SCHEDULES_BEAT_LEASE_SECONDS: Seconds = 20.0
+    #: A tick may be late by this much before health, doctor and dashboard speak of it.
+    SCHEDULES_LATE_SECONDS: Seconds = 60.0
+    #: Ticks that a backfill makes at most, unless it is told otherwise.
+    SCHEDULES_BACKFILL_TICKS: Count = 1000
 
     #: Hosts, see celeriac/jobs/callbacks/targets.py; with none, nobody is called.
     CALLBACK_ALLOWED_HOSTS: list[str] = field(default_factory=list)
@@ -121,7 +139,9 @@ class Settings:
     CALLBACK_SECRET: str = ""
     CALLBACK_SECRET_FORMER: str = ""
     #: That one call may take in all.
-    CALLBACK_TIMEOUT_SECONDS: float = 10.0
+    CALLBACK_TIMEOUT_SECONDS: Seconds = 10.0
+    #: Calls after which a receiver is given up: 20 take some 17 hours.
+    CALLBACK_MAX_ATTEMPTS: Count = 20
 
     #: How long a service account's token is good.
     API_TOKEN_SECONDS: int = 600
@@ -136,8 +156,10 @@ class Settings:
     #: Whether /api/docs/ and /api/schema/ are shown to everyone.
     API_DOCS: bool = False
     #: The largest bodies, in bytes: of one job (its arguments are bounded besides), of a bulk call.
-    API_MAX_BODY_BYTES: int = 512 * 1024
-    API_MAX_BULK_BYTES: int = 16 * 1024 * 1024
+    API_MAX_BODY_BYTES: Count = 512 * 1024
+    API_MAX_BULK_BYTES: Count = 16 * 1024 * 1024
+    #: Jobs in a bulk call: it is one transaction.
+    API_MAX_BULK_JOBS: Count = 10_000
     #: How many proxies of ours stand before the web servers, each adding to X-Forwarded-For.
     PROXIES: int = 0
     #: What tokens and links are signed with, and keys of before that are still believed; without
@@ -151,12 +173,25 @@ class Settings:
     FLOWER_BASIC_AUTH: str = ""
     #: Where Flower listens, for this site alone, and how long one page may take.
     FLOWER_URL: str = "http://127.0.0.1:5555"
-    FLOWER_TIMEOUT_SECONDS: float = 15.0
+    FLOWER_TIMEOUT_SECONDS: Seconds = 15.0
     #: The bearer token of /metrics. Without one it answers where DEBUG is on.
     METRICS_TOKEN: str = ""
     #: Whether processes that count have a thread that publishes, and how often.
     METRICS_PUBLISH: bool = True
-    METRICS_PUBLISH_SECONDS: float = 5.0
+    METRICS_PUBLISH_SECONDS: Seconds = 5.0
+    #: How long /metrics may take: less than the scraper waits. How long scrapers share the depths
+    #: of queues, which cost a pass over the queued rows.
+    METRICS_TIMEOUT_SECONDS: Seconds = 8.0
+    METRICS_DEPTHS_SECONDS: Seconds = 5.0
+    #: How long /readyz may take: less than whoever probes waits.
+    HEALTH_TIMEOUT_SECONDS: Seconds = 2.0
+    #: A due job that nothing holds back may wait so long before the dashboard asks for attention.
+    ATTENTION_WAIT_SECONDS: Seconds = 300.0
+    #: What the doctor warns of: an open transaction that is older, less of a disk free (a third of
+    #: it is an error), more of the database's connections taken.
+    DOCTOR_TRANSACTION_SECONDS: Seconds = 600.0
+    DOCTOR_DISK_SHARE: Share = 0.15
+    DOCTOR_CONNECTIONS_SHARE: Share = 0.85
     #: Where traces go (OTLP over HTTP); without it nothing is traced.
     OTEL_EXPORTER_OTLP_ENDPOINT: str = ""
     #: Where errors are reported, and as of what; without it nowhere.
@@ -167,19 +202,21 @@ class Settings:
 
     #: How long rows are kept, in days; `maintenance.cleanup` deletes what is older. Celery's own
     #: results, of plain tasks and of kinds with `celery_result=True`:
-    RESULTS_RETENTION_DAYS: float = 7.0
+    RESULTS_RETENTION_DAYS: Days = 7.0
     #: What became of each time of a schedule.
-    SCHEDULES_RETENTION_DAYS: float = 90.0
+    SCHEDULES_RETENTION_DAYS: Days = 90.0
     #: The moves of circuits.
-    BREAKERS_RETENTION_DAYS: float = 90.0
+    BREAKERS_RETENTION_DAYS: Days = 90.0
+    #: What charts are drawn from: each hour's counts. Minutes go after two days.
+    ROLLUPS_RETENTION_DAYS: Days = 60.0
     #: Sign-ins that have expired: counted from then on.
-    SESSIONS_RETENTION_DAYS: float = 1.0
+    SESSIONS_RETENTION_DAYS: Days = 1.0
     #: Which jobs a bulk action changed. The audit's own row stays for AUDIT_RETENTION_DAYS.
-    AUDIT_TARGETS_RETENTION_DAYS: float = 90.0
+    AUDIT_TARGETS_RETENTION_DAYS: Days = 90.0
     #: Who did what, and bulk actions with it.
-    AUDIT_RETENTION_DAYS: float = 1095.0
+    AUDIT_RETENTION_DAYS: Days = 1095.0
     #: Sign-ins and failed ones, and Django's own log of edits in the admin.
-    SIGN_INS_RETENTION_DAYS: float = 90.0
+    SIGN_INS_RETENTION_DAYS: Days = 90.0
 
 
 def read_settings(given: object) -> Settings:

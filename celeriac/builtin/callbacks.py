@@ -7,13 +7,14 @@ from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.callbacks import sql
 from celeriac.jobs.callbacks.deliver import deliver_callback
 from celeriac.jobs.running.current import current_job
+from celeriac.settings import conf
 
 
-# Full jitter: some 17 hours in the mean, a minute or two for the first five attempts.
+# Full jitter: 20 attempts take some 17 hours in the mean, the first five a minute or two.
 @job(
     sql.KIND,
     queue=sql.QUEUE,
-    retry=Backoff(max_attempts=sql.MAX_ATTEMPTS, base=5, cap=4 * 3600, floor=1),
+    retry=Backoff(max_attempts=conf.CALLBACK_MAX_ATTEMPTS, base=5, cap=4 * 3600, floor=1),
     timeout=60,
     hard_timeout=120,
 )

@@ -39,7 +39,9 @@ RULES = (
 )
 
 _PRUNE = "maintenance.prune deletes it with its job"
-_ROLL_UP = "maintenance.roll_up forgets it: minutes after 2 days, hours after 60"
+_ROLL_UP = (
+    "maintenance.roll_up forgets it: minutes after 2 days, hours after ROLLUPS_RETENTION_DAYS"
+)
 _PEOPLE = "people write it, one by one"
 _DEPLOYED = "as many as the code and the settings declare"
 _DISPATCHER = "a dispatcher deletes it a day after its end"

@@ -22,6 +22,7 @@ from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.errors import InvalidOption
 from celeriac.jobs.outcomes import Cancelled, GiveUp, Retry, TimeLimitExceeded
 from celeriac.jobs.registry import Kind
+from celeriac.settings import conf
 
 __all__ = [
     "AsyncResult",
@@ -61,8 +62,6 @@ TimeoutError = ResultTimeout
 MAX_RETRIES, RETRY_DELAY, BACKOFF_MAX = 3, 180, 600
 #: "For ever", as large as the column.
 FOR_EVER = 2**31 - 1
-#: Seconds that a process is given without a time_limit: every kind of the ledger has one.
-HARD_LIMIT = 600.0
 
 _OF_KIND = {field.name for field in fields(Kind)} - {"name", "handler", "schema", "on_settled"}
 _RETRIES = {
@@ -152,7 +151,8 @@ def _check(name: str, options: dict[str, Any]) -> None:
 def _limits(limits: dict[str, Any]) -> dict[str, Any]:
     """Without a soft limit there is none, as in Celery; there always is a hard one."""
     soft, hard = limits.get("soft_time_limit"), limits.get("time_limit")
-    return {"timeout": soft, "hard_timeout": hard or max(HARD_LIMIT, 2.0 * (soft or 0))}
+    hard = hard or max(conf.SHARED_TASK_TIME_LIMIT_SECONDS, 2.0 * (soft or 0))
+    return {"timeout": soft, "hard_timeout": hard}
 
 
 def _backoff(retries: dict[str, Any]) -> Backoff:

@@ -21,8 +21,8 @@ from celeriac.core.hints import did_you_mean
 from celeriac.http.problems import MOST_ERRORS, Problem
 from celeriac.jobs.enqueueing.templates import MAX_KEY
 from celeriac.jobs.states import State
+from celeriac.settings import conf
 
-MOST_JOBS = 10_000
 #: So many unknown members are named one by one.
 _CROWD = 20
 _RFC3339 = re.compile(
@@ -127,7 +127,7 @@ class JobCall(Body):
 class BulkCall(Body):
     """Jobs to be: all of them, or none."""
 
-    jobs: Annotated[list[JobCall], Field(min_length=1, max_length=MOST_JOBS)]
+    jobs: Annotated[list[JobCall], Field(min_length=1, max_length=conf.API_MAX_BULK_JOBS)]
 
 
 class VerbCall(Body):

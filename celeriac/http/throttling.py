@@ -10,7 +10,6 @@ from rest_framework.throttling import BaseThrottle
 
 from celeriac.core import rates
 from celeriac.core.client import address_of
-from celeriac.http.bodies import MOST_JOBS
 from celeriac.http.models import ServiceAccount
 from celeriac.settings import conf
 
@@ -55,11 +54,9 @@ def take_jobs(account: ServiceAccount, count: int) -> None:
     An account at rest may always send one full bulk call: where its minute's share is smaller,
     that is spread over as many minutes as it takes, up to an hour.
     """
-    limit = int(account.jobs_per_minute or conf.API_JOBS_PER_MINUTE)
-    minutes = min(math.ceil(MOST_JOBS / limit), rates.MOST_MINUTES)
+    most, limit = conf.API_MAX_BULK_JOBS, account.jobs_per_minute or conf.API_JOBS_PER_MINUTE
+    minutes = min(math.ceil(most / limit), rates.MOST_MINUTES)
     name, now = f"jobs:{account.scope}", time.time()
-    if rates.counts.take(name, now=now, amount=count, minutes=minutes) > max(
-        limit * minutes, MOST_JOBS
-    ):
+    if rates.counts.take(name, now=now, amount=count, minutes=minutes) > max(limit * minutes, most):
         rates.counts.take(name, now=now, amount=-count)  # what was refused costs nothing
         raise Throttled(wait=rates.seconds_left())

@@ -1,8 +1,8 @@
 """Nudges: news for the dispatchers, sent best-effort through the broker's pub/sub.
 
-One message per transaction, after its commit, in at most 50 ms or so; after a
-failure the sender keeps quiet for 5 s. It never raises: a lost nudge costs the
-job one poll of the dispatcher.
+One message per transaction, after its commit, in at most NUDGE_TIMEOUT_SECONDS or
+so; after a failure the sender keeps quiet for NUDGE_MUTE_SECONDS. It never raises: a
+lost nudge costs the job one poll of the dispatcher.
 """
 
 import json
@@ -28,8 +28,6 @@ from celeriac.settings import conf
 logger = logging.getLogger(__name__)
 
 CHANNEL = "celeriac:nudge"
-TIMEOUT = 0.05
-MUTED_FOR = 5.0
 #: More ids than this in one message are left to the dispatcher's own search.
 MOST_IDS = 2_000
 #: Bytes of a message that may come from us; keys and names are as long as the ledger lets them be.
@@ -212,8 +210,8 @@ class _Sender:
         try:
             self._connected().publish(CHANNEL, nudge.encode())
         except Exception as error:  # a nudge is a courtesy: its failure is no one's concern
-            self._muted_until = time.monotonic() + MUTED_FOR
-            logger.warning("nudges are off for %.0f s: %s", MUTED_FOR, error)
+            self._muted_until = time.monotonic() + conf.NUDGE_MUTE_SECONDS
+            logger.warning("nudges are off for %g s: %s", conf.NUDGE_MUTE_SECONDS, error)
 
     def reset(self) -> None:
         """Speak again at once, on a new connection: for tests."""
@@ -229,7 +227,7 @@ class _Sender:
         with self._lock:
             if self._client is None or self._url != conf.NUDGE_URL:
                 self._url = conf.NUDGE_URL
-                self._client = nudge_client(self._url, timeout=TIMEOUT)
+                self._client = nudge_client(self._url, timeout=conf.NUDGE_TIMEOUT_SECONDS)
             return self._client
 
 

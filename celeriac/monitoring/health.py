@@ -30,12 +30,8 @@ from celeriac.schedules.api import lag_seconds
 from celeriac.schedules.models import Beat
 from celeriac.settings import conf
 
-#: Seconds for all checks together: they run side by side.
-PATIENCE = 2.0
 #: Seconds that a report is shared.
 LIVES = 1.0
-#: Seconds that a tick may be late.
-LATE = 60.0
 LEDGER = ("database", "migrations", "dispatcher", "workers", "beat", "circuits")
 PARTS = (*LEDGER[:2], "broker", *LEDGER[2:])
 
@@ -87,18 +83,18 @@ class _HealthCheck:
 
 
 def health_report() -> dict[str, Part]:
-    """Return every part, in order; at most PATIENCE seconds later."""
+    """Return every part, in order; at most HEALTH_TIMEOUT_SECONDS later."""
     for look in _looks:
         look.begin()
     found: dict[str, Part] = {}
-    for look in _looks:
-        found |= look.end(PATIENCE)
+    for look in _looks:  # they run side by side
+        found |= look.end(conf.HEALTH_TIMEOUT_SECONDS)
     return {name: found.get(name) or _missing(name, found) for name in PARTS}
 
 
 def _missing(name: str, found: dict[str, Part]) -> Part:
     if name in ("database", "broker"):
-        return Part(False, f"no answer within {PATIENCE:g} s")
+        return Part(False, f"no answer within {conf.HEALTH_TIMEOUT_SECONDS:g} s")
     if name in LEDGER and not found.get("database", Part(False, "")).ok:
         return Part(False, "not known without the database")
     return Part(False, f"not known: {found['error'].says if 'error' in found else 'no answer'}")
@@ -109,7 +105,8 @@ def ledger_parts() -> Iterator[tuple[str, Part]]:
     try:
         connection.ensure_connection()
         with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', '1500', false)")
+            milliseconds = int(conf.HEALTH_TIMEOUT_SECONDS * 750)  # of one question
+            cursor.execute("SELECT set_config('statement_timeout', %s, false)", [str(milliseconds)])
     except Exception as error:
         yield "database", Part(False, f"can't be reached ({type(error).__name__})")
         return
@@ -128,7 +125,7 @@ def ledger_parts() -> Iterator[tuple[str, Part]]:
 
 def broker_part() -> Iterator[tuple[str, Part]]:
     """Yield whether the broker answers."""
-    client = nudge.nudge_client(conf.NUDGE_URL, timeout=PATIENCE / 2)
+    client = nudge.nudge_client(conf.NUDGE_URL, timeout=conf.HEALTH_TIMEOUT_SECONDS / 2)
     try:
         client.ping()
     except Exception as error:  # redis' own, or a URL that is none
@@ -185,7 +182,7 @@ def _names(rows: QuerySet[Breaker]) -> list[str]:
 def beat_part() -> Part:
     """Return whether a beat lives and fires, where there is anything to fire."""
     count = Beat.objects.living().count()
-    if count and (late := lag_seconds()) > LATE:
+    if count and (late := lag_seconds()) > conf.SCHEDULES_LATE_SECONDS:
         return Part(False, f"{count} living, and a tick has been due for {late:.0f} s")
     if count:
         return Part(True, f"{count} living")

@@ -32,14 +32,8 @@ from celeriac.monitoring.bounded_calls import BoundedCall
 from celeriac.monitoring.shared_answers import SharedAnswer
 from celeriac.settings import conf
 
-#: Seconds. Depths cost a pass over the queued rows, so scrapers share one.
-DEPTHS_LIVE = 5.0
 #: A silent worker is shown that long, so that an alert that it causes ends.
 SHOWN_FOR = timedelta(minutes=15)
-#: Milliseconds that a question to the database may take.
-PATIENCE = 5_000
-#: Seconds for the whole page: a scraper waits for ten.
-PAGE_PATIENCE = 8.0
 VIEWS = ("queued", "scheduled", "retrying", "parked", "running")
 CIRCUITS = {"closed": 0, "half_open": 1, "open": 2}
 
@@ -97,7 +91,7 @@ def metrics_text() -> bytes:
 
 
 #: The page, from a thread that a frozen database may keep, so that it keeps none of the web's.
-page = BoundedCall(metrics_text, seconds=PAGE_PATIENCE, name="celeriac-metrics")
+page = BoundedCall(metrics_text, seconds=conf.METRICS_TIMEOUT_SECONDS, name="celeriac-metrics")
 
 
 class _Collector(Collector):
@@ -106,7 +100,10 @@ class _Collector(Collector):
     def collect(self) -> Iterator[Metric]:
         with transaction.atomic():
             with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(PATIENCE)])
+                milliseconds = int(conf.METRICS_TIMEOUT_SECONDS * 600)  # of one question
+                cursor.execute(
+                    "SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)]
+                )
             yield from _contract_metrics()
             yield from _queues(_depths())
             yield _dispatcher_lag()
@@ -149,7 +146,8 @@ def _histogram(each: ContractMetric, totals: dict[tuple[str, ...], list[int]]) -
     return family
 
 
-_depths: SharedAnswer[list[Depth]] = SharedAnswer(queue_depths, lives=DEPTHS_LIVE)
+#: Depths cost a pass over the queued rows, so scrapers share one.
+_depths: SharedAnswer[list[Depth]] = SharedAnswer(queue_depths, lives=conf.METRICS_DEPTHS_SECONDS)
 
 
 def _queues(depths: list[Depth]) -> Iterator[Metric]:

@@ -20,12 +20,11 @@ from celeriac.schedules.errors import InvalidSchedule, ScheduleError, ScheduleNo
 from celeriac.schedules.fire import PlannedTick, draft_job, fire_due, printable, write_ticks
 from celeriac.schedules.models import Policy, Status, Tick
 from celeriac.schedules.times import Interval, Times, Within, ticks_between
+from celeriac.settings import conf
 
 Actor = Any  # a user, or a name
 
-#: Ticks that a backfill makes unless told otherwise.
-BACKFILL = 1000
-#: Ticks that it makes at most: they are one transaction.
+#: Ticks that a backfill makes at most: they are one transaction.
 MOST = 50_000
 
 
@@ -93,15 +92,16 @@ def backfill_schedule(
     end: datetime,
     actor: Actor,
     reason: str = "",
-    limit: int = BACKFILL,
+    limit: int | None = None,
 ) -> list[Tick]:
     """Run the ticks from `start` up to, not including, `end` that have not run; return them.
 
     Ticks that fired before are left alone; missed, skipped and forgotten ones get
     their job now. Raises ScheduleNotFound, InvalidSchedule, JobErrors, and
-    ScheduleError for a range that is empty, not past, or holds more than `limit` ticks.
+    ScheduleError for a range that is empty, not past, or holds more than `limit` ticks
+    (SCHEDULES_BACKFILL_TICKS where it is None; never more than MOST).
     """
-    reason, limit = printable(reason), min(limit, MOST)
+    reason, limit = printable(reason), min(limit or conf.SCHEDULES_BACKFILL_TICKS, MOST)
     # In one zone, two times of a night when the clocks change compare as the wall shows them.
     start, end = _utc("start", start), _utc("end", end)
     _check_range(start, end)

@@ -9,15 +9,11 @@ from django_celery_beat.models import PeriodicTask
 from celeriac.console.dashboard import links
 from celeriac.jobs import phrases
 from celeriac.jobs.holds import CIRCUIT, UNKNOWN_KIND
-from celeriac.settings import celery_app
+from celeriac.settings import celery_app, conf
 
 Facts = dict[str, Any]
-#: A due job that nothing holds back should not wait longer, in seconds.
-PATIENCE = 300.0
 #: Roll-ups come every minute; after so long the charts stand still.
 STILL = timedelta(minutes=5)
-#: Beat may be so late before it is a matter for people, in seconds.
-LATE = 60.0
 #: Kinds of dead letters that the sentence names.
 NAMED = 3
 
@@ -94,7 +90,7 @@ def _beats(facts: Facts) -> Iterator[dict[str, str]]:
     if facts["ticks"] and not any(beat["alive"] for beat in facts["beats"]):
         start = f"Start `celery -A {celery_app()} beat`."
         yield _say("danger", f"No beat lives, so no schedule fires. {start}")
-    elif late > LATE:
+    elif late > conf.SCHEDULES_LATE_SECONDS:
         yield _say("warning", f"Beat is behind: a tick has been due for {_span(late)}.")
 
 
@@ -137,7 +133,11 @@ def _queues(facts: Facts) -> Iterator[dict[str, str]]:
             held = _jobs(queue) if queue["waiting"] else "Nothing waits"
             text = f"The queue {queue['name']} is paused{by}{why}. {held}."
             yield _say("warning", text, queue["url"])
-        elif queue["oldest_free"] > PATIENCE and queue["dispatched"] and queue["worked"]:
+        elif (
+            queue["oldest_free"] > conf.ATTENTION_WAIT_SECONDS
+            and queue["dispatched"]
+            and queue["worked"]
+        ):
             # What is parked has its own sentence, and so has a queue that nobody serves.
             age = _span(queue["oldest_free"])
             text = f"The oldest due job of {queue['name']} has waited {age}, and nothing holds it."

@@ -14,12 +14,6 @@ from celeriac.settings import conf
 
 #: Seconds that clocks may be apart, and what is too much.
 SKEW, MUCH_SKEW = 1.0, 5.0
-#: Shares of a disk that should be free, and that must be.
-ROOM, LITTLE_ROOM = 0.15, 0.05
-#: Seconds after which an open transaction keeps dead rows from being removed.
-LONG = 600.0
-#: A share of the server's connections.
-CROWDED = 0.85
 
 _OLDEST = """
 SELECT pid, application_name, state, extract(epoch FROM clock_timestamp() - xact_start)::float8
@@ -91,7 +85,7 @@ def check_transactions() -> Iterator[CheckResult]:
         row = cursor.fetchone()
         cursor.execute(_CONNECTIONS)
         used, most = cursor.fetchone()
-    if row is not None and row[3] > LONG:
+    if row is not None and row[3] > conf.DOCTOR_TRANSACTION_SECONDS:
         pid, name, state, seconds = row
         yield warning(
             "transactions",
@@ -102,7 +96,7 @@ def check_transactions() -> Iterator[CheckResult]:
     else:
         yield ok("transactions", "none is old")
     says = f"{used} of {most} used"
-    if used > most * CROWDED:
+    if used > most * conf.DOCTOR_CONNECTIONS_SHARE:
         yield warning("connections", says, "Raise max_connections, or put PgBouncer in front.")
     else:
         yield ok("connections", says)
@@ -128,9 +122,9 @@ def judge_free_space(what: str, place: Path) -> CheckResult:
     share = usage.free / usage.total
     says = f"{what}: {share:.0%} free ({usage.free / 1e9:.1f} GB)"
     todo = "Make space: prune sooner (RETENTION_DAYS), or grow the disk. See the runbook."
-    if share < LITTLE_ROOM:
+    if share < conf.DOCTOR_DISK_SHARE / 3:
         return error("disk", says, todo)
-    return warning("disk", says, todo) if share < ROOM else ok("disk", says)
+    return warning("disk", says, todo) if share < conf.DOCTOR_DISK_SHARE else ok("disk", says)
 
 
 def _data_directory() -> Path | None:

@@ -20,8 +20,6 @@ from celeriac.schedules.api import lag_seconds, schedule_faults
 from celeriac.schedules.models import Beat
 from celeriac.settings import celery_app, conf
 
-#: Seconds that a tick may be late.
-LATE = 60.0
 #: Schedules with a fault that are named.
 MOST_NAMED = 20
 _QUEUED_KINDS = (
@@ -108,7 +106,7 @@ def check_beats() -> Iterator[CheckResult]:
         says = f"{living} living" + (": any number may run, each tick fires once" * (living > 1))
         yield ok("beat", says if living or needed else "nothing is scheduled")
     late = lag_seconds()
-    if living and late > LATE:
+    if living and late > conf.SCHEDULES_LATE_SECONDS:
         says = f"a tick has been due for {late:.0f} s"
         yield warning("beat", says, "Read beat's log: one schedule or the database holds it up.")
 

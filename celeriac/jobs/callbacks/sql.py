@@ -5,11 +5,10 @@ operator, the dispatcher), and a job without a `callback_url` pays for a compari
 """
 
 from celeriac.core import tables
+from celeriac.settings import conf
 
 KIND = "callbacks.send"
 QUEUE = "callbacks"
-#: Most of a day of trying, see celeriac/builtin/callbacks.py.
-MAX_ATTEMPTS = 20
 
 #: For the RETURNING list of a statement that ends jobs `j`: the callback owed, NULL for none.
 OWED = """
@@ -35,6 +34,6 @@ def enqueue_from(ended: str) -> str:
                           trace)
     SELECT uuidv7(), '{KIND}', '{QUEUE}',
            jsonb_build_object('url', callback->'url', 'event', callback->'event'),
-           {MAX_ATTEMPTS}, callback->'event'->>'correlation_id', callback->>'tenant',
+           {conf.CALLBACK_MAX_ATTEMPTS}, callback->'event'->>'correlation_id', callback->>'tenant',
            'job ' || (callback->'event'->>'id'), callback->>'trace'
     FROM {ended} WHERE callback IS NOT NULL"""

@@ -1,8 +1,8 @@
 """Pruning: finished jobs go when their kind's retention has passed, keys and attempts with them.
 
 In small batches, each a statement of its own that skips what others hold. A
-job stays as long as one of its idempotency keys is younger than KEY_DAYS: a
-caller may still repeat the call.
+job stays as long as one of its idempotency keys is younger than
+IDEMPOTENCY_DAYS: a caller may still repeat the call.
 """
 
 import time
@@ -19,7 +19,6 @@ from celeriac.jobs import registry
 from celeriac.jobs.states import ENDINGS, TERMINAL
 from celeriac.settings import conf
 
-KEY_DAYS = 7
 BATCH = 1000
 
 #: Kinds with finished rows: one index probe for each (a loose index scan).
@@ -48,7 +47,8 @@ WITH page AS MATERIALIZED (
     WHERE j.finished_at IS NOT NULL AND j.state = ANY(%(states)s)
       AND NOT EXISTS (
           SELECT FROM {tables.JOB_KEY} k
-          WHERE k.job_id = j.id AND k.created_at > {NOW} - make_interval(days => %(key_days)s))
+          WHERE k.job_id = j.id
+            AND k.created_at > {NOW} - make_interval(secs => %(key_days)s * 86400))
     ORDER BY j.id
     FOR UPDATE OF j SKIP LOCKED
 ), attempts AS (
@@ -71,7 +71,7 @@ FROM (VALUES (1)) AS one LEFT JOIN (
 _ORPHANS = f"""
 WITH page AS MATERIALIZED (
     SELECT id, job_id, created_at FROM {tables.JOB_KEY}
-    WHERE created_at < {NOW} - make_interval(days => %(key_days)s)
+    WHERE created_at < {NOW} - make_interval(secs => %(key_days)s * 86400)
       AND (created_at, id) > (%(after)s::timestamptz, %(after_id)s)
     ORDER BY created_at, id LIMIT %(batch)s
 ), doomed AS MATERIALIZED (
@@ -137,7 +137,7 @@ def _walk(
         if time.monotonic() > deadline:
             pruned.complete = False
             return
-        place = {"after": after, "after_id": after_id, "key_days": KEY_DAYS}
+        place = {"after": after, "after_id": after_id, "key_days": conf.IDEMPOTENCY_DAYS}
         with connection.cursor() as cursor:
             cursor.execute(statement, parameters | place)
             jobs, attempts, keys, seen, after, after_id = cursor.fetchone()

@@ -18,10 +18,11 @@ from celeriac.core import clock, tables
 from celeriac.core.ids import lowest_uuid7
 from celeriac.monitoring.models import Pass, Sample
 from celeriac.monitoring.rollups import backlog, sql
+from celeriac.settings import conf
 
 MINUTE, FIVE_MINUTES, HOUR = 60, 300, 3600
-#: How many days each span is kept.
-KEPT = {MINUTE: 2, FIVE_MINUTES: 9, HOUR: 60}
+#: How many days the shorter spans are kept: charts draw hours where they look further back.
+KEPT = {MINUTE: 2.0, FIVE_MINUTES: 9.0}
 #: How far back the first pass looks, and how much one transaction takes on.
 FIRST, CHUNK = timedelta(days=7), timedelta(hours=12)
 #: How much is counted again each time, and how much each DEEP_EVERY.
@@ -137,6 +138,6 @@ def _forget(now: datetime) -> None:
             tables.ERROR_ROLLUP,
             tables.SAMPLE,
         ):
-            for span, days in KEPT.items():
+            for span, days in (KEPT | {HOUR: conf.ROLLUPS_RETENTION_DAYS}).items():
                 cursor.execute(sql.FORGET.format(table=table), {"span": span, "days": days})
     Pass.objects.filter(ran_at__lt=now - timedelta(days=2)).delete()

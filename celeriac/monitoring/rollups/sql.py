@@ -156,7 +156,7 @@ ON CONFLICT (span, at, queue) DO UPDATE SET
 
 FORGET = f"""
 DELETE FROM {{table}} WHERE span = %(span)s
-    AND at < (SELECT max(upto) FROM {tables.ROLLUP_RUN}) - make_interval(days => %(days)s)
+    AND at < (SELECT max(upto) FROM {tables.ROLLUP_RUN}) - make_interval(secs => %(days)s * 86400)
 """
 
 #: The moment up to which minutes are over; now; and how far a test has set the clock ahead.

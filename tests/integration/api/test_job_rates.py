@@ -19,9 +19,9 @@ def clock(monkeypatch):
 
 
 @pytest.fixture
-def bulk(monkeypatch):
+def bulk(settings):
     """Let a full bulk call be 10 jobs, so that the test is quick."""
-    monkeypatch.setattr(throttling, "MOST_JOBS", 10)
+    settings.CELERIAC = {**settings.CELERIAC, "API_MAX_BULK_JOBS": 10}
 
 
 def send(caller, count):

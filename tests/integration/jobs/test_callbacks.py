@@ -111,7 +111,7 @@ def test_a_run_that_ends_its_job_owes_one_callback(answer, kind, args, state):
     answer(job)
     (call,) = owed(job)
     job.refresh_from_db()
-    assert (call.queue, call.state, call.max_attempts) == (sql.QUEUE, "queued", sql.MAX_ATTEMPTS)
+    assert (call.queue, call.state, call.max_attempts) == (sql.QUEUE, "queued", 20)
     assert (call.tenant, call.correlation_id) == ("acme", job.correlation_id)
     assert call.args["url"] == URL
     event = call.args["event"]

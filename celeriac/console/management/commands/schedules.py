@@ -58,7 +58,8 @@ class Command(BaseCommand):
         form = "2030-01-31 or 2030-01-31T09:00, in the schedule's zone, or with an offset"
         filling.add_argument("start", help=form)
         filling.add_argument("end", help=f"not included; {form}")
-        filling.add_argument("--limit", type=whole_argument(operate.MOST), default=operate.BACKFILL)
+        most = "ticks at most; unset, SCHEDULES_BACKFILL_TICKS"
+        filling.add_argument("--limit", type=whole_argument(operate.MOST), help=most)
         for each in verbs.choices.values():
             each.add_argument("--json", action="store_true", help="print JSON")
 
