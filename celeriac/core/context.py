@@ -5,18 +5,20 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
-_context: ContextVar[dict[str, str] | None] = ContextVar("celeriac_context", default=None)
+Values = dict[str, str]
+
+_context: ContextVar["Values | _LazyValues | None"] = ContextVar("celeriac_context", default=None)
 _hide: ContextVar[Callable[[str], str] | None] = ContextVar("celeriac_hide", default=None)
 
 
-def bound_values() -> dict[str, str]:
+def bound_values() -> Values:
     """Return the names and values bound at this point."""
-    return dict(_context.get() or {})
+    return dict(_values())
 
 
 def correlation_id() -> str:
     """Return the id that joins a request with all that follows from it, or ''."""
-    return (_context.get() or {}).get("correlation_id", "")
+    return _values().get("correlation_id", "")
 
 
 def bind(**values: str) -> AbstractContextManager[None]:
@@ -24,16 +26,43 @@ def bind(**values: str) -> AbstractContextManager[None]:
     return _BoundValues(values)
 
 
+def bind_lazily(make: Callable[[], Values]) -> None:
+    """Add what `make` returns to every log line of this context: few runs of a job log any."""
+    _context.set(_LazyValues(_context.get(), make))
+
+
+class _LazyValues:
+    """Values that are made once somebody asks for them."""
+
+    __slots__ = ("before", "made", "make")
+
+    def __init__(self, before: "Values | _LazyValues | None", make: Callable[[], Values]) -> None:
+        self.before, self.make = before, make
+        self.made: Values | None = None
+
+
+def _values() -> Values:
+    return _resolved(_context.get())
+
+
+def _resolved(bound: "Values | _LazyValues | None") -> Values:
+    if not isinstance(bound, _LazyValues):
+        return bound or {}
+    if bound.made is None:
+        bound.made = _resolved(bound.before) | bound.make()
+    return bound.made
+
+
 class _BoundValues(AbstractContextManager[None]):
-    """A class, not a generator: every run of a job passes here."""
+    """A class, not a generator: every request passes here."""
 
     __slots__ = ("_token", "_values")
 
-    def __init__(self, values: dict[str, str]) -> None:
+    def __init__(self, values: Values) -> None:
         self._values = values
 
     def __enter__(self) -> None:
-        self._token = _context.set((_context.get() or {}) | self._values)
+        self._token = _context.set(_values() | self._values)
 
     def __exit__(self, *_: object) -> None:
         _context.reset(self._token)

@@ -38,8 +38,7 @@ def _span(name: str, seconds: float) -> float:
 class Snooze(Exception):
     """Run me again in `seconds`, cut to ten years; nothing failed.
 
-    Raises:
-        ValueError: `seconds` is infinite or no number.
+    Infinity and what is no number are a ValueError, where they were written.
     """
 
     def __init__(self, seconds: float, reason: str = SNOOZED) -> None:
@@ -61,10 +60,6 @@ class Retry(Exception):
 
     It counts as a failure like any other, under the name of its `cause` where there is one,
     and is retried whatever the Backoff retries on, up to `max_attempts`.
-
-    Raises:
-        ValueError: `seconds` is infinite or no number.
-        TypeError: `cause` is no error.
     """
 
     def __init__(self, seconds: float | None = None, cause: BaseException | None = None) -> None:
@@ -130,9 +125,17 @@ class Settlement:
     seconds: float | None = None
 
 
+_UNSTARTED = Settlement(Verb.RELEASE, wait_reason="its doorbell's time was used up", cuts=None)
+#: The handler returned nothing.
+SUCCEEDED = Outcome(Verb.COMPLETE)
+
+
 def unstarted() -> Settlement:
-    """Return what is written of a run that never started: its job goes back at once."""
-    return Settlement(Verb.RELEASE, wait_reason="its doorbell's time was used up", cuts=None)
+    """Return what is written of a run that never started: its job goes back at once.
+
+    All share one, which nobody changes.
+    """
+    return _UNSTARTED
 
 
 def succeeded(result: object) -> Outcome:

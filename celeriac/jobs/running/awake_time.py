@@ -7,7 +7,6 @@ here it is taken off the clock.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 #: Seconds without a look of the monitor after which it may not have told of a gap yet.
 LATE = 0.6
@@ -40,16 +39,15 @@ def awake_seconds() -> float:
     return time.monotonic() - _frozen()
 
 
-@dataclass(slots=True)
 class AwakeLimit:
     """So many seconds from now on, awake."""
 
-    seconds: float
-    _until: float = field(init=False)
-    _waited: int = 0
+    __slots__ = ("_until", "_waited", "seconds")
 
-    def __post_init__(self) -> None:
-        self._until = awake_seconds() + self.seconds
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._until = awake_seconds() + seconds
+        self._waited = 0
 
     def left(self) -> float:
         """Return the seconds after which to ask again; 0 once they are used up.

@@ -29,6 +29,7 @@ from celeriac.jobs.running.records import (
     SIZE,
     TIMES_AT,
     WORDS_AT,
+    claimed_ids,
     ended_entries,
     read_records,
     shared_words,
@@ -125,13 +126,12 @@ class ChildJournal:
         records = list(read_records(self._map, 0, TIMES_AT))
         if not records or "claim" not in records[0]:
             return idle
-        claim_id = UUID(records[0]["claim"])
         last = records[-1] if "start" in records[-1] else {}
         return replace(
             idle,
-            claim_id=claim_id,
-            ids=tuple(UUID(job_id) for job_id in records[0]["ids"]),
-            opened=records[0].get("at", 0.0),
+            claim_id=records[0]["claim"],
+            ids=claimed_ids(records[0]),
+            opened=records[0]["at"],
             started=tuple(each["start"] for each in records if "start" in each),
             ended=dict(ended_entries(records)),
             running=last.get("start"),

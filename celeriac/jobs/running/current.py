@@ -43,7 +43,7 @@ WHERE id = %s AND state = 'running' AND claim_id = %s
 _is_stopping: Callable[[], bool] = bool
 #: The run that should_stop() last told of that: its claim and job.
 _told: tuple[UUID, UUID] | None = None
-_running: ContextVar["CurrentJob | None"] = ContextVar("celeriac_current_job", default=None)
+_running: ContextVar["_Entered | None"] = ContextVar("celeriac_current_job", default=None)
 
 
 class CurrentJob:
@@ -78,9 +78,7 @@ class CurrentJob:
         """Say how far it is; written at most twice a second, and at the end.
 
         Inside a transactional handler it becomes visible with the commit.
-
-        Raises:
-            LostClaim: the job is no longer this run's.
+        Raises LostClaim when the job is no longer this run's.
         """
         now = time.monotonic()
         if now - self._reported < LOOK_EVERY and done < total:
@@ -128,10 +126,7 @@ class CurrentJob:
         args: Mapping[str, Any],
         **options: Any,
     ) -> JobHandle[Any]:
-        """Enqueue a child job, once per `step` however often this job runs.
-
-        It takes the options of `celeriac.enqueue`, and raises the same.
-        """
+        """Enqueue a child job, once per `step` however often this job runs."""
         return enqueue(kind, args, idempotency_key=step, scope=f"job:{self.id}", **options)
 
     async def aprogress(self, done: int, total: int) -> None:
@@ -153,6 +148,16 @@ class CurrentJob:
         return await sync_to_async(self.enqueue)(step, kind, args, **options)
 
 
+class _Entered:
+    """A job that a handler runs; its CurrentJob is made when the handler first asks."""
+
+    __slots__ = ("asked", "claim_id", "job")
+
+    def __init__(self, job: ClaimedJob, claim_id: UUID) -> None:
+        self.job, self.claim_id = job, claim_id
+        self.asked: CurrentJob | None = None
+
+
 def _cursor(instead: str) -> CursorWrapper:
     try:
         return connection.cursor()
@@ -163,20 +168,18 @@ def _cursor(instead: str) -> CursorWrapper:
 
 
 def current_job() -> CurrentJob:
-    """Return the running job.
-
-    Raises:
-        NoCurrentJob: nothing runs here: this is no handler.
-    """
-    job = _running.get()
-    if job is None:
+    """Return the running job; NoCurrentJob outside a handler."""
+    entered = _running.get()
+    if entered is None:
         raise NoCurrentJob
-    return job
+    if entered.asked is None:
+        entered.asked = CurrentJob(entered.job, entered.claim_id)
+    return entered.asked
 
 
-def enter_job(job: CurrentJob) -> None:
+def enter_job(job: ClaimedJob, claim_id: UUID) -> None:
     """Make `job` the current one in this context."""
-    _running.set(job)
+    _running.set(_Entered(job, claim_id))
 
 
 def set_stop_check(is_stopping: Callable[[], bool]) -> None:

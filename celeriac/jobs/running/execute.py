@@ -24,7 +24,7 @@ from django.conf import settings
 from celeriac.core.sessions import forget_queries
 from celeriac.jobs import metrics, nudge, outcomes
 from celeriac.jobs.outcomes import Outcome
-from celeriac.jobs.running import current, parking, turns
+from celeriac.jobs.running import current, parking, soft_limit, turns
 from celeriac.jobs.running.claim import claimed_jobs
 from celeriac.jobs.running.finish import settle_surely
 from celeriac.jobs.running.journals import JournalFull
@@ -80,7 +80,7 @@ def _answer_doorbell(
     runs += claim_surely(ids, claim_id=claim_id, context=context)  # 1
     try:
         for run in turns.in_turn(runs, context):
-            if (outcome := parking.turn_away_outcome(run.job, run.kind)) is not None:
+            if run.job.gated and (outcome := parking.turn_away_outcome(run.job, run.kind)):
                 run.decide(outcome)  # 3
             elif _may_start(run, runs, context):
                 _perform(run, context)  # 2, 3
@@ -93,6 +93,7 @@ def _answer_doorbell(
         turns.spare(runs, error)
         raise
     finally:
+        soft_limit.drop_timer()
         # Whatever stopped it: what has ended is written, and what never started goes back.
         _settle([run for run in runs if not run.is_cut_short], context)  # 5
         if runs:

@@ -11,11 +11,11 @@ import json
 import mmap
 import os
 import time
-import zlib
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from uuid import UUID
 from weakref import WeakSet
+from zlib import crc32
 
 from celeriac.jobs.outcomes import Settlement
 from celeriac.jobs.running import awake_time
@@ -30,8 +30,8 @@ from celeriac.jobs.running.records import (
     SIZE,
     TIMES_AT,
     WORDS_AT,
+    pack_claim,
     pack_end,
-    pack_record,
     pack_start,
     shared_words,
 )
@@ -129,6 +129,8 @@ class FileJournal:
         self._map = mmap.mmap(self._file.fileno(), SIZE)
         self._words = shared_words(self._map)
         self._at = 0
+        #: Up to where records may lie that were written before.
+        self._stale = 0
         self._claim = bytes(16)
         _journals.add(self)
 
@@ -140,14 +142,14 @@ class FileJournal:
 
     def open(self, claim_id: UUID, ids: list[UUID]) -> None:
         """A claim is about to be made."""
-        self._at = 0
         self._claim = claim_id.bytes
-        claim = {
-            "claim": str(claim_id),
-            "ids": [str(job_id) for job_id in ids],
-            "at": awake_time.awake_seconds(),
-        }
-        self._append(pack_record(claim))
+        payload = pack_claim(claim_id, ids, awake_time.awake_seconds())
+        behind, stale = HEADER.size + len(payload), max(self._at, self._stale)
+        if stale > behind:
+            # Zeroed once, so that no other record of this claim needs a zero behind it.
+            self._map[behind:stale] = bytes(stale - behind)
+        self._at, self._stale = 0, 0
+        self._append(payload)
 
     def start(self, job_id: UUID, hard_timeout: float) -> bool:
         """A handler is about to run; return whether it may.
@@ -165,11 +167,16 @@ class FileJournal:
     def close(self) -> None:
         """Everything of the claim is settled."""
         self._map[: HEADER.size] = bytes(HEADER.size)
-        self._at = 0
+        self._at, self._stale = 0, max(self._at, self._stale)
 
     def times(self, means: dict[str, float]) -> None:
         """The mean seconds of a run, by kind."""
-        self._put(TIMES_AT, json.dumps(means).encode(), WORDS_AT)
+        payload = json.dumps(means).encode()
+        end = TIMES_AT + HEADER.size + len(payload)
+        if end + HEADER.size > WORDS_AT:
+            raise JournalFull
+        self._map[end : end + HEADER.size] = bytes(HEADER.size)
+        self._map[TIMES_AT:end] = HEADER.pack(len(payload), crc32(payload)) + payload
 
     def answered(self) -> None:
         """The database has answered: a claim, though it took nothing, or a settle."""
@@ -194,17 +201,13 @@ class FileJournal:
         return float(self._words[LOOKED])
 
     def _append(self, payload: bytes) -> None:
-        self._put(self._at, payload, TIMES_AT)
-        self._at += HEADER.size + len(payload)
-
-    def _put(self, at: int, payload: bytes, limit: int) -> None:
-        body = at + HEADER.size
-        end = body + len(payload)
-        if end + HEADER.size > limit:
+        """Write a record whole; what lies behind it is zero."""
+        at = self._at
+        end = at + HEADER.size + len(payload)
+        if end + HEADER.size > TIMES_AT:
             raise JournalFull
-        self._map[end : end + HEADER.size] = bytes(HEADER.size)
-        self._map[body:end] = payload
-        self._map[at:body] = HEADER.pack(len(payload), zlib.crc32(payload))
+        self._map[at:end] = HEADER.pack(len(payload), crc32(payload)) + payload
+        self._at = end
 
 
 def _let_go_in_fork() -> None:

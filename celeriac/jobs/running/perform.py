@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
@@ -26,13 +27,14 @@ from celeriac.jobs.running import (
     outage,
     parking,
     sessions,
+    soft_limit,
 )
 from celeriac.jobs.running.coroutines import run_within
 from celeriac.jobs.running.finish import settle_in_its_transaction
 from celeriac.jobs.running.joint_transaction import TransactionLeftOpen
 from celeriac.jobs.running.run import Run
 from celeriac.jobs.running.setbacks import one_line
-from celeriac.jobs.running.soft_limit import SoftLimit
+from celeriac.jobs.running.soft_limit import call_within
 from celeriac.jobs.states import Verb
 from celeriac.settings import conf
 
@@ -52,12 +54,11 @@ def perform_run(run: Run) -> None:
     before = sessions.look_at_connections()
     run.started_at = run.ended_at = time.monotonic()
     try:
-        with _bound(run):
-            if tracing.is_on():
-                with _traced(run):
-                    outcome = contextvars.copy_context().run(_perform, run, before)
-            else:
+        if tracing.is_on():
+            with _traced(run):
                 outcome = contextvars.copy_context().run(_perform, run, before)
+        else:
+            outcome = contextvars.copy_context().run(_perform, run, before)
     except KeyboardInterrupt:
         raise  # of this process, not of this job: nobody can say how it ended
     except BaseException as error:  # every ending is an outcome
@@ -69,7 +70,7 @@ def perform_run(run: Run) -> None:
         outcome = _observe(error, run, before)
     finally:
         _leave_if_forked(process, run.error)
-        run.ended_at = max(run.ended_at, time.monotonic())
+        run.ended_at = time.monotonic()
         if run.settled is None:
             run.decide(outcome)
         before.restore(run.error, cut=_is_cut(run.error))
@@ -79,14 +80,15 @@ def _is_cut(error: BaseException | None) -> bool:
     return error is not None and issubclass(type(error), _CUTTING)
 
 
-def _bound(run: Run) -> AbstractContextManager[None]:
-    """Give every log line of the run what to find it by."""
-    return context.bind(
-        job_id=str(run.job.id),
-        kind=run.kind.name,
-        attempt=str(run.job.attempt),
-        correlation_id=run.job.correlation_id,
-    )
+def _labels(run: Run) -> dict[str, str]:
+    """Return what every log line of the run bears, to find it by."""
+    job = run.job
+    return {
+        "job_id": str(job.id),
+        "kind": run.kind.name,
+        "attempt": str(job.attempt),
+        "correlation_id": job.correlation_id,
+    }
 
 
 def _traced(run: Run) -> AbstractContextManager[object]:
@@ -104,19 +106,19 @@ def _traced(run: Run) -> AbstractContextManager[object]:
 
 
 def _perform(run: Run, before: sessions.ConnectionsBefore) -> Outcome:
-    current.enter_job(current.CurrentJob(run.job, run.claim_id))
+    context.bind_lazily(partial(_labels, run))
+    current.enter_job(run.job, run.claim_id)
     decimal.setcontext(decimal.getcontext().copy())  # a copied context shares the object
     if run.kind.redact:
         context.redact_with(redaction.redactor_of(run.kind, run.job.args).text)
     run.reached = True
-    handler = _bind(run)
+    handler = partial(run.kind.handler, **run.kind.schema.load(run.job.args))
     if run.kind.transactional:
         outcome = _perform_in_transaction(run, handler, before)
     else:
         outcome = _returned(_call(handler, run.kind.timeout))
         if before.left_open():
             raise TransactionLeftOpen
-    run.ended_at = time.monotonic()
     return outcome
 
 
@@ -150,19 +152,19 @@ def _perform_in_transaction(
     return outcome
 
 
-def _bind(run: Run) -> Callable[[], Any]:
-    arguments = run.kind.schema.load(run.job.args)
-    return lambda: run.kind.handler(**arguments)
-
-
 def _call(handler: Callable[[], Any], limit: float | None) -> Any:
     """Call the handler within its soft limit; await what it returns where that is an awaitable."""
-    value = SoftLimit(limit).call(handler)
-    return run_within(limit, value) if inspect.isawaitable(value) else value
+    value = call_within(limit, handler)
+    if value is None or not inspect.isawaitable(value):
+        return value
+    soft_limit.look_again()
+    return run_within(limit, value)
 
 
 def _returned(value: object) -> Outcome:
     """The handler has done its work: what goes wrong now drops its result, and fails nothing."""
+    if value is None:
+        return outcomes.SUCCEEDED
     try:
         return _kept(value)
     except Exception as error:
@@ -174,11 +176,10 @@ def _returned(value: object) -> Outcome:
 def _kept(value: object) -> Outcome:
     problem = ""
     text: str | None = None
-    if value is not None:
-        try:
-            text = to_json(value, inf_nan_mode="null").decode()
-        except (PydanticSerializationError, ValueError) as error:
-            problem = f"its result was dropped, it is not JSON: {error}"
+    try:
+        text = to_json(value, inf_nan_mode="null").decode()
+    except (PydanticSerializationError, ValueError) as error:
+        problem = f"its result was dropped, it is not JSON: {error}"
     if text is not None and len(text) > conf.MAX_RESULT_BYTES:
         problem = f"its result was dropped: {len(text)} bytes is over MAX_RESULT_BYTES"
     elif text is not None and "\\u0000" in text:
@@ -220,7 +221,7 @@ def _judge(error: BaseException, run: Run, before: sessions.ConnectionsBefore) -
 def _report(error: BaseException, run: Run, outcome: Outcome, redact: Callable[[str], str]) -> None:
     """Tell of a failure; as a warning while the job will be tried again."""
     final = run.judge(outcome).verb is Verb.GIVE_UP
-    with _bound(run):
+    with context.bind(**_labels(run)):
         reporting.report_error(
             error, level="error" if final else "warning", redact=redact, tags=context.bound_values()
         )

@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from celeriac.jobs.running import soft_limit
+
 logger = logging.getLogger(__name__)
 
 #: Resources without which innocent jobs fail.
@@ -89,8 +91,8 @@ class ProcessState:
             socket.setdefaulttimeout(self.patience)
         if gc.isenabled() != self.collects:
             (gc.enable if self.collects else gc.disable)()
-        if not self.timer and _timer():  # it would strike another job
-            signal.setitimer(signal.ITIMER_REAL, 0)
+        if not self.timer:
+            soft_limit.spare_others()
 
     def change(self) -> str:
         """Return what a handler changed for all that come after it, or ''; set signals back."""

@@ -31,7 +31,8 @@ IS_HALTED = WORDS_AT + 48
 IS_GONE = WORDS_AT + 49
 
 HEADER = struct.Struct("<II")
-#: A record's payload: these two are too frequent for JSON, which starts with a brace.
+#: A record's payload: these are too frequent for JSON, which starts with a brace.
+_CLAIM = struct.Struct("<c16sd")  # claim, when it was made; behind it the jobs
 _START = struct.Struct("<c16sd")  # job, until when it may run
 _DONE = struct.Struct("<c16sdd??")  # job, started, seconds, whether an attempt is written, a result
 
@@ -41,9 +42,9 @@ def shared_words(shared: mmap) -> Any:
     return memoryview(shared)[WORDS_AT:].cast("d")
 
 
-def pack_record(record: dict[str, Any]) -> bytes:
-    """Return the payload of any record."""
-    return json.dumps(record).encode()
+def pack_claim(claim_id: UUID, ids: list[UUID], at: float) -> bytes:
+    """Return the payload of a claim of `ids` that is made `at` then."""
+    return _CLAIM.pack(b"C", claim_id.bytes, at) + b"".join([job_id.bytes for job_id in ids])
 
 
 def pack_start(job_id: UUID, until: float) -> bytes:
@@ -54,7 +55,9 @@ def pack_start(job_id: UUID, until: float) -> bytes:
 def pack_end(job_id: UUID, settlement: Settlement) -> bytes:
     """Return the payload of an end."""
     packed = _pack_done(job_id, settlement)
-    return packed or pack_record({"end": str(job_id), "settlement": asdict(settlement)})
+    if packed is not None:
+        return packed
+    return json.dumps({"end": str(job_id), "settlement": asdict(settlement)}).encode()
 
 
 def read_records(data: mmap, at: int, limit: int) -> Iterator[dict[str, Any]]:
@@ -66,6 +69,12 @@ def read_records(data: mmap, at: int, limit: int) -> Iterator[dict[str, Any]]:
             return
         yield _unpack(payload)
         at += HEADER.size + length
+
+
+def claimed_ids(claim: dict[str, Any]) -> tuple[UUID, ...]:
+    """Return the jobs that a claim's record names."""
+    ids: bytes = claim["ids"]
+    return tuple([UUID(bytes=ids[at : at + 16]) for at in range(0, len(ids), 16)])
 
 
 def ended_entries(records: list[dict[str, Any]]) -> Iterator[tuple[UUID, Settlement]]:
@@ -83,6 +92,9 @@ def _unpack(payload: bytes) -> dict[str, Any]:
     if payload.startswith(b"S"):
         _, job_id, until = _START.unpack(payload)
         return {"start": UUID(bytes=job_id), "until": until}
+    if payload.startswith(b"C"):
+        _, claim_id, at = _CLAIM.unpack_from(payload)
+        return {"claim": UUID(bytes=claim_id), "at": at, "ids": payload[_CLAIM.size :]}
     if payload.startswith(b"D"):
         return {"done": payload}
     record: dict[str, Any] = json.loads(payload)

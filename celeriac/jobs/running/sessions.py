@@ -176,6 +176,10 @@ def _stand_in(plain: type, noting: type) -> Any:
 _CLEAN, _UNTIDY, _OPEN = range(3)
 
 
+#: What most connections have around their statements.
+_NO_WRAPPERS: list[Any] = []
+
+
 @dataclass(slots=True)
 class ConnectionsBefore:
     """This thread's connections as a run found them."""
@@ -188,13 +192,15 @@ class ConnectionsBefore:
 
     def left_open(self) -> bool:
         """Say whether a transaction is open that was not before; looks at each once."""
-        self._worst = _OPEN if _abandoned else _CLEAN
+        worst = _OPEN if _abandoned else _CLEAN
         for each in _mine():
-            if each.connection is not None and each.alias not in self.open:
-                self._worst = max(self._worst, _state(each))
-            if each.execute_wrappers != self.wrappers.get(each.alias, []):
-                self._worst = max(self._worst, _UNTIDY)
-        return self._worst == _OPEN
+            alias = each.alias
+            if each.connection is not None and alias not in self.open:
+                worst = max(worst, _state(each))
+            if each.execute_wrappers != self.wrappers.get(alias, _NO_WRAPPERS):
+                worst = max(worst, _UNTIDY)
+        self._worst = worst
+        return worst == _OPEN
 
     def restore(self, error: BaseException | None, *, cut: bool) -> None:
         """Set back what a run changed, after `left_open` or with the error that it ended with.

@@ -164,6 +164,23 @@ def test_a_blocked_alarm_takes_no_soft_limit_away(run, same_process):
     assert "soft limit of 0.2 s" in late.error
 
 
+def test_each_run_has_its_whole_limit_though_one_timer_serves_several(run):
+    """The timer of the first strikes amid the second, which goes on until its own time is up."""
+
+    def second():
+        began = time.monotonic()
+        try:
+            time.sleep(2)
+        finally:
+            took.append(time.monotonic() - began)
+
+    took = []
+    first, late = run(lambda: time.sleep(0.2), second, timeout=0.5)
+    assert (first.state, late.state) == ("succeeded", "dead")
+    assert took[0] == pytest.approx(0.5, abs=0.15)
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
 def test_a_timer_of_the_handlers_own_is_said_to_cost_its_limit(run, subtests, caplog):
     """It takes the place of the platform's; one that leaves it alone is told nothing."""
 

@@ -79,6 +79,25 @@ def test_a_started_job_is_the_running_one_until_it_ends(journal):
     assert trace.ids == (first[0], second[0])
 
 
+def test_a_claim_shows_nothing_of_the_one_before(journal):
+    """Its records lie where others lay, which were more, and of whole records each."""
+    for ids, runs in ((3, 3), (1, 1), (0, 0)):
+        jobs = [success() for _ in range(ids)]
+        claim_id = uuid4()
+        journal.open(claim_id, [job_id for job_id, _ in jobs])
+        for job in jobs[:runs]:
+            journal.start(job[0], 60)
+            journal.end(*job)
+        trace = read(journal.path)
+        assert (trace.claim_id, trace.ids) == (claim_id, tuple(job_id for job_id, _ in jobs))
+        assert trace.ended == dict(jobs)
+        assert len(trace.started) == runs
+        if ids == 1:  # a claim that is emptied, not closed
+            continue
+        journal.close()
+        assert read(journal.path).claim_id is None
+
+
 def test_a_record_that_does_not_fit_is_refused_whole(journal):
     """What was there before stays readable."""
     first = success()
