@@ -127,9 +127,7 @@ def declared_breakers() -> list[str]:
 def breaker_options(name: str) -> Options:
     """Return the declared options of `name` or of its family.
 
-    Raises:
-        UnknownBreaker: neither is declared.
-        InvalidOptions: an option is unknown, or its value does not fit.
+    Raises UnknownBreaker, and InvalidOptions where one is unknown.
     """
     given = conf.BREAKERS.get(name, conf.BREAKERS.get(name.split(":", 1)[0]))
     if given is None:

@@ -65,6 +65,13 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ["name"],
                 "permissions": [("pause_queue", "Can pause and resume queues")],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("paused_at__isnull", False)),
+                        fields=["name"],
+                        name="celeriac_queue_paused",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(

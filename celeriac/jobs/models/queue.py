@@ -51,6 +51,14 @@ class Queue(EditedModel):
     class Meta:
         ordering = ["name"]
         permissions = [("pause_queue", "Can pause and resume queues")]
+        indexes = [
+            # Read by every claim.
+            models.Index(
+                fields=["name"],
+                name="celeriac_queue_paused",
+                condition=models.Q(paused_at__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

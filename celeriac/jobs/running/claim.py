@@ -24,7 +24,7 @@ from celeriac.jobs.models.job import LOCK_KEY_RUNNING
 from celeriac.jobs.running import prepared
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would cost more than to read the row does
 class ClaimedJob:
     """What a run needs to know of its job."""
 
@@ -69,10 +69,11 @@ WHERE j.id = may_start.id
 RETURNING j.id, j.kind, j.args::text, j.attempt, j.failures, j.losses, j.max_attempts, j.lock_key,
           j.correlation_id, j.tenant, j.callback_url = '',
           extract(epoch FROM (SELECT {NOW}) - j.run_at)::float8, j.trace,
-          EXISTS (
-              SELECT FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
+          j.kind = ANY (ARRAY(
+              SELECT g.kind
+              FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
               JOIN {tables.BREAKER} b ON b.name = g.breaker
-              WHERE g.kind = j.kind AND {UNSETTLED})
+              WHERE {UNSETTLED}))
 """
 
 
@@ -163,7 +164,7 @@ def _claim_jobs(
             ClaimedJob(*row)
             for row in prepared.fetch_rows(_CLAIM_ONE if alone else _CLAIM, parameters)
         ]
-    return sorted(jobs, key=lambda job: job.id)
+    return sorted(jobs, key=lambda job: job.id.int)
 
 
 def _savepoint_if_needed() -> contextlib.AbstractContextManager[None]:

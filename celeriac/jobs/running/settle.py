@@ -9,6 +9,7 @@ statement. The commit is synchronous, whatever a handler told its session.
 
 import logging
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
@@ -56,10 +57,52 @@ def settle_joint(run: Run, began: str) -> Settled:
 def _complete(runs: list[Run]) -> None:
     if not runs:
         return
-    calling = not all(run.job.silent for run in runs)
-    statement = settle_sql.COMPLETIONS[calling, len(runs) == 1]
-    parameters = _alone(*runs) if len(runs) == 1 else _together(runs)
+    is_alone = len(runs) == 1
+    if _are_bare(runs):
+        statement = settle_sql.BARE_ONE if is_alone else settle_sql.BARE
+        parameters = _alone_bare(*runs) if is_alone else _bare(runs)
+    else:
+        calling = not all(run.job.silent for run in runs)
+        statement = settle_sql.COMPLETIONS[calling, is_alone]
+        parameters = _alone(*runs) if is_alone else _together(runs)
     _note(prepared.fetch_rows(statement, parameters), runs)
+
+
+def _are_bare(runs: list[Run]) -> bool:
+    """Return whether there is nothing to write but that runs of one claim have succeeded."""
+    claim_id = runs[0].claim_id
+    for run in runs:
+        settlement = run.settlement
+        if settlement.result is not None or settlement.writes_attempt or settlement.error:
+            return False
+        if run.claim_id != claim_id or not run.job.silent:
+            return False
+    return True
+
+
+def _alone_bare(run: Run) -> dict[str, Any]:
+    settlement = run.settlement
+    return {
+        "claim": run.claim_id,
+        "ids": run.job.id,
+        "started": settlement.started,
+        "seconds": settlement.seconds,
+    }
+
+
+def _bare(runs: list[Run]) -> dict[str, Any]:
+    runs.sort(key=_order)
+    settlements = [run.settlement for run in runs]
+    return {
+        "claim": runs[0].claim_id,
+        "ids": prepared.uuid_array([run.job.id for run in runs]),
+        "started": prepared.float_array([settlement.started for settlement in settlements]),
+        "seconds": prepared.float_array([settlement.seconds for settlement in settlements]),
+    }
+
+
+def _order(run: Run) -> int:
+    return run.job.id.int
 
 
 def _alone(run: Run) -> dict[str, Any]:
@@ -75,7 +118,7 @@ def _alone(run: Run) -> dict[str, Any]:
 
 
 def _together(runs: list[Run]) -> dict[str, Any]:
-    runs.sort(key=lambda run: run.job.id)
+    runs.sort(key=_order)
     settlements = [run.settlement for run in runs]
     return {
         "ids": prepared.uuid_array([run.job.id for run in runs]),
@@ -101,7 +144,7 @@ def _end(runs: list[Run]) -> None:
 
 def _end_together(runs: list[Run]) -> None:
     """A caller's open transaction may hold a unique key: the wait for it is bounded."""
-    runs = sorted(runs, key=lambda run: run.job.id)
+    runs = sorted(runs, key=_order)
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
@@ -154,4 +197,9 @@ def _note(rows: list[tuple[Any, ...]], runs: list[Run]) -> None:
 
 
 def _answer(row: tuple[Any, ...]) -> Settled:
-    return Settled(State(row[1]), row[2], row[3])
+    return _answers(row[1], row[2], row[3])
+
+
+@lru_cache(maxsize=256)
+def _answers(state: str, called: bool, queue: str) -> Settled:
+    return Settled(State(state), called, queue)

@@ -44,7 +44,31 @@ _RECORDED = f"""
     SELECT id, attempt, 'succeeded', worker, started_at, finished_at FROM settled WHERE attempt > 1
 """
 
-#: The hot path: every run that simply succeeded, where nobody asked to be told.
+_BARE = f"""
+UPDATE {tables.JOB} j
+SET state = 'succeeded', claim_id = NULL, result = NULL, error = '',
+    started_at = {_STARTED}, finished_at = {_FINISHED}
+FROM (%s) o
+WHERE j.id = o.id AND j.state = {prepared.RUNNING} AND j.claim_id = %%(claim)s AND {_DURABLE}
+RETURNING j.id, j.state, false, j.queue
+"""
+#: The hot path: runs of one claim that returned nothing at the first go, where nobody asked to
+#: be told; and one such run.
+BARE = (
+    _BARE
+    % """
+    SELECT * FROM unnest(
+        %(ids)s::uuid[], %(started)s::float8[], %(seconds)s::float8[]
+    ) AS o(id, started, seconds)
+    ORDER BY o.id OFFSET 0"""
+)
+BARE_ONE = (
+    _BARE
+    % """
+    SELECT %(ids)s::uuid AS id, %(started)s::float8 AS started, %(seconds)s::float8 AS seconds"""
+)
+
+#: Every run that simply succeeded, where nobody asked to be told.
 COMPLETE = f"""
 WITH settled AS ({_COMPLETED}
 ), recorded AS ({_RECORDED})

@@ -80,6 +80,14 @@ STATEMENTS = {
             "seconds": [0.1] * 300,
         },
     ),
+    "bare": (
+        settle_sql.BARE,
+        {"claim": ID, "ids": [ID] * 300, "started": [0.0] * 300, "seconds": [0.1] * 300},
+    ),
+    "bare, alone": (
+        settle_sql.BARE_ONE,
+        {"claim": ID, "ids": ID, "started": 0.0, "seconds": 0.1},
+    ),
     "complete and call": (
         settle_sql.COMPLETE_CALLING,
         {
@@ -137,6 +145,9 @@ def test_no_hot_statement_reads_the_history(subtests):
                 ]
                 assert on_jobs
                 assert "Seq Scan" not in on_jobs
+        with subtests.test("a claim reads pauses and circuits once, not once a job"):
+            asked = [n["Subplan Name"] for n in explain(cursor, "claim") if "Subplan Name" in n]
+            assert [name for name in asked if name.startswith("SubPlan")] == []
         with subtests.test("the scan goes by the due index alone"):
             (due,) = [
                 n for n in explain(cursor, "scan") if n.get("Index Name") == "celeriac_job_due"

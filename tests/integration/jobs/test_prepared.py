@@ -60,7 +60,10 @@ def reads():
 
 
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "together"])
-def test_the_plans_of_claim_and_settle_are_kept(monkeypatch, alone):
+@pytest.mark.parametrize(
+    ("result", "settle"), [("null", "%settled AS%"), (None, "%SET state = 'succeeded'%")]
+)
+def test_the_plans_of_claim_and_settle_are_kept(monkeypatch, alone, result, settle):
     """PostgreSQL tries five of its own, then keeps one: for one id too, and by primary key."""
     monkeypatch.setattr(statements, "PLAN_LIVES", 10**9)
     known = Capabilities(kinds=("test.noop",))
@@ -70,13 +73,13 @@ def test_the_plans_of_claim_and_settle_are_kept(monkeypatch, alone):
         rung = [JobFactory(kind="test.noop").id for _ in range(1 if alone else 20)]
         claim_id = uuid4()
         jobs = claim_jobs(rung, claim_id=claim_id, worker=uuid4(), known=known)
-        done = Settlement(Verb.COMPLETE, result="null", started=0.0, seconds=0.1)
+        done = Settlement(Verb.COMPLETE, result=result, started=0.0, seconds=0.1)
         admission.probe_jobs(rung)
         runs = [ended(job.id, claim_id, done, silent=True) for job in jobs]
         settle_runs(runs)
         assert [run.is_refused for run in runs] == [False] * len(rung)
     with connection.cursor() as cursor:
-        for start in ("%may_start AS%", "%settled AS%"):
+        for start in ("%may_start AS%", settle):
             cursor.execute(KEPT, [start, f"%/* {int(monotonic()) // statements.PLAN_LIVES} */"])
             assert cursor.fetchall() == [(5, 7)], start
     assert reads() == read_before
