@@ -7,6 +7,8 @@ import psutil
 
 #: Names the servers' process ids in the environment of a stage: `postgres=12,valkey=34`.
 VARIABLE = "BENCH_SERVERS"
+#: The role of the process that enqueues: what a web process pays, and no part of the sum.
+PUBLISHER = "publisher"
 Seconds = dict[str, float]
 
 
@@ -43,9 +45,9 @@ def named_servers(servers: Mapping[str, int]) -> str:
 
 
 def per_job(after: Seconds, before: Seconds, jobs: int) -> Seconds:
-    """Return microseconds by role for each of `jobs` jobs, and their sum as `all`."""
+    """Return microseconds by role for each of `jobs` jobs, and the platform's sum as `all`."""
     used = {role: 1e6 * (after[role] - before.get(role, 0.0)) / jobs for role in after}
-    return used | {"all": sum(used.values())}
+    return used | {"all": sum(value for role, value in used.items() if role != PUBLISHER)}
 
 
 def total_seconds(each: Iterable[Seconds]) -> Seconds:

@@ -5,20 +5,19 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
-from bench import cpu_time
-from bench.rows import Row
+from bench import cpu_time, neighbour
+from bench.checkouts import OURS, ROOT, Checkout, Subject
 from celeriac.core import tables
 from sandbox import supervisor
 from sandbox.servers import PostgresServer, ValkeyServer
 
-ROOT = Path(__file__).resolve().parent.parent
 HISTORY = 2_000_000
 _CHUNK = 500_000
 #: Databases by the side that uses them: the first is migrated, the others are copies.
@@ -37,10 +36,10 @@ SELECT uuidv7(-age), 'bench.touch', 'bench', 0, jsonb_build_object('number', n),
 FROM (SELECT n, interval '14 days' * (1.0 - n::float8 / %(total)s) AS age
       FROM generate_series(%(first)s::int, %(last)s::int) AS n) AS past
 """
-_EMPTIED = (
-    f"{tables.JOB}, {tables.ATTEMPT}, {tables.JOB_KEY}, {tables.WORKER}, "
-    "django_celery_results_taskresult"
-)
+#: Emptied before each stage, beside the results of plain Celery.
+_EMPTIED = ("JOB", "ATTEMPT", "JOB_KEY", "WORKER")
+#: What a managed database does to commits: two milliseconds each, in groups.
+_REMOTE = {"commit_delay": "2000", "commit_siblings": "0"}
 _SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "shared_buffers")
 
 
@@ -62,24 +61,25 @@ class Environment:
             },
         )
         self.valkey = ValkeyServer(directory / "valkey")
+        self._proxy: subprocess.Popen[str] | None = None
+        self._far_port = ""
 
-    def prepare(self, *, history: bool) -> None:
-        """Make the databases; with `history` one of them full of finished jobs."""
-        self.postgres.create_database(_FIRST)
-        command = [sys.executable, "manage.py", "migrate", "--skip-checks", "--verbosity", "0"]
-        env = self.environment(_FIRST)
-        subprocess.run(command, cwd=ROOT, env=os.environ | env, check=True)
-        with self._connect(_FIRST) as first:
-            first.execute("CREATE EXTENSION pg_stat_statements")
-            first.execute("CREATE TABLE bench_order (id bigserial PRIMARY KEY, number int)")
+    def prepare(self, subjects: Sequence[Subject]) -> None:
+        """Make the databases that the rows need."""
+        self._migrate(_FIRST, OURS)
         with self._connect("postgres") as main:
             for name in _COPIES:
                 copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
                 main.execute(copy.format(sql.Identifier(name), sql.Identifier(_FIRST)))
-        if history:
+        for each in {each.database: each for each in subjects if each.checkout.name}.values():
+            self._migrate(each.database, each.checkout)
+        if any(each.row.history for each in subjects):
             self._write_history()
+        if any(each.row.neighbour for each in subjects):
+            self.postgres.create_database(neighbour.DATABASE)
+            neighbour.prepare(self.postgres.url(neighbour.DATABASE))
 
-    def environment(self, database: str) -> dict[str, str]:
+    def environment(self, database: str, checkout: Checkout = OURS) -> dict[str, str]:
         """Return what processes of a stage must know."""
         return {
             "DJANGO_SETTINGS_MODULE": "bench.settings",
@@ -92,17 +92,34 @@ class Environment:
                 {"postgres": self.postgres.pid, "valkey": self.valkey.pid}
             ),
             "PYTHONUNBUFFERED": "1",
-        }
+        } | checkout.environment(self.directory)
 
-    def clear(self, row: Row) -> None:
+    def environment_of(self, subject: Subject) -> dict[str, str]:
+        """Return what a row's processes must know."""
+        row = subject.row
+        env = self.environment(subject.database, subject.checkout) | row.environment
+        if row.side == "ledger":
+            env["BENCH_LEDGER"] = "true"
+        if row.remote:
+            env["DATABASE_URL"] = self._far_url(subject.database)
+        return env
+
+    def clear(self, subject: Subject) -> None:
         """Empty what earlier stages left, and start them all from a checkpoint."""
         import redis
 
         redis.Redis.from_url(self.valkey.url(0)).flushall()
-        with self._connect(row.database) as database:
-            emptied = "bench_order" if row.history else f"bench_order, {_EMPTIED}"
-            database.execute(f"TRUNCATE {emptied}".encode())
-            database.execute(f"UPDATE {tables.QUEUE} SET paused_at = NULL, lease_until = NULL")
+        engine = subject.checkout.engine
+        emptied = [] if subject.row.history else [engine.table(name) for name in _EMPTIED]
+        results = [] if subject.row.history else ["django_celery_results_taskresult"]
+        queue = engine.table("QUEUE")
+        with self._connect(subject.database) as database:
+            names = ", ".join(["bench_order", *emptied, *results])
+            database.execute(f"TRUNCATE {names}".encode())
+            database.execute(f"UPDATE {queue} SET paused_at = NULL, lease_until = NULL".encode())
+            for name, value in _REMOTE.items():
+                change = f"SET {name} = {value}" if subject.row.remote else f"RESET {name}"
+                database.execute(f"ALTER DATABASE {subject.database} {change}".encode())
             database.execute("CHECKPOINT")
 
     def commit_settings(self) -> dict[str, str]:
@@ -122,6 +139,32 @@ class Environment:
             row = main.execute("SHOW server_version").fetchone()
         return str(row[0]) if row else ""
 
+    def stop(self) -> None:
+        """Stop what was started."""
+        if self._proxy:
+            self._proxy.kill()
+            self._proxy.wait(10)
+        self.valkey.stop()
+        self.postgres.stop()
+
+    def _migrate(self, database: str, checkout: Checkout) -> None:
+        """Make a checkout's database."""
+        self.postgres.create_database(database)
+        command = [checkout.python, "manage.py", "migrate", "--skip-checks", "--verbosity", "0"]
+        env = os.environ | self.environment(database, checkout)
+        subprocess.run(command, cwd=checkout.root, env=env, check=True)
+        with self._connect(database) as made:
+            made.execute("CREATE EXTENSION pg_stat_statements")
+            made.execute("CREATE TABLE bench_order (id bigserial PRIMARY KEY, number int)")
+
+    def _far_url(self, database: str) -> str:
+        """Return a database's URL through the proxy that answers late."""
+        if not self._proxy:
+            command = [sys.executable, "-m", "bench.delaying", str(self.postgres.port)]
+            self._proxy = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+            self._far_port = (self._proxy.stdout.readline() if self._proxy.stdout else "").strip()
+        return self.postgres.url(database).replace(f":{self.postgres.port}/", f":{self._far_port}/")
+
     def _write_history(self) -> None:
         with self._connect("bench_history") as database:
             for first in range(1, HISTORY, _CHUNK):
@@ -134,7 +177,7 @@ class Environment:
 
 
 @contextmanager
-def open_environment(*, history: bool) -> Iterator[Environment]:
+def open_environment(subjects: Sequence[Subject]) -> Iterator[Environment]:
     """Yield servers that live as long as the block."""
     home = Path(os.environ.get("CELERIAC_HOME") or ROOT / ".local")
     directory = home / f"bench-{secrets.token_hex(4)}"
@@ -143,11 +186,10 @@ def open_environment(*, history: bool) -> Iterator[Environment]:
     try:
         environment.postgres.start()
         environment.valkey.start()
-        environment.prepare(history=history)
+        environment.prepare(subjects)
         yield environment
     finally:
-        environment.valkey.stop()
-        environment.postgres.stop()
+        environment.stop()
         supervisor.close()
 
 

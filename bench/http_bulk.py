@@ -19,7 +19,8 @@ from typing import Any
 import django
 import httpx
 
-from bench.processes import GRACE, ROOT, wait_until
+from bench.checkouts import ROOT
+from bench.processes import GRACE, wait_until
 
 #: Jobs of one call: as many as the API takes.
 JOBS = 10_000

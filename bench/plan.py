@@ -26,6 +26,13 @@ class Plan:
     #: Jobs enqueued one at a time into an idle system; 0 leaves it out.
     latency_jobs: int = 300
     latency_gap: float = 0.02
+    #: How long a steady load lasts.
+    seconds: float = 30.0
+    #: Transactions a second of a foreign load, and the URL of its database.
+    neighbour_rate: float = 0.0
+    neighbour_url: str = ""
+    #: What is recorded meanwhile: see `bench.profile`.
+    profile: bool = False
 
     @classmethod
     def load(cls, text: str) -> Self:

@@ -8,14 +8,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
 from bench import cpu_time
 from bench.rows import Row
 
-ROOT = Path(__file__).resolve().parent.parent
 #: Seconds between SIGTERM and SIGKILL.
 GRACE = 20.0
 
@@ -41,10 +40,7 @@ class Processes:
     def __init__(self, row: Row, *, prefetch: int, directory: Path) -> None:
         """Start nothing yet; logs go to `directory`."""
         self.commands = [
-            [
-                *(sys.executable, "-m", "celery", "-A", row.app, "worker"),
-                *(f"--hostname={row.name}-{number}@bench", *row.worker_arguments(prefetch)),
-            ]
+            [sys.executable, *_named(row.worker_command(prefetch), f"{row.name}-{number}@bench")]
             for number in range(row.workers)
         ]
         if row.side == "ledger":
@@ -59,7 +55,6 @@ class Processes:
                 self._processes.append(
                     psutil.Popen(
                         command,
-                        cwd=ROOT,
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=log,
@@ -81,20 +76,48 @@ class Processes:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait(GRACE)
 
-    def rss_mb(self) -> float:
-        """Return the resident memory of all processes and their children, in MB."""
-        each = [p for top in self._processes for p in (top, *top.children(recursive=True))]
-        return sum(process.memory_info().rss for process in each) / 1e6
+    def members(self) -> dict[str, list[psutil.Process]]:
+        """Return all processes by role; a worker without children is a child itself."""
+        members: dict[str, list[psutil.Process]] = {}
+        for process, command in zip(self._processes, self.commands, strict=True):
+            children = process.children(recursive=True)
+            if "dispatcher" in command:
+                members.setdefault("dispatcher", []).extend([process, *children])
+            else:
+                members.setdefault("parent" if children else "children", []).append(process)
+                members.setdefault("children", []).extend(children)
+        return members
+
+    def memory_mb(self) -> dict[str, Any]:
+        """Return the resident memory of all processes, and by role what they have to themselves.
+
+        Pages that processes share are counted in each in `rss_mb`, and divided among those that
+        have them in `pss_mb`.
+        """
+        members = self.members()
+        each = [process for role in members.values() for process in role]
+        pss = {role: sum(map(_pss_mb, found)) for role, found in members.items()}
+        return {
+            "rss_mb": sum(process.memory_info().rss for process in each) / 1e6,
+            "pss_mb": pss | {"all": sum(pss.values())},
+        }
+
+    def connections(self, port: int) -> dict[str, int]:
+        """Return how many connections to a port of this machine each role has."""
+        return {
+            role: sum(_connections(process, port) for process in found)
+            for role, found in self.members().items()
+        }
 
     def cpu_seconds(self) -> cpu_time.Seconds:
         """Return the processor time used so far, by role, servers included."""
         each = [cpu_time.of_servers()]
         for process, command in zip(self._processes, self.commands, strict=True):
-            if "worker" in command:
+            if "dispatcher" in command:
+                each.append({"dispatcher": cpu_time.of_tree(process)})
+            else:
                 parent, children = cpu_time.of_worker(process)
                 each.append({"parent": parent, "children": children})
-            else:
-                each.append({"dispatcher": cpu_time.of_tree(process)})
         return cpu_time.total_seconds(each)
 
     def check(self) -> None:
@@ -107,3 +130,22 @@ class Processes:
         """Return the ends of what the processes wrote."""
         files = sorted(self._directory.glob("process-*.log"))
         return "\n".join(f"{f.name}:\n{f.read_text(errors='replace')[-3000:]}" for f in files)
+
+
+def _named(command: list[str], name: str) -> list[str]:
+    """Add a worker's name; the library's own command names its worker itself."""
+    at = command.index("worker") + 1
+    own = [] if command[0] == "manage.py" else [f"--hostname={name}"]
+    return [*command[:at], *own, *command[at:]]
+
+
+def _pss_mb(process: psutil.Process) -> float:
+    """Return a process's proportional share, its resident memory where the system tells none."""
+    full = process.memory_full_info()
+    return float(getattr(full, "pss", full.rss)) / 1e6
+
+
+def _connections(process: psutil.Process, port: int) -> int:
+    return len(
+        [each for each in process.net_connections("tcp") if each.raddr and each.raddr.port == port]
+    )

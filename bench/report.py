@@ -9,9 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.rows import BY_NAME
+from bench.rows import row_named
 
 BASELINE = "celery"
+#: The tables that are printed, and how many rows one has side by side.
+SHAPES, COLUMNS = ("drain", "steady", "waiting"), 8
 #: One round: what each row measured.
 Round = Mapping[str, Mapping[str, Any]]
 
@@ -19,21 +21,32 @@ Round = Mapping[str, Mapping[str, Any]]
 FIGURES = {
     "enqueue_per_s": ("enqueue/s", "{:,.0f}"),
     "drain_per_s": ("drain/s", "{:,.0f}"),
-    "drain_ratio": ("x celery", "{:.2f}"),
-    "latency_ms_p50": ("idle p50 ms", "{:.1f}"),
+    "drain_ratio": ("x baseline", "{:.2f}"),
+    "latency_ms_p50": ("latency p50 ms", "{:.1f}"),
     "latency_ms_p99": ("p99 ms", "{:.1f}"),
     "rss_mb": ("RSS MB", "{:,.0f}"),
 }
-#: Processor time by role, in microseconds for each drained job.
+#: Processor time by role, in microseconds for each job; and what else a row tells by role.
 CPU = "cpu_us_per_job"
-ROLES = ("all", "parent", "children", "dispatcher", "postgres", "valkey")
+BY_ROLE = (CPU, "enqueue_cpu_us_per_job", "latency_cpu_us_per_job", "pss_mb", "connections")
+ROLES = ("all", "parent", "children", "dispatcher", "postgres", "valkey", "publisher")
+#: What sets a row against the same of an older commit is named so, and then by the commit.
+AGAINST = "against_"
 #: What is measured on the way.
 EXTRAS = {
+    "cpu_ratio": ("CPU x baseline", "{:.2f}"),
+    "offered_per_s": ("offered/s", "{:,.0f}"),
     "enqueue_many_per_s": ("enqueue_many/s", "{:,.0f}"),
     "statements_per_job": ("SQL/job", "{:.2f}"),
+    "transactions_per_job": ("commits/job", "{:.2f}"),
     "wal_bytes_per_job": ("WAL B/job", "{:,.0f}"),
     "enqueue_statements_per_job": ("enqueue SQL", "{:.1f}"),
     "enqueue_wal_bytes_per_job": ("enqueue WAL B", "{:,.0f}"),
+    "connections_opened_per_job": ("connects/job", "{:.2f}"),
+    "postgres_cores": ("PostgreSQL cores", "{:.2f}"),
+    "neighbour_per_s": ("neighbour/s", "{:,.0f}"),
+    "neighbour_ms_p50": ("its p50 ms", "{:.1f}"),
+    "neighbour_ms_p99": ("its p99 ms", "{:.1f}"),
     "inserts_per_job": ("", ""),
     "updates_per_job": ("", ""),
     "hot_updates_per_job": ("", ""),
@@ -71,7 +84,10 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
 
 def show(content: Mapping[str, Any], console: Console) -> None:
     """Print the rows side by side, the baseline's flags and the commit settings."""
-    console.print(_table(content["rows"]))
+    for shape in SHAPES:
+        rows = [row for row in content["rows"] if row_named(_row_of(row)).shape == shape]
+        for first in range(0, len(rows), COLUMNS):
+            console.print(_table(rows[first : first + COLUMNS]))
     for row in content["rows"]:
         if row["name"] == BASELINE:
             console.print(f"celery's workers: {row['commands'][0]}", soft_wrap=True)
@@ -140,10 +156,12 @@ def _schedules(figures: Mapping[str, Any]) -> str:
 
 def _row(name: str, measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": name}
-    if spent := [each[CPU] for each in measured if CPU in each]:
-        entry[CPU] = {
-            role: round(statistics.median([each[role] for each in spent]), 1) for role in spent[0]
-        }
+    for figure in (*BY_ROLE, *_ratios_in(measured)):
+        if found := [each[figure] for each in measured if figure in each]:
+            entry[figure] = {
+                role: round(statistics.median([each[role] for each in found if role in each]), 3)
+                for role in found[0]
+            }
     for figure in (*FIGURES, *EXTRAS):
         values = [each[figure] for each in measured if figure in each]
         if values:
@@ -155,26 +173,80 @@ def _row(name: str, measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return entry
 
 
+def _ratios_in(measured: Sequence[Mapping[str, Any]]) -> list[str]:
+    return sorted({name for each in measured for name in each if name.startswith(AGAINST)})
+
+
 def _with_ratio(name: str, measured: Round) -> dict[str, Any]:
-    """Set the row against the baseline of the same round."""
+    """Set the row against its baseline, and against an older commit's, of the same round."""
     figures = dict(measured[name])
-    baseline = measured.get(BASELINE, {}).get("drain_per_s")
-    if baseline and "drain_per_s" in figures:
-        figures["drain_ratio"] = figures["drain_per_s"] / baseline
+    row, _, checkout = name.partition("@")
+    baseline = measured.get(_baseline(row), {})
+    for figure, ratio in (("drain_per_s", "drain_ratio"), (CPU, "cpu_ratio")):
+        if figure in figures and (other := baseline.get(figure)):
+            mine = figures[figure]
+            own, its = (mine["all"], other["all"]) if figure == CPU else (mine, other)
+            figures |= {ratio: own / its} if its else {}
+    for other_name, other in measured.items():
+        other_row, _, other_checkout = other_name.partition("@")
+        if other_row == row and other_checkout and not checkout:
+            figures[AGAINST + other_checkout] = _set_against(figures, other)
     return figures
+
+
+def _baseline(row: str) -> str:
+    try:
+        return row_named(row).baseline
+    except KeyError:
+        return BASELINE
+
+
+def _set_against(ours: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, float]:
+    """Return ours divided by the other's: rates, latencies, processor time by role."""
+    names = ("drain_per_s", "enqueue_per_s", "latency_ms_p50", "latency_ms_p99")
+    pairs = {name: (ours.get(name), other.get(name)) for name in names}
+    spent, its = ours.get(CPU, {}), other.get(CPU, {})
+    pairs |= {f"cpu_{role}": (spent[role], its.get(role)) for role in spent}
+    return {name: mine / theirs for name, (mine, theirs) in pairs.items() if mine and theirs}
+
+
+def line(result: Mapping[str, Any]) -> str:
+    """Return a stage's figures on one line."""
+    shown = ("drain_per_s", "latency_ms_p50", "latency_ms_p99", "enqueue_per_s", "neighbour_ms_p99")
+    how = {**FIGURES, **EXTRAS}
+    parts = [
+        f"{how[name][0]} {how[name][1].format(result[name])}" for name in shown if name in result
+    ]
+    spent = result.get(CPU, {})
+    return "  ".join(
+        [*parts, f"CPU {spent.get('all', 0):,.0f} us (PostgreSQL {spent.get('postgres', 0):,.0f})"]
+    )
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
     shown = {name: how for name, how in {**FIGURES, **EXTRAS}.items() if how[0]}
-    table = Table(title="Two children each, a no-op handler; medians over interleaved rounds")
+    table = Table(title="Medians over interleaved rounds")
     table.add_column("")
     for row in rows:
         table.add_column(str(row["name"]), justify="right")
     for figure, (heading, form) in shown.items():
-        cells = [form.format(row[figure]) if figure in row else "-" for row in rows]
-        table.add_row(heading, *cells)
+        if any(figure in row for row in rows):
+            cells = [form.format(row[figure]) if figure in row else "-" for row in rows]
+            table.add_row(heading, *cells)
     for role in ROLES:
         spent = [row.get(CPU, {}).get(role) for row in rows]
+        if not any(spent):
+            continue
         table.add_row(f"CPU us {role}", *("-" if s is None else f"{s:,.0f}" for s in spent))
-    table.caption = "\n".join(f"{row['name']}: {BY_NAME[str(row['name'])].says}" for row in rows)
+    names = [str(row["name"]) for row in rows if "@" not in str(row["name"])]
+    table.caption = "\n".join(f"{name}: {_says(name)}" for name in names)
     return table
+
+
+def _row_of(row: Mapping[str, Any]) -> str:
+    return str(row["name"]).partition("@")[0]
+
+
+def _says(name: str) -> str:
+    row = row_named(name)
+    return f"{row.says}, {row.rate:g} jobs a second" if row.rate else row.says

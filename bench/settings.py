@@ -1,7 +1,9 @@
 """The settings of every process that is measured: production's base, and the bench's kinds."""
 
+from bench.engine import settings_of
+from bench.rows import QUEUES, SLOTS, SLOTS_VARIABLE
 from config.settings.base import *  # noqa: F403 a settings module is the base and its changes
-from config.settings.base import CELERIAC, INSTALLED_APPS, env
+from config.settings.base import INSTALLED_APPS, env
 
 SECRET_KEY = "bench-only-not-a-secret-0123456789-abcdefghijklmnopqrstuvwxyz"  # noqa: S105 bench only
 ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
@@ -10,12 +12,11 @@ ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 _ledger = env.bool("BENCH_LEDGER", default=False)
 # The maintenance jobs would be measured with the jobs.
 INSTALLED_APPS = [name for name in INSTALLED_APPS if name != "celeriac.builtin"]
-CELERIAC = CELERIAC | {
-    "QUEUES": {"bench": {}, "default": {}},
-    "MODULES": ["bench.kinds"] if _ledger else [],
-}
+_queues: dict[str, dict[str, str]] = {name: {} for name in ("default", *QUEUES)}
+if _slots := env.str(SLOTS_VARIABLE, default=""):
+    _queues[SLOTS[_slots.partition(":")[0]]] = {"slots": _slots}
+globals().update(settings_of(_queues, ["bench.kinds"] if _ledger else []))
 
 # As it is everywhere unless somebody finds the setting: Celery's Django fixup closes the
 # connection around every task. Rows without results use no connection in their tasks.
-if env.bool("BENCH_REUSE", default=False):
-    CELERY_DB_REUSE_MAX = 1_000_000_000
+CELERY_DB_REUSE_MAX = 1_000_000_000 if _ledger or env.bool("BENCH_REUSE", default=False) else None

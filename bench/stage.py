@@ -6,20 +6,23 @@ The environment names the servers. The result goes to DIRECTORY/result.json.
 import json
 import logging
 import os
-import statistics
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import django
 
 from bench import counters, cpu_time
-from bench.backends import Backend
+from bench.percentiles import percentiles
 from bench.plan import Plan
 from bench.processes import Processes, wait_until
-from bench.rows import BY_NAME
+from bench.rows import Row, row_named
 from bench.timestamps import VARIABLE, Timestamps
+
+if TYPE_CHECKING:
+    from bench.backends import Backend
 
 #: Seconds of rest before each phase, for what the last one left behind.
 REST = 1.0
@@ -30,61 +33,70 @@ PATIENCE = 180.0
 def main(plan: Plan, directory: Path) -> None:
     """Measure and write the result."""
     logging.disable(logging.WARNING)
-    timestamps = Timestamps(
-        directory / "timestamps", plan.warm_up + plan.backlog + plan.latency_jobs
-    )
+    row = row_named(plan.row)
+    steady = round(row.rate * plan.seconds)
+    jobs = plan.warm_up + (steady if row.shape == "steady" else plan.backlog + plan.latency_jobs)
+    timestamps = Timestamps(directory / "timestamps", jobs)
     os.environ[VARIABLE] = str(timestamps.path)
     django.setup()
     from bench import backends  # needs Django
 
-    row = BY_NAME[plan.row]
-    before = counters.versions()
+    before = counters.versions() if row.side == "ledger" else None
     with Processes(row, prefetch=plan.prefetch, directory=directory) as processes:
         try:
-            result = Stage(plan, backends.backend_of(row), processes, timestamps).measure()
+            side = backends.backend_of(row)
+            result = Stage(plan, row, side, processes, timestamps, directory).measure()
         except Exception:
             sys.stderr.write(processes.logs())
             raise
-    if row.side == "ledger":
-        jobs = plan.warm_up + plan.backlog + plan.latency_jobs
+    if before:
         result |= counters.versions().per_job(before, jobs)
     result["commands"] = [" ".join(["python", *command[1:]]) for command in processes.commands]
     (directory / "result.json").write_text(json.dumps(result))
 
 
 class Stage:
-    """The phases, in order: warm up, enqueue, drain, rest, latency."""
+    """The phases of a row, in order: warm up; enqueue, drain, latency; or a steady load."""
 
     def __init__(
-        self, plan: Plan, side: Backend, processes: Processes, timestamps: Timestamps
+        self,
+        plan: Plan,
+        row: Row,
+        side: "Backend",
+        processes: Processes,
+        timestamps: Timestamps,
+        directory: Path,
     ) -> None:
         """Measure nothing yet."""
-        self._plan = plan
+        self._plan, self._row = plan, row
         self._side = side
         self._processes = processes
         self._timestamps = timestamps
+        self._directory = directory
 
     def measure(self) -> dict[str, Any]:
         """Return the figures of this round."""
         self._warm_up()
+        if self._row.shape == "steady":
+            return self._steady() | self._processes.memory_mb()
         self._side.hold()
         numbers = self._timestamps.reserve(self._plan.backlog)
         result = self._enqueue(numbers)
         result |= self._drain(len(numbers))
-        result["rss_mb"] = self._processes.rss_mb()
+        result |= self._processes.memory_mb()
         if self._plan.latency_jobs:
             result |= self._latency()
         return result
 
     def _warm_up(self) -> None:
-        self._side.wait_for_workers()
+        self._side.wait_for_workers(self._processes.check)
         self._side.enqueue_many(self._timestamps.reserve(self._plan.warm_up))
         self._await("the warm-up ends", timeout=90)
         time.sleep(REST)
 
     def _enqueue(self, numbers: range) -> dict[str, Any]:
         """One by one for a while, a transaction each; then the rest at once."""
-        before, started = counters.traffic(), time.monotonic()
+        before, spent, started = counters.traffic(), self._spent(), time.monotonic()
         count = 0
         while count < len(numbers) and time.monotonic() - started < self._plan.enqueue_seconds:
             self._side.enqueue(numbers[count])
@@ -92,6 +104,7 @@ class Stage:
         result: dict[str, Any] = {}
         if count:
             result["enqueue_per_s"] = count / (time.monotonic() - started)
+            result["enqueue_cpu_us_per_job"] = cpu_time.per_job(self._spent(), spent, count)
             used = counters.traffic().per_job(before, count)
             result |= {f"enqueue_{name}": value for name, value in used.items()}
         rest = numbers[count:]
@@ -102,7 +115,7 @@ class Stage:
         return result
 
     def _drain(self, jobs: int) -> dict[str, Any]:
-        self._side.wait_for_workers()
+        self._side.wait_for_workers(self._processes.check)
         time.sleep(REST)
         spent = self._processes.cpu_seconds()
         before, started = counters.traffic(), time.monotonic()
@@ -114,21 +127,68 @@ class Stage:
         return {"drain_jobs": jobs, "drain_seconds": seconds, "drain_per_s": jobs / seconds} | used
 
     def _latency(self) -> dict[str, Any]:
+        """Jobs one at a time into an idle system."""
+        from bench import paced
+
         time.sleep(REST)
         numbers = self._timestamps.reserve(self._plan.latency_jobs)
-        committed = []
-        due = time.monotonic()
-        for number in numbers:
-            due += self._plan.latency_gap
-            time.sleep(max(0.0, due - time.monotonic()))
-            committed.append(self._side.enqueue(number))
+        spent = self._spent()
+        committed = paced.enqueue_paced(self._side, numbers, self._plan.latency_gap)
         self._await("the last job has run", timeout=60)
-        waits = [
-            (self._timestamps[number] - at) / 1e6
-            for number, at in zip(numbers, committed, strict=True)
-        ]
-        cuts = statistics.quantiles(waits, n=100, method="inclusive")
-        return {"latency_ms_p50": cuts[49], "latency_ms_p99": cuts[98]}
+        used = cpu_time.per_job(self._spent(), spent, len(numbers))
+        waits = paced.waits_ms(self._timestamps, numbers, committed)
+        return percentiles(waits) | {"latency_cpu_us_per_job": used}
+
+    def _steady(self) -> dict[str, Any]:
+        """Jobs at the row's rate for a while, without a backlog."""
+        from bench import paced
+
+        numbers = self._timestamps.reserve(round(self._row.rate * self._plan.seconds))
+        time.sleep(REST)
+        with ExitStack() as stack:
+            neighbour = self._neighbour(stack)
+            spent, before = self._spent(), counters.database()
+            started = time.monotonic()
+            committed = paced.enqueue_paced(self._side, numbers, 1 / max(self._row.rate, 1.0))
+            published = time.monotonic() - started
+            connections = self._processes.connections(counters.port())
+            self._await("the last job has run", timeout=60)
+            time.sleep(max(0.0, self._plan.seconds - published) if neighbour else 0.0)
+            seconds, jobs = time.monotonic() - started, max(1, len(numbers))
+            used = cpu_time.per_job(self._spent(), spent, jobs)
+            result = counters.database().per_job(before, jobs)
+            result |= {"postgres_cores": (used["postgres"] * jobs / 1e6) / seconds}
+            result |= neighbour() if neighbour else {}
+        if not numbers:
+            return result
+        waits = paced.waits_ms(self._timestamps, numbers, committed)
+        return {
+            "offered_per_s": len(numbers) / published,
+            "cpu_us_per_job": used,
+            "connections": connections,
+            **result,
+            **percentiles(waits),
+            **paced.by_kind(self._row.kinds, numbers, waits),
+        }
+
+    def _neighbour(self, stack: ExitStack) -> Any:
+        """Start the foreign load where the row has one; return what waits for its figures."""
+        from bench import neighbour
+
+        url = self._plan.neighbour_url
+        if self._row.checkpoints:
+            stack.enter_context(neighbour.checkpoints(os.environ["DATABASE_URL"]))
+        if not self._row.neighbour:
+            return None
+        running = neighbour.Neighbour(
+            url, self._plan.neighbour_rate, self._plan.seconds, self._directory
+        )
+        stack.callback(running.stop)
+        return running.figures
+
+    def _spent(self) -> cpu_time.Seconds:
+        """Return the processor time by role, that of the publisher too, which is this process."""
+        return self._processes.cpu_seconds() | {cpu_time.PUBLISHER: time.process_time()}
 
     def _await(self, what: str, *, timeout: float) -> None:
         """Wait until every handler has run and every job is settled."""

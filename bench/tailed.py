@@ -10,6 +10,7 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from bench.processes import Processes, wait_until
 from bench.rows import Row
 from bench.timestamps import VARIABLE, Timestamps
 
-ROW = Row("tailed", "ledger", 1.0, "a kind with a heavy tail", kind="bench.tailed")
+ROW = Row("tailed", "ledger", 1.0, "a kind with a heavy tail", ("bench.tailed",))
 #: Jobs before the clock runs: the kind is known to be short then.
 WARM_UP = 200
 PATIENCE = 300.0
@@ -33,19 +34,19 @@ def main(directory: Path, jobs: int) -> None:
     django.setup()
     with Processes(ROW, prefetch=1, directory=directory) as processes:
         try:
-            result = measure(timestamps, jobs)
+            result = measure(timestamps, jobs, processes.check)
         except Exception:
             sys.stderr.write(processes.logs())
             raise
     (directory / "tailed.json").write_text(json.dumps(result))
 
 
-def measure(timestamps: Timestamps, jobs: int) -> dict[str, Any]:
+def measure(timestamps: Timestamps, jobs: int, check: Callable[[], None]) -> dict[str, Any]:
     """Return how long the short ones waited."""
     from bench.backends import LedgerBackend
 
     side = LedgerBackend(ROW)
-    side.wait_for_workers()
+    side.wait_for_workers(check)
     side.enqueue_many([each + 1 for each in timestamps.reserve(WARM_UP) if not is_long(each + 1)])
     wait_until(side.is_settled, what="the warm-up ends")
     numbers = timestamps.reserve(jobs)

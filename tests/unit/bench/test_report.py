@@ -54,6 +54,26 @@ def test_processor_time_is_summed_up_by_role():
     assert rows_of(*rounds)["celery"]["cpu_us_per_job"] == {"all": 6}
 
 
+def test_a_row_is_set_against_its_own_baseline_and_an_older_commit():
+    """Within each round, by role, with what is smaller below one."""
+    spent = {"all": 1000.0, "postgres": 400.0}
+    mine = {"all": 600.0, "postgres": 100.0, "dispatcher": 3.0}
+    found = rows_of(
+        {
+            "celery_steady": {"cpu_us_per_job": {"all": 500.0}, "latency_ms_p99": 4.0},
+            "celeriac_steady": {"cpu_us_per_job": mine, "latency_ms_p99": 2.0},
+            "celeriac_steady@old": {"cpu_us_per_job": spent, "latency_ms_p99": 8.0},
+        }
+    )
+    assert found["celeriac_steady"]["cpu_ratio"] == 1.2
+    assert found["celeriac_steady"]["against_old"] == {
+        "latency_ms_p99": 0.25,
+        "cpu_all": 0.6,
+        "cpu_postgres": 0.25,
+    }
+    assert "against_old" not in found["celeriac_steady@old"]
+
+
 def test_the_document_has_the_contracts_form(tmp_path):
     """Machine, rounds, rows; written whole."""
     content = report.document(MACHINE, [{"celery": measured(9)}], {"quick": False})
