@@ -43,9 +43,8 @@ from celeriac.jobs.dispatching.selection import Selection
 from celeriac.jobs.dispatching.window import Budget
 from celeriac.jobs.nudge import Nudge
 
-#: Seconds between rounds: at rest, while a backlog waits for budget, and while more of it than was
-#: read waits behind a full window.
-IDLE, BUSY, FULL = 1.0, 0.03, 0.01
+#: Seconds between rounds: at rest, and while a backlog waits for budget.
+IDLE, BUSY = 1.0, 0.03
 #: Bells whose answers one round asks for, per queue, oldest first.
 PROBES = 256
 #: Commits may come this much later than their run_at without a nudge and be seen soon.
@@ -265,7 +264,8 @@ class AdmissionControl:
             return min(rest, IDLE)
         ready = [cursor for cursor in cursors if cursor.more and cursor.rests_until <= self.clock()]
         if ready:  # nothing goes into a full window before some of it is answered
-            return FULL if all(cursor.full for cursor in ready) else 0.0
+            shortest = min(cursor.window for cursor in ready)
+            return min(BUSY, shortest / 10) if all(cursor.full for cursor in ready) else 0.0
         if any(cursor.more or cursor.full for cursor in cursors):
             return BUSY
         soon = max(0.0, min(IDLE, self._alarms[0] - self._now() if self._alarms else IDLE))

@@ -105,7 +105,8 @@ class PendingDoorbells:
 
     def __init__(self) -> None:
         self._lines: dict[str, _QueueDoorbells] = {}
-        self._rows: dict[UUID, tuple[PendingDoorbell, str]] = {}
+        #: By the id's number: a UUID is hashed by Python code, a number is not.
+        self._rows: dict[int, tuple[PendingDoorbell, str]] = {}
         self._locks: dict[str, PendingDoorbell] = {}
         self._place = 0
 
@@ -117,8 +118,9 @@ class PendingDoorbells:
         """Remember a bell that was sent; an older one of the same ids gives way."""
         if not pending.place:
             self._place = pending.place = self._place + 1
+        rows = self._rows
         for job_id, version in zip(pending.doorbell.ids, pending.versions, strict=True):
-            self._rows[job_id] = (pending, version)
+            rows[job_id.int] = (pending, version)
         for lock in pending.locks:
             self._locks[lock] = pending
         line = self._lines.setdefault(pending.doorbell.queue, _QueueDoorbells())
@@ -141,12 +143,12 @@ class PendingDoorbells:
             )
 
     def _rung_by(self, pending: PendingDoorbell, job_id: UUID) -> bool:
-        row = self._rows.get(job_id)
+        row = self._rows.get(job_id.int)
         return row is not None and row[0] is pending
 
     def knows(self, job_id: UUID, version: str) -> bool:
         """Return whether that version of the job was rung and waits for an answer."""
-        row = self._rows.get(job_id)
+        row = self._rows.get(job_id.int)
         return row is not None and row[1] == version
 
     def holds(self, lock: str) -> bool:
@@ -155,7 +157,7 @@ class PendingDoorbells:
 
     def overlook(self, job_id: UUID) -> None:
         """Forget that the job was rung, so that it may be rung again at once."""
-        self._rows.pop(job_id, None)
+        self._rows.pop(job_id.int, None)
 
     def free(self, locks: Iterable[str]) -> None:
         """Forget who was rung for these locks."""
@@ -229,9 +231,12 @@ class PendingDoorbells:
         line = self._lines[pending.doorbell.queue]
         if line.doorbells.pop(pending.probe, None) is not None:
             line.seconds = line.seconds - pending.seconds if line.doorbells else 0.0
+        rows = self._rows
         for job_id in pending.doorbell.ids:
-            if self._rung_by(pending, job_id):
-                del self._rows[job_id]
+            number = job_id.int
+            row = rows.get(number)
+            if row is not None and row[0] is pending:
+                del rows[number]
         for lock in pending.locks:
             if self._locks.get(lock) is pending:
                 del self._locks[lock]

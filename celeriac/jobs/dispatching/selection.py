@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
 from celeriac.jobs import registry
@@ -18,10 +19,18 @@ from celeriac.jobs.dispatching.queue_cursors import QueueCursor, position_before
 from celeriac.jobs.dispatching.window import Budget
 
 #: Jobs that one selection may take, so that every queue has its turn.
-MOST = 1_000
+MOST = 2_000
 #: Rows that one statement may walk where most of them can't be rung.
 LONGEST_WALK = 8_000
 _STATEMENTS = 8
+
+
+class _KindFacts(NamedTuple):
+    """What a selection needs to know of a kind, found once and not for each of its jobs."""
+
+    name: str  # by which the queue's workers know it
+    estimate: float | None
+    rings_alone: bool
 
 
 @dataclass(slots=True)
@@ -36,8 +45,9 @@ class Selection:
     untimed: set[str] = field(default_factory=set)
     _rings: dict[UUID, int] = field(default_factory=dict)
     _locks: set[str] = field(default_factory=set)
+    #: Strays that were chosen: a scan may come upon them.
     _chosen: set[UUID] = field(default_factory=set)
-    _names: dict[str, str] = field(default_factory=dict)
+    _facts: dict[str, _KindFacts] = field(default_factory=dict)
     _taken: int = 0
 
     def take(self) -> list[PendingDoorbell]:
@@ -57,6 +67,7 @@ class Selection:
         rows = admission.candidates_by_id(ids=ids, queue=self.cursor.name, kinds=self.cursor.kinds)
         self._rings = {job_id: self.cursor.strays.pop(job_id) for job_id in ids}
         chosen, rest = self._choose(rows)
+        self._chosen.update([row.id for row in chosen])
         self.cursor.strays.update({row.id: self._rings[row.id] for row in rest})
         self.cursor.full = bool(rest)
         self.cursor.more = bool(self.cursor.strays) and not rest
@@ -96,70 +107,74 @@ class Selection:
         """Return what fits, and the rest from the first that does not."""
         chosen: list[Candidate] = []
         for place, row in enumerate(rows):
-            if self._is_rung(row) or self._is_locked(row):
+            if self._is_rung(row) or (row.lock_key is not None and self._is_locked(row.lock_key)):
                 continue
-            name = self._name(row.kind)
-            estimate = self._estimate(name, row)
-            if estimate is None:
-                self.untimed.add(name)
-            if not self.budget.take(estimate):
+            facts = self._facts_of(row.kind)
+            if not self.budget.take(self._estimate(facts, row)):
                 return chosen, rows[place:]
             if row.lock_key:
                 self._locks.add(row.lock_key)
-            self._chosen.add(row.id)
             chosen.append(row)
         return chosen, ()
 
-    def _estimate(self, name: str, row: Candidate) -> float | None:
+    def _estimate(self, facts: _KindFacts, row: Candidate) -> float | None:
         """Return how long the job should take, with its doorbell where it has one of its own."""
-        estimate = self.workers.estimate(name)
-        if estimate is None or not self._goes_alone(name, row):
-            return estimate
-        return estimate + window.ALONE
+        if facts.estimate is None or not self._goes_alone(facts, row):
+            return facts.estimate
+        return facts.estimate + window.ALONE
 
-    def _goes_alone(self, name: str, row: Candidate) -> bool:
-        kind = registry.get_kind(name)
-        return row.losses > 0 or bool(row.lock_key) or kind is None or kind.rings_alone
+    def _goes_alone(self, facts: _KindFacts, row: Candidate) -> bool:
+        return facts.rings_alone or row.losses > 0 or bool(row.lock_key)
 
     def _is_rung(self, row: Candidate) -> bool:
-        return row.id in self._chosen or self.doorbells.knows(row.id, row.version)
+        return self.doorbells.knows(row.id, row.version) or row.id in self._chosen
 
-    def _is_locked(self, row: Candidate) -> bool:
-        lock = row.lock_key
-        return lock is not None and (lock in self._locks or self.doorbells.holds(lock))
+    def _is_locked(self, lock: str) -> bool:
+        return lock in self._locks or self.doorbells.holds(lock)
 
-    def _name(self, kind: str) -> str:
-        name = self._names.get(kind)
-        if name is None:
-            name = self._names[kind] = self.workers.name_of_kind(kind, self.cursor.name) or kind
-        return name
+    def _facts_of(self, row_kind: str) -> _KindFacts:
+        found = self._facts.get(row_kind)
+        if found is None:
+            name = self.workers.name_of_kind(row_kind, self.cursor.name) or row_kind
+            kind = registry.get_kind(name)
+            estimate = self.workers.estimate(name)
+            if estimate is None:
+                self.untimed.add(name)
+            found = _KindFacts(name, estimate, kind is None or kind.rings_alone)
+            self._facts[row_kind] = found
+        return found
 
     def _bells(self, rows: Sequence[Candidate], *, more: bool) -> list[PendingDoorbell]:
         """Put jobs of one kind together, as many as make one doorbell's work.
 
         Few jobs are spread over the slots; where there are `more`, none goes short.
         """
-        if not rows:
-            return []
         self._taken += len(rows)
-        backlog = Counter({self._name(row.kind): 0 for row in rows})
-        backlog.update(dict.fromkeys(backlog, MOST * self.budget.slots) if more else ())
-        backlog.update(self._name(row.kind) for row in rows)
-        sizes = {name: self._size(name, count) for name, count in backlog.items()}
         doorbells: list[PendingDoorbell] = []
+        sizes = self._sizes(rows, more=more)
         open_: dict[str, list[Candidate]] = {}
         for row in rows:
-            name = self._name(row.kind)
-            if sizes[name] == 1 or self._goes_alone(name, row):
-                doorbells.append(self._pending(name, [row]))
+            facts = self._facts_of(row.kind)
+            name = facts.name
+            if sizes[name] == 1 or self._goes_alone(facts, row):
+                doorbells.append(self._pending(facts, [row]))
                 continue
             gathered = open_.setdefault(name, [])
             gathered.append(row)
             if len(gathered) >= sizes[name]:
-                doorbells.append(self._pending(name, open_.pop(name)))
-        doorbells += [self._pending(name, gathered) for name, gathered in open_.items()]
-        self._remember_typical(doorbells)
+                doorbells.append(self._pending(facts, open_.pop(name)))
+        doorbells += [self._pending(self._facts_of(left[0].kind), left) for left in open_.values()]
+        if doorbells:
+            self._remember_typical(doorbells)
         return doorbells
+
+    def _sizes(self, rows: Sequence[Candidate], *, more: bool) -> dict[str, int]:
+        """Return how many ids a doorbell carries, by the kind's name."""
+        backlog: dict[str, int] = {}
+        for kind, count in Counter([row.kind for row in rows]).items():
+            name = self._facts_of(kind).name
+            backlog[name] = backlog.get(name, MOST * self.budget.slots if more else 0) + count
+        return {name: self._size(name, count) for name, count in backlog.items()}
 
     def _size(self, name: str, backlog: int) -> int:
         kind = registry.get_kind(name)
@@ -168,13 +183,14 @@ class Selection:
         size = window.doorbell_size(self.workers.estimate(name), backlog, self.budget.slots)
         return min(size, kind.batch or size)
 
-    def _pending(self, name: str, rows: Sequence[Candidate]) -> PendingDoorbell:
+    def _pending(self, facts: _KindFacts, rows: Sequence[Candidate]) -> PendingDoorbell:
+        rings = self._rings
         return PendingDoorbell(
-            doorbell=Doorbell(name, self.cursor.name, tuple(row.id for row in rows)),
-            versions=tuple(row.version for row in rows),
-            locks=tuple(row.lock_key for row in rows if row.lock_key),
-            seconds=self.budget.cost(self._estimate(name, rows[0])) * len(rows),
-            rings=1 + max(self._rings.get(row.id, 0) for row in rows),
+            doorbell=Doorbell(facts.name, self.cursor.name, tuple([row.id for row in rows])),
+            versions=tuple([row.version for row in rows]),
+            locks=tuple([row.lock_key for row in rows if row.lock_key]),
+            seconds=self.budget.cost(self._estimate(facts, rows[0])) * len(rows),
+            rings=1 + max([rings.get(row.id, 0) for row in rows]) if rings else 1,
         )
 
     def _remember_typical(self, doorbells: Iterable[PendingDoorbell]) -> None:

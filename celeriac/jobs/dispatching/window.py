@@ -10,7 +10,7 @@ from celeriac.jobs.dispatching.token_bucket import TokenBucket
 DOORBELL_SECONDS = 0.075
 DOORBELL_MOST = 300
 #: No job costs less, claim and settle included.
-LEAST = 0.00025
+LEAST = 0.0001
 #: What a doorbell for one job costs its slot besides the job.
 ALONE = 0.002
 #: A doorbell may vanish: rung again no sooner and no later than this.
@@ -94,16 +94,17 @@ class Budget:
 
     def take(self, estimate: float | None) -> bool:
         """Take the budget of one job; False where it does not fit."""
-        if self.bucket is not None and not self.bucket.has_token:
+        bucket = self.bucket
+        if bucket is not None and not bucket.has_token:
             return False
         cost = self.cost(estimate)
         if estimate is not None and estimate >= self.window:
             if self.free_slots() <= 0:
                 return False
             self._free = self.free_slots() - 1
-        elif cost > self.left:
+        elif self.ahead + cost > self.window * self.slots:
             return False
         self.ahead += cost
-        if self.bucket is not None:
-            self.bucket.take()
+        if bucket is not None:
+            bucket.take()
         return True

@@ -52,7 +52,7 @@ def test_a_dispatcher_forgets_its_waits_after_a_gap_of_its_own(harness, server, 
     """What was rung into the outage is rung at once, and no younger job overtakes it."""
     old = queued(many=3)
     assert turn(harness, server, news=True) == old
-    harness.dispatcher.doorbells._rows[old[-1]][0].again_at += 1_000  # rung often before
+    harness.dispatcher.doorbells._rows[old[-1].int][0].again_at += 1_000  # rung often before
     assert turn(harness, server) == []
     young = queued(many=2)
     if gap == "an outage":
