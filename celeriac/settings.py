@@ -220,7 +220,11 @@ class Settings:
 
 
 def read_settings(given: object) -> Settings:
-    """Return the settings that `CELERIAC` gives; ImproperlyConfigured names each bad key."""
+    """Return the settings that `CELERIAC` gives.
+
+    Raises:
+        ImproperlyConfigured: a key is unknown, or its value does not fit; each is named.
+    """
     if not isinstance(given, dict):
         raise ImproperlyConfigured(f"CELERIAC is a dict of settings, not {given!r}.")
     known = [each.name for each in fields(Settings)]
@@ -239,6 +243,9 @@ def from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings that the environment gives; `variables` has each key's variable.
 
     One that is unset is left out, so that its default stands here alone.
+
+    Raises:
+        ImproperlyConfigured: a variable's value is not of its setting's type; it is named.
     """
     hints = get_type_hints(Settings)
     return {

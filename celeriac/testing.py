@@ -42,8 +42,11 @@ WHERE state = 'queued' AND run_at > {NOW} AND (%(queue)s::text IS NULL OR queue 
 def assert_enqueued(kind: str, /, **args: Any) -> Job:
     """Assert that a job of `kind` was enqueued with (at least) `args`; return the newest.
 
-    Values may be Python's (a UUID, a date): they are compared as JSON. Raises AssertionError,
-    which names the jobs that there were.
+    Values may be Python's (a UUID, a date): they are compared as JSON.
+
+    Raises:
+        AssertionError: there is none; it names the jobs that there are.
+        UnknownKind: no job of this kind is declared.
     """
     jobs = _of_kind(kind)
     for job in jobs:
@@ -53,7 +56,12 @@ def assert_enqueued(kind: str, /, **args: Any) -> Job:
 
 
 def assert_not_enqueued(kind: str, /, **args: Any) -> None:
-    """Assert that no job of `kind` was enqueued with `args`; AssertionError names one that was."""
+    """Assert that no job of `kind` was enqueued with `args`.
+
+    Raises:
+        AssertionError: there is one; it is named.
+        UnknownKind: no job of this kind is declared.
+    """
     for job in _of_kind(kind):
         if _matches(job, args):
             raise AssertionError(f"{_call(kind, job.args)} was enqueued: job {job.id}.")
@@ -62,8 +70,11 @@ def assert_not_enqueued(kind: str, /, **args: Any) -> None:
 def perform_job(kind: str, /, **args: Any) -> Any:
     """Enqueue a job, run it here and now, and return its result as a caller would read it.
 
-    Whatever the handler raises is raised (Snooze and GiveUp too), after it was
-    settled; AssertionError where the job may not start, with the reasons.
+    Whatever the handler raises is raised (Snooze and GiveUp too), after it was settled, and
+    whatever `celeriac.enqueue` raises.
+
+    Raises:
+        AssertionError: the job may not start; it names the reasons.
     """
     job = enqueue_job(kind, args)
     runs = execute.answer_doorbell([job.id], context=_worker_context())
@@ -83,7 +94,10 @@ def drain(
     A handler's error is settled as in production (retried later, or dead), not
     raised: look at the returned jobs. Jobs whose run_at is ahead stay, unless
     `with_scheduled` says that time does not matter: then retries and snoozes run
-    to their end, too. After `limit` runs it gives up with an AssertionError.
+    to their end, too.
+
+    Raises:
+        AssertionError: more are due after `limit` runs.
     """
     ran: dict[UUID, None] = {}
     held: set[UUID] = set()

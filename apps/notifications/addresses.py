@@ -45,8 +45,12 @@ def normalise_address(address: str) -> str:
 
 
 def _bare(text: str) -> str:
-    """Return what stands between the brackets, where there are any."""
-    return parseaddr(text, strict=True)[1] if text.endswith(">") else text
+    """Return what stands between the brackets, where there are any.
+
+    Only of the last ones: an early Python 3.12 takes the first of several addresses.
+    """
+    bare = parseaddr(text)[1] if text.endswith(">") else ""
+    return bare if bare and text.removesuffix(">").rstrip().endswith(bare) else text
 
 
 def _unquoted(local: str) -> str:

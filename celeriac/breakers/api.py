@@ -84,7 +84,12 @@ class Guard(AbstractContextManager[None]):
         return guarded
 
     def call(self, func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call `func`; raises CircuitOpen when it was not called, else what `func` raised."""
+        """Call `func` and return what it returns; what it raises comes through.
+
+        Raises:
+            CircuitOpen: `func` was not called.
+            UnknownBreaker: no breaker of that name is declared.
+        """
         with self:
             return func(*args, **kwargs)
 
@@ -98,7 +103,12 @@ class Guard(AbstractContextManager[None]):
 def guard(name: str) -> Guard:
     """Return the guard of the breaker `name`; nothing is looked up before it is used.
 
-    Its use raises CircuitOpen (nothing was sent), UnknownBreaker, or what the
-    guarded code raises; never an error because the store or the database is away.
+    To use it raises what the guarded code raises, never an error because the store or the
+    database is away.
+
+    Raises:
+        CircuitOpen: when used: nothing was sent.
+        UnknownBreaker: when used: no breaker of that name is declared.
+        TypeError: as a decorator of a function whose work happens after it has returned.
     """
     return Guard(name)

@@ -127,7 +127,9 @@ def declared_breakers() -> list[str]:
 def breaker_options(name: str) -> Options:
     """Return the declared options of `name` or of its family.
 
-    Raises UnknownBreaker, and InvalidOptions where one is unknown.
+    Raises:
+        UnknownBreaker: neither is declared.
+        InvalidOptions: an option is unknown, or its value does not fit.
     """
     given = conf.BREAKERS.get(name, conf.BREAKERS.get(name.split(":", 1)[0]))
     if given is None:

@@ -24,8 +24,11 @@ def force_open(
 ) -> Breaker:
     """Let no call through, until `until` or until it is cleared; return the breaker.
 
-    Every process obeys with its next call after the caller's commit, the ledger at
-    once. Raises UnknownBreaker, and BreakerError for an empty reason or a past `until`.
+    Every process obeys with its next call after the caller's commit, the ledger at once.
+
+    Raises:
+        UnknownBreaker: no breaker of that name is declared.
+        BreakerError: there is no reason, or `until` is past.
     """
     return _force(name, BreakerState.OPEN, actor=actor, reason=reason, until=until)
 
@@ -39,7 +42,7 @@ def force_closed(
 ) -> Breaker:
     """Let every call through, whatever it finds, until `until` or until it is cleared.
 
-    Returns the breaker; raises as force_open does.
+    Returns the breaker; it raises the same as `force_open`.
     """
     return _force(name, BreakerState.CLOSED, actor=actor, reason=reason, until=until)
 
@@ -47,7 +50,10 @@ def force_closed(
 def clear(name: str, *, actor: Any = None, reason: str = "") -> Breaker:
     """End a force and forget a cooldown: an open circuit's next call is its probe.
 
-    Returns the breaker; raises UnknownBreaker.
+    Returns the breaker.
+
+    Raises:
+        UnknownBreaker: no breaker of that name is declared.
     """
     with transaction.atomic():
         row = _locked(name)
@@ -70,7 +76,9 @@ def clear(name: str, *, actor: Any = None, reason: str = "") -> Breaker:
 def tune(name: str, *, options: dict[str, Any], actor: Any = None, reason: str = "") -> Breaker:
     """Change options at run time; `options` replaces all former changes. Return the breaker.
 
-    Raises UnknownBreaker and InvalidOptions.
+    Raises:
+        UnknownBreaker: no breaker of that name is declared.
+        InvalidOptions: an option is unknown, or its value does not fit.
     """
     options_module.breaker_options(name).using(options)
     with transaction.atomic():

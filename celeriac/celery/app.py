@@ -52,7 +52,11 @@ class Celery(CeleryApp):
     ) -> Any:
         """Write a job where the name is a kind's, keyed by `task_id` where one is given.
 
-        What the ledger can't honour is refused, as by apply_async; other tasks are sent.
+        Other tasks are sent, as Celery does; `countdown` is in seconds.
+
+        Raises:
+            InvalidOption: the ledger can't honour an option of a kind's call.
+            InvalidArgs: the arguments do not fit the kind.
         """
         task = self._kind_task(name)
         if task is None:

@@ -77,7 +77,12 @@ class JobTask[**P, R, Called](Task):  # type: ignore[type-arg]  # not generic at
         expires: float | datetime | None = None,
         **options: Any,
     ) -> AsyncResult[R]:
-        """Write a job; what the ledger can't honour is refused with the alternative."""
+        """Write a job as Celery would send a message, and return Celery's view of it.
+
+        Raises:
+            InvalidOption: the ledger can't honour an option; it names the alternative.
+            InvalidArgs: the arguments do not fit the handler's signature.
+        """
         if not (isinstance(args, list | tuple | None) and isinstance(kwargs, Mapping | None)):
             raise InvalidArgs(f"{self.name}: args is a list or tuple, kwargs a mapping.")
         chosen = call_options.translate_options(
@@ -172,6 +177,10 @@ def job(
     after the function's module and name, as Celery does. `bind=True` gives the handler
     Celery's `self` (see bound_task.py); a job that waits for longer than `expires` seconds is
     cancelled.
+
+    Raises:
+        TypeError: there is no such option, or no job can have the function's signature.
+        ValueError: an option's value does not fit, or the kind is declared already.
     """
     if callable(kind):
         return declare_task(kind, "")

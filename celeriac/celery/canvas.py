@@ -56,6 +56,11 @@ def refused_function(name: str) -> Callable[..., NoReturn]:
 
 def _refused(shown: str, name: str) -> Callable[..., NoReturn]:
     def refused(*args: object, **kwargs: object) -> NoReturn:
+        """Refuse: the ledger has no canvas.
+
+        Raises:
+            CanvasRefused: always; it says what to do instead.
+        """
         instead = _INSTEAD.get(name, _INSTEAD["s"])
         raise CanvasRefused(f"{shown}() is not for jobs of the ledger: {instead}.")
 

@@ -33,7 +33,10 @@ class AsyncResult[R]:
     """A job of the ledger by its id, in Celery's words; each question asks the ledger.
 
     What Celery calls PENDING is a queued job, RETRY one that failed before, REVOKED a
-    cancelled one. An id that is no job's raises JobNotFound, and is never PENDING.
+    cancelled one. An id that is no job's is never PENDING.
+
+    Raises:
+        JobNotFound: when asked anything: there is no job of this id.
     """
 
     TimeoutError = ResultTimeout
@@ -143,9 +146,13 @@ class AsyncResult[R]:
     ) -> R | JobFailed | JobCancelled:
         """Wait for the end and return the result.
 
-        Raises JobFailed, JobCancelled (with `propagate=False` they are returned), and
-        ResultTimeout after `timeout` seconds. Within a job it is a RuntimeError, as in Celery:
-        all slots may be taken by jobs that wait.
+        Raises:
+            JobFailed: the job ended dead, or without a result; `propagate=False` returns it.
+            JobCancelled: it ended cancelled; `propagate=False` returns it.
+            JobNotFound: it was pruned, or never committed.
+            ResultTimeout: it has not ended after `timeout` seconds.
+            InvalidOption: the ledger has no such option.
+            RuntimeError: within a job, as in Celery: all slots may be taken by jobs that wait.
         """
         if given := [name for name, value in options.items() if value not in (None, True)]:
             raise InvalidOption(f"AsyncResult.get() has no {given[0]!r} on the ledger: drop it.")
@@ -175,7 +182,12 @@ class AsyncResult[R]:
         return self.state == states.FAILURE
 
     def revoke(self, terminate: bool = False, **_: object) -> None:
-        """Cancel the job: at once while it is queued, at its own next look while it runs."""
+        """Cancel the job: at once while it is queued, at its own next look while it runs.
+
+        Raises:
+            JobNotFound: it was pruned, or never committed.
+            InvalidOption: `terminate` would kill its neighbours, too.
+        """
         if terminate:
             raise InvalidOption(
                 "revoke(terminate=True) kills a process and its neighbours: the handler stops "
@@ -187,7 +199,11 @@ class AsyncResult[R]:
             return  # it has ended, which Celery does not mind
 
     def forget(self) -> None:
-        """Refuse: the ledger keeps its rows as long as the kind's retention says."""
+        """Refuse: the ledger keeps its rows as long as the kind's retention says.
+
+        Raises:
+            InvalidOption: always.
+        """
         raise InvalidOption("forget() is no use: declare the kind with retention= (in days).")
 
     def __eq__(self, other: object) -> bool:

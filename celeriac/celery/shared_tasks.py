@@ -101,9 +101,12 @@ class Reject(GiveUp):
 
 
 def shared_task(*functions: Callable[..., Any], **options: Any) -> Any:
-    """Declare a job with the options of Celery's shared_task, or of `@job`; else TypeError.
+    """Declare a job with the options of Celery's shared_task, or of `@job`.
 
-    An option that the ledger can't keep is refused when the module is loaded, with the alternative.
+    Raises:
+        InvalidOption: the ledger can't keep an option; it names the alternative.
+        TypeError: there is no such option, or one was not given by name.
+        ValueError: an option's value does not fit, or the kind is declared already.
     """
     if len(functions) == 1 and callable(functions[0]):
         return _declare(functions[0], options)

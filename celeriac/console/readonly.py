@@ -90,7 +90,11 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no ty
 
 
 def uuid_or_404(text: str) -> UUID:
-    """Return the id that an address bears; Http404 for a text that is none."""
+    """Return the id that an address bears.
+
+    Raises:
+        Http404: the text is none.
+    """
     try:
         return UUID(unquote(text))
     except ValueError as error:

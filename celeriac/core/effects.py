@@ -10,11 +10,14 @@ class CallInTransaction(CeleriacError):
 
 
 def require_no_transaction(what: str) -> None:
-    """Raise CallInTransaction where a transaction is open on the default database.
+    """Refuse to do `what` while a transaction is open on the default database.
 
     A rollback could not take the call back, and its wait would hold locks. Django's
     durable block knows the answer, and the transactions that test cases wrap
     around a test do not count.
+
+    Raises:
+        CallInTransaction: one is open.
     """
     try:
         with transaction.atomic(durable=True):

@@ -18,6 +18,9 @@ class Backoff:
 
     `retry_on` and `give_up_on` classify errors: one of `give_up_on` ends the job
     at once, and where `retry_on` is given, so does every error outside it.
+
+    Raises:
+        ValueError: there is no attempt, a time is negative or over ten years, or a class is none.
     """
 
     max_attempts: int = 5

@@ -25,7 +25,7 @@ _HOOKED = {"job_id": str(UUID(int=0)), "error": ""}
 def check_heartbeat(**_: Any) -> list[CheckMessage]:
     """Report a heartbeat that one late beat would make outlast its lease."""
     beat, lease = conf.HEARTBEAT_SECONDS, conf.WORKER_LEASE_SECONDS
-    if 0 < beat <= lease / 2:
+    if beat <= lease / 2:
         return []
     text = (
         f"HEARTBEAT_SECONDS={beat:g} is not well below WORKER_LEASE_SECONDS={lease:g}: "

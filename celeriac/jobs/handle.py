@@ -32,13 +32,21 @@ class JobHandle[R]:
 
     @property
     def state(self) -> State:
-        """The job's state now; JobNotFound once it is pruned or was never committed."""
+        """The job's state now.
+
+        Raises:
+            JobNotFound: it was pruned, or never committed.
+        """
         return State(self._row("state")[0])
 
     def get(self, timeout: float | None = None) -> R:
         """Wait for the end and return the result, as JSON gives it back (a tuple as a list).
 
-        Raises JobFailed, JobCancelled, or TimeoutError after `timeout` seconds.
+        Raises:
+            JobFailed: the job ended dead, or without a result.
+            JobCancelled: it ended cancelled.
+            JobNotFound: it was pruned, or never committed.
+            TimeoutError: it has not ended after `timeout` seconds; without any it waits on.
         """
         pauses = _pauses(timeout)
         while (row := self._row("state", "result", "error"))[0] not in TERMINAL:
@@ -46,7 +54,10 @@ class JobHandle[R]:
         return self._result(*row)
 
     async def aget(self, timeout: float | None = None) -> R:
-        """Wait for the end in async code, as `get` does; the event loop goes on meanwhile."""
+        """Wait for the end in async code, as `get` does; it raises the same.
+
+        The event loop goes on meanwhile.
+        """
         pauses = _pauses(timeout)
         look = sync_to_async(self._row)
         while (row := await look("state", "result", "error"))[0] not in TERMINAL:
@@ -80,5 +91,5 @@ def _pauses(timeout: float | None) -> Iterator[float]:
 
 
 def wait_for(job_id: UUID, *, timeout: float | None = None) -> Any:
-    """Wait for a job's end and return its result; raises as `JobHandle.get` does."""
+    """Wait for a job's end and return its result, as `JobHandle.get` does; it raises the same."""
     return JobHandle[Any](job_id).get(timeout)

@@ -38,7 +38,8 @@ def _span(name: str, seconds: float) -> float:
 class Snooze(Exception):
     """Run me again in `seconds`, cut to ten years; nothing failed.
 
-    Infinity and what is no number are a ValueError, where they were written.
+    Raises:
+        ValueError: `seconds` is infinite or no number.
     """
 
     def __init__(self, seconds: float, reason: str = SNOOZED) -> None:
@@ -60,6 +61,10 @@ class Retry(Exception):
 
     It counts as a failure like any other, under the name of its `cause` where there is one,
     and is retried whatever the Backoff retries on, up to `max_attempts`.
+
+    Raises:
+        ValueError: `seconds` is infinite or no number.
+        TypeError: `cause` is no error.
     """
 
     def __init__(self, seconds: float | None = None, cause: BaseException | None = None) -> None:

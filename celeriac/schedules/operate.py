@@ -33,8 +33,12 @@ def pause_schedule(
 ) -> Policy:
     """Let no tick of the schedule fire, until it is resumed or until `until`; return its policy.
 
-    Ticks of the pause are skipped, and say so. Raises ScheduleNotFound, and
-    ScheduleError for an empty reason or a past `until`.
+    Ticks of the pause are skipped, and say so.
+
+    Raises:
+        ScheduleNotFound: there is no such schedule.
+        InvalidSchedule: its row can't be read.
+        ScheduleError: there is no reason, or `until` is past.
     """
     reason = printable(reason)
     if not reason.strip():
@@ -55,9 +59,13 @@ def pause_schedule(
 
 
 def resume_schedule(task_id: int, *, actor: Actor, reason: str = "") -> Policy:
-    """Let the schedule fire again and return its policy. Raises ScheduleNotFound.
+    """Let the schedule fire again and return its policy.
 
     Ticks of the pause that no beat has seen yet are skipped first.
+
+    Raises:
+        ScheduleNotFound: there is no such schedule.
+        InvalidSchedule: its row can't be read.
     """
     reason = printable(reason)
     with _held(task_id) as policy:
@@ -74,7 +82,12 @@ def resume_schedule(task_id: int, *, actor: Actor, reason: str = "") -> Policy:
 def run_schedule_now(task_id: int, *, actor: Actor, reason: str = "") -> Tick:
     """Run the schedule's job once more, now, whatever its state; return the tick made for it.
 
-    Its own ticks stay as they are. Raises ScheduleNotFound, InvalidSchedule and JobErrors.
+    Its own ticks stay as they are.
+
+    Raises:
+        ScheduleNotFound: there is no such schedule.
+        InvalidSchedule: its row can't be read, or makes no job.
+        JobError: the job can't be enqueued.
     """
     reason = printable(reason)
     with _held(task_id) as policy:
@@ -97,9 +110,13 @@ def backfill_schedule(
     """Run the ticks from `start` up to, not including, `end` that have not run; return them.
 
     Ticks that fired before are left alone; missed, skipped and forgotten ones get
-    their job now. Raises ScheduleNotFound, InvalidSchedule, JobErrors, and
-    ScheduleError for a range that is empty, not past, or holds more than `limit` ticks
-    (SCHEDULES_BACKFILL_TICKS where it is None; never more than MOST).
+    their job now. `limit` is SCHEDULES_BACKFILL_TICKS where nothing is said, MOST at most.
+
+    Raises:
+        ScheduleNotFound: there is no such schedule.
+        InvalidSchedule: its row can't be read, or makes no job.
+        ScheduleError: the range is empty, not past, or holds more than `limit` ticks.
+        JobError: a job can't be enqueued.
     """
     reason, limit = printable(reason), min(limit or conf.SCHEDULES_BACKFILL_TICKS, MOST)
     # In one zone, two times of a night when the clocks change compare as the wall shows them.

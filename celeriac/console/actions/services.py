@@ -39,9 +39,15 @@ def bulk_start(
     """Begin to do the action `verb` to the jobs that `filter` holds now; return its row.
 
     A small set is done when this returns; a larger one by a job of its own. The same
-    `bulk_id` again returns the same row: a form sent twice acts once. Raises
-    UnknownAction, NotAllowed, BadFilter, BulkError without a reason, InvalidOption and
-    UnknownQueue.
+    `bulk_id` again returns the same row: a form sent twice acts once.
+
+    Raises:
+        UnknownAction: there is no such action.
+        NotAllowed: `actor` may not do this, or somebody else began it.
+        BadFilter: the filter can't be applied.
+        BulkError: there is no reason.
+        InvalidOption: a field has no value, or one that does not fit.
+        UnknownQueue: no queue of that name is declared.
     """
     action = bulk_action(verb)
     if not may_apply(action, actor):
@@ -62,7 +68,8 @@ def bulk_start(
 def bulk_finish(bulk: BulkAction) -> BulkAction:
     """Do all of it here and now; return its row. Were this cut short, its job would go on.
 
-    Raises EnqueueBusy where that job, or whoever holds a unique key, takes too long.
+    Raises:
+        EnqueueBusy: that job, or whoever holds a unique key, takes too long.
     """
     wait = 0.0 if bulk.is_open else None
     while wait is not None:
@@ -75,7 +82,10 @@ def bulk_finish(bulk: BulkAction) -> BulkAction:
 def bulk_stop(bulk_id: UUID, *, actor: Actor, reason: str = "") -> BulkAction:
     """Stop an action between two batches; what it did stays done. Return its row.
 
-    Raises NotAllowed, NothingToStop once it has ended, and EnqueueBusy.
+    Raises:
+        NotAllowed: `actor` may not do this.
+        NothingToStop: it has ended.
+        EnqueueBusy: somebody else holds its row.
     """
     with bounded_wait(f"the bulk action {bulk_id}"):
         bulk = BulkAction.objects.select_for_update(of=("self",)).get(pk=bulk_id)

@@ -26,8 +26,8 @@ NEVER: list[Network] = [
 #: Nothing else in IPv6 is public unicast; of this, tunnels (Teredo, 6to4) carry IPv4 inside.
 _UNICAST = ip_network("2000::/3")
 _TUNNELS: list[Network] = [ip_network(text) for text in ("2001::/32", "2002::/16")]
-#: The relays of 6to4.
-_RELAYS = ip_network("192.88.99.0/24")
+#: The relays of 6to4, and what IETF's protocols use: Python before 3.12.4 takes some for public.
+_PROTOCOLS: list[Network] = [ip_network(text) for text in ("192.88.99.0/24", "192.0.0.0/24")]
 
 
 class AddressRefused(CeleriacError):
@@ -84,5 +84,5 @@ def _is_public(address: Address) -> bool:
     if not address.is_global or address.is_multicast or address.is_reserved:
         return False
     if isinstance(address, IPv4Address):
-        return address not in _RELAYS
+        return not _in(address, _PROTOCOLS)
     return address in _UNICAST and not _in(address, _TUNNELS)

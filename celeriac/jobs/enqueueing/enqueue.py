@@ -48,9 +48,15 @@ def enqueue(
       one in keeps its own address, unless it has none or `replace=True`.
     - `detached=True`: allows a call inside a transaction of another database.
 
-    Raises UnknownKind, InvalidArgs, UnknownQueue, InvalidOption, IdempotencyConflict,
-    EnqueueBusy (another transaction holds the key; this one stays usable) and
-    WrongTransaction, all JobErrors.
+    Raises:
+        UnknownKind: no job of this kind is declared.
+        InvalidArgs: the arguments do not fit the handler's signature, or are too large.
+        InvalidOption: an option does not fit.
+        UnknownQueue: no queue of that name is declared.
+        CallbackRefused: the callback's address is not allowed.
+        IdempotencyConflict: the key was used before with other arguments.
+        EnqueueBusy: another transaction holds the key; this one stays usable.
+        WrongTransaction: the open transaction is another database's.
     """
     return _handle(enqueue_job(kind, args, detached=detached, **options))
 
@@ -70,7 +76,7 @@ def _handle(job: Job) -> JobHandle[Any]:
 async def aenqueue(
     kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[EnqueueOptions]
 ) -> JobHandle[Any]:
-    """Write a job from async code, as `enqueue` does.
+    """Write a job from async code, as `enqueue` does; it raises the same.
 
     It joins the transaction that is open in the thread of sync code, as Django's async ORM does.
     """
@@ -101,9 +107,11 @@ def enqueue_many(
 ) -> list[JobHandle[Any]]:
     """Write a job of one kind for each arguments, all or none; return their handles in order.
 
-    Options as in `enqueue`; keys are given one for each: `idempotency_keys`,
-    `unique_keys`. Raises as `enqueue` does; InvalidArgs names fields as
-    `<index>.<field>` and lists every bad item.
+    Options as in `enqueue`, which raises the same; keys are given one for each:
+    `idempotency_keys`, `unique_keys`.
+
+    Raises:
+        InvalidArgs: some arguments do not fit; it names every bad field as `<index>.<field>`.
     """
     items = list(list_of_args)
     each = _per_item(len(items), options)
@@ -119,7 +127,7 @@ async def aenqueue_many(
     detached: bool = False,
     **options: Unpack[BatchOptions],
 ) -> list[JobHandle[Any]]:
-    """Write a job for each arguments from async code, as `enqueue_many` does."""
+    """Write a job for each arguments from async code, as `enqueue_many` does, errors included."""
     return await sync_to_async(enqueue_many)(kind, list_of_args, detached=detached, **options)
 
 

@@ -38,7 +38,10 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
 def cancel(job_id: UUID, *, actor: Actor = None, reason: str = "") -> Job:
     """Cancel a job and return it: at once while queued, at its own next look while running.
 
-    Raises JobNotFound, and TransitionRefused once it has ended.
+    Raises:
+        JobNotFound: there is no such job.
+        TransitionRefused: it has ended.
+        EnqueueBusy: somebody else holds its row.
     """
     return act_on_job(ACTIONS["cancel"], job_id, actor=actor, reason=reason)
 
@@ -46,9 +49,13 @@ def cancel(job_id: UUID, *, actor: Actor = None, reason: str = "") -> Job:
 def retry(job_id: UUID, *, actor: Actor = None, reason: str = "") -> Job:
     """Queue a dead or cancelled job again, due now, its failures and losses forgotten.
 
-    Its history and its attempt number stay. Raises JobNotFound, TransitionRefused
-    in any other state, and Superseded, naming the other job, where its unique key
-    has been queued anew.
+    Its history and its attempt number stay.
+
+    Raises:
+        JobNotFound: there is no such job.
+        TransitionRefused: it is in any other state.
+        Superseded: its unique key has been queued anew, by the job that is named.
+        EnqueueBusy: somebody else holds its row.
     """
     return act_on_job(ACTIONS["retry"], job_id, actor=actor, reason=reason)
 
@@ -63,8 +70,14 @@ def act_on_job(
 ) -> Job:
     """Do it to one job and return the job.
 
-    Raises JobNotFound, TransitionRefused in a state that the action does not name, Superseded
-    where the job's unique key is queued by another, and what a field's value is refused with.
+    Raises:
+        JobNotFound: there is no such job.
+        TransitionRefused: it is in a state that the action does not name.
+        Superseded: its unique key is queued by the job that is named.
+        InvalidOption: a field has no value, or one that does not fit.
+        UnknownQueue: no queue of that name is declared.
+        InvalidArgs: edited arguments do not fit the kind.
+        EnqueueBusy: somebody else holds its row.
     """
     given = checked_values(action, values)
     with bounded_wait(f"job {job_id}"):
@@ -102,7 +115,12 @@ def act_on_jobs(
 
 
 def checked_values(action: Action, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the action's fields say; raises InvalidOption and UnknownQueue."""
+    """Return what the action's fields say.
+
+    Raises:
+        InvalidOption: a field has no value, or one that does not fit.
+        UnknownQueue: no queue of that name is declared.
+    """
     found = {name: values.get(name) for name in action.fields}
     for name, value in found.items():
         if value is None:

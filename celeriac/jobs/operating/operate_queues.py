@@ -16,8 +16,12 @@ from celeriac.jobs.operating.operate import Actor
 def pause_queue(name: str, *, reason: str, actor: Actor, until: datetime | None = None) -> Queue:
     """Let nothing of the queue start until it is resumed, or until `until`; return its row.
 
-    What runs goes on. Raises UnknownQueue, and InvalidOption for a past `until` or without a
-    reason.
+    What runs goes on.
+
+    Raises:
+        UnknownQueue: no queue of that name is declared.
+        InvalidOption: `until` is past or bears no zone, or there is no reason.
+        EnqueueBusy: somebody else holds the queue's row.
     """
     queues.check_queue(name)
     if until is not None and checked_moment("until", until) <= clock.db_now():
@@ -40,7 +44,12 @@ def pause_queue(name: str, *, reason: str, actor: Actor, until: datetime | None 
 
 
 def resume_queue(name: str, *, actor: Actor, reason: str = "") -> Queue:
-    """Let the queue's jobs start again; return its row. Raises UnknownQueue."""
+    """Let the queue's jobs start again; return its row.
+
+    Raises:
+        UnknownQueue: no queue of that name is declared.
+        EnqueueBusy: somebody else holds the queue's row.
+    """
     queues.check_queue(name)
     with bounded_wait(f"queue {name}"):
         Queue.objects.get_or_create(name=name)

@@ -78,7 +78,9 @@ class CurrentJob:
         """Say how far it is; written at most twice a second, and at the end.
 
         Inside a transactional handler it becomes visible with the commit.
-        Raises LostClaim when the job is no longer this run's.
+
+        Raises:
+            LostClaim: the job is no longer this run's.
         """
         now = time.monotonic()
         if now - self._reported < LOOK_EVERY and done < total:
@@ -126,7 +128,10 @@ class CurrentJob:
         args: Mapping[str, Any],
         **options: Any,
     ) -> JobHandle[Any]:
-        """Enqueue a child job, once per `step` however often this job runs."""
+        """Enqueue a child job, once per `step` however often this job runs.
+
+        It takes the options of `celeriac.enqueue`, and raises the same.
+        """
         return enqueue(kind, args, idempotency_key=step, scope=f"job:{self.id}", **options)
 
     async def aprogress(self, done: int, total: int) -> None:
@@ -168,7 +173,11 @@ def _cursor(instead: str) -> CursorWrapper:
 
 
 def current_job() -> CurrentJob:
-    """Return the running job; NoCurrentJob outside a handler."""
+    """Return the running job.
+
+    Raises:
+        NoCurrentJob: nothing runs here: this is no handler.
+    """
     entered = _running.get()
     if entered is None:
         raise NoCurrentJob

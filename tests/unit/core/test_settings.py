@@ -35,6 +35,7 @@ def test_nothing_needs_to_be_said(settings):
         ({"QUEUES": ["default"]}, r"CELERIAC\['QUEUES'\]"),
         ({"IDEMPOTENCY_DAY": 1}, r"Did you mean 'IDEMPOTENCY_DAYS'\?"),
         ({"IDEMPOTENCY_DAYS": -1}, r"IDEMPOTENCY_DAYS'\]: .* greater than or equal to 0"),
+        ({"HEARTBEAT_SECONDS": 0}, r"HEARTBEAT_SECONDS'\]: .* greater than 0"),
         ({"NUDGE_TIMEOUT_SECONDS": 0}, r"NUDGE_TIMEOUT_SECONDS'\]: .* greater than 0"),
         ({"NUDGE_MUTE_SECONDS": float("inf")}, r"NUDGE_MUTE_SECONDS'\]: .* finite"),
         ({"METRICS_TIMEOUT_SECONDS": float("nan")}, r"METRICS_TIMEOUT_SECONDS'\]"),
