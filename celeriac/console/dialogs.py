@@ -57,7 +57,7 @@ class Button:
     label: str
     title: str
     description: str = ""
-    #: The text of the dialog's button, where the label would mislead.
+    #: The text of the button in the dialog, where the label would mislead.
     submit: str = ""
     #: A permission; without one the page has a method has_<name>_permission.
     permission: str = ""
@@ -118,7 +118,7 @@ def _method(button: Button, key: Callable[[str], Any]) -> Any:
         "title": button.title,
         "description": button.description,
         "form_class": button.form,
-        "form_submit_text": button.submit,
+        "form_submit_text": button.submit or button.label,
     }
     return action(
         description=button.label,

@@ -52,7 +52,7 @@ def test_a_dead_job_is_found_understood_and_retried(signed_in):
     signed_in.get_by_text("ValueError: no luck").first.wait_for()
     signed_in.get_by_role("link", name="Retry").first.click()
     signed_in.fill("textarea[name=reason]", "the provider is back")
-    signed_in.get_by_role("button", name="Submit").click()
+    signed_in.locator("#dialog").get_by_role("button", name="Retry").click()
     signed_in.get_by_text("Queued again.").wait_for()
     job.refresh_from_db()
     assert job.state == "queued"
@@ -64,12 +64,12 @@ def test_a_queue_is_paused_and_resumed(signed_in):
     signed_in.goto("/admin/celeriac_jobs/queue/payments/change/")
     signed_in.get_by_role("link", name="Pause").first.click()
     signed_in.fill("textarea[name=reason]", "gateway works")
-    signed_in.get_by_role("button", name="Submit").click()
+    signed_in.locator("#dialog").get_by_role("button", name="Pause").click()
     signed_in.get_by_text("Paused.").wait_for()
     assert Queue.objects.get(name="payments").pause_reason == "gateway works"
     signed_in.get_by_role("link", name="Resume").first.click()
     signed_in.fill("textarea[name=reason]", "done")
-    signed_in.get_by_role("button", name="Submit").click()
+    signed_in.locator("#dialog").get_by_role("button", name="Resume").click()
     signed_in.get_by_text("Resumed.").wait_for()
     assert Queue.objects.get(name="payments").paused_at is None
 

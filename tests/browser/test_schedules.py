@@ -36,7 +36,7 @@ def submit(page, verb, **fields):
     for name, value in fields.items():
         page.fill(f"#dialog [name={name}]", value)
     shot(page, verb.lower().replace(" ", "-"))
-    page.get_by_role("button", name="Submit").click()
+    page.locator("#dialog").get_by_role("button", name=verb).click()
 
 
 def test_a_schedule_is_made_understood_paused_and_backfilled(signed_in):

@@ -35,6 +35,18 @@ STATES = {
 }
 
 
+class ByAction(admin.SimpleListFilter):
+    """By what was done."""
+
+    title, parameter_name = "action", "verb"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, action.label) for name, action in ACTIONS.items() if action.in_bulk]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(verb=self.value()) if self.value() else queryset
+
+
 @admin.register(BulkAction)
 @with_buttons(
     Button(
@@ -53,7 +65,7 @@ class BulkActionAdmin(ReadOnlyAdmin):
 
     list_display = (
         "created_at",
-        "verb",
+        "shown_action",
         "shown_state",
         "shown_filter",
         "total",
@@ -61,7 +73,7 @@ class BulkActionAdmin(ReadOnlyAdmin):
         "actor_name",
         "reason",
     )
-    list_filter = ("verb", "state")
+    list_filter = (ByAction, "state")
     finds = ("pk",)
     words = ("actor_name", "reason")
     ordering = ("-id",)
@@ -69,7 +81,7 @@ class BulkActionAdmin(ReadOnlyAdmin):
     actions_list = ("dead_letters",)
     change_form_outer_before_template = "admin/celeriac_console/bulkaction/progress.html"
     fields = (
-        *("verb", "parameters", "shown_filter", "reason", "actor_name", "cutoff"),
+        *("shown_action", "shown_values", "shown_filter", "reason", "actor_name", "cutoff"),
         *("shown_job", "shown_audit", "created_at", "finished_at"),
     )
 
@@ -93,6 +105,15 @@ class BulkActionAdmin(ReadOnlyAdmin):
             ),
         ]
         return [*own, *super().get_urls()]
+
+    @display(description="action", ordering="verb")
+    def shown_action(self, bulk: BulkAction) -> str:
+        return bulk.verb
+
+    @display(description="new values")
+    def shown_values(self, bulk: BulkAction) -> str:
+        """What the action gives the jobs, such as another priority."""
+        return ", ".join(f"{name} {value}" for name, value in bulk.parameters.items()) or "none"
 
     @display(description="state", ordering="state", label=STATES)
     def shown_state(self, bulk: BulkAction) -> str:
