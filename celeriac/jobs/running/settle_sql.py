@@ -49,15 +49,16 @@ UPDATE {tables.JOB} j
 SET state = 'succeeded', claim_id = NULL, result = NULL, error = '',
     started_at = {_STARTED}, finished_at = {_FINISHED}
 FROM (%s) o
-WHERE j.id = o.id AND j.state = {prepared.RUNNING} AND j.claim_id = %%(claim)s AND {_DURABLE}
+WHERE j.id = o.id AND j.state = {prepared.RUNNING} AND j.claim_id = o.claim_id AND {_DURABLE}
 RETURNING j.id, j.state, false, j.queue
 """
-#: The hot path: runs of one claim that returned nothing at the first go, where nobody asked to
-#: be told; and one such run.
+#: The hot path: runs of one claim that returned nothing at the first go, where nobody asked to be
+#: told; and one such run. Their claim is a column, not a constant: of a constant the planner
+#: expects so few rows that it compares each with each.
 BARE = (
     _BARE
     % """
-    SELECT * FROM unnest(
+    SELECT *, %(claim)s::uuid AS claim_id FROM unnest(
         %(ids)s::uuid[], %(started)s::float8[], %(seconds)s::float8[]
     ) AS o(id, started, seconds)
     ORDER BY o.id OFFSET 0"""
@@ -65,7 +66,8 @@ BARE = (
 BARE_ONE = (
     _BARE
     % """
-    SELECT %(ids)s::uuid AS id, %(started)s::float8 AS started, %(seconds)s::float8 AS seconds"""
+    SELECT %(ids)s::uuid AS id, %(claim)s::uuid AS claim_id,
+           %(started)s::float8 AS started, %(seconds)s::float8 AS seconds"""
 )
 
 #: Every run that simply succeeded, where nobody asked to be told.
