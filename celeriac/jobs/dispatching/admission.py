@@ -123,7 +123,7 @@ SCAN, BY_ID = scan_statement(HOLDS), by_id_statement(HOLDS)
 
 PROBE = f"""
 SELECT id, xmin::text, run_at <= (SELECT {NOW}) FROM {tables.JOB}
-WHERE id = ANY(%(ids)s) AND state = {prepared.QUEUED}
+WHERE id = ANY(%(ids)s::uuid[]) AND state = {prepared.QUEUED}
 """
 
 QUEUES_OF = f"""
@@ -210,7 +210,7 @@ def probe_jobs(ids: Iterable[UUID]) -> dict[UUID, ProbeResult]:
     """Return those of `ids` that are still queued."""
     return {
         row[0]: ProbeResult(row[1], row[2])
-        for row in prepared.fetch_rows(PROBE, {"ids": list(ids)})
+        for row in prepared.fetch_rows(PROBE, {"ids": prepared.UUIDArray(ids)})
     }
 
 

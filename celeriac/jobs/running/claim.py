@@ -150,7 +150,7 @@ def _claim_jobs(
     ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Capabilities, *, alone: bool
 ) -> list[ClaimedJob]:
     parameters: dict[str, Any] = {
-        "ids": ids[0] if alone else prepared.uuid_array(ids),
+        "ids": ids[0] if alone else prepared.UUIDArray(ids),
         "alone": alone,
         "claim_id": claim_id,
         "worker": worker,

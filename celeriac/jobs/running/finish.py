@@ -177,12 +177,17 @@ def _follow_death(hook: str, run: Run) -> None:
 
 
 def _wake(runs: Sequence[Run]) -> None:
-    done = [(run, run.settled) for run in runs if run.settled and run.settled.state]
-    _wake_for(
-        [run.job.lock_key for run, _ in done if run.job.lock_key],
-        [run.job.id for run, settled in done if settled.state is State.QUEUED and _is_due(run)],
-        sum([settled.called for _, settled in done]),
-    )
+    locks, returned, calls = [], [], 0
+    for run in runs:
+        settled = run.settled
+        if settled is None or settled.state is None:
+            continue
+        if run.job.lock_key:
+            locks.append(run.job.lock_key)
+        if settled.state is State.QUEUED and _is_due(run):
+            returned.append(run.job.id)
+        calls += settled.called
+    _wake_for(locks, returned, calls)
 
 
 def _is_due(run: Run) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from django.db import connection, transaction
 from pydantic_core import PydanticSerializationError, to_json
@@ -50,7 +50,7 @@ def perform_run(run: Run) -> None:
 
     It is decided before anything is set back: what goes wrong then changes no ending.
     """
-    process, outcome = os.getpid(), None
+    process, outcome = _process, None
     before = sessions.look_at_connections()
     run.started_at = run.ended_at = time.monotonic()
     try:
@@ -62,14 +62,16 @@ def perform_run(run: Run) -> None:
     except KeyboardInterrupt:
         raise  # of this process, not of this job: nobody can say how it ended
     except BaseException as error:  # every ending is an outcome
-        _leave_if_forked(process, error)
+        if process is not _process:
+            _leave_fork(error)
         if not run.reached and isinstance(error, Exception):
             run.started_at = 0.0  # this platform stumbled before the job's turn
             raise
         run.error = error
         outcome = _observe(error, run, before)
     finally:
-        _leave_if_forked(process, run.error)
+        if process is not _process:
+            _leave_fork(run.error)
         run.ended_at = time.monotonic()
         if run.settled is None:
             run.decide(outcome)
@@ -227,8 +229,19 @@ def _report(error: BaseException, run: Run, outcome: Outcome, redact: Callable[[
         )
 
 
-def _leave_if_forked(process: int, error: BaseException | None) -> None:
+#: Stands for this process: a fork has another. (To ask for its number is a system call.)
+_process = object()
+
+
+def _leave_fork(error: BaseException | None) -> NoReturn:
     """End a fork that came out of its handler: only the process that claimed may go on."""
-    if os.getpid() != process:
-        code = error.code if isinstance(error, SystemExit) else 1 if error else 0
-        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+    code = error.code if isinstance(error, SystemExit) else 1 if error else 0
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+def _note_fork() -> None:
+    global _process
+    _process = object()
+
+
+os.register_at_fork(after_in_child=_note_fork)

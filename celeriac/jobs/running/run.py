@@ -7,7 +7,7 @@ from celeriac.jobs import outcomes
 from celeriac.jobs.outcomes import Outcome, Settlement
 from celeriac.jobs.registry import Kind
 from celeriac.jobs.running.claim import ClaimedJob
-from celeriac.jobs.states import State
+from celeriac.jobs.states import State, Verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +56,17 @@ class Run:
         self.outcome = None
         if outcome is None:
             return
-        self.settlement = self.judge(outcome)
+        settlement = self.settlement = self.judge(outcome)
         self.outcome = outcome  # not before: an ending that can't be judged is none
         if self.started_at:
-            self.settlement.started = self.started_at - self.claimed_at
-            self.settlement.seconds = self.ended_at - self.started_at
+            settlement.started = self.started_at - self.claimed_at
+            settlement.seconds = self.ended_at - self.started_at
 
     def judge(self, outcome: Outcome) -> Settlement:
         """Return what the outcome would make of its job."""
         job = self.job
+        if outcome is outcomes.SUCCEEDED:  # almost always
+            return Settlement(Verb.COMPLETE, writes_attempt=job.attempt > 1)
         return outcomes.decide_settlement(
             outcome, self.kind, job.attempt, job.failures, job.losses, job.max_attempts
         )

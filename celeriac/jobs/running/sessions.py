@@ -9,7 +9,7 @@ statements; a connection that can't be set back is thrown away.
 import contextlib
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -176,7 +176,9 @@ def _stand_in(plain: type, noting: type) -> Any:
 _CLEAN, _UNTIDY, _OPEN = range(3)
 
 
-#: What most connections have around their statements.
+#: How most runs find their connections.
+_NONE_OPEN: frozenset[str] = frozenset()
+_NOTHING_WRAPPED: Mapping[str, list[Any]] = {}
 _NO_WRAPPERS: list[Any] = []
 
 
@@ -184,10 +186,10 @@ _NO_WRAPPERS: list[Any] = []
 class ConnectionsBefore:
     """This thread's connections as a run found them."""
 
-    ledger: psycopg.Connection | None
+    ledger: psycopg.Connection | None = None
     #: Databases with an atomic block open already: a test's own.
-    open: set[str] = field(default_factory=set)
-    wrappers: dict[str, list[Any]] = field(default_factory=dict)
+    open: frozenset[str] = _NONE_OPEN
+    wrappers: Mapping[str, list[Any]] = field(default_factory=lambda: _NOTHING_WRAPPED)
     _worst: int = _CLEAN
 
     def left_open(self) -> bool:
@@ -230,14 +232,14 @@ def look_at_connections() -> ConnectionsBefore:
         _start_noting()
     _changed.clear()
     _abandoned.clear()
-    before = ConnectionsBefore(None)
+    before = ConnectionsBefore()
     for each in _mine():
         if each.alias == DEFAULT_DB_ALIAS:
             before.ledger = each.connection
         if each.in_atomic_block:
-            before.open.add(each.alias)
+            before.open |= {each.alias}
         if each.execute_wrappers:
-            before.wrappers[each.alias] = list(each.execute_wrappers)
+            before.wrappers = {**before.wrappers, each.alias: list(each.execute_wrappers)}
     return before
 
 

@@ -95,9 +95,9 @@ def _bare(runs: list[Run]) -> dict[str, Any]:
     settlements = [run.settlement for run in runs]
     return {
         "claim": runs[0].claim_id,
-        "ids": prepared.uuid_array([run.job.id for run in runs]),
-        "started": prepared.float_array([settlement.started for settlement in settlements]),
-        "seconds": prepared.float_array([settlement.seconds for settlement in settlements]),
+        "ids": prepared.UUIDArray([run.job.id for run in runs]),
+        "started": prepared.FloatArray([settlement.started for settlement in settlements]),
+        "seconds": prepared.FloatArray([settlement.seconds for settlement in settlements]),
     }
 
 
@@ -121,12 +121,12 @@ def _together(runs: list[Run]) -> dict[str, Any]:
     runs.sort(key=_order)
     settlements = [run.settlement for run in runs]
     return {
-        "ids": prepared.uuid_array([run.job.id for run in runs]),
-        "claims": prepared.uuid_array([run.claim_id for run in runs]),
+        "ids": prepared.UUIDArray([run.job.id for run in runs]),
+        "claims": prepared.UUIDArray([run.claim_id for run in runs]),
         "results": [settlement.result for settlement in settlements],
         "errors": [settlement.error for settlement in settlements],
-        "started": prepared.float_array([settlement.started for settlement in settlements]),
-        "seconds": prepared.float_array([settlement.seconds for settlement in settlements]),
+        "started": prepared.FloatArray([settlement.started for settlement in settlements]),
+        "seconds": prepared.FloatArray([settlement.seconds for settlement in settlements]),
     }
 
 
@@ -188,9 +188,9 @@ def _columns(runs: list[Run]) -> dict[str, list[Any]]:
 
 def _note(rows: list[tuple[Any, ...]], runs: list[Run]) -> None:
     """Note the answer with each run; what matched no row is a lost claim."""
-    found = {row[0]: row for row in rows}
+    found = {row[0].int: row for row in rows}
     for run in runs:
-        row = found.get(run.job.id)
+        row = found.get(run.job.id.int)
         if row is None:
             logger.warning("lost claim: the write of job %s was refused", run.job.id)
         run.settled = REFUSED if row is None else _answer(row)

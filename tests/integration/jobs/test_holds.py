@@ -38,7 +38,7 @@ def jobs():
 def claimed(reasons, jobs):
     """Return what a claim with these reasons takes."""
     parameters = hold_parameters() | {
-        "ids": prepared.uuid_array(job.id for job in jobs),
+        "ids": prepared.UUIDArray(job.id for job in jobs),
         "alone": False,
         "claim_id": uuid4(),
         "worker": uuid4(),

@@ -1,5 +1,5 @@
 from time import monotonic
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -33,12 +33,12 @@ def test_a_hot_statement_is_prepared_once_and_made_anew_after_a_while(monkeypatc
     monkeypatch.setattr(statements, "PLAN_LIVES", 10**9)
     ids = [uuid4() for _ in range(3)]
     for _ in range(3):
-        assert statements.fetch_rows(ECHO, {"ids": statements.uuid_array(ids)}) == [
+        assert statements.fetch_rows(ECHO, {"ids": statements.UUIDArray(ids)}) == [
             (job_id,) for job_id in ids
         ]
     assert prepared() == 1
     monkeypatch.setattr(statements, "PLAN_LIVES", 1)
-    statements.fetch_rows(ECHO, {"ids": statements.uuid_array(ids)})
+    statements.fetch_rows(ECHO, {"ids": statements.UUIDArray(ids)})
     assert prepared() == 2
 
 
@@ -91,7 +91,7 @@ def test_nothing_is_prepared_where_the_connection_forbids_it():
     connection.connection.prepare_threshold = None
     try:
         for _ in range(10):
-            statements.fetch_rows(ECHO, {"ids": statements.uuid_array([uuid4()])})
+            statements.fetch_rows(ECHO, {"ids": statements.UUIDArray([uuid4()])})
         assert prepared() == 0
     finally:
         connection.close()
@@ -102,7 +102,7 @@ def test_who_listens_to_queries_hears_hot_ones():
     with CaptureQueriesContext(
         connection,
     ) as heard:
-        statements.fetch_rows(ECHO, {"ids": statements.uuid_array([])})
+        statements.fetch_rows(ECHO, {"ids": statements.UUIDArray([])})
     assert len(heard) == 1
 
 
@@ -113,12 +113,18 @@ def test_a_failure_is_djangos_own_and_respects_the_open_transaction():
     with transaction.atomic():
         with pytest.raises(DatabaseError), transaction.atomic():
             statements.fetch_rows("SELECT %(value)s::int / 0", {"value": 1})
-        assert statements.fetch_rows(ECHO, {"ids": statements.uuid_array([])}) == []
+        assert statements.fetch_rows(ECHO, {"ids": statements.UUIDArray([])}) == []
 
 
 def test_arrays_keep_what_is_unknown():
-    """NULL and the full precision of a float."""
-    rows = statements.fetch_rows(
-        "SELECT %(a)s::float8[]", {"a": statements.float_array([0.1, None, 1e-9])}
-    )
-    assert rows == [([0.1, None, 1e-9],)]
+    """NULL, every bit of an id and the full precision of a float; through Django's cursor too."""
+    ids, floats = [uuid4(), UUID(int=0), UUID(int=2**128 - 1)], [0.1, None, 1e-9]
+    statement = "SELECT %(ids)s::uuid[], %(floats)s::float8[], %(none)s::uuid[]"
+    parameters = {
+        "ids": statements.UUIDArray(ids),
+        "floats": statements.FloatArray(floats),
+        "none": statements.UUIDArray(),
+    }
+    assert statements.fetch_rows(statement, parameters) == [(ids, floats, [])]
+    with CaptureQueriesContext(connection):
+        assert statements.fetch_rows(statement, parameters) == [(ids, floats, [])]
