@@ -226,7 +226,7 @@ def _slot_directory() -> Path:
     except OSError as error:
         raise ImproperlyConfigured(
             f"The journals' directory {directory} can't be made ({error.strerror}): set"
-            " CELERIAC_SLOT_DIRECTORY to one that this user may write and that no cleaner empties."
+            " SLOT_DIRECTORY to one that this user may write and that no cleaner empties."
         ) from error
     return directory
 

@@ -29,8 +29,8 @@ def drop_message(source: str, what: object, why: BaseException | str) -> None:
         return
     _logged.add(sort)
     logger.warning(
-        "an invalid message from the broker (%s) was dropped, and more of its sort is counted "
-        "only: %s: %.*s",
+        "an invalid message from the broker (%s) was dropped; further ones of its sort "
+        "are counted only: %s: %.*s",
         source,
         f"{why!r:.200}",
         SHOWN,

@@ -68,7 +68,7 @@ def check_answers() -> Iterator[CheckResult]:
         says = f"{each.sentence} since {clock_time(each.since)}"
         yield error("answers", says, each.todo)
     if not found:
-        yield ok("answers", "whoever lives answers")
+        yield ok("answers", "every living process answers")
 
 
 def check_kinds() -> Iterator[CheckResult]:

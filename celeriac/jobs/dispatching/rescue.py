@@ -104,7 +104,7 @@ def rescue_lost_runs(*, most: int = MOST) -> list[Run]:
     metrics.count_ended(found)
     if held:
         ids = [run.job.id for run in held]
-        logger.warning("rescue: %s wait for a lock of others'", job_names(ids))
+        logger.warning("rescue: somebody else has locked %s, trying again later", job_names(ids))
     for reason, ids in _grouped((run.settlement.message, run.job.id) for run in found).items():
         logger.warning("rescue: lost %s: %s", job_names(ids), reason)
     done = [(run, run.settled.state) for run in found if run.settled and run.settled.state]

@@ -3,7 +3,7 @@
 A job that carries no key waits for nobody. A job with a unique key or an
 idempotency key may have to wait for another transaction that holds the same
 one: keys are taken in sorted order, and the wait is bounded
-(CELERIAC_LOCK_TIMEOUT_SECONDS, then EnqueueBusy).
+(LOCK_TIMEOUT_SECONDS, then EnqueueBusy).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,8 +1,7 @@
 """Doing to jobs what operators, the API and the admin ask for; actions.py has what there is.
 
 With an `actor` (a user, or a name such as "cli") an audit row is left in the same transaction.
-A row that somebody else holds is waited for as long as CELERIAC_LOCK_TIMEOUT_SECONDS, then
-EnqueueBusy.
+A row that somebody else holds is waited for as long as LOCK_TIMEOUT_SECONDS, then EnqueueBusy.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -70,7 +70,9 @@ def release_unstarted(record: ChildRecord) -> bool:
     locked = settle_what_is_free(runs)
     metrics.count_ended(runs)
     if released := [run.job.id for run in runs if run.settled]:
-        logger.info("released, claimed behind job %s: %s", record.running, job_names(released))
+        logger.info(
+            "released what was claimed behind job %s: %s", record.running, job_names(released)
+        )
     return not locked
 
 
@@ -98,7 +100,7 @@ def settle_dead_child(record: ChildRecord, *, reason: str, blameless: bool = Fal
     metrics.count_ended(runs)
     if locked:
         ids = [run.job.id for run in locked]
-        logger.warning("of claim %s, %s wait for a lock", record.claim_id, job_names(ids))
+        logger.warning("claim %s: somebody else has locked %s", record.claim_id, job_names(ids))
         return False
     if record.running:
         logger.warning("job %s was running when its process ended: %s", record.running, reason)

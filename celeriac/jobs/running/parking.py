@@ -35,7 +35,7 @@ def turn_away_outcome(job: ClaimedJob, kind: Kind) -> Outcome | None:
     except Exception as error:
         if connection.in_atomic_block:
             raise
-        logger.warning("job %s can't ask for its place: %s", job.id, error)
+        logger.warning("job %s could not ask whether its circuit lets it go: %s", job.id, error)
         renew_connection()
         reason = f"its place behind the circuit {kind.breaker} is not known"
         return outcomes.released(reason, delay=0.0 if is_away(error) else LEAST)

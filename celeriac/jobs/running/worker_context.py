@@ -74,7 +74,7 @@ class WorkerContext:
             renew_connection()
             self._sight = _ledger_sight()
         except Exception as error:  # it sees no ledger at all
-            logger.warning("this session can't say what it sees: %s", one_line(error))
+            logger.warning("this session sees no ledger and is replaced: %s", one_line(error))
             renew_connection()
         return False
 

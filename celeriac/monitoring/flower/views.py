@@ -25,7 +25,7 @@ def flower(request: HttpRequest, path: str = "") -> HttpResponse:
         )
     allowed = pages.allowed_methods(path)
     if not allowed:
-        raise Http404("Flower shows no such page here; its verbs are in the admin.")
+        raise Http404("Flower shows no such page here; actions are in the admin.")
     if request.method not in allowed:
         return HttpResponseNotAllowed(allowed)
     if int(request.META.get("CONTENT_LENGTH") or 0) > upstream.MOST_ASKED:
