@@ -1,6 +1,6 @@
 # `make help` lists the commands. A file target makes the virtual environment: instant when it is there.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt up migrate server worker dispatcher beat flower shell manage bench model chaos screenshots docs release audit clean
+.PHONY: help setup demo test lint fmt up migrate server worker dispatcher beat flower shell manage bench profile idle soak model chaos screenshots docs release audit clean
 
 PYTHON := .venv/bin/python
 RUN := $(PYTHON) -m sandbox.run
@@ -79,6 +79,15 @@ manage: $(SETUP)  ## Run manage.py on the same database: make manage ARGS='jobs 
 
 bench: $(SETUP)  ## Measure, print the table, write bench/results/latest.json
 	@$(PYTHON) -m bench $(ARGS)
+
+profile: $(SETUP) $(TOOLS)  ## Show what a job costs by phase and statement: ARGS="steady --pictures docs/pictures"
+	@$(PYTHON) -m bench.profile $(ARGS)
+
+idle: $(SETUP)  ## Measure what a platform takes that has nothing to do
+	@$(PYTHON) -m bench.idle $(ARGS)
+
+soak: $(SETUP)  ## Measure ten minutes of load, and with ARGS=--held beside an open transaction
+	@$(PYTHON) -m bench.soak $(ARGS)
 
 model: $(SETUP)  ## Explore the protocol's model and its mutants
 	@$(PYTHON) -m tests.model

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from bench import report
+from bench import picture, report
 from bench.checkouts import OURS, Checkout, Subject
 from bench.driver import Bench
 from bench.environment import open_environment
@@ -28,6 +28,8 @@ def main(arguments: Sequence[str]) -> int:
         content = Bench(environment, options, console).run(subjects)
     report.show(content, console)
     report.write(options.output, content)
+    if options.output == picture.RESULTS:
+        picture.PICTURE.write_text(picture.drawn(content))
     console.print(f"written: {options.output}", soft_wrap=True)
     return 0
 

@@ -31,8 +31,10 @@ class Plan:
     #: Transactions a second of a foreign load, and the URL of its database.
     neighbour_rate: float = 0.0
     neighbour_url: str = ""
-    #: What is recorded meanwhile: see `bench.profile`.
-    profile: bool = False
+    #: What is recorded meanwhile, `stacks` or `calls`, and of which phase: `drain`, `latency` or
+    #: `steady`: see `bench.profile`.
+    record: str = ""
+    phase: str = ""
 
     @classmethod
     def load(cls, text: str) -> Self:

@@ -1,6 +1,7 @@
 """The processes of one row: workers, and for the ledger's rows a dispatcher."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,8 @@ import psutil
 from bench import cpu_time
 from bench.rows import Row
 
+#: Names the database's URL by role in the environment of a profile.
+URLS = "BENCH_URLS"
 #: Seconds between SIGTERM and SIGKILL.
 GRACE = 20.0
 
@@ -55,6 +58,7 @@ class Processes:
                 self._processes.append(
                     psutil.Popen(
                         command,
+                        env=self._environment(command),
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=log,
@@ -62,6 +66,12 @@ class Processes:
                     )
                 )
         return self
+
+    def _environment(self, command: list[str]) -> dict[str, str]:
+        """Return a process's environment: a profile tells its database role from the others'."""
+        urls = json.loads(os.environ.get(URLS, "{}"))
+        url = urls.get("dispatcher" if "dispatcher" in command else "worker")
+        return {**os.environ, **({"DATABASE_URL": url} if url else {})}
 
     def __exit__(self, *details: object) -> None:
         """End all processes, in good order where possible."""

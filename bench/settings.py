@@ -10,12 +10,15 @@ ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 
 #: Plain Celery's rows carry none of the ledger's wiring.
 _ledger = env.bool("BENCH_LEDGER", default=False)
+#: The whole platform, as shipped: what it takes when there is nothing to do.
+_platform = env.bool("BENCH_PLATFORM", default=False)
 # The maintenance jobs would be measured with the jobs.
-INSTALLED_APPS = [name for name in INSTALLED_APPS if name != "celeriac.builtin"]
+INSTALLED_APPS = [name for name in INSTALLED_APPS if _platform or name != "celeriac.builtin"]
 _queues: dict[str, dict[str, str]] = {name: {} for name in ("default", *QUEUES)}
 if _slots := env.str(SLOTS_VARIABLE, default=""):
     _queues[SLOTS[_slots.partition(":")[0]]] = {"slots": _slots}
-globals().update(settings_of(_queues, ["bench.kinds"] if _ledger else []))
+if not _platform:
+    globals().update(settings_of(_queues, ["bench.kinds"] if _ledger else []))
 
 # As it is everywhere unless somebody finds the setting: Celery's Django fixup closes the
 # connection around every task. Rows without results use no connection in their tasks.

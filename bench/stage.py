@@ -8,7 +8,8 @@ import logging
 import os
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,13 +46,16 @@ def main(plan: Plan, directory: Path) -> None:
     with Processes(row, prefetch=plan.prefetch, directory=directory) as processes:
         try:
             side = backends.backend_of(row)
-            result = Stage(plan, row, side, processes, timestamps, directory).measure()
+            stage = Stage(plan, row, side, processes, timestamps, directory)
+            result = stage.measure()
         except Exception:
             sys.stderr.write(processes.logs())
             raise
     if before:
         result |= counters.versions().per_job(before, jobs)
     result["commands"] = [" ".join(["python", *command[1:]]) for command in processes.commands]
+    if stage.recorded:
+        result["recorded"] = stage.recorded
     (directory / "result.json").write_text(json.dumps(result))
 
 
@@ -73,6 +77,7 @@ class Stage:
         self._processes = processes
         self._timestamps = timestamps
         self._directory = directory
+        self.recorded: dict[str, Any] = {}
 
     def measure(self) -> dict[str, Any]:
         """Return the figures of this round."""
@@ -87,6 +92,19 @@ class Stage:
         if self._plan.latency_jobs:
             result |= self._latency()
         return result
+
+    @contextmanager
+    def _recorded(self, phase: str) -> Iterator[None]:
+        """Record a phase while the block runs, where the plan says so."""
+        if self._plan.phase != phase:
+            yield
+            return
+        from bench.recording import Recording
+
+        recording = Recording(self._plan.record, self._processes, self._directory)
+        with recording.record():
+            yield
+        self.recorded = recording.found
 
     def _warm_up(self) -> None:
         self._side.wait_for_workers(self._processes.check)
@@ -118,10 +136,12 @@ class Stage:
         self._side.wait_for_workers(self._processes.check)
         time.sleep(REST)
         spent = self._processes.cpu_seconds()
-        before, started = counters.traffic(), time.monotonic()
-        self._side.release()
-        self._await("the backlog is drained", timeout=PATIENCE)
-        seconds = time.monotonic() - started
+        before = counters.traffic()
+        with self._recorded("drain"):
+            started = time.monotonic()
+            self._side.release()
+            self._await("the backlog is drained", timeout=PATIENCE)
+            seconds = time.monotonic() - started
         used: dict[str, Any] = counters.traffic().per_job(before, jobs)
         used["cpu_us_per_job"] = cpu_time.per_job(self._processes.cpu_seconds(), spent, jobs)
         return {"drain_jobs": jobs, "drain_seconds": seconds, "drain_per_s": jobs / seconds} | used
@@ -133,8 +153,9 @@ class Stage:
         time.sleep(REST)
         numbers = self._timestamps.reserve(self._plan.latency_jobs)
         spent = self._spent()
-        committed = paced.enqueue_paced(self._side, numbers, self._plan.latency_gap)
-        self._await("the last job has run", timeout=60)
+        with self._recorded("latency"):
+            committed = paced.enqueue_paced(self._side, numbers, self._plan.latency_gap)
+            self._await("the last job has run", timeout=60)
         used = cpu_time.per_job(self._spent(), spent, len(numbers))
         waits = paced.waits_ms(self._timestamps, numbers, committed)
         return percentiles(waits) | {"latency_cpu_us_per_job": used}
@@ -147,6 +168,7 @@ class Stage:
         time.sleep(REST)
         with ExitStack() as stack:
             neighbour = self._neighbour(stack)
+            stack.enter_context(self._recorded("steady"))
             spent, before = self._spent(), counters.database()
             started = time.monotonic()
             committed = paced.enqueue_paced(self._side, numbers, 1 / max(self._row.rate, 1.0))
