@@ -1,11 +1,12 @@
 """Celeriac: durable jobs for Django and Celery. What this module names is public.
 
 Each name is imported when it is first asked for, so that a module that declares kinds may be
-imported before Django's models are.
+imported before Django's models are. The imports that type checkers read are the one list of names.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from celeriac.core.lazy import load_name, typed_imports
 
 __version__ = "0.1.0"
 
@@ -98,96 +99,13 @@ if TYPE_CHECKING:
     from celeriac.jobs.running.current import CurrentJob as CurrentJob, current_job as current_job
     from celeriac.settings import conf as conf
 
-#: Where each name stands.
-_HOMES = {
-    "ReasonRequired": "celeriac.console.audited_admin",
-    "Attention": "celeriac.core.plugins",
-    "AuditedAdmin": "celeriac.console.audited_admin",
-    "Backoff": "celeriac.jobs.backoff",
-    "CallbackRefused": "celeriac.jobs.callbacks.targets",
-    "Cancelled": "celeriac.jobs.outcomes",
-    "CeleriacError": "celeriac.core.errors",
-    "CircuitOpen": "celeriac.breakers.errors",
-    "JobPageSection": "celeriac.jobs.job_pages",
-    "CurrentJob": "celeriac.jobs.running.current",
-    "EditedModel": "celeriac.core.models",
-    "EnqueueBusy": "celeriac.jobs.errors",
-    "Event": "celeriac.jobs.phrases",
-    "CheckResult": "celeriac.core.check_results",
-    "GiveUp": "celeriac.jobs.outcomes",
-    "LargeTableAdmin": "celeriac.console.large_tables",
-    "IdempotencyConflict": "celeriac.jobs.errors",
-    "InvalidArgs": "celeriac.jobs.errors",
-    "InvalidOption": "celeriac.jobs.errors",
-    "Job": "celeriac.jobs.models",
-    "JobCancelled": "celeriac.jobs.errors",
-    "JobError": "celeriac.jobs.errors",
-    "JobFailed": "celeriac.jobs.errors",
-    "JobHandle": "celeriac.jobs.handle",
-    "JobNotFound": "celeriac.jobs.errors",
-    "LINK": "celeriac.console.readonly",
-    "LONGEST": "celeriac.core.arguments",
-    "Link": "celeriac.jobs.phrases",
-    "LostClaim": "celeriac.jobs.errors",
-    "NoCurrentJob": "celeriac.jobs.errors",
-    "Now": "celeriac.core.clock",
-    "Plugin": "celeriac.core.plugins",
-    "ROLES": "celeriac.core.plugins",
-    "ReadOnlyAdmin": "celeriac.console.readonly",
-    "ReadOnlyInline": "celeriac.console.readonly",
-    "RetentionRule": "celeriac.core.retention",
-    "Retry": "celeriac.jobs.outcomes",
-    "AttentionSentence": "celeriac.core.plugins",
-    "Snooze": "celeriac.jobs.outcomes",
-    "Step": "celeriac.jobs.phrases",
-    "Superseded": "celeriac.jobs.errors",
-    "TimeLimitExceeded": "celeriac.jobs.outcomes",
-    "TransitionRefused": "celeriac.jobs.errors",
-    "UnknownKind": "celeriac.jobs.errors",
-    "UnknownQueue": "celeriac.jobs.errors",
-    "Wait": "celeriac.jobs.phrases",
-    "WrongTransaction": "celeriac.jobs.errors",
-    "action": "celeriac.console.readonly",
-    "aenqueue": "celeriac.jobs.enqueueing.enqueue",
-    "aenqueue_many": "celeriac.jobs.enqueueing.enqueue",
-    "audit": "celeriac.core",
-    "breaker_options": "celeriac.breakers.options",
-    "cancel": "celeriac.jobs.operating.operate",
-    "clock": "celeriac.core",
-    "job_pages": "celeriac.jobs",
-    "conf": "celeriac.settings",
-    "confirmed_rows": "celeriac.console.confirmation",
-    "context": "celeriac.core",
-    "current_job": "celeriac.jobs.running.current",
-    "display": "celeriac.console.readonly",
-    "enqueue": "celeriac.jobs.enqueueing.enqueue",
-    "enqueue_many": "celeriac.jobs.enqueueing.enqueue",
-    "error_page": "celeriac.core.errorpages",
-    "check_results": "celeriac.core",
-    "guard": "celeriac.breakers.api",
-    "job": "celeriac.celery.base",
-    "limited": "celeriac.core.rates",
-    "pause_queue": "celeriac.jobs.operating.operate_queues",
-    "plug_in": "celeriac.core.plugins",
-    "require_no_transaction": "celeriac.core.effects",
-    "resume_queue": "celeriac.jobs.operating.operate_queues",
-    "retry": "celeriac.jobs.operating.operate",
-    "signing_keys": "celeriac.core.keys",
-    "tracing": "celeriac.core",
-    "uuid7": "celeriac.core.ids",
-    "phrases": "celeriac.jobs",
-    "uuid_or_404": "celeriac.console.readonly",
-}
+_HOMES = typed_imports(__name__)
 __all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> object:
     """Import a public name from where it stands."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = import_module(_HOMES[name])
-    value = globals()[name] = getattr(home, name)
-    return value
+    return load_name(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

@@ -8,8 +8,9 @@
 Names are imported when they are first asked for.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from celeriac.core.lazy import load_name, typed_imports
 
 if TYPE_CHECKING:
     from celeriac.celery.app import Celery as Celery
@@ -34,13 +35,7 @@ if TYPE_CHECKING:
         xstarmap as xstarmap,
     )
 
-_SHARED = (
-    *("AsyncResult", "CanvasRefused", "Ignore", "MaxRetriesExceededError", "Reject", "Retry"),
-    *("SoftTimeLimitExceeded", "TimeoutError", "chain", "chord", "chunks", "group"),
-    *("maybe_signature", "shared_task", "signature", "subtask", "xmap", "xstarmap"),
-)
-#: Where each name stands.
-_HOMES = {"Celery": "celeriac.celery.app", **dict.fromkeys(_SHARED, "celeriac.celery.shared_tasks")}
+_HOMES = typed_imports(__name__)
 __all__ = sorted(_HOMES)
 
 #: What Celery has and the ledger does not, by the way out.
@@ -59,7 +54,4 @@ def __getattr__(name: str) -> Any:
     """Import a name from where it stands; say what to do about one that the ledger lacks."""
     if name in _ELSEWHERE:
         raise ImportError(f"celeriac.celery has no {name}: {_ELSEWHERE[name]}.")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return value
+    return load_name(__name__, _HOMES, name)
