@@ -9,11 +9,10 @@ import json
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import connection
 from pydantic_core import to_jsonable_python
 
 from celeriac.console.waiting import waiting_reasons
-from celeriac.core import tables
+from celeriac.core import queries, tables
 from celeriac.core.clock import NOW
 from celeriac.jobs import holds, registry
 from celeriac.jobs.enqueueing.enqueue import enqueue_job
@@ -121,11 +120,9 @@ _HOLDS = frozenset({*(hold.code for hold in holds.HOLDS), holds.PROBE})
 
 def _next(queue: str | None, held: set[UUID], *, with_scheduled: bool) -> UUID | None:
     parameters = {"queue": queue, "held": list(held)}
-    with connection.cursor() as cursor:
-        if with_scheduled:
-            cursor.execute(_BRING_FORWARD, parameters)
-        cursor.execute(_NEXT, parameters)
-        row = cursor.fetchone()
+    if with_scheduled:
+        queries.execute(_BRING_FORWARD, parameters)
+    row = queries.fetch_row(_NEXT, parameters)
     return row[0] if row else None
 
 

@@ -4,10 +4,9 @@ Half-open, one job goes at a time; after closing, jobs go at the ramp's rate. Th
 place is taken in the database, so that it is one queue for all workers.
 """
 
-from django.db import connection
-
 from celeriac.breakers import sql
 from celeriac.breakers.selectors import CircuitAllowance, circuit_allowances
+from celeriac.core.queries import fetch_row
 
 #: Seconds from one job to the next while the circuit is half-open and nobody is its probe.
 PROBE_TURN = 1.0
@@ -44,11 +43,8 @@ def admission_rate(facts: CircuitAllowance) -> float | None:
 
 
 def _take(name: str, apart: float, *, early: float) -> float:
-    with connection.cursor() as cursor:
-        cursor.execute(sql.TAKE_PLACE, [apart, name, early])
-        if cursor.fetchone():
-            return 0.0
-        cursor.execute(sql.NEXT_PLACE, [name])
-        row = cursor.fetchone()
+    if fetch_row(sql.TAKE_PLACE, [apart, name, early]):
+        return 0.0
+    row = fetch_row(sql.NEXT_PLACE, [name])
     # The row may have been taken by another between the two statements.
     return max(float(row[0] or 0.0) - early if row else 0.0, apart / 2)

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
@@ -17,6 +16,7 @@ from celeriac.breakers.registry import get_breaker
 from celeriac.breakers.replies import BreakerState
 from celeriac.core import clock
 from celeriac.core.clock import Now
+from celeriac.core.queries import fetch_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,7 @@ def circuit_allowances(names: Iterable[str]) -> dict[str, CircuitAllowance]:
     """Return what jobs of each breaker may do, in one query; an unheard-of one lets all pass."""
     wanted = list(names)
     found = dict.fromkeys(wanted, CircuitAllowance())
-    with connection.cursor() as cursor:
-        cursor.execute(sql.ADMISSION, [wanted])
-        for name, *facts in cursor.fetchall():
-            found[name] = _allowance(name, *facts)
-    return found
+    return found | {row[0]: _allowance(*row) for row in fetch_rows(sql.ADMISSION, [wanted])}
 
 
 def breaker_statuses(names: Iterable[str] | None = None) -> list[BreakerStatus]:

@@ -10,11 +10,11 @@ import re
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from celeriac.core import tables
+from celeriac.core.queries import fetch_rows
 from celeriac.jobs import job_pages, registry
 from celeriac.jobs.enqueueing.searching import clip_term
 from celeriac.jobs.models import Job, SearchTerm
@@ -86,9 +86,7 @@ def _by_term(value: str, **field: str) -> QuerySet[SearchTerm, UUID]:
 
 def _by_key(term: str) -> list[UUID]:
     parameters: dict[str, Any] = {"kinds": registry.kind_names(), "term": term, "latest": LATEST}
-    with connection.cursor() as cursor:
-        cursor.execute(BY_KEY, parameters)
-        return [row[0] for row in cursor.fetchall()]
+    return [row[0] for row in fetch_rows(BY_KEY, parameters)]
 
 
 def _by_error(term: str) -> RawSQL | list[UUID]:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from django.db import connection
 from django.db.models import DateTimeField, Func
+
+from celeriac.core.queries import execute, fetch_row
 
 NOW = (
     "(statement_timestamp()"
@@ -27,20 +28,15 @@ class Now(Func):
 
 def db_now() -> datetime:
     """Return the ledger's time, from the database."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {NOW}")
-        row = cursor.fetchone()
-    moment: datetime = row[0]
+    moment: datetime = fetch_row(f"SELECT {NOW}")[0]
     return moment
 
 
 @contextmanager
 def offset_clock(delta: timedelta) -> Iterator[None]:
     """Shift the clock of this connection by `delta`: for tests only."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('celeriac.clock_offset', true)")
-        before = cursor.fetchone()[0] or ""
-        _set(f"{delta.total_seconds()} seconds")
+    before = fetch_row("SELECT current_setting('celeriac.clock_offset', true)")[0] or ""
+    _set(f"{delta.total_seconds()} seconds")
     try:
         yield
     finally:
@@ -48,5 +44,4 @@ def offset_clock(delta: timedelta) -> Iterator[None]:
 
 
 def _set(value: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('celeriac.clock_offset', %s, false)", [value])
+    execute("SELECT set_config('celeriac.clock_offset', %s, false)", [value])

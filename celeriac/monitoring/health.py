@@ -22,6 +22,7 @@ from celeriac.breakers import selectors as breakers
 from celeriac.breakers.models import Breaker
 from celeriac.breakers.options import declared_breakers
 from celeriac.breakers.replies import BreakerState
+from celeriac.core.queries import execute
 from celeriac.jobs import nudge
 from celeriac.jobs.models import Queue, Worker
 from celeriac.jobs.operating.unresponsive import Unresponsive, unresponsive_processes
@@ -104,9 +105,8 @@ def ledger_parts() -> Iterator[tuple[str, Part]]:
     """Yield the parts that the database knows of."""
     try:
         connection.ensure_connection()
-        with connection.cursor() as cursor:
-            milliseconds = int(conf.HEALTH_TIMEOUT_SECONDS * 750)  # of one question
-            cursor.execute("SELECT set_config('statement_timeout', %s, false)", [str(milliseconds)])
+        milliseconds = int(conf.HEALTH_TIMEOUT_SECONDS * 750)  # of one question
+        execute("SELECT set_config('statement_timeout', %s, false)", [str(milliseconds)])
     except Exception as error:
         yield "database", Part(False, f"can't be reached ({type(error).__name__})")
         return

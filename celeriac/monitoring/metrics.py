@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -25,6 +25,7 @@ from celeriac.core.clock import NOW, Now
 from celeriac.core.counting.counters import BOUNDS, SPAN
 from celeriac.core.models import Counter
 from celeriac.core.plugins import plugins
+from celeriac.core.queries import execute, fetch_row
 from celeriac.jobs import invalid_messages, metrics
 from celeriac.jobs.models import Worker
 from celeriac.jobs.operating.selectors import Depth, queue_depths
@@ -99,11 +100,8 @@ class _Collector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         with transaction.atomic():
-            with connection.cursor() as cursor:
-                milliseconds = int(conf.METRICS_TIMEOUT_SECONDS * 600)  # of one question
-                cursor.execute(
-                    "SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)]
-                )
+            milliseconds = int(conf.METRICS_TIMEOUT_SECONDS * 600)  # of one question
+            execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
             yield from _contract_metrics()
             yield from _queues(_depths())
             yield _dispatcher_lag()
@@ -169,9 +167,7 @@ def _queues(depths: list[Depth]) -> Iterator[Metric]:
 
 def _dispatcher_lag() -> Metric:
     names = list(conf.QUEUES)
-    with connection.cursor() as cursor:
-        cursor.execute(_LAG, [conf.QUEUE_LEASE_SECONDS, names])
-        (lag,) = cursor.fetchone()
+    (lag,) = fetch_row(_LAG, [conf.QUEUE_LEASE_SECONDS, names])
     return GaugeMetricFamily(
         "celeriac_dispatcher_lag_seconds",
         "Since a dispatcher was last at the queue it neglects most; +Inf where none serves it.",

@@ -10,10 +10,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from celeriac.core import tables
 from celeriac.core.clock import NOW
+from celeriac.core.queries import execute, fetch_rows
 
 _TASKS = f"""
 django_celery_beat_periodictask AS task
@@ -118,36 +117,36 @@ JOIN {tables.JOB} AS job ON job.id = latest.job AND job.finished_at IS NULL
 
 def lock_due(*, limit: int, only: Sequence[int] | None = None) -> list[int]:
     """Lock the schedules that have a tick to decide, most overdue first; return their ids."""
-    return [row[0] for row in _rows(_LOCK_DUE, {"limit": limit, "only": only and list(only)})]
+    return [row[0] for row in fetch_rows(_LOCK_DUE, {"limit": limit, "only": only and list(only)})]
 
 
 def due_ids(*, limit: int) -> list[int]:
     """Return the schedules that have a tick to decide, most overdue first, without locks."""
-    return [row[0] for row in _rows(_DUE, [limit])]
+    return [row[0] for row in fetch_rows(_DUE, [limit])]
 
 
 def lock_changed(*, limit: int, after: int = 0, only: Sequence[int] | None = None) -> list[int]:
     """Lock the tasks, by id from `after` on, that are new or changed; return their ids."""
     parameters = {"limit": limit, "after": after, "only": only and list(only)}
-    return [row[0] for row in _rows(_LOCK_CHANGED, parameters)]
+    return [row[0] for row in fetch_rows(_LOCK_CHANGED, parameters)]
 
 
 def task_definitions(ids: Sequence[int]) -> tuple[dict[int, tuple[str, str]], datetime | None]:
     """Return each task's `(definition, definition last seen)`, and the database's time."""
-    rows = _rows(_DEFINITIONS, [list(ids)])
+    rows = fetch_rows(_DEFINITIONS, [list(ids)])
     return {row[0]: (row[1], row[2]) for row in rows}, rows[0][3] if rows else None
 
 
 def next_fire() -> tuple[datetime, datetime | None]:
     """Return the database's time and the next moment at which any schedule has a tick."""
-    now, moment = _rows(_NEXT, [])[0]
+    now, moment = fetch_rows(_NEXT, [])[0]
     return now, moment
 
 
 def insert_ticks(rows: Iterable[dict[str, Any]], *, take_over: bool = False) -> set[UUID]:
     """Write ticks; return the ids of those that are new (or taken over)."""
     statement = _INSERT_TICKS + (_TAKE_OVER if take_over else _KEEP)
-    return {row[0] for row in _rows(statement, [_json(rows)])}
+    return {row[0] for row in fetch_rows(statement, [_json(rows)])}
 
 
 def assign_jobs(rows: Iterable[dict[str, Any]]) -> None:
@@ -167,20 +166,12 @@ def count_runs(rows: Iterable[dict[str, Any]]) -> None:
 
 def unfinished_jobs(ids: Sequence[int]) -> dict[int, UUID]:
     """Return, for the tasks that have one, an unfinished job among those of their latest ticks."""
-    return dict(_rows(_UNFINISHED, [list(ids)])) if ids else {}
+    return dict(fetch_rows(_UNFINISHED, [list(ids)])) if ids else {}
 
 
 def _execute(statement: str, rows: Iterable[dict[str, Any]]) -> None:
     if listed := list(rows):
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [_json(listed)])
-
-
-def _rows(statement: str, parameters: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+        execute(statement, [_json(listed)])
 
 
 def _json(rows: Iterable[dict[str, Any]]) -> str:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 from django_celery_beat.models import (
     ClockedSchedule,
     CrontabSchedule,
@@ -22,6 +22,7 @@ from django_celery_beat.models import (
 )
 
 from celeriac.core import audit
+from celeriac.core.queries import execute
 from celeriac.jobs import registry
 from celeriac.jobs.jsonable import problems_in
 from celeriac.schedules import declare
@@ -60,8 +61,7 @@ def sync_schedules(*, actor: object = None) -> list[Change]:
     declared = {name: _checked(one) for name, one in declare.declarations().items()}
     wanted = {name: one for name, one in declared.items() if isinstance(one, Declaration)}
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(_LOCK)
+        execute(_LOCK)
         _rename(wanted)
         rows = {
             task.name: task

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from django.db import connection
-
 from celeriac.console.actions.models import BulkAction, BulkState
 from celeriac.console.waiting import view_of_job, waiting_reasons
 from celeriac.core import tables
+from celeriac.core.queries import fetch_rows
 from celeriac.jobs import redaction
 from celeriac.jobs.models import Job
 from celeriac.jobs.operating.actions import ACTIONS
@@ -34,9 +33,7 @@ def dead_letters() -> list[dict[str, Any]]:
     somebody said that these are dealt with.
     """
     names = ("kind", "error_class", "count", "latest", "job")
-    with connection.cursor() as cursor:
-        cursor.execute(_DEAD, [LATEST_DEAD])
-        groups = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    groups = [dict(zip(names, row, strict=True)) for row in fetch_rows(_DEAD, [LATEST_DEAD])]
     done = acknowledged_dead()
     jobs = Job.objects.only("kind", "args", "error").in_bulk([group["job"] for group in groups])
     for group in groups:

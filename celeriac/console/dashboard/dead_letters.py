@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection
 from django.urls import reverse
 
 from celeriac.console.dashboard import links
 from celeriac.core import tables
+from celeriac.core.queries import fetch_rows
 from celeriac.jobs.operating import dead
 
 #: The newest dead jobs that are looked at one by one.
@@ -51,9 +51,7 @@ def read_dead_letters() -> dict[str, Any]:
     """
     for most in (MOST, FURTHER):
         asked = newest_parameters(most)
-        with connection.cursor() as cursor:
-            cursor.execute(NEWEST, asked)
-            rows = cursor.fetchall()
+        rows = fetch_rows(NEWEST, asked)
         count, oldest = sum(row[2] for row in rows), min((row[7] for row in rows), default=None)
         # Nobody may have dealt with older ones of another kind.
         unseen = count >= most and oldest is not None and oldest > asked["every"]

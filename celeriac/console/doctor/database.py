@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection, transaction
 
 from celeriac.core.check_results import CheckResult, error, ok, warning
 from celeriac.core.clock import NOW
+from celeriac.core.queries import execute, fetch_row
 from celeriac.monitoring.health import unapplied_migrations
 from celeriac.settings import conf
 
@@ -34,10 +35,8 @@ SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backe
 def check_connection() -> Iterator[CheckResult]:
     """Connect and ask for the version."""
     started = time.perf_counter()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('server_version'), pg_is_in_recovery()")
-        version, standby = cursor.fetchone()
-        cursor.execute("SELECT set_config('statement_timeout', '10000', false)")
+    version, standby = fetch_row("SELECT current_setting('server_version'), pg_is_in_recovery()")
+    execute("SELECT set_config('statement_timeout', '10000', false)")
     took = (time.perf_counter() - started) * 1000
     yield ok("database", f"PostgreSQL {version} answers in {took:.0f} ms")
     if standby:
@@ -80,11 +79,7 @@ def judge_clock(whose: str, skew: float, blur: float) -> CheckResult:
 
 def check_transactions() -> Iterator[CheckResult]:
     """Look for old transactions and a crowd of connections."""
-    with connection.cursor() as cursor:
-        cursor.execute(_OLDEST)
-        row = cursor.fetchone()
-        cursor.execute(_CONNECTIONS)
-        used, most = cursor.fetchone()
+    row, (used, most) = fetch_row(_OLDEST), fetch_row(_CONNECTIONS)
     if row is not None and row[3] > conf.DOCTOR_TRANSACTION_SECONDS:
         pid, name, state, seconds = row
         yield warning(
@@ -104,9 +99,7 @@ def check_transactions() -> Iterator[CheckResult]:
 
 def check_disks() -> Iterator[CheckResult]:
     """Look at the database's disk where it is this host's, and at the slots' disk."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_size_pretty(pg_database_size(current_database()))")
-        (size,) = cursor.fetchone()
+    (size,) = fetch_row("SELECT pg_size_pretty(pg_database_size(current_database()))")
     place = _data_directory()
     if place is None:
         yield ok("disk", f"the database takes {size}; its disk can't be seen from here, watch it")
@@ -133,9 +126,8 @@ def _data_directory() -> Path | None:
     if host and not host.startswith("/") and host not in ("localhost", "127.0.0.1", "::1"):
         return None
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SHOW data_directory")
-            place = Path(cursor.fetchone()[0])
+        with transaction.atomic():
+            place = Path(fetch_row("SHOW data_directory")[0])
         return place if (place / "base").is_dir() else None
     except (DatabaseError, OSError):  # not a role that may know, or a folder that we may not see
         return None

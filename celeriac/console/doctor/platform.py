@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from django.db import connection
 from django.db.models import Exists, OuterRef
 from django_celery_beat.models import PeriodicTask
 
@@ -12,6 +11,7 @@ from celeriac.console.dashboard import dead_letters
 from celeriac.console.dashboard.attention import dead_in_words, unseen_in_words
 from celeriac.core import tables
 from celeriac.core.check_results import CheckResult, error, ok, warning
+from celeriac.core.queries import fetch_rows
 from celeriac.jobs import registry
 from celeriac.jobs.models import Job, Queue, Worker
 from celeriac.jobs.operating.unresponsive import unresponsive_processes
@@ -156,10 +156,7 @@ def check_dead_letters() -> Iterator[CheckResult]:
 
 def _waiting_kinds() -> list[tuple[str, str]]:
     """Return the queues and kinds of which jobs wait."""
-    with connection.cursor() as cursor:
-        cursor.execute(_QUEUED_KINDS)
-        found: list[tuple[str, str]] = cursor.fetchall()
-    return found
+    return [(queue, kind) for queue, kind in fetch_rows(_QUEUED_KINDS)]
 
 
 def _silent() -> list[Worker]:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
 from django.db.models import F
 
 from celeriac.breakers import selectors as breakers
 from celeriac.core import audit, clock, tables
 from celeriac.core.clock import NOW, Now
 from celeriac.core.models import Audit
+from celeriac.core.queries import fetch_row
 from celeriac.jobs import redaction, registry
 from celeriac.jobs.holds import CIRCUIT, HOLDS, LOCK, HoldReason, hold_parameters
 from celeriac.jobs.models import Attempt, Job, Queue, Worker
@@ -125,12 +125,8 @@ def _queue(job: Job) -> tuple[Queue | None, datetime]:
 
 def _held(job: Job, reasons: Sequence[HoldReason]) -> frozenset[str]:
     asked = ", ".join(hold.condition for hold in reasons)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {asked} FROM {tables.JOB} j WHERE j.id = %(id)s",
-            hold_parameters() | {"id": job.pk},
-        )
-        row = cursor.fetchone() or ()
+    statement = f"SELECT {asked} FROM {tables.JOB} j WHERE j.id = %(id)s"
+    row = fetch_row(statement, hold_parameters() | {"id": job.pk}) or ()
     return frozenset(hold.code for hold, holds in zip(reasons, row, strict=False) if holds)
 
 
@@ -181,6 +177,4 @@ def _attempts(job: Job) -> list[Attempt]:
 def _ahead(job: Job) -> int:
     names = ("queue", "priority", "run_at", "id")
     parameters = {name: getattr(job, name) for name in names} | {"most": MOST_AHEAD}
-    with connection.cursor() as cursor:
-        cursor.execute(_AHEAD, parameters)
-        return int(cursor.fetchone()[0])
+    return int(fetch_row(_AHEAD, parameters)[0])

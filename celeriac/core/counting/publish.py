@@ -18,6 +18,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from celeriac.core import tables
 from celeriac.core.counting.counters import Series, process
 from celeriac.core.counting.shared_memory import Collector
+from celeriac.core.queries import execute
 from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
@@ -76,8 +77,7 @@ def write_totals(news: dict[Series, list[int]]) -> None:
         {"series": json.dumps(series, separators=(",", ":")), "cells": values}
         for series, values in news.items()
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(ADD, [json.dumps(rows)])
+    execute(ADD, [json.dumps(rows)])
 
 
 def _may_have_happened(error: Exception) -> bool:

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from uuid import UUID
 
-from django.db import connection
-
 from celeriac.core import tables
 from celeriac.core.clock import NOW
+from celeriac.core.queries import execute, fetch_rows
 from celeriac.jobs import registry
 from celeriac.jobs.enqueueing import locks
 from celeriac.jobs.enqueueing.draft import Draft
@@ -92,8 +91,7 @@ def settle_keys(
             {"scope": d.scope, "key": d.idempotency_key, "job_id": str(written[d.id].id)}
             for d in hits
         ]
-        with connection.cursor() as cursor:
-            cursor.execute(_POINT, [json.dumps(rows)])
+        execute(_POINT, [json.dumps(rows)])
     before = Job.objects.in_bulk(set(replays.values()) - set(written))
     for job in before.values():
         job.replayed = True
@@ -132,8 +130,7 @@ def _take_free(drafts: Sequence[Draft]) -> dict[tuple[str, str], tuple[UUID, str
             missing = [draft for draft in missing if _name(draft) not in held]
         if not missing:
             return held
-        with connection.cursor() as cursor:
-            cursor.execute(_FREE, [_names(missing)])
+        execute(_FREE, [_names(missing)])
     raise EnqueueBusy(f"The key {missing[0].idempotency_key!r} keeps changing hands; try again.")
 
 
@@ -142,15 +139,13 @@ def _insert(drafts: Sequence[Draft]) -> set[tuple[str, str]]:
         {"scope": d.scope, "key": d.idempotency_key, "job_id": str(d.id), "hash": draft_digest(d)}
         for d in drafts
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"limit": locks.lock_timeout(), "rows": json.dumps(rows)})
-        return {(scope, key) for scope, key, _ in cursor.fetchall()}
+    taken = fetch_rows(_TAKE, {"limit": locks.lock_timeout(), "rows": json.dumps(rows)})
+    return {(scope, key) for scope, key, _ in taken}
 
 
 def _held(drafts: Sequence[Draft]) -> dict[tuple[str, str], tuple[UUID, str]]:
-    with connection.cursor() as cursor:
-        cursor.execute(_HELD, [_names(drafts)])
-        return {(scope, key): (job_id, hashed) for scope, key, job_id, hashed in cursor.fetchall()}
+    held = fetch_rows(_HELD, [_names(drafts)])
+    return {(scope, key): (job_id, hashed) for scope, key, job_id, hashed in held}
 
 
 def _name(draft: Draft) -> tuple[str, str]:

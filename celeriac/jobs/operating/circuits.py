@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
-
 from celeriac.breakers import selectors as breakers
 from celeriac.breakers.api import CircuitAllowance
 from celeriac.core import tables
+from celeriac.core.queries import fetch_rows
 from celeriac.jobs import registry
 from celeriac.jobs.holds import CIRCUIT, PROBE, RAMP
 from celeriac.jobs.phrases import clock_time
@@ -55,9 +54,7 @@ def holds_by_queue() -> dict[str, list[Hold]]:
     behind = {kind: breaker for kind, breaker in guarded if breaker in standing}
     if not behind:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNTS, [list(behind)])
-        rows: list[tuple[str, str, int]] = cursor.fetchall()
+    rows = fetch_rows(_COUNTS, [list(behind)])
     return _by_queue([(queue, standing[behind[kind]], count) for queue, kind, count in rows])
 
 

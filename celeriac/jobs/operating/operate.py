@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from celeriac.core import audit
+from celeriac.core.queries import fetch_rows
 from celeriac.core.sqlstates import violates
 from celeriac.jobs import metrics, nudge
 from celeriac.jobs.enqueueing import queues
@@ -141,10 +142,8 @@ def _details(action: Action, job_id: UUID, values: dict[str, Any]) -> dict[str, 
 def _moved_rows(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     for race in range(_RACES):
         try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(statement, parameters)
-                rows: list[tuple[Any, ...]] = cursor.fetchall()
-                return rows
+            with transaction.atomic():
+                return fetch_rows(statement, parameters)
         except IntegrityError as error:
             # Its key was queued between our look and our write: look again.
             if not violates(error, UNIQUE_KEY_QUEUED) or race == _RACES - 1:

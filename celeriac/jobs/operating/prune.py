@@ -11,10 +11,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from celeriac.core import tables
 from celeriac.core.clock import NOW
+from celeriac.core.queries import fetch_row, fetch_rows
 from celeriac.jobs import registry
 from celeriac.jobs.states import ENDINGS, TERMINAL
 from celeriac.settings import conf
@@ -138,9 +137,7 @@ def _walk(
             pruned.complete = False
             return
         place = {"after": after, "after_id": after_id, "key_days": conf.IDEMPOTENCY_DAYS}
-        with connection.cursor() as cursor:
-            cursor.execute(statement, parameters | place)
-            jobs, attempts, keys, seen, after, after_id = cursor.fetchone()
+        jobs, attempts, keys, seen, after, after_id = fetch_row(statement, parameters | place)
         pruned.jobs, pruned.attempts = pruned.jobs + jobs, pruned.attempts + attempts
         pruned.keys += keys
         if seen < parameters["batch"]:
@@ -148,6 +145,4 @@ def _walk(
 
 
 def _kinds() -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(_KINDS)
-        return [row[0] for row in cursor.fetchall()]
+    return [row[0] for row in fetch_rows(_KINDS)]

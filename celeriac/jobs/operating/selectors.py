@@ -5,10 +5,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-
 from celeriac.core import tables
 from celeriac.core.clock import NOW
+from celeriac.core.queries import fetch_rows
 from celeriac.jobs.holds import HOLDS, HoldReason, hold_parameters, parking_code
 from celeriac.jobs.models import Queue
 from celeriac.jobs.operating.circuits import Hold, holds_by_queue
@@ -90,10 +89,8 @@ class Recent:
 def queue_depths(reasons: Sequence[HoldReason] = HOLDS) -> list[Depth]:
     """Return every queue that is declared or holds jobs, by name."""
     found = {name: Depth(name) for name in conf.QUEUES}
-    with connection.cursor() as cursor:
-        cursor.execute(depth_statement(reasons), hold_parameters())
-        for queue, *counts, oldest in cursor.fetchall():
-            _add(found.setdefault(queue, Depth(queue)), counts, oldest)
+    for queue, *counts, oldest in fetch_rows(depth_statement(reasons), hold_parameters()):
+        _add(found.setdefault(queue, Depth(queue)), counts, oldest)
     for queue, kept in holds_by_queue().items():
         found.setdefault(queue, Depth(queue)).circuits = kept
     for row in paused_queues():
@@ -110,12 +107,9 @@ def paused_queues() -> list[Queue]:
 
 def recent_endings(*, seconds: float = 300.0) -> list[Recent]:
     """Return how jobs ended in the last `seconds`, by kind and state."""
-    with connection.cursor() as cursor:
-        cursor.execute(_RECENT, [seconds])
-        rows = cursor.fetchall()
     return [
         Recent(kind, state, count, *(percentiles or (None, None)))
-        for kind, state, count, percentiles in rows
+        for kind, state, count, percentiles in fetch_rows(_RECENT, [seconds])
     ]
 
 

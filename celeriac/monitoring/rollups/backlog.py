@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connection
-
 from celeriac.core import tables
 from celeriac.core.clock import NOW
+from celeriac.core.queries import fetch_rows
 from celeriac.jobs.holds import HOLDS, HoldReason, hold_parameters, parking_code
 from celeriac.jobs.models import Queue
 from celeriac.settings import conf
@@ -103,7 +102,7 @@ def read_backlogs(*, most: int, reasons: Sequence[HoldReason] = HOLDS) -> list[B
     by_code = {reason.code: reason for reason in reasons}
     names = set(conf.QUEUES) | set(Queue.objects.values_list("name", flat=True))
     found = {name: Backlog(name) for name in sorted(names)}
-    rows = _fetch(waiting_statement(reasons), backlog_parameters(list(found), most))
+    rows = fetch_rows(waiting_statement(reasons), backlog_parameters(list(found), most))
     for queue, code, kind, due, again, count, age in rows:
         if code:
             by = by_code[code].by(queue, kind)
@@ -112,9 +111,9 @@ def read_backlogs(*, most: int, reasons: Sequence[HoldReason] = HOLDS) -> list[B
         _add(found[queue], due, again, count)
         if due:
             found[queue].oldest_free = max(found[queue].oldest_free, age)
-    for queue, oldest in _fetch(OLDEST, {"queues": list(found)}):
+    for queue, oldest in fetch_rows(OLDEST, {"queues": list(found)}):
         found[queue].oldest = max(0.0, oldest)
-    for queue, count in _fetch(RUNNING, {}):
+    for queue, count in fetch_rows(RUNNING, {}):
         found.setdefault(queue, Backlog(queue)).running = count
     for backlog in found.values():
         backlog.at_least = backlog.waiting >= most
@@ -133,10 +132,3 @@ def _add(backlog: Backlog, due: bool, again: bool, count: int) -> None:
         backlog.queued += count
     else:
         backlog.scheduled += count
-
-
-def _fetch(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-    return found

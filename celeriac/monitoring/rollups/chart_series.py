@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
-
 from celeriac.core import tables
+from celeriac.core.queries import fetch_rows
 from celeriac.monitoring.models import ErrorRollup, Sample
 from celeriac.monitoring.rollups import rolling
 from celeriac.monitoring.rollups.buckets import Histogram, percentile
@@ -88,7 +87,7 @@ def ended_counts(frame: Frame) -> tuple[Series, Series]:
     """Return finished jobs by queue, and what went wrong by outcome, each a minute's mean."""
     done: dict[str, dict[datetime, float]] = defaultdict(dict)
     bad: dict[str, dict[datetime, float]] = {name: {} for name in ("failed", "lost", "dead")}
-    for at, queue, succeeded, *outcomes, _cancelled in _fetch(_COUNTS, frame.parameters):
+    for at, queue, succeeded, *outcomes, _cancelled in fetch_rows(_COUNTS, frame.parameters):
         minutes = frame.minutes(at)
         done[queue][at] = int(succeeded) / minutes
         for name, count in zip(bad, outcomes, strict=True):
@@ -99,7 +98,7 @@ def ended_counts(frame: Frame) -> tuple[Series, Series]:
 def percentile_series(frame: Frame, column: str) -> Series:
     """Return the percentiles of `wait` or `run` in seconds; None where nothing ended."""
     found: dict[datetime, dict[int, int]] = defaultdict(dict)
-    for at, bucket, count in _fetch(_HISTOGRAM.format(column=column), frame.parameters):
+    for at, bucket, count in fetch_rows(_HISTOGRAM.format(column=column), frame.parameters):
         found[at][bucket] = int(count)
     return {
         name: [_percentile(found.get(moment), share) for moment in frame.moments]
@@ -145,13 +144,6 @@ def _ordered(names: Iterable[str]) -> Sequence[str]:
 
 def _percentile(histogram: Histogram | None, share: float) -> float | None:
     return percentile(histogram, share) if histogram else None
-
-
-def _fetch(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-    return found
 
 
 def _floor(moment: datetime, span: int) -> datetime:

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Max
 
 from celeriac.core import clock, tables
 from celeriac.core.ids import lowest_uuid7
+from celeriac.core.queries import execute, fetch_row
 from celeriac.monitoring.models import Pass, Sample
 from celeriac.monitoring.rollups import backlog, sql
 from celeriac.settings import conf
@@ -68,9 +69,7 @@ def safe_to_prune() -> datetime:
 
 
 def _edge() -> Edge:
-    with connection.cursor() as cursor:
-        cursor.execute(sql.EDGE)
-        return Edge(*cursor.fetchone())
+    return Edge(*fetch_row(sql.EDGE))
 
 
 def _start(edge: Edge) -> tuple[datetime, bool]:
@@ -91,13 +90,13 @@ def _start(edge: Edge) -> tuple[datetime, bool]:
 def _count(since: datetime, until: datetime, edge: Edge, *, deep: bool) -> None:
     first = _first_attempt(since - edge.ahead)
     values: dict[str, Any] = {"since": since, "until": until, "attempt": first}
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL jit = off")  # compiling takes longer than any of these
-        cursor.execute(sql.ROLL, values)
-        cursor.execute(sql.ROLL_ERRORS, values)
+    with transaction.atomic():
+        execute("SET LOCAL jit = off")  # compiling takes longer than any of these
+        execute(sql.ROLL, values)
+        execute(sql.ROLL_ERRORS, values)
         for span in (FIVE_MINUTES, HOUR):
-            cursor.execute(sql.FOLD, values | {"span": span})
-            cursor.execute(sql.FOLD_ERRORS, values | {"span": span})
+            execute(sql.FOLD, values | {"span": span})
+            execute(sql.FOLD_ERRORS, values | {"span": span})
         Pass.objects.create(upto=until, deep=deep)
 
 
@@ -126,18 +125,12 @@ def _sample(at: datetime) -> None:
         update_fields=["waiting", "parked", "running", "oldest"],
     )
     values: dict[str, Any] = {"since": at, "until": at + timedelta(seconds=MINUTE)}
-    with connection.cursor() as cursor:
-        for span in (FIVE_MINUTES, HOUR):
-            cursor.execute(sql.FOLD_SAMPLES, values | {"span": span})
+    for span in (FIVE_MINUTES, HOUR):
+        execute(sql.FOLD_SAMPLES, values | {"span": span})
 
 
 def _forget(now: datetime) -> None:
-    with connection.cursor() as cursor:
-        for table in (
-            tables.ROLLUP,
-            tables.ERROR_ROLLUP,
-            tables.SAMPLE,
-        ):
-            for span, days in (KEPT | {HOUR: conf.ROLLUPS_RETENTION_DAYS}).items():
-                cursor.execute(sql.FORGET.format(table=table), {"span": span, "days": days})
+    for table in (tables.ROLLUP, tables.ERROR_ROLLUP, tables.SAMPLE):
+        for span, days in (KEPT | {HOUR: conf.ROLLUPS_RETENTION_DAYS}).items():
+            execute(sql.FORGET.format(table=table), {"span": span, "days": days})
     Pass.objects.filter(ran_at__lt=now - timedelta(days=2)).delete()
