@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from pydantic_core import to_jsonable_python
 
-from celeriac.console.waiting import waiting_reasons
+from celeriac.console.explaining.explain import waiting_reasons
 from celeriac.core import queries, tables
 from celeriac.core.clock import NOW
 from celeriac.jobs import holds, registry

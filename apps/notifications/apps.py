@@ -12,7 +12,6 @@ class NotificationsConfig(AppConfig):
 
     name = "apps.notifications"
     label = "notifications"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Connect the receivers, tell of jobs and join the console: all need the models."""

@@ -12,7 +12,6 @@ class OrdersConfig(AppConfig):
 
     name = "apps.orders"
     label = "orders"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Follow payments, tell of jobs and join the console: all need the models."""

@@ -13,7 +13,6 @@ class PaymentsConfig(AppConfig):
 
     name = "apps.payments"
     label = "payments"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Tell of jobs, join the console, and see that what has a payment follows it."""

@@ -13,47 +13,35 @@ As a context manager, a decorator, or a call::
 Each raises CircuitOpen when nothing was sent, else what the guarded code raised.
 """
 
-import functools
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ContextDecorator
 from types import TracebackType
-from typing import ParamSpec, TypeVar
 
 from celeriac.breakers.breaker import GuardedCall, refuse_deferred
-from celeriac.breakers.errors import BreakerError, CircuitOpen, InvalidOptions, UnknownBreaker
-from celeriac.breakers.ramp import take_ramp_slot
+from celeriac.breakers.errors import (
+    BreakerError as BreakerError,
+    CircuitOpen as CircuitOpen,
+    InvalidOptions as InvalidOptions,
+    UnknownBreaker as UnknownBreaker,
+)
+from celeriac.breakers.ramp import take_ramp_slot as take_ramp_slot
 from celeriac.breakers.registry import get_breaker
 from celeriac.breakers.selectors import (
-    BreakerStatus,
-    CircuitAllowance,
-    breaker_statuses,
-    circuit_allowances,
+    BreakerStatus as BreakerStatus,
+    CircuitAllowance as CircuitAllowance,
+    breaker_statuses as breaker_statuses,
+    circuit_allowances as circuit_allowances,
 )
-from celeriac.breakers.services import clear, force_closed, force_open, tune
-
-__all__ = [
-    "BreakerError",
-    "BreakerStatus",
-    "CircuitAllowance",
-    "CircuitOpen",
-    "InvalidOptions",
-    "UnknownBreaker",
-    "breaker_statuses",
-    "circuit_allowances",
-    "clear",
-    "force_closed",
-    "force_open",
-    "guard",
-    "take_ramp_slot",
-    "tune",
-]
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from celeriac.breakers.services import (
+    clear as clear,
+    force_closed as force_closed,
+    force_open as force_open,
+    tune as tune,
+)
 
 
-class Guard(AbstractContextManager[None]):
+class Guard(AbstractContextManager[None], ContextDecorator):
     """A breaker by name: a context manager (also shared and nested), a decorator, a call."""
 
     def __init__(self, name: str) -> None:
@@ -73,17 +61,12 @@ class Guard(AbstractContextManager[None]):
     ) -> None:
         self._open().pop().__exit__(kind, error, traceback)
 
-    def __call__(self, func: Callable[P, T]) -> Callable[P, T]:
+    def __call__[F: Callable[..., object]](self, func: F) -> F:
         """Return `func` guarded."""
         refuse_deferred(func)
+        return super().__call__(func)
 
-        @functools.wraps(func)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-            return self.call(func, *args, **kwargs)
-
-        return guarded
-
-    def call(self, func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def call[**P, T](self, func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `func` and return what it returns; what it raises comes through.
 
         Raises:

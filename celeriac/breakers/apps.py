@@ -16,7 +16,6 @@ class BreakersConfig(Needs, AppConfig):
     label = "celeriac_breakers"
     verbose_name = "Circuits"
     needed_apps = ("celeriac.core",)
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Check the settings, and make the declared breakers' rows after each migrate."""

@@ -29,8 +29,8 @@ import pybreaker
 
 from celeriac.breakers.classify import judge_error, judge_from
 from celeriac.breakers.errors import CircuitOpen
-from celeriac.breakers.replies import BreakerState, CallResult, Reply, Report, Verdict
-from celeriac.breakers.storage import BreakerStorage, is_admitted
+from celeriac.breakers.replies import ADMITTED, BreakerState, CallResult, Reply, Report, Verdict
+from celeriac.breakers.storage import BreakerStorage
 from celeriac.core import context
 
 P = ParamSpec("P")
@@ -100,7 +100,7 @@ class SharedBreaker(pybreaker.CircuitBreaker):
         token = uuid.uuid4().hex
         reply = self._storage.acquire(token)
         self._tell_state()
-        if not is_admitted(reply):
+        if reply.verdict not in ADMITTED:
             raise self._refusal(reply)
         for listener in self.listeners:
             self._tell(listener.before_call, self, None)

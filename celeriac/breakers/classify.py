@@ -128,11 +128,8 @@ def _until(date: str) -> float:
 
 
 def _is_time_limit(error: BaseException) -> bool:
-    return any(f"{kind.__module__}.{kind.__qualname__}" in TIME_LIMITS for kind in _mro(error))
-
-
-def _mro(error: BaseException) -> tuple[type, ...]:
-    return type(error).__mro__
+    kinds = type(error).__mro__
+    return any(f"{kind.__module__}.{kind.__qualname__}" in TIME_LIMITS for kind in kinds)
 
 
 def _exceptions(given: Iterable[object]) -> tuple[type[BaseException], ...]:
@@ -151,7 +148,4 @@ def _import(path: str) -> Any:
 
 
 def _one_of(kinds: tuple[type[BaseException], ...]) -> Judge:
-    def fault(error: BaseException) -> bool:
-        return isinstance(error, kinds)
-
-    return fault
+    return lambda error: isinstance(error, kinds)

@@ -65,21 +65,9 @@ class Reply:
         verdict, *rest = raw
         if not rest:
             return cls(Verdict(verdict))
-        version, state, wait, edit, due, moved, calls, failures, slow, opened, in_a_row = rest
-        return cls(
-            Verdict(verdict),
-            int(version),
-            BreakerState(state),
-            int(wait) / 1000,
-            int(edit),
-            bool(int(due)),
-            moved,
-            int(calls),
-            int(failures),
-            int(slow),
-            int(opened),
-            int(in_a_row),
-        )
+        version, state, wait, edit, due, moved, *counts = rest
+        head = Verdict(verdict), int(version), BreakerState(state), int(wait) / 1000
+        return cls(*head, int(edit), bool(int(due)), moved, *map(int, counts))
 
 
 @dataclass(frozen=True, slots=True)

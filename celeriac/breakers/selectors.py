@@ -13,7 +13,7 @@ from celeriac.breakers import options as options_module, sql
 from celeriac.breakers.errors import BreakerError
 from celeriac.breakers.models import Breaker
 from celeriac.breakers.registry import get_breaker
-from celeriac.breakers.replies import BreakerState
+from celeriac.breakers.replies import BreakerState, Snapshot
 from celeriac.core import clock
 from celeriac.core.clock import Now
 from celeriac.core.queries import fetch_rows
@@ -141,6 +141,7 @@ def _status(name: str, row: Breaker | None, now: datetime) -> BreakerStatus:
     if seen and seen.state is BreakerState.OPEN:
         until = now + timedelta(seconds=seen.open_for)
     forced = row.forced if row.forced_until is None or row.forced_until > now else ""
+    shown, counts = sorted(options_module.TUNABLE), seen or Snapshot()
     return BreakerStatus(
         name=name,
         state=f"forced {forced}" if forced else state,
@@ -148,16 +149,16 @@ def _status(name: str, row: Breaker | None, now: datetime) -> BreakerStatus:
         forced=forced,
         forced_by=row.forced_by if forced else "",
         forced_reason=row.forced_reason if forced else "",
-        calls=seen.calls if seen else 0,
-        failures=seen.failures if seen else 0,
-        slow=seen.slow if seen else 0,
-        failure_rate=seen.failures / seen.calls if seen and seen.calls else 0.0,
-        failures_in_a_row=seen.in_a_row if seen else 0,
+        calls=counts.calls,
+        failures=counts.failures,
+        slow=counts.slow,
+        failure_rate=counts.failures / counts.calls if counts.calls else 0.0,
+        failures_in_a_row=counts.in_a_row,
         opened_count=seen.opened if seen else row.opened_count,
         last_error=row.last_error,
         since=_since(row, forced, state),
         changed_at=row.changed_at if isinstance(row.changed_at, datetime) else None,
-        options={} if options is None else {k: getattr(options, k) for k in _shown()},
+        options={name: getattr(options, name) for name in shown if options},
     )
 
 
@@ -167,7 +168,3 @@ def _since(row: Breaker, forced: str, state: str) -> datetime | None:
     began = row.closed_at if state == BreakerState.CLOSED else row.opened_at
     changed = row.changed_at if isinstance(row.changed_at, datetime) else None
     return began or changed
-
-
-def _shown() -> list[str]:
-    return sorted(options_module.TUNABLE)

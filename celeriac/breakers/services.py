@@ -16,11 +16,7 @@ from celeriac.core.clock import Now
 
 
 def force_open(
-    name: str,
-    *,
-    actor: Any = None,
-    reason: str,
-    until: datetime | None = None,
+    name: str, *, actor: Any = None, reason: str, until: datetime | None = None
 ) -> Breaker:
     """Let no call through, until `until` or until it is cleared; return the breaker.
 
@@ -34,11 +30,7 @@ def force_open(
 
 
 def force_closed(
-    name: str,
-    *,
-    actor: Any = None,
-    reason: str,
-    until: datetime | None = None,
+    name: str, *, actor: Any = None, reason: str, until: datetime | None = None
 ) -> Breaker:
     """Let every call through, whatever it finds, until `until` or until it is cleared.
 
@@ -59,15 +51,9 @@ def clear(name: str, *, actor: Any = None, reason: str = "") -> Breaker:
         row = _locked(name)
         was = _current_state(row)
         lifted_open = row.forced == BreakerState.OPEN
-        _update(
-            name,
-            forced="",
-            forced_until=None,
-            forced_reason="",
-            forced_by="",
-            forced_at=None,
-            **({"closed_at": Now(), "ramp_next": None} if lifted_open else {}),
-        )
+        begun = {"closed_at": Now(), "ramp_next": None} if lifted_open else {}
+        nobody = {"forced": "", "forced_reason": "", "forced_by": ""}
+        _update(name, forced_until=None, forced_at=None, **nobody, **begun)
         _write_down(name, was, "cleared", verb="breaker.clear", actor=actor, reason=reason)
         transaction.on_commit(lambda: _push_cleared(name), robust=True)
     return Breaker.objects.get(name=name)
@@ -84,14 +70,7 @@ def tune(name: str, *, options: dict[str, Any], actor: Any = None, reason: str =
     with transaction.atomic():
         before = _locked(name).overrides
         _update(name, overrides=options)
-        audit.record(
-            verb="breaker.tune",
-            target_type="breaker",
-            target_id=name,
-            actor=actor,
-            reason=reason,
-            details={"before": before, "after": options},
-        )
+        _record("breaker.tune", name, actor, reason, {"before": before, "after": options})
         transaction.on_commit(lambda: _push(name), robust=True)
     return Breaker.objects.get(name=name)
 
@@ -121,15 +100,8 @@ def _force(
             forced_by=str(actor or "")[:254],
             forced_reason=reason,
         )
-        _write_down(
-            name,
-            was,
-            f"forced {to}",
-            verb=f"breaker.force_{to}",
-            actor=actor,
-            reason=reason,
-            until=until,
-        )
+        verb = f"breaker.force_{to}"
+        _write_down(name, was, f"forced {to}", verb=verb, actor=actor, reason=reason, until=until)
         transaction.on_commit(lambda: _push(name), robust=True)
     return Breaker.objects.get(name=name)
 
@@ -151,14 +123,7 @@ def _current_state(row: Breaker) -> str:
 
 
 def _write_down(
-    name: str,
-    was: str,
-    becomes: str,
-    *,
-    verb: str,
-    actor: Any,
-    reason: str,
-    until: datetime | None = None,
+    name: str, was: str, becomes: str, *, verb: str, actor: Any, reason: str, until: Any = None
 ) -> None:
     Transition.objects.create(
         breaker_id=name,
@@ -168,13 +133,18 @@ def _write_down(
         reason=reason,
         open_until=until if becomes == "forced open" else None,
     )
+    details = {"from": was, "until": until.isoformat() if until else None}
+    _record(verb, name, actor, reason, details)
+
+
+def _record(verb: str, name: str, actor: Any, reason: str, details: dict[str, Any]) -> None:
     audit.record(
         verb=verb,
         target_type="breaker",
         target_id=name,
         actor=actor,
         reason=reason,
-        details={"from": was, "until": until.isoformat() if until else None},
+        details=details,
     )
 
 

@@ -22,15 +22,7 @@ from celeriac.breakers import durable
 from celeriac.breakers.errors import BreakerError
 from celeriac.breakers.local import LocalCircuit
 from celeriac.breakers.options import Options, breaker_options
-from celeriac.breakers.replies import (
-    ADMITTED,
-    BreakerState,
-    Move,
-    Reply,
-    Report,
-    Snapshot,
-    Verdict,
-)
+from celeriac.breakers.replies import BreakerState, Move, Reply, Report, Snapshot, Verdict
 from celeriac.breakers.shared_store import BreakerStore, SharedCircuit, is_quiet
 
 logger = logging.getLogger(__name__)
@@ -72,7 +64,7 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
         if durable.take_permit(self.name, token, self.options.permit):
             return reply
         # Another process is the probe: one that sees the store while we don't, or the reverse.
-        self._local.adopt(self._database_view())
+        self._local.adopt(durable.read_breaker(self.name) or Snapshot())
         return Reply(Verdict.HELD, version=reply.version, state=reply.state, wait=1.0)
 
     def report(self, report: Report, *, reason: str = "", error: str = "") -> Reply:
@@ -194,9 +186,6 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
             self._asked_at = now
         self._learn(durable.read_breaker(self.name, wait=durable.WAIT if first else 0.1))
 
-    def _database_view(self) -> Snapshot:
-        return durable.read_breaker(self.name) or Snapshot()
-
     def _learn(self, known: Snapshot | None) -> None:
         if known is None:
             return
@@ -252,23 +241,12 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
         )
 
 
-def is_admitted(reply: Reply) -> bool:
-    """Whether the reply lets the call through."""
-    return reply.verdict in ADMITTED
-
-
 def _newest(known: Snapshot, own: Snapshot) -> Snapshot:
     """Return the newer circuit, with what operators said."""
     if own.version <= known.version:
         return known
-    return replace(
-        known,
-        version=own.version,
-        state=own.state,
-        open_for=own.open_for,
-        opened=own.opened,
-        changed_ago=own.changed_ago,
-    )
+    names = ("version", "state", "open_for", "opened", "changed_ago")
+    return replace(known, **{name: getattr(own, name) for name in names})
 
 
 def _reason(reply: Reply, options: Options) -> str:

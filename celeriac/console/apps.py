@@ -15,7 +15,6 @@ class ConsoleConfig(Needs, AppConfig):
     verbose_name = "Console"
     needed_apps = ("django.contrib.admin", "unfold", "celeriac.jobs")
     extra = "admin"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Dress the admin, and see to the groups."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -45,8 +44,8 @@ class UntilForm(ReasonForm):
     def clean(self) -> dict[str, Any]:
         """Return the end in the minutes' place."""
         minutes = self.cleaned_data.pop("minutes", None)
-        until = None if minutes is None else clock.db_now() + timedelta(minutes=minutes)
-        return {**self.cleaned_data, "until": until}
+        span = None if minutes is None else minutes * 60
+        return {**self.cleaned_data, "until": clock.moment_ahead(span)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +53,9 @@ class Button:
     """What may be done to one row from its page."""
 
     name: str
-    label: str
     title: str
+    #: The text on the page, where it is not the name's.
+    label: str = ""
     description: str = ""
     #: The text of the button in the dialog, where the label would mislead.
     submit: str = ""
@@ -64,7 +64,7 @@ class Button:
     #: Called with the row's key, the form's values and the actor.
     service: Callable[..., Any]
     #: What is said then: a text over `key` and the values, or a function of the service's answer.
-    done: str | Callable[[Any], str]
+    done: str | Callable[[Any], str] = "Done: {key}."
     form: type[ReasonForm] = ReasonForm
     variant: ActionVariant = ActionVariant.DEFAULT
 
@@ -88,11 +88,7 @@ def with_buttons[Page](
 
 def permission_method(permission: str) -> Callable[..., bool]:
     """Return the method of an admin that says whether the user has a permission."""
-
-    def is_permitted(page: Any, request: HttpRequest, object_id: Any = None) -> bool:
-        return request.user.has_perm(permission)
-
-    return is_permitted
+    return lambda page, request, object_id=None: request.user.has_perm(permission)
 
 
 def _method(button: Button, key: Callable[[str], Any]) -> Any:
@@ -121,7 +117,7 @@ def _method(button: Button, key: Callable[[str], Any]) -> Any:
         "form_submit_text": button.submit or button.label,
     }
     return action(
-        description=button.label,
+        description=button.label or button.name.replace("_", " ").capitalize(),
         permissions=[button.name],
         url_path=button.name.replace("_", "-"),
         variant=button.variant,

@@ -1,6 +1,5 @@
 """Jobs as plain facts, for commands and whoever prints them. Secrets are redacted."""
 
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +24,7 @@ _SUMMARY = [
     "failures",
     "error",
 ]
+_WAIT = ("code", "sentence", "until", "by")
 _ATTEMPT = ["number", "outcome", "worker", "started_at", "finished_at", "error_class", "message"]
 
 
@@ -76,7 +76,9 @@ def job_report(job: Job) -> dict[str, Any]:
     return {
         "explanation": said.as_dict(),
         **job_facts(job),
-        "waiting": [_plain_wait(asdict(wait)) for wait in queued_reasons(known)],
+        "waiting": [
+            {name: getattr(wait, name) for name in _WAIT} for wait in queued_reasons(known)
+        ],
         "attempts": runs,
         "timeline": [_plain_event(event) for event in job_timeline(known, sections)],
     }
@@ -89,15 +91,6 @@ def explanation_text(said: dict[str, Any]) -> str:
         how = step["command"] or (f"in the admin: {step['verb']}" if step["verb"] else "")
         lines.append(f"→ {step['text']}" + (f" [{how}]" if how else ""))
     return "\n".join(lines)
-
-
-def as_dict(row: Any) -> dict[str, Any]:
-    """Return a dataclass as a dictionary."""
-    return asdict(row)
-
-
-def _plain_wait(wait: dict[str, Any]) -> dict[str, Any]:
-    return {name: wait[name] for name in ("code", "sentence", "until", "by")}
 
 
 def _plain_event(event: Event) -> dict[str, Any]:

@@ -11,53 +11,35 @@ from celeriac.core.plugins import plugins
 from celeriac.settings import conf
 
 #: By section: the titles, and the model or the URL behind each. Apps add theirs (core/plugins.py).
-SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
-    (
-        "Jobs",
-        (
-            ("Jobs", "celeriac_jobs.job"),
-            ("Dead letters", "admin:ops_dead_letters"),
-            ("Attempts", "celeriac_jobs.attempt"),
-            ("Queues", "celeriac_jobs.queue"),
-            ("Workers", "celeriac_jobs.worker"),
-            ("Bulk actions", "celeriac_console.bulkaction"),
-            ("Flower", "flower:index"),
-        ),
+SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
+    "Jobs": (
+        ("Jobs", "celeriac_jobs.job"),
+        ("Dead letters", "admin:ops_dead_letters"),
+        ("Attempts", "celeriac_jobs.attempt"),
+        ("Queues", "celeriac_jobs.queue"),
+        ("Workers", "celeriac_jobs.worker"),
+        ("Bulk actions", "celeriac_console.bulkaction"),
+        ("Flower", "flower:index"),
     ),
-    (
-        "Circuits",
-        (
-            ("Breakers", "celeriac_breakers.breaker"),
-            ("Transitions", "celeriac_breakers.transition"),
-        ),
+    "Circuits": (
+        ("Breakers", "celeriac_breakers.breaker"),
+        ("Transitions", "celeriac_breakers.transition"),
     ),
-    (
-        "Schedules",
-        (
-            ("Periodic tasks", "django_celery_beat.periodictask"),
-            ("Ticks", "celeriac_schedules.tick"),
-            ("Beats", "celeriac_schedules.beat"),
-            ("Crontabs", "django_celery_beat.crontabschedule"),
-            ("Intervals", "django_celery_beat.intervalschedule"),
-            ("Clocked", "django_celery_beat.clockedschedule"),
-            ("Solar events", "django_celery_beat.solarschedule"),
-        ),
+    "Schedules": (
+        ("Periodic tasks", "django_celery_beat.periodictask"),
+        ("Ticks", "celeriac_schedules.tick"),
+        ("Beats", "celeriac_schedules.beat"),
+        ("Crontabs", "django_celery_beat.crontabschedule"),
+        ("Intervals", "django_celery_beat.intervalschedule"),
+        ("Clocked", "django_celery_beat.clockedschedule"),
+        ("Solar events", "django_celery_beat.solarschedule"),
     ),
-    (
-        "Plain Celery",
-        (
-            ("Task results", "django_celery_results.taskresult"),
-            ("Group results", "django_celery_results.groupresult"),
-        ),
+    "Plain Celery": (
+        ("Task results", "django_celery_results.taskresult"),
+        ("Group results", "django_celery_results.groupresult"),
     ),
-    (
-        "Who may what",
-        (
-            ("Audit trail", "celeriac_core.audit"),
-            ("Groups", "auth.group"),
-        ),
-    ),
-)
+    "Who may what": (("Audit trail", "celeriac_core.audit"), ("Groups", "auth.group")),
+}
 #: What a page that is no model's list needs.
 NEEDS = {
     "admin:ops_dead_letters": "celeriac_jobs.view_job",
@@ -77,7 +59,7 @@ def sidebar_of(request: HttpRequest) -> list[dict[str, Any]]:
 
 def sidebar_sections() -> list[tuple[str, list[tuple[str, str]]]]:
     """Return the sections in order, with the lines of apps: new ones stand before the last two."""
-    every = {title: list(lines) for title, lines in SECTIONS}
+    every = {title: list(lines) for title, lines in SECTIONS.items()}
     order = list(every)
     for plugin in plugins():
         for title, lines in plugin.sidebar.items():
@@ -106,8 +88,4 @@ def _permitted(needed: str) -> Callable[[HttpRequest], bool]:
     """Return the question whether a user may see a page; who may change may see."""
     app, _, codename = needed.partition(".")
     names = {needed, f"{app}.{codename.replace('view_', 'change_', 1)}"}
-
-    def asked(request: HttpRequest) -> bool:
-        return any(request.user.has_perm(name) for name in names)
-
-    return asked
+    return lambda request: any(request.user.has_perm(name) for name in names)

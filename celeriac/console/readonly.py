@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.http import Http404, HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
 from unfold import decorators
@@ -59,12 +60,10 @@ class RedactedAdmin:
         return allowed
 
 
-class ReadOnlyAdmin(RedactedAdmin, LargeTableAdmin):
-    """Lists and shows; changes go through actions, each of them an audited service call."""
+class NoManualEdits:
+    """Put before ModelAdmin or an inline: nothing is added, changed or deleted by hand."""
 
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -75,18 +74,17 @@ class ReadOnlyAdmin(RedactedAdmin, LargeTableAdmin):
         return False
 
 
-class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
+class ReadOnlyAdmin(NoManualEdits, RedactedAdmin, LargeTableAdmin):
+    """Lists and shows; changes go through actions, each of them an audited service call."""
+
+    list_per_page = 50
+
+
+class ReadOnlyInline(NoManualEdits, TabularInline):  # type: ignore[misc]  # unfold ships no types
     """Rows of another model, shown under the one they belong to."""
 
     extra = 0
-    can_delete = False
     tab = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 def uuid_or_404(text: str) -> UUID:
@@ -99,6 +97,12 @@ def uuid_or_404(text: str) -> UUID:
         return UUID(unquote(text))
     except ValueError as error:
         raise Http404(f"{text!r} is no id.") from error
+
+
+def page_link(page: str, key: Any) -> str:
+    """Return a link to a row's page, such as one of `celeriac_jobs_job`; it says the key."""
+    url = reverse(f"admin:{page}_change", args=[key])
+    return format_html('<a class="{}" href="{}">{}</a>', LINK, url, key)
 
 
 def clip_text(text: str) -> str:

@@ -32,6 +32,11 @@ def db_now() -> datetime:
     return moment
 
 
+def moment_ahead(seconds: float | None) -> datetime | None:
+    """Return the moment so many seconds from now, by the ledger's clock; None for None."""
+    return None if seconds is None else db_now() + timedelta(seconds=seconds)
+
+
 @contextmanager
 def offset_clock(delta: timedelta) -> Iterator[None]:
     """Shift the clock of this connection by `delta`: for tests only."""

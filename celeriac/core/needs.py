@@ -13,6 +13,8 @@ class Needs:
     needed_apps: ClassVar[tuple[str, ...]] = ()
     #: The extra of the distribution that brings them.
     extra: ClassVar[str] = ""
+    #: Whatever the project's own default is: migrations were written with it.
+    default_auto_field = "django.db.models.BigAutoField"
 
     def import_models(self) -> None:
         """Import the models; ImproperlyConfigured where an app is missing that they lean on."""

@@ -25,7 +25,8 @@ from celeriac.http.models import ACTED, VERBS, Grant, Secret, ServiceAccount
 
 _TEMPLATE = "admin/celeriac_http/serviceaccount/secret.html"
 MOST_HOURS = 24 * 30
-
+#: What nobody writes.
+_KEPT = ("generation", "created_at", "updated_at", "last_token_at")
 
 #: What a person needs herself to let a program do it; nobody needs a right to enqueue but this.
 NEEDED = {"read": "celeriac_jobs.view_job", **ACTED}
@@ -75,11 +76,7 @@ class SecretInline(ReadOnlyInline):
     """Which secrets it has: how each begins, and until when it works."""
 
     model = Secret
-    fields = ("hint", "created_at", "expires_at")
-    readonly_fields = fields
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    fields = readonly_fields = ("hint", "created_at", "expires_at")
 
 
 class AccountReasonForm(forms.Form):
@@ -107,10 +104,7 @@ class ServiceAccountAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]  # un
     list_display = ("name", "description", "is_active", "granted", "created_at", "last_token_at")
     list_filter = ("is_active",)
     search_fields = ("name", "description")
-    fields = (
-        *("name", "description", "is_active", "rate_per_minute", "jobs_per_minute"),
-        *("generation", "created_at", "updated_at", "last_token_at"),
-    )
+    fields = ("name", "description", "is_active", "rate_per_minute", "jobs_per_minute", *_KEPT)
     inlines = (GrantInline, SecretInline)
     actions_detail = ("new_secret", "revoke")
 
@@ -119,8 +113,7 @@ class ServiceAccountAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]  # un
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Return what nobody writes; the name only once."""
-        fixed = ("generation", "created_at", "updated_at", "last_token_at")
-        return fixed if obj is None else ("name", *fixed)
+        return _KEPT if obj is None else ("name", *_KEPT)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whether the user may change that account, all that it may do considered."""
@@ -166,11 +159,9 @@ class ServiceAccountAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]  # un
         """Ask why, make a secret, and show it this once."""
 
         def make(account: ServiceAccount, values: dict[str, Any]) -> HttpResponse:
+            overlap, reason = timedelta(hours=values["overlap_hours"]), values["reason"]
             secret = services.make_secret(
-                account=account,
-                overlap=timedelta(hours=values["overlap_hours"]),
-                actor=request.user,
-                reason=values["reason"],
+                account=account, overlap=overlap, actor=request.user, reason=reason
             )
             return self._page(request, account, secret=secret)
 

@@ -14,7 +14,6 @@ class HttpConfig(Needs, AppConfig):
     verbose_name = "HTTP API"
     needed_apps = ("rest_framework", "celeriac.jobs")
     extra = "http"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Add the accounts' page to the console."""

@@ -32,10 +32,11 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 9998
 
 
 def _moment(value: object) -> datetime:
+    """Return it without its offset: RFC 3339 has 23:59, PostgreSQL less than 16:00."""
     moment = _any_moment(value)
     if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise ValueError(f"must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}")
-    return _in_utc(moment)
+    return moment.astimezone(UTC)
 
 
 def _any_moment(value: object) -> datetime:
@@ -50,13 +51,8 @@ def _bound(value: object) -> datetime:
     """Return a moment that the database can compare with: none of ours lies beyond."""
     moment = _any_moment(value)
     if _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-        return _in_utc(moment)
+        return moment.astimezone(UTC)
     return datetime(_FIRST_YEAR if moment.year < _FIRST_YEAR else _LAST_YEAR, 1, 1, tzinfo=UTC)
-
-
-def _in_utc(moment: datetime) -> datetime:
-    """Return the same moment without its offset: RFC 3339 has 23:59, PostgreSQL less than 16:00."""
-    return moment.astimezone(UTC)
 
 
 def _whole(value: object) -> object:
@@ -64,14 +60,9 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Moment = Annotated[
-    datetime,
-    BeforeValidator(_moment),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
-Bound = Annotated[
-    datetime, BeforeValidator(_bound), WithJsonSchema({"type": "string", "format": "date-time"})
-]
+_DATE_TIME = WithJsonSchema({"type": "string", "format": "date-time"})
+Moment = Annotated[datetime, BeforeValidator(_moment), _DATE_TIME]
+Bound = Annotated[datetime, BeforeValidator(_bound), _DATE_TIME]
 _NO_NUL = r"^[^\x00]*$"
 Name = Annotated[StrictStr, Field(min_length=1, max_length=200, pattern=_NO_NUL)]
 Key = Annotated[StrictStr, Field(min_length=1, max_length=MAX_KEY, pattern=_NO_NUL)]

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from celeriac.breakers import api as breakers
 from celeriac.http.models import VERBS, ServiceAccount, matches_pattern
-from celeriac.http.shapes import ApiModel
+from celeriac.http.shapes import ApiModel, picked
 from celeriac.jobs import registry
 from celeriac.jobs.operating.selectors import queue_depths
 from celeriac.schedules import api as schedules
@@ -111,16 +111,15 @@ def queues_of(account: ServiceAccount) -> list[dict[str, Any]]:
 
 def breakers_of(account: ServiceAccount) -> list[dict[str, Any]]:
     """Return the circuits that guard kinds which it may read; all, where it may read all."""
-    if account.may("read", "*"):
-        return [_picked(each, BreakerDetails) for each in breakers.breaker_statuses()]
     names = {name for kind, name in registry.guarded_kinds() if account.may("read", kind)}
-    return [_picked(each, BreakerDetails) for each in breakers.breaker_statuses(names)]
+    asked = None if account.may("read", "*") else names
+    return [picked(each, BreakerDetails) for each in breakers.breaker_statuses(asked)]
 
 
 def schedules_of(account: ServiceAccount) -> list[dict[str, Any]]:
     """Return the schedules of kinds that it may read."""
     return [
-        _picked(each, ScheduleDetails)
+        picked(each, ScheduleDetails)
         for each in schedules.schedule_statuses()
         if account.may("read", each.kind)
     ]
@@ -142,7 +141,3 @@ def _kind(account: ServiceAccount, kind: registry.Kind) -> dict[str, Any]:
 
 def _verbs(account: ServiceAccount, kind: str) -> list[str]:
     return sorted(verb for verb in VERBS if account.may(verb, kind))
-
-
-def _picked(value: object, shape: type[ApiModel]) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in shape.model_fields}

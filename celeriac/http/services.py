@@ -18,11 +18,7 @@ _SHOWN = len(_PREFIX) + 4
 
 
 def make_secret(
-    *,
-    account: ServiceAccount,
-    overlap: timedelta = timedelta(),
-    actor: Any,
-    reason: str = "",
+    *, account: ServiceAccount, overlap: timedelta = timedelta(), actor: Any, reason: str = ""
 ) -> str:
     """Give the account a new secret and return it: the only time that it is known.
 
@@ -34,8 +30,7 @@ def make_secret(
         end = clock.db_now() + overlap
         account.secrets.living().exclude(expires_at__lt=end).update(expires_at=end)
         Secret.objects.create(account=account, digest=secret_digest(secret), hint=secret[:_SHOWN])
-        details = {"overlap_seconds": overlap.total_seconds()}
-        _record("account.secret", account, actor, reason, details)
+        _record("account.secret", account, actor, reason, overlap_seconds=overlap.total_seconds())
     return secret
 
 
@@ -65,13 +60,7 @@ def secret_digest(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
-def _record(
-    verb: str,
-    account: ServiceAccount,
-    actor: Any,
-    reason: str,
-    details: dict[str, Any] | None = None,
-) -> None:
+def _record(verb: str, account: ServiceAccount, actor: Any, reason: str, **details: Any) -> None:
     audit.record(
         verb=verb,
         target_type="service account",

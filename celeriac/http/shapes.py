@@ -12,14 +12,7 @@ from celeriac.http.bodies import StateText
 from celeriac.http.submit import lock_prefix
 from celeriac.jobs.models import Attempt, Job
 
-#: Named in a summary, and read for one.
-SUMMARY = (
-    *("id", "kind", "queue", "priority", "state", "run_at", "expires_at", "attempt", "failures"),
-    *("losses", "max_attempts", "created_at", "started_at", "finished_at", "error"),
-    *("cancel_requested_at", "correlation_id"),
-)
 _DETAILS = ("wait_reason", "progress", "unique_key", "callback_url", "superseded_by")
-_ATTEMPT = ("number", "outcome", "started_at", "finished_at", "error_class", "message")
 
 
 class ApiModel(BaseModel):
@@ -71,6 +64,10 @@ class JobSummary(ApiModel):
     error: str
     cancel_requested_at: datetime | None
     correlation_id: str
+
+
+#: Read for a summary.
+SUMMARY = tuple(JobSummary.model_fields)
 
 
 class JobDetails(JobSummary):
@@ -125,15 +122,15 @@ def job_details(row: Job, attempts: Iterable[Attempt] = ()) -> dict[str, Any]:
     lock = row.lock_key
     found["lock_key"] = lock and lock.removeprefix(lock_prefix(row.enqueued_by))
     found |= redacted_job(row)
-    found["attempts"] = [{name: getattr(each, name) for name in _ATTEMPT} for each in attempts]
+    found["attempts"] = [picked(each, AttemptDetails) for each in attempts]
     return found
 
 
 def job_summary(row: Job) -> dict[str, Any]:
     """Return what a list shows of a job."""
-    return {name: getattr(row, name) for name in SUMMARY}
+    return picked(row, JobSummary)
 
 
-def job_reference(row: Job) -> dict[str, Any]:
-    """Return what a bulk call's answer holds of a job."""
-    return {"id": row.id, "kind": row.kind, "state": row.state}
+def picked(value: object, shape: type[ApiModel]) -> dict[str, Any]:
+    """Return what a shape holds of a value: its attributes of the same names."""
+    return {name: getattr(value, name) for name in shape.model_fields}

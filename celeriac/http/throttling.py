@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from rest_framework.views import APIView
 
 
-class Throttle(BaseThrottle):
+class MinuteThrottle(BaseThrottle):
+    """Counts by the minute."""
+
+    def wait(self) -> float:
+        """Return the seconds until the next minute begins."""
+        return rates.seconds_left()
+
+
+class Throttle(MinuteThrottle):
     """Counts by account; calls that show no token by the address they come from."""
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
@@ -31,21 +39,13 @@ class Throttle(BaseThrottle):
             name = account.scope
         return rates.counts.take(name, now=time.time()) <= limit
 
-    def wait(self) -> float:
-        """Return the seconds until the next minute begins."""
-        return rates.seconds_left()
 
-
-class PublicThrottle(BaseThrottle):
+class PublicThrottle(MinuteThrottle):
     """Counts calls of pages that are open to everyone, by the address they come from."""
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
         """Return whether the address may ask once more."""
         return rates.is_within(request._request, "public", "PUBLIC_CALLS_PER_MINUTE")
-
-    def wait(self) -> float:
-        """Return the seconds until the next minute begins."""
-        return rates.seconds_left()
 
 
 def take_jobs(account: ServiceAccount, count: int) -> None:

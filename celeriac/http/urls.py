@@ -27,9 +27,6 @@ urlpatterns = [
     path("v1/jobs/bulk/", jobs.BulkView.as_view(), name="bulk"),
     path("v1/jobs/<uuid:job_id>/", jobs.JobView.as_view(), name="job"),
     *action_paths(ACTIONS.values()),
-    path("v1/kinds/", catalog.KindsView.as_view(), name="kinds"),
-    path("v1/queues/", catalog.QueuesView.as_view(), name="queues"),
-    path("v1/breakers/", catalog.BreakersView.as_view(), name="breakers"),
-    path("v1/schedules/", catalog.SchedulesView.as_view(), name="schedules"),
+    *(path(f"v1/{name}/", catalog.catalog_view(name), name=name) for name in catalog.LISTS),
     re_path(r"^(?P<path>.*)$", pages.nowhere, name="nowhere"),
 ]

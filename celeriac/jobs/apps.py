@@ -18,7 +18,6 @@ class JobsConfig(Needs, AppConfig):
     label = "celeriac_jobs"
     verbose_name = "Jobs"
     needed_apps = ("django.contrib.postgres", "celeriac.core", "celeriac.breakers")
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Load the declared kinds; make the queues' rows whenever tables were made."""

@@ -13,7 +13,6 @@ class MonitoringConfig(Needs, AppConfig):
     label = "celeriac_monitoring"
     verbose_name = "Monitoring"
     needed_apps = ("celeriac.jobs",)
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Register what `manage.py check` looks at."""

@@ -15,7 +15,6 @@ class SchedulesConfig(Needs, AppConfig):
     verbose_name = "Schedules"
     needed_apps = ("django_celery_beat", "celeriac.jobs")
     extra = "schedules"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Read odd rows, connect the receivers and tell of jobs; all need the models."""

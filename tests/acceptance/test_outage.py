@@ -18,7 +18,7 @@ from celeriac.breakers import registry, testing
 from celeriac.breakers.api import breaker_statuses, tune
 from celeriac.breakers.models import Breaker, Transition
 from celeriac.breakers.options import Options
-from celeriac.console.waiting import waiting_reasons
+from celeriac.console.explaining.explain import waiting_reasons
 from celeriac.jobs.models import Attempt, Job
 from celeriac.jobs.operating.selectors import queue_depths
 from sandbox.demo.outage import Outage, Start, check

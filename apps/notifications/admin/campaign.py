@@ -89,7 +89,7 @@ class CampaignAdmin(ReadOnlyAdmin):
             campaign.job,
         )
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whether the user may write campaigns."""
         return bool(request.user.has_perm("notifications.add_campaign"))
 

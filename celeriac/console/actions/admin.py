@@ -9,7 +9,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
@@ -19,7 +18,7 @@ from celeriac.console.actions.forms import BulkConfirmForm
 from celeriac.console.actions.models import BulkAction
 from celeriac.console.actions.permissions import bulk_action, may_apply
 from celeriac.console.dialogs import Button, with_buttons
-from celeriac.console.readonly import LINK, ReadOnlyAdmin, uuid_or_404
+from celeriac.console.readonly import ReadOnlyAdmin, page_link, uuid_or_404
 from celeriac.core.errors import CeleriacError
 from celeriac.jobs.operating.actions import ACTIONS, Action
 
@@ -51,7 +50,6 @@ class ByAction(admin.SimpleListFilter):
 @with_buttons(
     Button(
         name="stop",
-        label="Stop",
         title="Stop this action",
         description="What it did stays done; the rest is left alone.",
         service=services.bulk_stop,
@@ -129,14 +127,12 @@ class BulkActionAdmin(ReadOnlyAdmin):
         """The job that applies it, linked."""
         if bulk.job is None:
             return "none: it was done at once"
-        url = reverse("admin:celeriac_jobs_job_change", args=[bulk.job])
-        return format_html('<a class="{}" href="{}">{}</a>', LINK, url, bulk.job)
+        return page_link("celeriac_jobs_job", bulk.job)
 
     @display(description="audit entry")
     def shown_audit(self, bulk: BulkAction) -> Any:
         """Its row in the audit trail, linked."""
-        url = reverse("admin:celeriac_core_audit_change", args=[bulk.audit_id])
-        return format_html('<a class="{}" href="{}">{}</a>', LINK, url, bulk.audit_id)
+        return page_link("celeriac_core_audit", bulk.audit_id)
 
     def changeform_view(
         self,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from celeriac.console.actions.models import BulkAction, BulkState
-from celeriac.console.waiting import view_of_job, waiting_reasons
+from celeriac.console.explaining.explain import view_of_job, waiting_reasons
 from celeriac.core import tables
 from celeriac.core.queries import fetch_rows
 from celeriac.jobs import redaction

@@ -1,12 +1,14 @@
 """Circuits in the admin: read-only, and an action for each thing that may be done."""
 
+from datetime import datetime
+
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
@@ -14,7 +16,7 @@ from celeriac.breakers import selectors, services
 from celeriac.breakers.models import Breaker, Transition
 from celeriac.console.admin.circuit_forms import ForceForm, TuneForm
 from celeriac.console.dialogs import Button, with_buttons
-from celeriac.console.readonly import ReadOnlyAdmin
+from celeriac.console.readonly import NoManualEdits, ReadOnlyAdmin, ReadOnlyInline
 from celeriac.console.safe_lists import SafeListAdmin
 
 #: Rows of history on a breaker's page; all of it is in the list of transitions.
@@ -29,28 +31,12 @@ _COLOURS = {
 }
 
 
-class NoManualEdits:
-    """Nothing is added, changed or deleted by hand."""
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Nobody changes; what may be done has buttons of its own."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-
-class TransitionInline(NoManualEdits, TabularInline):  # type: ignore[misc]  # untyped package
+class TransitionInline(ReadOnlyInline):
     """The latest moves of a circuit."""
 
     model = Transition
     fields = ["at", "from_state", "to_state", "by", "reason", "counts", "open_until", "last_error"]
     readonly_fields = fields
-    extra = 0
-    tab = True
     verbose_name_plural = f"history (latest {HISTORY})"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transition]:
@@ -70,40 +56,32 @@ class TransitionInline(NoManualEdits, TabularInline):  # type: ignore[misc]  # u
 @with_buttons(
     Button(
         name="force_open",
-        label="Force open",
         title="Let no call through",
         permission="celeriac_breakers.force_breaker",
         service=services.force_open,
-        done="Done: {key}.",
         form=ForceForm,
         variant=ActionVariant.DANGER,
     ),
     Button(
         name="force_closed",
-        label="Force closed",
         title="Let every call through",
         permission="celeriac_breakers.force_breaker",
         service=services.force_closed,
-        done="Done: {key}.",
         form=ForceForm,
         variant=ActionVariant.WARNING,
     ),
     Button(
         name="clear",
-        label="Clear",
         title="End a force and a cooldown",
         description="The next call to an open circuit is its probe.",
         permission="celeriac_breakers.clear_breaker",
         service=services.clear,
-        done="Done: {key}.",
     ),
     Button(
         name="tune",
-        label="Tune",
         title="Change options",
         permission="celeriac_breakers.tune_breaker",
         service=services.tune,
-        done="Done: {key}.",
         form=TuneForm,
     ),
 )
@@ -115,17 +93,18 @@ class BreakerAdmin(NoManualEdits, SafeListAdmin, ModelAdmin):  # type: ignore[mi
     list_filter = ["state", "forced"]
     list_per_page = 50
     fields = [
-        *(
-            "name",
-            "status",
-            "until",
-            "window",
-            "opened_count",
-            "since",
-            "changed_at",
-            "closed_at",
-        ),
-        *("last_error", "held_by", "forced_at", "in_force"),
+        "name",
+        "status",
+        "until",
+        "window",
+        "opened_count",
+        "since",
+        "changed_at",
+        "closed_at",
+        "last_error",
+        "held_by",
+        "forced_at",
+        "in_force",
     ]
     readonly_fields = fields
     inlines = [TransitionInline]
@@ -138,14 +117,12 @@ class BreakerAdmin(NoManualEdits, SafeListAdmin, ModelAdmin):  # type: ignore[mi
     @display(description="until")
     def until(self, row: Breaker) -> str:
         """When a call may go again."""
-        moment = _status(row).until
-        return date_format(localtime(moment), "DATETIME_FORMAT") if moment else "-"
+        return _moment(_status(row).until)
 
     @display(description="since")
     def since(self, row: Breaker) -> str:
         """Since when it stands so; failing probes do not move it."""
-        moment = _status(row).since
-        return date_format(localtime(moment), "DATETIME_FORMAT") if moment else "-"
+        return _moment(_status(row).since)
 
     @display(description="window: failed / calls, slow, in a row")
     def window(self, row: Breaker) -> str:
@@ -182,6 +159,10 @@ class TransitionAdmin(ReadOnlyAdmin):
     age = "at"
     list_per_page = 100
     search_help_text = "A breaker's name; or, among the newest, words of the reason, or by whom"
+
+
+def _moment(moment: datetime | None) -> str:
+    return date_format(localtime(moment), "DATETIME_FORMAT") if moment else "-"
 
 
 def _status(row: Breaker) -> selectors.BreakerStatus:

@@ -1,9 +1,11 @@
 """Kinds, queues, breakers and schedules over HTTP: as much of them as the account's grants name."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
-from drf_spectacular.utils import extend_schema
+from django.http import HttpResponseBase
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from pydantic import BaseModel
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,71 +15,57 @@ from celeriac.http.models import ServiceAccount
 from celeriac.http.schema import documented_answers
 from celeriac.http.views.base import ApiView
 
-_ERRORS = (401, 422)
+type Find = Callable[[ServiceAccount], list[dict[str, Any]]]
+
+#: By name: what it lists, what it answers, the answer's shape, and what finds it for an account.
+LISTS: dict[str, tuple[str, str, type[BaseModel], Find]] = {
+    "kinds": (
+        "the kinds that you were granted",
+        "Return kinds with the JSON Schema of their arguments.",
+        catalog.Kinds,
+        catalog.kinds_of,
+    ),
+    "queues": (
+        "the queues that you were granted",
+        "Return each queue's depth, the age of its oldest due job, and its pause.",
+        catalog.Queues,
+        catalog.queues_of,
+    ),
+    "breakers": (
+        "the circuits that guard your kinds",
+        "Return each circuit's state.",
+        catalog.Breakers,
+        catalog.breakers_of,
+    ),
+    "schedules": (
+        "the schedules of your kinds",
+        "Return each schedule's next fire time.",
+        catalog.Schedules,
+        catalog.schedules_of,
+    ),
+}
 
 
 class CatalogView(ApiView):
     """A short list."""
 
-    def found(
-        self, request: Request, find: Callable[[ServiceAccount], list[dict[str, Any]]]
-    ) -> Response:
-        """Return what `find` finds for the account."""
+    find: Find
+
+    def get(self, request: Request) -> Response:
+        """Return what is found for the account."""
         self.query(request, NoQuery)
-        return Response({"results": find(self.account(request))})
+        return Response({"results": type(self).find(self.account(request))})
 
 
-class KindsView(CatalogView):
-    """What may be enqueued."""
-
-    @extend_schema(
-        operation_id="kinds_list",
-        summary="List the kinds that you were granted",
-        responses=documented_answers(catalog.Kinds, 200, *_ERRORS),
+def catalog_view(name: str) -> Callable[..., HttpResponseBase]:
+    """Return the view of one list."""
+    listed, description, shape, find = LISTS[name]
+    get = extend_schema(
+        operation_id=f"{name}_list",
+        summary=f"List {listed}",
+        description=description,
+        responses=documented_answers(shape, 200, 401, 422),
         tags=["platform"],
     )
-    def get(self, request: Request) -> Response:
-        """Return kinds with the JSON Schema of their arguments."""
-        return self.found(request, catalog.kinds_of)
-
-
-class QueuesView(CatalogView):
-    """What waits where."""
-
-    @extend_schema(
-        operation_id="queues_list",
-        summary="List the queues that you were granted",
-        responses=documented_answers(catalog.Queues, 200, *_ERRORS),
-        tags=["platform"],
-    )
-    def get(self, request: Request) -> Response:
-        """Return each queue's depth, the age of its oldest due job, and its pause."""
-        return self.found(request, catalog.queues_of)
-
-
-class BreakersView(CatalogView):
-    """Which circuits hold."""
-
-    @extend_schema(
-        operation_id="breakers_list",
-        summary="List the circuits that guard your kinds",
-        responses=documented_answers(catalog.Breakers, 200, *_ERRORS),
-        tags=["platform"],
-    )
-    def get(self, request: Request) -> Response:
-        """Return each circuit's state."""
-        return self.found(request, catalog.breakers_of)
-
-
-class SchedulesView(CatalogView):
-    """What fires when."""
-
-    @extend_schema(
-        operation_id="schedules_list",
-        summary="List the schedules of your kinds",
-        responses=documented_answers(catalog.Schedules, 200, *_ERRORS),
-        tags=["platform"],
-    )
-    def get(self, request: Request) -> Response:
-        """Return each schedule's next fire time."""
-        return self.found(request, catalog.schedules_of)
+    view = type(f"{name.title()}View", (CatalogView,), {"find": staticmethod(find)})
+    return cast(type[CatalogView], extend_schema_view(get=get)(view)).as_view()

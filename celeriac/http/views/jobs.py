@@ -33,6 +33,8 @@ from celeriac.jobs.operating.operate import act_on_job
 from celeriac.settings import conf
 
 _FRESH = "private, no-cache"
+#: What a call that writes a job may answer besides.
+_WRITTEN = (200, 400, 401, 403, 409, 411, 413, 415, 422)
 
 
 class JobsView(ApiView):
@@ -62,9 +64,7 @@ class JobsView(ApiView):
         summary="Enqueue a job",
         parameters=[IDEMPOTENCY_KEY, *REPLAYED],
         request={"application/json": JobCall},
-        responses=documented_answers(
-            shapes.JobDetails, 201, 200, 400, 401, 403, 409, 411, 413, 415, 422
-        ),
+        responses=documented_answers(shapes.JobDetails, 201, *_WRITTEN),
         tags=["jobs"],
     )
     def post(self, request: Request) -> Response:
@@ -93,9 +93,7 @@ class BulkView(ApiView):
         summary="Enqueue up to 10,000 jobs, all or none",
         parameters=[IDEMPOTENCY_KEY, *REPLAYED],
         request={"application/json": BulkCall},
-        responses=documented_answers(
-            shapes.BulkDetails, 201, 200, 400, 401, 403, 409, 411, 413, 415, 422
-        ),
+        responses=documented_answers(shapes.BulkDetails, 201, *_WRITTEN),
         tags=["jobs"],
     )
     def post(self, request: Request) -> Response:
@@ -110,7 +108,10 @@ class BulkView(ApiView):
             path="jobs",
         )
         old = all(job.replayed for job in made)
-        content = {"count": len(made), "jobs": [shapes.job_reference(job) for job in made]}
+        content = {
+            "count": len(made),
+            "jobs": [shapes.picked(job, shapes.JobReference) for job in made],
+        }
         return Response(content, status=200 if old else 201, headers=_replayed(old))
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from celeriac import pause_queue
 from celeriac.breakers.models import Breaker
-from celeriac.console.waiting import view_of_job, waiting_reasons
+from celeriac.console.explaining.explain import view_of_job, waiting_reasons
 from celeriac.jobs.models import Queue, Worker
 from celeriac.jobs.operating.selectors import queue_depths, recent_endings
 from tests.factories import JobFactory

@@ -13,7 +13,7 @@ from celeriac.breakers.api import CircuitOpen, clear, force_open
 from celeriac.breakers.models import Breaker
 from celeriac.breakers.ramp import PROBE_TURN
 from celeriac.breakers.registry import get_breaker
-from celeriac.console.waiting import waiting_reasons
+from celeriac.console.explaining.explain import waiting_reasons
 from celeriac.core import clock
 from celeriac.jobs.models import Attempt, Job
 from celeriac.jobs.nudge import Nudge

@@ -5,12 +5,11 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 
 from celeriac.console.admin.jobs.filters import ByOutcome
 from celeriac.console.large_tables import newest_rows
-from celeriac.console.readonly import LINK, ReadOnlyAdmin, clip_text, display
+from celeriac.console.readonly import ReadOnlyAdmin, clip_text, display, page_link
 from celeriac.jobs.models import Attempt
 from celeriac.jobs.redaction import redactor_for
 
@@ -56,8 +55,7 @@ class AttemptAdmin(ReadOnlyAdmin):
 
     @display(description="job")
     def shown_job(self, attempt: Attempt) -> str:
-        url = reverse("admin:celeriac_jobs_job_change", args=[attempt.job_id])
-        return format_html('<a class="{}" href="{}">{}</a>', LINK, url, attempt.job_id)
+        return page_link("celeriac_jobs_job", attempt.job_id)
 
     @display(description="message")
     def short_message(self, attempt: Attempt) -> str:

@@ -7,8 +7,7 @@ from unfold.decorators import display
 
 from celeriac.console import job_search
 from celeriac.console.actions.buttons import offering
-from celeriac.console.admin.jobs.errors import ByErrorClass
-from celeriac.console.admin.jobs.filters import ByKind, ByQueue, ByState
+from celeriac.console.admin.jobs.filters import ByErrorClass, ByKind, ByQueue, ByState
 from celeriac.console.admin.jobs.job_page import JobPageAdmin
 from celeriac.jobs.models import Job
 from celeriac.jobs.operating.actions import ACTIONS

@@ -23,7 +23,6 @@ NOBODY = ("no dispatcher", "no worker")
 @with_buttons(
     Button(
         name="pause",
-        label="Pause",
         title="Let nothing of this queue start",
         permission="celeriac_jobs.pause_queue",
         service=operate_queues.pause_queue,
@@ -33,7 +32,6 @@ NOBODY = ("no dispatcher", "no worker")
     ),
     Button(
         name="resume",
-        label="Resume",
         title="Let this queue's jobs start again",
         permission="celeriac_jobs.pause_queue",
         service=operate_queues.resume_queue,

@@ -19,7 +19,6 @@ def _backfilled(ticks: list[Tick]) -> str:
 BUTTONS = (
     Button(
         name="pause",
-        label="Pause",
         title="Let no tick fire",
         permission="celeriac_schedules.pause_schedule",
         service=operate.pause_schedule,
@@ -29,7 +28,6 @@ BUTTONS = (
     ),
     Button(
         name="resume",
-        label="Resume",
         title="Let ticks fire again",
         permission="celeriac_schedules.pause_schedule",
         service=operate.resume_schedule,
@@ -38,7 +36,6 @@ BUTTONS = (
     ),
     Button(
         name="run_now",
-        label="Run now",
         title="Run its job once more, now",
         permission="celeriac_schedules.run_schedule",
         service=operate.run_schedule_now,
@@ -47,7 +44,6 @@ BUTTONS = (
     ),
     Button(
         name="backfill",
-        label="Backfill",
         title="Run past ticks that did not run",
         permission="celeriac_schedules.backfill_schedule",
         service=operate.backfill_schedule,

@@ -2,7 +2,6 @@
 
 import json
 from argparse import ArgumentParser
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -42,7 +41,7 @@ class Command(BaseCommand):
         names = None
         if options["verb"] == "force":
             names = [options["name"]]
-            until = _until(options["seconds"])
+            until = clock.moment_ahead(options["seconds"])
             FORCES[options["state"]](
                 options["name"], actor=options["actor"], reason=options["reason"], until=until
             )
@@ -55,10 +54,6 @@ class Command(BaseCommand):
         else:
             for each in found:
                 self.stdout.write(_line(each))
-
-
-def _until(span: float | None) -> datetime | None:
-    return None if span is None else clock.db_now() + timedelta(seconds=span)
 
 
 def _line(each: selectors.BreakerStatus) -> str:

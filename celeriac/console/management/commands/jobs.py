@@ -1,6 +1,7 @@
 """`manage.py jobs enqueue|list|show|retry|cancel|acknowledge|stats`."""
 
 from argparse import ArgumentParser
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -99,9 +100,7 @@ class Command(BaseCommand):
 
     def _stats(self, options: dict[str, Any]) -> None:
         depths = [depth.as_dict() for depth in selectors.queue_depths()]
-        recent = [
-            job_output.as_dict(row) for row in selectors.recent_endings(seconds=options["seconds"])
-        ]
+        recent = [asdict(row) for row in selectors.recent_endings(seconds=options["seconds"])]
         text = (
             f"{as_table(depths, _DEPTHS)}\n\nended in the last {options['seconds']:g} s\n"
             f"{as_table(recent, _RECENT)}"

@@ -1,7 +1,6 @@
 """`manage.py queues list|pause|resume`."""
 
 from argparse import ArgumentParser
-from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -53,9 +52,8 @@ class Command(BaseCommand):
         """Run the verb, then print what it concerns."""
         name: str = options.get("name") or ""
         if options["verb"] == "pause":
-            span = options["seconds"]
-            until = None if span is None else clock.db_now() + timedelta(seconds=span)
             said = {"reason": options["reason"], "actor": options["actor"]}
+            until = clock.moment_ahead(options["seconds"])
             operate_queues.pause_queue(name, **said, until=until)
         elif options["verb"] == "resume":
             operate_queues.resume_queue(name, reason=options["reason"], actor=options["actor"])

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -89,8 +89,7 @@ class Command(BaseCommand):
             raise CommandError(f"Refused, and left as they were: {', '.join(refused)}.")
 
     def _pause(self, options: dict[str, Any]) -> None:
-        span = options["seconds"]
-        until = None if span is None else clock.db_now() + timedelta(seconds=span)
+        until = clock.moment_ahead(options["seconds"])
         task = selectors.task_by_name(options["name"])
         operate.pause_schedule(
             task.pk, reason=options["reason"], actor=options["actor"], until=until

@@ -14,7 +14,7 @@ from django.utils import timezone
 from celeriac import Event, JobPageSection, Link, cancel, job_pages, pause_queue, retry
 from celeriac.breakers.models import Breaker, Transition
 from celeriac.console.actions.services import bulk_start
-from celeriac.console.waiting import waiting_reasons
+from celeriac.console.explaining.explain import waiting_reasons
 from celeriac.core import audit, clock, context
 from celeriac.core.clock import Now
 from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
