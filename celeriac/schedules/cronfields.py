@@ -68,6 +68,9 @@ class Field:
         return InvalidSchedule(f"{self.name} {text}.", errors={self.name: text})
 
 
+#: The fields in order, as Celery and django-celery-beat call them.
+FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+
 MINUTE = Field("minute", 0, 59)
 HOUR = Field("hour", 0, 23)
 DAY_OF_MONTH = Field("day_of_month", 1, 31)

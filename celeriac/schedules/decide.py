@@ -5,7 +5,7 @@ whose deadline has passed is skipped; then the overlap policy looks at what runs
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zlib import crc32
 
@@ -157,12 +157,6 @@ def _rows(verdicts: Sequence[TickVerdict], late: Due) -> Iterator[TickVerdict]:
         if verdict.at in folded:
             continue
         if count and verdict.status == "missed":
-            verdict = _counting(verdict, count, since)
+            verdict = replace(verdict, missed_before=count, missed_since=since)
             count = 0
         yield verdict
-
-
-def _counting(verdict: TickVerdict, count: int, since: datetime | None) -> TickVerdict:
-    return TickVerdict(
-        verdict.at, verdict.status, verdict.reason, missed_before=count, missed_since=since
-    )

@@ -9,13 +9,12 @@ from typing import Any
 from django.conf import settings
 
 from celeriac.jobs import registry
+from celeriac.schedules import cronfields
 from celeriac.schedules.crontab import parse_crontab
 from celeriac.schedules.definition import LONGEST, SHORTEST
 from celeriac.schedules.entries import DEFAULTS, fields_of
 from celeriac.schedules.errors import InvalidSchedule
 from celeriac.schedules.models import Misfire, Overlap
-
-_CRON = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ def _when(name: str, schedule: Schedule) -> dict[str, Any]:
     """Return the schedule as plain values. Celery's objects are known by their shape here."""
     when = schedule.when
     if hasattr(when, "_orig_minute"):
-        fields = {key: _cron_text(getattr(when, f"_orig_{key}")) for key in _CRON}
+        fields = {key: _cron_text(getattr(when, f"_orig_{key}")) for key in cronfields.FIELDS}
         return {"crontab": fields | {"zone": schedule.zone or _default_zone()}}
     if hasattr(when, "clocked_time"):
         return {"clocked": when.clocked_time.astimezone(UTC).isoformat()}

@@ -10,7 +10,7 @@ from django_celery_beat.models import (
     PeriodicTask,
 )
 
-from celeriac.schedules import zones
+from celeriac.schedules import cronfields, zones
 from celeriac.schedules.crontab import Crontab, parse_crontab
 from celeriac.schedules.errors import InvalidSchedule
 from celeriac.schedules.solar import Sun
@@ -51,14 +51,8 @@ def crontab_of(row: CrontabSchedule) -> Crontab:
     """Return the ticks of a crontab's row; raises InvalidSchedule where it can't be read."""
     if zones.find_zone(str(row.timezone)) is None:
         raise _unfit("zone", f"names no time zone that this machine knows: {str(row.timezone)!r}")
-    return parse_crontab(
-        minute=row.minute,
-        hour=row.hour,
-        day_of_month=row.day_of_month,
-        month_of_year=row.month_of_year,
-        day_of_week=row.day_of_week,
-        zone=str(row.timezone),
-    )
+    fields: dict[str, str] = {name: getattr(row, name) for name in cronfields.FIELDS}
+    return parse_crontab(**fields, zone=str(row.timezone))
 
 
 def _bare(task: PeriodicTask, anchor: datetime) -> Times:

@@ -28,10 +28,9 @@ DEFAULTS: dict[str, Any] = {
     "one_off": False,
     "description": "Declared in code.",
 }
-_KEYS = {"task", "schedule", "args", "kwargs", "options", "relative", "enabled", "one_off"} | {
-    *("start_time", "expires", "description")
-}
 _OPTIONS = {"queue", "priority", "exchange", "routing_key", "headers", "expire_seconds", "expires"}
+#: The keys of an entry itself.
+_KEYS = {"task", "schedule", "options", "relative", "expires"} | (DEFAULTS.keys() - _OPTIONS)
 #: What tells a broker where a message goes; a job of the ledger is none.
 _OF_MESSAGES = ("exchange", "routing_key", "headers")
 #: About the message, or about results: nothing is lost without them.

@@ -6,6 +6,7 @@ the unique (periodic task, scheduled_for) is the guarantee behind that.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -101,11 +102,8 @@ def write_ticks(
     Ticks that are not the schedule's `own` leave what is left of it as it is.
     """
     listed = list(planned_ticks)
-    new = (
-        sql.insert_ticks((planned.row() for planned in listed), take_over=take_over)
-        if listed
-        else ()
-    )
+    rows = [planned.row() for planned in listed]
+    new = sql.insert_ticks(rows, take_over=take_over) if rows else ()
     fired = [planned for planned in listed if planned.draft is not None and planned.id in new]
     jobs = enqueue_drafts([planned.draft for planned in fired if planned.draft])
     sql.assign_jobs(
@@ -113,9 +111,8 @@ def write_ticks(
         for planned, job in zip(fired, jobs, strict=True)
         if planned.draft and job.id != planned.draft.id
     )
-    sql.count_runs(
-        {"task": task, "fired": number, "own": own} for task, number in _count_fires(fired)
-    )
+    counts = sorted(Counter(planned.task for planned in fired).items())
+    sql.count_runs({"task": task, "fired": number, "own": own} for task, number in counts)
     return fired
 
 
@@ -228,10 +225,3 @@ def _drafted(policy: Policy, planned_ticks: Sequence[PlannedTick]) -> Iterator[P
                 reason = printable(f"{UNCALLED}: {error}")[:1000]
                 planned.verdict = TickVerdict(planned.verdict.at, Status.SKIPPED, reason)
         yield planned
-
-
-def _count_fires(planned_ticks: Iterable[PlannedTick]) -> list[tuple[int, int]]:
-    counts: dict[int, int] = {}
-    for planned in planned_ticks:
-        counts[planned.task] = counts.get(planned.task, 0) + 1
-    return sorted(counts.items())

@@ -206,7 +206,6 @@ def _record(
     actor: Actor,
     reason: str,
     details: dict[str, Any],
-    *,
     count: int = 1,
 ) -> None:
     audit.record(

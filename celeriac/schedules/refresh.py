@@ -48,7 +48,8 @@ def reconsider() -> None:
 
 def start_schedules(ids: Sequence[int]) -> None:
     """Make the policies of new tasks; start changed ones anew. Their rows must be locked."""
-    tasks = {task.pk: task for task in read_tasks(ids)}
+    readable = readable_rows(PeriodicTask.objects.select_related(*RELATED), ids)
+    tasks = {task.pk: task for task in readable}
     found, now = sql.task_definitions(ids)
     if now is None:
         return
@@ -60,11 +61,6 @@ def start_schedules(ids: Sequence[int]) -> None:
         [row for row in rows if row.pk in known],
         ["cursor", "anchor", "next_fire_at", "definition", "fault"],
     )
-
-
-def read_tasks(ids: Iterable[int]) -> list[PeriodicTask]:
-    """Return periodic tasks with their schedules, without those that can't be read."""
-    return readable_rows(PeriodicTask.objects.select_related(*RELATED), ids)
 
 
 def readable_rows[M: Model](rows: QuerySet[M], ids: Iterable[int]) -> list[M]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Model
 from django_celery_beat.models import (
     ClockedSchedule,
     CrontabSchedule,
@@ -25,7 +26,7 @@ from celeriac.core import audit
 from celeriac.core.queries import execute
 from celeriac.jobs import registry
 from celeriac.jobs.jsonable import problems_in
-from celeriac.schedules import declare
+from celeriac.schedules import cronfields, declare
 from celeriac.schedules.calls import call_of
 from celeriac.schedules.declare import POLICY, Declaration, degrees
 from celeriac.schedules.definition import RELATED, check_moment
@@ -63,12 +64,8 @@ def sync_schedules(*, actor: object = None) -> list[Change]:
     with transaction.atomic():
         execute(_LOCK)
         _rename(wanted)
-        rows = {
-            task.name: task
-            for task in PeriodicTask.objects.filter(name__in=wanted).select_related(
-                "policy", *RELATED
-            )
-        }
+        tasks = PeriodicTask.objects.filter(name__in=wanted).select_related("policy", *RELATED)
+        rows = {task.name: task for task in tasks}
         changes = [_one(one, rows.get(name)) for name, one in sorted(wanted.items())]
         changes += _disable_others(declared)
         if actor is not None:
@@ -147,15 +144,10 @@ def _one(declaration: Declaration, task: PeriodicTask | None) -> Change:
         _write(task, policy, chosen)
     if before != wanted:
         Policy.objects.filter(pk=task.pk).update(declared=wanted)
-    kept = tuple(sorted(name for name in wanted if _present_differs(present, wanted, name, ours)))
+    theirs = wanted.keys() - ours
+    kept = tuple(sorted(name for name in theirs if present[name] != wanted[name]))
     done = "updated" if chosen or back else "unchanged"
     return Change(declaration.name, done, tuple(sorted(chosen)), kept)
-
-
-def _present_differs(
-    present: dict[str, Any], wanted: dict[str, Any], name: str, ours: set[str]
-) -> bool:
-    return name not in ours and present[name] != wanted[name]
 
 
 def _create(declaration: Declaration) -> Change:
@@ -183,40 +175,30 @@ def _assign(task: PeriodicTask, row: dict[str, Any]) -> None:
         elif name in DEFAULTS or name == "task":
             setattr(task, name, value)
     if "when" in row:
-        task.crontab, task.interval = _crontab(row["when"]), _interval(row["when"])
-        task.solar, task.clocked = _solar(row["when"]), _clocked(row["when"])
+        for column, saved in _row_of(row["when"]).items():
+            setattr(task, column, saved)
 
 
-def _crontab(when: dict[str, Any]) -> CrontabSchedule | None:
-    if "crontab" not in when:
-        return None
-    fields = dict(when["crontab"])
-    fields["timezone"] = fields.pop("zone")
-    return shared_row(CrontabSchedule(**fields))
-
-
-def _interval(when: dict[str, Any]) -> IntervalSchedule | None:
-    if "interval" not in when:
-        return None
-    seconds: float = when["interval"]
-    whole = seconds.is_integer()
-    every, period = (int(seconds), "seconds") if whole else (round(seconds * 1e6), "microseconds")
-    return shared_row(IntervalSchedule(every=every, period=period))
-
-
-def _solar(when: dict[str, Any]) -> SolarSchedule | None:
-    if "solar" not in when:
-        return None
-    event, latitude, longitude = when["solar"]
-    return shared_row(
-        SolarSchedule(event=event, latitude=Decimal(latitude), longitude=Decimal(longitude))
-    )
-
-
-def _clocked(when: dict[str, Any]) -> ClockedSchedule | None:
-    if "clocked" not in when:
-        return None
-    return shared_row(ClockedSchedule(clocked_time=datetime.fromisoformat(when["clocked"])))
+def _row_of(when: dict[str, Any]) -> dict[str, Model | None]:
+    """Return the saved row that says when, by its column; the other columns are empty."""
+    row: Model
+    match when:
+        case {"crontab": given}:
+            fields = {name: given[name] for name in cronfields.FIELDS}
+            row = CrontabSchedule(**fields, timezone=given["zone"])
+        case {"interval": seconds}:
+            whole = seconds.is_integer()
+            every, period = (seconds, "seconds") if whole else (seconds * 1e6, "microseconds")
+            row = IntervalSchedule(every=round(every), period=period)
+        case {"solar": [event, latitude, longitude]}:
+            place = {"latitude": Decimal(latitude), "longitude": Decimal(longitude)}
+            row = SolarSchedule(event=event, **place)
+        case {"clocked": moment}:
+            row = ClockedSchedule(clocked_time=datetime.fromisoformat(moment))
+        case _:
+            return dict.fromkeys(RELATED)
+    (column,) = when
+    return dict.fromkeys(RELATED) | {column: shared_row(row)}
 
 
 def _present(task: PeriodicTask, policy: Policy) -> dict[str, Any]:
@@ -235,8 +217,7 @@ def _text(moment: datetime | None) -> str | None:
 
 def _present_when(task: PeriodicTask) -> dict[str, Any]:
     if task.crontab:
-        names = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
-        fields = {name: getattr(task.crontab, name).replace(" ", "") for name in names}
+        fields = {name: getattr(task.crontab, name).replace(" ", "") for name in cronfields.FIELDS}
         return {"crontab": fields | {"zone": str(task.crontab.timezone)}}
     if task.interval:
         return {"interval": task.interval.schedule.run_every.total_seconds()}
@@ -262,8 +243,7 @@ def _disable_others(wanted: Iterable[str]) -> list[Change]:
             continue
         task.enabled = False
         task.save()
-        Policy.objects.filter(pk=policy.pk).update(
-            declared={**(policy.declared or {}), "removed": True}
-        )
+        removed = {**(policy.declared or {}), "removed": True}
+        Policy.objects.filter(pk=policy.pk).update(declared=removed)
         changes.append(Change(task.name, "disabled"))
     return changes

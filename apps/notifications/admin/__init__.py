@@ -1,6 +1,10 @@
 """Mail in the admin."""
 
-from apps.notifications.admin.campaign import CampaignAdmin, RecipientAdmin
-from apps.notifications.admin.email import EmailAdmin, SuppressionAdmin
-
-__all__ = ["CampaignAdmin", "EmailAdmin", "RecipientAdmin", "SuppressionAdmin"]
+from apps.notifications.admin.campaign import (
+    CampaignAdmin as CampaignAdmin,
+    RecipientAdmin as RecipientAdmin,
+)
+from apps.notifications.admin.email import (
+    EmailAdmin as EmailAdmin,
+    SuppressionAdmin as SuppressionAdmin,
+)

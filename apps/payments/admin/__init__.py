@@ -1,7 +1,8 @@
 """Payments in the admin."""
 
-from apps.payments.admin.operation import OperationAdmin
-from apps.payments.admin.payment import PaymentAdmin
-from apps.payments.admin.reconciliation import DifferenceAdmin, WebhookEventAdmin
-
-__all__ = ["DifferenceAdmin", "OperationAdmin", "PaymentAdmin", "WebhookEventAdmin"]
+from apps.payments.admin.operation import OperationAdmin as OperationAdmin
+from apps.payments.admin.payment import PaymentAdmin as PaymentAdmin
+from apps.payments.admin.reconciliation import (
+    DifferenceAdmin as DifferenceAdmin,
+    WebhookEventAdmin as WebhookEventAdmin,
+)

@@ -1,6 +1,8 @@
 """Schedules in the admin."""
 
-from celeriac.console.admin.schedules.task import PeriodicTaskAdmin
-from celeriac.console.admin.schedules.times import BeatAdmin, TickAdmin, TimesAdmin
-
-__all__ = ["BeatAdmin", "PeriodicTaskAdmin", "TickAdmin", "TimesAdmin"]
+from celeriac.console.admin.schedules.task import PeriodicTaskAdmin as PeriodicTaskAdmin
+from celeriac.console.admin.schedules.times import (
+    BeatAdmin as BeatAdmin,
+    TickAdmin as TickAdmin,
+    TimesAdmin as TimesAdmin,
+)

@@ -24,11 +24,11 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from celeriac.schedules.cronfields import FIELDS as CRON
 from celeriac.schedules.definition import crontab_of
 from celeriac.schedules.errors import InvalidSchedule
 from celeriac.schedules.rows import shared_row
 
-CRON = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
 #: The fields of which one, with its other half, says when.
 ONE_OF = ("cron", "every", "at", "solar")
 FIELDS = ("cron", "zone", "every", "period", "at", "solar", "start_time", "expires", "one_off")
