@@ -12,7 +12,8 @@ def typed_imports(package: str) -> dict[str, str]:
     The package is being imported: its own text says so, in its block `if TYPE_CHECKING:`.
     """
     loader: Any = sys.modules[package].__loader__
-    blocks = (node for node in ast.parse(loader.get_source(package)).body if isinstance(node, ast.If))
+    body = ast.parse(loader.get_source(package)).body
+    blocks = (node for node in body if isinstance(node, ast.If))
     imports = (node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom))
     return {each.name: str(node.module) for node in imports for each in node.names}
 

@@ -25,7 +25,6 @@ class JobsConfig(Needs, AppConfig):
         from celeriac.jobs.callbacks.checks import check_callbacks
         from celeriac.jobs.enqueueing import queues
 
-        register(check_callbacks)
         # Dispatchers lease rows, and only `migrate` knows when they can be made.
         post_migrate.connect(queues.after_migrate, sender=self, dispatch_uid="jobs.queues")
         register(checks.check_heartbeat)
@@ -35,6 +34,7 @@ class JobsConfig(Needs, AppConfig):
         register(checks.check_time_zones)
         register(checks.check_kinds)
         register(checks.check_platform)
+        register(check_callbacks)
         for module in conf.MODULES:
             import_module(module)
         autodiscover_modules("tasks", "jobs")

@@ -119,7 +119,9 @@ def strict(hint: Any, within: tuple[Any, ...] = ()) -> Any:
         return Union[tuple(strict(part, within) for part in parts)]  # noqa: UP007 made at run time
     if origin in (list, dict, tuple, set, frozenset):
         closed = origin[tuple(strict(part, within) for part in parts)]
-        return Annotated[closed, WrapSerializer(_in_order)] if _is_set(origin) else closed
+        return (
+            Annotated[closed, WrapSerializer(_in_order)] if origin in (set, frozenset) else closed
+        )
     return hint
 
 
@@ -238,10 +240,6 @@ def _walk(place: str, value: object, depth: int = 1) -> Iterator[tuple[str, obje
             yield from _walk(f"{place}.{index}", item, depth + 1)
     else:
         yield place, value
-
-
-def _is_set(origin: object) -> bool:
-    return origin in (set, frozenset)
 
 
 def _printable(place: str) -> str:

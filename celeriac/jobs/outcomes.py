@@ -186,7 +186,7 @@ def _failure(error: BaseException, retry: Backoff, redact: Callable[[str], str])
         Verb.GIVE_UP if gave_up else Verb.RETRY,
         error_class=_name(error),
         message=_clip(redact(_words(error)), MAX_MESSAGE),
-        traceback=_clip(redact(_render(error)), MAX_TRACEBACK),
+        traceback=_clip(redact("".join(tracebacks.format_exception(error))), MAX_TRACEBACK),
         retryable=not gave_up and retry.retries(error),
         retry_after=retry_after(error),
     )
@@ -284,10 +284,6 @@ def _words(error: BaseException) -> str:
         return str(error)
     except BaseException as broken:  # an error that can't say what it is must still be counted
         return f"its text can't be had ({type(broken).__name__})"
-
-
-def _render(error: BaseException) -> str:
-    return "".join(tracebacks.format_exception(error))
 
 
 def _clip(text: str, limit: int) -> str:

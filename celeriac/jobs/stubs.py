@@ -14,21 +14,13 @@ from celeriac.jobs.handle import JobHandle
 from celeriac.jobs.registry import Kind
 
 #: Function -> its second parameter, its options, what it returns, whether it is a coroutine.
+_ONE = ("args: {args}", EnqueueOptions, "JobHandle[{result}]")
+_MANY = ("list_of_args: Iterable[{args}]", BatchOptions, "list[JobHandle[{result}]]")
 _FUNCTIONS = {
-    "enqueue": ("args: {args}", EnqueueOptions, "JobHandle[{result}]", ""),
-    "aenqueue": ("args: {args}", EnqueueOptions, "JobHandle[{result}]", "async "),
-    "enqueue_many": (
-        "list_of_args: Iterable[{args}]",
-        BatchOptions,
-        "list[JobHandle[{result}]]",
-        "",
-    ),
-    "aenqueue_many": (
-        "list_of_args: Iterable[{args}]",
-        BatchOptions,
-        "list[JobHandle[{result}]]",
-        "async ",
-    ),
+    "enqueue": (*_ONE, ""),
+    "aenqueue": (*_ONE, "async "),
+    "enqueue_many": (*_MANY, ""),
+    "aenqueue_many": (*_MANY, "async "),
 }
 #: What the module may need of typing.
 _TYPED = ("Any", "Literal", "NotRequired", "Protocol", "TypedDict", "Unpack", "overload")
@@ -69,10 +61,8 @@ def _by_class(kinds: Iterable[Kind]) -> dict[str, Kind]:
 
 def _imports(modules: set[str], body: str) -> str:
     used = [name for name in _TYPED if re.search(rf"\b{name}\b", body)]
-    owned = [
-        f"from {each.__module__} import {each.__name__}" for each in (JobHandle, EnqueueOptions)
-    ]
-    owned.append(f"from {BatchOptions.__module__} import {BatchOptions.__name__}")
+    ours = (JobHandle, EnqueueOptions, BatchOptions)
+    owned = [f"from {each.__module__} import {each.__name__}" for each in ours]
     lines = [*(f"import {module}" for module in sorted(modules - {"builtins"}))]
     lines += ["from collections.abc import Iterable", f"from typing import {', '.join(used)}"]
     return "\n".join([*lines, *sorted(owned)]) + "\n"

@@ -11,10 +11,6 @@ from celeriac import Now, uuid7
 class PaymentQuerySet(models.QuerySet["Payment"]):
     """Payments by where they stand."""
 
-    def unsettled(self) -> "PaymentQuerySet":
-        """Return the payments whose capture has no final answer."""
-        return self.exclude(state__in=FINAL)
-
     def open(self) -> "PaymentQuerySet":
         """Return the payments that the provider may know of, without an answer."""
         return self.filter(state__in=OPEN)

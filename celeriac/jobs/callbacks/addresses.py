@@ -16,13 +16,16 @@ Network = IPv4Network | IPv6Network
 Resolver = Callable[[str, int], list[str]]
 
 #: Link-local, where metadata services answer, and those that answer elsewhere.
-NEVER: list[Network] = [
-    ip_network(text)
-    for text in (
-        *("169.254.0.0/16", "fe80::/10", "fd00:ec2::/32", "fd20:ce::254/128"),
-        *("100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32"),
-    )
-]
+_METADATA = (
+    "169.254.0.0/16",
+    "fe80::/10",
+    "fd00:ec2::/32",
+    "fd20:ce::254/128",
+    "100.100.100.200/32",
+    "168.63.129.16/32",
+    "192.0.0.192/32",
+)
+NEVER: list[Network] = [ip_network(text) for text in _METADATA]
 #: Nothing else in IPv6 is public unicast; of this, tunnels (Teredo, 6to4) carry IPv4 inside.
 _UNICAST = ip_network("2000::/3")
 _TUNNELS: list[Network] = [ip_network(text) for text in ("2001::/32", "2002::/16")]

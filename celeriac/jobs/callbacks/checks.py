@@ -1,5 +1,6 @@
 """System checks: what can be known wrong with callbacks before the first one."""
 
+from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from typing import Any
 
@@ -13,33 +14,23 @@ SHORTEST = 32
 
 def check_callbacks(**_: Any) -> list[CheckMessage]:
     """Report entries that mean nothing, and secrets that are missing or weak."""
-    return [*_check_hosts(), *_check_networks(), *_check_secrets()]
+    hosts = "Name hosts: hooks.example.com, hooks.example.com:8443, *.example.com."
+    networks = "Name networks such as 10.20.0.0/16."
+    return [
+        *_refused("CALLBACK_ALLOWED_HOSTS", targets.split_entry, hosts, "celeriac_jobs.E101"),
+        *_refused("CALLBACK_ALLOWED_NETWORKS", ip_network, networks, "celeriac_jobs.E102"),
+        *_check_secrets(),
+    ]
 
 
-def _check_hosts() -> list[CheckMessage]:
-    found: list[CheckMessage] = []
-    for entry in conf.CALLBACK_ALLOWED_HOSTS:
+def _refused(
+    setting: str, read: Callable[[str], object], hint: str, check_id: str
+) -> Iterator[CheckMessage]:
+    for entry in getattr(conf, setting):
         try:
-            targets.split_entry(entry)
+            read(entry)
         except ValueError as error:
-            hint = "Name hosts: hooks.example.com, hooks.example.com:8443, *.example.com."
-            found.append(
-                Error(f"CALLBACK_ALLOWED_HOSTS: {error}.", hint=hint, id="celeriac_jobs.E101")
-            )
-    return found
-
-
-def _check_networks() -> list[CheckMessage]:
-    found: list[CheckMessage] = []
-    for entry in conf.CALLBACK_ALLOWED_NETWORKS:
-        try:
-            ip_network(entry)
-        except ValueError as error:
-            hint = "Name networks such as 10.20.0.0/16."
-            found.append(
-                Error(f"CALLBACK_ALLOWED_NETWORKS: {error}.", hint=hint, id="celeriac_jobs.E102")
-            )
-    return found
+            yield Error(f"{setting}: {error}.", hint=hint, id=check_id)
 
 
 def _check_secrets() -> list[CheckMessage]:

@@ -180,14 +180,8 @@ def check_transaction(*, detached: bool) -> None:
 
 
 def _per_item(count: int, options: BatchOptions) -> list[EnqueueOptions]:
-    lists = {
-        single: given
-        for single, plural in (
-            ("idempotency_key", "idempotency_keys"),
-            ("unique_key", "unique_keys"),
-        )
-        if (given := options.get(plural)) is not None
-    }
+    singles = ("idempotency_key", "unique_key")
+    lists = {name: given for name in singles if (given := options.get(f"{name}s")) is not None}
     shared: Any = {name: value for name, value in options.items() if not name.endswith("_keys")}
     if shared.get("idempotency_key") is not None:
         raise InvalidOption("Many jobs can't share one key: give idempotency_keys, one for each.")

@@ -29,10 +29,6 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Return the jobs that wait."""
         return self.filter(state=State.QUEUED)
 
-    def due(self) -> "JobQuerySet":
-        """Return the queued jobs whose time has come."""
-        return self.queued().filter(run_at__lte=Now())
-
     def running(self) -> "JobQuerySet":
         """Return the jobs that a claim owns."""
         return self.filter(state=State.RUNNING)
@@ -44,10 +40,6 @@ class JobQuerySet(models.QuerySet["Job"]):
     def unfinished(self) -> "JobQuerySet":
         """Return the jobs that may still come to something."""
         return self.filter(state__in=UNFINISHED)
-
-    def finished(self) -> "JobQuerySet":
-        """Return the jobs that ended, however."""
-        return self.filter(state__in=TERMINAL)
 
 
 class Job(models.Model):

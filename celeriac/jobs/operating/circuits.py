@@ -1,6 +1,6 @@
 """What circuits hold back, for people: which one, until when, how many jobs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from celeriac.breakers import selectors as breakers
@@ -54,15 +54,9 @@ def holds_by_queue() -> dict[str, list[Hold]]:
     behind = {kind: breaker for kind, breaker in guarded if breaker in standing}
     if not behind:
         return {}
-    rows = fetch_rows(_COUNTS, [list(behind)])
-    return _by_queue([(queue, standing[behind[kind]], count) for queue, kind, count in rows])
-
-
-def _by_queue(found: list[tuple[str, Hold, int]]) -> dict[str, list[Hold]]:
     queues: dict[str, dict[str, Hold]] = {}
-    for queue, kept, count in found:
-        mine = queues.setdefault(queue, {}).setdefault(
-            kept.name, Hold(kept.name, kept.code, kept.sentence, kept.until)
-        )
+    for queue, kind, count in fetch_rows(_COUNTS, [list(behind)]):
+        name = behind[kind]
+        mine = queues.setdefault(queue, {}).setdefault(name, replace(standing[name]))
         mine.jobs += count
     return {queue: [mine[name] for name in sorted(mine)] for queue, mine in queues.items()}

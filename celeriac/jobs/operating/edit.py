@@ -38,10 +38,8 @@ def _keys(kind: Kind, job: Job, values: Mapping[str, Any]) -> dict[str, str]:
     made = {}
     for field, template in (("unique_key", kind.unique), ("lock_key", kind.lock)):
         if template is not None:
-            old, new = (
-                templates.render_key(template, kind.schema.named(args), kind.schema.defaults)
-                for args in (job.args, values)
-            )
+            named = (kind.schema.named(args) for args in (job.args, values))
+            old, new = (templates.render_key(template, a, kind.schema.defaults) for a in named)
             if getattr(job, field) == old:
                 made[field] = new
     return made

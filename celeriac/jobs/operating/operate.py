@@ -61,12 +61,7 @@ def retry(job_id: UUID, *, actor: Actor = None, reason: str = "") -> Job:
 
 
 def act_on_job(
-    action: Action,
-    job_id: UUID,
-    *,
-    actor: Actor = None,
-    reason: str = "",
-    **values: Any,
+    action: Action, job_id: UUID, *, actor: Actor = None, reason: str = "", **values: Any
 ) -> Job:
     """Do it to one job and return the job.
 
@@ -107,9 +102,8 @@ def act_on_jobs(
     states = [state.value for state in action.states]
     parameters = {"ids": list(ids), "states": states, "error": error, **values}
     rows = _moved_rows(action.statement, parameters)
-    metrics.count_callbacks(
-        sum(row[5] for row in rows if len(row) > 5)
-    )  # callbacks of those that ended
+    # The last column of a statement that ends jobs: whether it enqueued a callback.
+    metrics.count_callbacks(sum(row[5] for row in rows if len(row) > 5))
     _nudge([row for row in rows if row[1] == State.QUEUED])
     return [row[0] for row in rows]
 

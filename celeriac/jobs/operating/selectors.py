@@ -93,16 +93,11 @@ def queue_depths(reasons: Sequence[HoldReason] = HOLDS) -> list[Depth]:
         _add(found.setdefault(queue, Depth(queue)), counts, oldest)
     for queue, kept in holds_by_queue().items():
         found.setdefault(queue, Depth(queue)).circuits = kept
-    for row in paused_queues():
+    for row in Queue.objects.paused():
         depth = found.setdefault(row.name, Depth(row.name))
         depth.paused, depth.paused_by = True, row.paused_by
         depth.pause_reason, depth.paused_until = row.pause_reason, row.paused_until
     return [found[name] for name in sorted(found)]
-
-
-def paused_queues() -> list[Queue]:
-    """Return the queues that let nothing start now."""
-    return list(Queue.objects.paused())
 
 
 def recent_endings(*, seconds: float = 300.0) -> list[Recent]:
@@ -114,9 +109,8 @@ def recent_endings(*, seconds: float = 300.0) -> list[Recent]:
 
 
 def _add(depth: Depth, counts: list[int], oldest: float | None) -> None:
-    for name, count in zip(
-        ("queued", "scheduled", "retrying", "parked", "running"), counts, strict=True
-    ):
+    names = ("queued", "scheduled", "retrying", "parked", "running")
+    for name, count in zip(names, counts, strict=True):
         setattr(depth, name, getattr(depth, name) + count)
     if oldest is not None:
         depth.oldest_seconds = oldest

@@ -14,6 +14,14 @@ from celeriac.settings import conf
 PATIENCE = 10.0
 
 
+#: What a dispatcher may not do, by the column that says since when.
+_MISSING = (
+    ("mute_since", "rings nobody: the broker takes no doorbells", "See to the broker."),
+    ("deaf_since", "hears no nudges, so that jobs start late", "See to the broker."),
+    ("idle_since", "can rescue nobody", "See why its database is slow or comes and goes."),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Unresponsive:
     """A process that beats and does not do its work: who, since when, and in words."""
@@ -51,14 +59,7 @@ def _workers() -> Iterator[Unresponsive]:
 def _dispatchers() -> Iterator[Unresponsive]:
     patience = Now() - timedelta(seconds=PATIENCE)
     for row in Dispatcher.objects.living().annotate(limit=patience):
-        for since, says, todo in (
-            (row.mute_since, "rings nobody: the broker takes no doorbells", "See to the broker."),
-            (row.deaf_since, "hears no nudges, so that jobs start late", "See to the broker."),
-            (
-                row.idle_since,
-                "can rescue nobody",
-                "See why its database is slow or comes and goes.",
-            ),
-        ):
+        for column, says, todo in _MISSING:
+            since = getattr(row, column)
             if since is not None and since < row.limit:  # type: ignore[attr-defined]  # annotated above
                 yield Unresponsive("dispatcher", row.name, says, since, todo)
