@@ -23,7 +23,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import pybreaker
 
@@ -32,9 +32,6 @@ from celeriac.breakers.errors import CircuitOpen
 from celeriac.breakers.replies import ADMITTED, BreakerState, CallResult, Reply, Report, Verdict
 from celeriac.breakers.storage import BreakerStorage
 from celeriac.core import context
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +73,7 @@ class SharedBreaker(pybreaker.CircuitBreaker):
             throw_new_error_on_trip=False,
         )
 
-    def call(self, func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def call[**P, T](self, func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `func`; raises CircuitOpen when it was not called, else what `func` raised."""
         with self.calling():
             return func(*args, **kwargs)
@@ -85,7 +82,7 @@ class SharedBreaker(pybreaker.CircuitBreaker):
         """Return a context manager that guards its block; entering raises CircuitOpen."""
         return GuardedCall(self)
 
-    def __call__(self, func: Callable[P, T]) -> Callable[P, T]:  # type: ignore[override]  # no Tornado
+    def __call__[**P, T](self, func: Callable[P, T]) -> Callable[P, T]:  # type: ignore[override]  # no Tornado
         """Return `func` guarded."""
         refuse_deferred(func)
 

@@ -95,9 +95,7 @@ class LocalCircuit:
                 and st.version == report.version
             ):
                 self._judge_call(options, report, now)
-            return self._reply(
-                Verdict.DONE, st.till - now if st.state is BreakerState.OPEN else 0.0
-            )
+            return self._done(now)
 
     def move(self, options: Options, to: BreakerState) -> Reply:
         """Move the circuit by hand."""
@@ -109,9 +107,7 @@ class LocalCircuit:
                 st.till = now if to is BreakerState.HALF_OPEN else 0.0
                 st.opened = 0
                 self._move(to, now)
-            return self._reply(
-                Verdict.DONE, st.till - now if st.state is BreakerState.OPEN else 0.0
-            )
+            return self._done(now)
 
     def adopt(self, known: Snapshot, *, in_a_row: int | None = None) -> None:
         """Take over what is newer in `known`, and the store's own count of a row of failures."""
@@ -239,6 +235,10 @@ class LocalCircuit:
         if to is not BreakerState.HALF_OPEN:
             st.passed = 0
         st.forget()
+
+    def _done(self, now: float) -> Reply:
+        is_open = self._st.state is BreakerState.OPEN
+        return self._reply(Verdict.DONE, self._st.till - now if is_open else 0.0)
 
     def _reply(self, verdict: Verdict, wait: float = 0.0) -> Reply:
         st, seen = self._st, self._seen

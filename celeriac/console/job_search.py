@@ -63,9 +63,8 @@ def search_jobs(jobs: QuerySet[Job], term: str) -> QuerySet[Job]:
 
 def search_fields() -> list[str]:
     """Return the names of all declared search fields."""
-    return sorted(
-        {"correlation_id", *(name for kind in registry.declared_kinds() for name in kind.search)}
-    )
+    declared = {name for kind in registry.declared_kinds() for name in kind.search}
+    return sorted(declared | {"correlation_id"})
 
 
 def _exact(term: str) -> Q:

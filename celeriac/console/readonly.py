@@ -6,13 +6,14 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
+from django.db.models import Model
 from django.http import Http404, HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
 from unfold import decorators
 from unfold.admin import TabularInline
 
+from celeriac.console.dashboard.links import page_link
 from celeriac.console.large_tables import LargeTableAdmin
 from celeriac.core.errors import CeleriacError
 
@@ -99,10 +100,9 @@ def uuid_or_404(text: str) -> UUID:
         raise Http404(f"{text!r} is no id.") from error
 
 
-def page_link(page: str, key: Any) -> str:
-    """Return a link to a row's page, such as one of `celeriac_jobs_job`; it says the key."""
-    url = reverse(f"admin:{page}_change", args=[key])
-    return format_html('<a class="{}" href="{}">{}</a>', LINK, url, key)
+def row_link(model: type[Model], key: Any) -> str:
+    """Return a link to the page of one row, which says its key."""
+    return format_html('<a class="{}" href="{}">{}</a>', LINK, page_link(model, key), key)
 
 
 def clip_text(text: str) -> str:

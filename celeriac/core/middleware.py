@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.deprecation import MiddlewareMixin
 
 from celeriac.core import context, tracing
 from celeriac.settings import conf
@@ -50,18 +51,11 @@ class TraceMiddleware:
         return response
 
 
-class AdminPolicyMiddleware:
+class AdminPolicyMiddleware(MiddlewareMixin):
     """Lets the admin's own pages evaluate expressions: only their Alpine build needs that.
 
     Errors, the API, webhooks and unsubscribing keep to SECURE_CSP.
     """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer the request."""
-        return self.get_response(request)
 
     def process_template_response(self, request: HttpRequest, response: Any) -> Any:
         """Give a page that wears the admin's frame the admin's policy."""

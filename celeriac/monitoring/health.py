@@ -15,7 +15,6 @@ from typing import Any
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import QuerySet
 from django_celery_beat.models import PeriodicTask
 
 from celeriac.breakers import selectors as breakers
@@ -168,15 +167,10 @@ def circuit_parts() -> Part:
     ]
     # Members of a family are named after other people's hosts, which are nobody's business.
     members = Breaker.objects.filter(name__contains=":").exclude(state=BreakerState.CLOSED)
-    for family, count in sorted(
-        Counter(each.partition(":")[0] for each in _names(members)).items()
-    ):
-        found.append(f"{count} of {family}: not closed")
+    names = members.values_list("name", flat=True)
+    families = Counter(each.partition(":")[0] for each in names)
+    found += [f"{count} of {family}: not closed" for family, count in sorted(families.items())]
     return Part(True, ", ".join(found) or "none declared")
-
-
-def _names(rows: QuerySet[Breaker]) -> list[str]:
-    return list(rows.values_list("name", flat=True))
 
 
 def beat_part() -> Part:

@@ -114,7 +114,7 @@ def _when(name: str, schedule: Schedule) -> dict[str, Any]:
     when = schedule.when
     if hasattr(when, "_orig_minute"):
         fields = {key: _cron_text(getattr(when, f"_orig_{key}")) for key in cronfields.FIELDS}
-        return {"crontab": fields | {"zone": schedule.zone or _default_zone()}}
+        return {"crontab": fields | {"zone": schedule.zone or default_zone()}}
     if hasattr(when, "clocked_time"):
         return {"clocked": when.clocked_time.astimezone(UTC).isoformat()}
     if hasattr(when, "lat") and hasattr(when, "lon"):
@@ -143,5 +143,6 @@ def degrees(value: object) -> str:
     return f"{float(str(value)):.6f}"
 
 
-def _default_zone() -> str:
+def default_zone() -> str:
+    """Return the zone of crontabs that name none."""
     return str(getattr(settings, "CELERY_TIMEZONE", "UTC"))

@@ -16,21 +16,22 @@ def check_callbacks(**_: Any) -> list[CheckMessage]:
     """Report entries that mean nothing, and secrets that are missing or weak."""
     hosts = "Name hosts: hooks.example.com, hooks.example.com:8443, *.example.com."
     networks = "Name networks such as 10.20.0.0/16."
+    named, among = "CALLBACK_ALLOWED_HOSTS", "CALLBACK_ALLOWED_NETWORKS"
     return [
-        *_refused("CALLBACK_ALLOWED_HOSTS", targets.split_entry, hosts, "celeriac_jobs.E101"),
-        *_refused("CALLBACK_ALLOWED_NETWORKS", ip_network, networks, "celeriac_jobs.E102"),
+        *_refused(named, targets.split_entry, hint=hosts, id="celeriac_jobs.E101"),
+        *_refused(among, ip_network, hint=networks, id="celeriac_jobs.E102"),
         *_check_secrets(),
     ]
 
 
 def _refused(
-    setting: str, read: Callable[[str], object], hint: str, check_id: str
+    setting: str, read: Callable[[str], object], *, hint: str, id: str
 ) -> Iterator[CheckMessage]:
     for entry in getattr(conf, setting):
         try:
             read(entry)
         except ValueError as error:
-            yield Error(f"{setting}: {error}.", hint=hint, id=check_id)
+            yield Error(f"{setting}: {error}.", hint=hint, id=id)
 
 
 def _check_secrets() -> list[CheckMessage]:

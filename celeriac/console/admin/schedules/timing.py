@@ -10,7 +10,6 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
-from django.conf import settings
 from django_celery_beat.models import (
     ClockedSchedule,
     CrontabSchedule,
@@ -25,6 +24,7 @@ from unfold.widgets import (
 )
 
 from celeriac.schedules.cronfields import FIELDS as CRON
+from celeriac.schedules.declare import default_zone
 from celeriac.schedules.definition import crontab_of
 from celeriac.schedules.errors import InvalidSchedule
 from celeriac.schedules.rows import shared_row
@@ -71,7 +71,7 @@ class TimingForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
         if "zone" in self.fields:
             zones: Any = self.fields["zone"]
             known = available_timezones() - {"Factory"}
-            status = {"zone": _default_zone()} | present_timing(self.instance)
+            status = {"zone": default_zone()} | present_timing(self.instance)
             zones.choices = [(name, name) for name in sorted(known | {status["zone"]})]
             self.initial = status | dict(self.initial)
             if self.initial.get("period") == "microseconds":
@@ -119,7 +119,7 @@ class TimingForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
         data, task.crontab, task.interval, task.clocked = self.cleaned_data, None, None, None
         chosen = next((name for name in ONE_OF if data.get(name)), "")
         if chosen == "cron":
-            task.crontab = self._crontab(data["cron"], data.get("zone") or _default_zone())
+            task.crontab = self._crontab(data["cron"], data.get("zone") or default_zone())
         elif chosen == "every":
             task.interval = IntervalSchedule(
                 every=data["every"], period=data.get("period") or "minutes"
@@ -174,7 +174,3 @@ def _span(interval: IntervalSchedule) -> dict[str, Any]:
 def _length(name: str) -> int:
     field: Any = CrontabSchedule._meta.get_field(name)
     return int(field.max_length)
-
-
-def _default_zone() -> str:
-    return str(getattr(settings, "CELERY_TIMEZONE", "UTC"))
