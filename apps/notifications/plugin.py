@@ -18,7 +18,8 @@ PLUGIN = Plugin(
     viewed=frozenset({"notifications"}),
     operated=frozenset(
         {
-            *("notifications.start_campaign", "notifications.cancel_campaign"),
+            "notifications.start_campaign",
+            "notifications.cancel_campaign",
             "notifications.resend_email",
         }
     ),

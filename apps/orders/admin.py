@@ -36,8 +36,16 @@ class OrderAdmin(ReadOnlyAdmin):
         "or the provider's id of the payment"
     )
     fields = (
-        *("id", "email", "total", "shown_state", "leads", "placed_at", "paid_at", "declined_at"),
-        *("cancelled_at", "refunded_amount"),
+        "id",
+        "email",
+        "total",
+        "shown_state",
+        "leads",
+        "placed_at",
+        "paid_at",
+        "declined_at",
+        "cancelled_at",
+        "refunded_amount",
     )
     inlines = (ItemInline,)
     actions = ("cancel",)

@@ -97,7 +97,9 @@ PLUGIN = Plugin(
     ),
     rules=(
         RetentionRule(
-            *("payments.WebhookEvent", "received_at", "WEBHOOKS_RETENTION_DAYS"),
+            "payments.WebhookEvent",
+            "received_at",
+            "WEBHOOKS_RETENTION_DAYS",
             by_key=True,
             filters={"processed_at__isnull": False},
         ),

@@ -114,7 +114,12 @@ class Options:
 TUNABLE = frozenset(field.name for field in fields(Options)) - {"provider_fault"}
 
 _AT_LEAST_ONE = {
-    *("buckets", "window_calls", "min_volume", "probes", "cooldown_growth", "ramp_growth"),
+    "buckets",
+    "window_calls",
+    "min_volume",
+    "probes",
+    "cooldown_growth",
+    "ramp_growth",
 }
 _SHARES = {"failure_rate", "slow_rate"}
 

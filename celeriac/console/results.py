@@ -24,8 +24,18 @@ class TaskResultAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     sortable_by = ("id",)
     fields = (
-        *("task_id", "task_name", "periodic_task_name", "status", "worker", "date_created"),
-        *("date_started", "date_done", "task_args", "task_kwargs", "result", "traceback"),
+        "task_id",
+        "task_name",
+        "periodic_task_name",
+        "status",
+        "worker",
+        "date_created",
+        "date_started",
+        "date_done",
+        "task_args",
+        "task_kwargs",
+        "result",
+        "traceback",
     )
 
     @display(description="status", label=COLOURS)

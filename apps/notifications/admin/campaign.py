@@ -68,11 +68,9 @@ class CampaignAdmin(ReadOnlyAdmin):
     def progress(self, campaign: Campaign) -> str:
         """How many are in each state, each with its list."""
         page = reverse("admin:notifications_recipient_changelist")
+        link = '<a href="{}?campaign__id__exact={}&state={}">{} {}</a>'
         links = [
-            format_html(
-                '<a href="{}?campaign__id__exact={}&state={}">{} {}</a>',
-                *(page, campaign.pk, state, count, state),
-            )
+            format_html(link, page, campaign.pk, state, count, state)
             for state, count in campaign_counts(campaign.id).items()
             if count
         ]

@@ -64,14 +64,33 @@ class OperationAdmin(ReadOnlyAdmin):
 
     list_display = ("id", "kind", "payment", "shown_state", "attempts", "lookups", "review_at")
     fields = (
-        *("payment", "kind", "shown_amount", "state", "idempotency_key", "params", "params_hash"),
-        *("provider_id", "attempts", "lookups", "key_spent", "error_code", "error_message"),
-        *("review_at", "review_reason", "created_at", "submitted_at", "called_at", "finished_at"),
+        "payment",
+        "kind",
+        "shown_amount",
+        "state",
+        "idempotency_key",
+        "params",
+        "params_hash",
+        "provider_id",
+        "attempts",
+        "lookups",
+        "key_spent",
+        "error_code",
+        "error_message",
+        "review_at",
+        "review_reason",
+        "created_at",
+        "submitted_at",
+        "called_at",
+        "finished_at",
     )
     list_filter = (ForReview, "kind", "state", "created_at")
     list_select_related = ("payment",)
     finds = (
-        *("pk", "payment_id", "idempotency_key__startswith", "provider_id"),
+        "pk",
+        "payment_id",
+        "idempotency_key__startswith",
+        "provider_id",
         "payment__reference__startswith",
     )
     indexed_filters = ("review",)

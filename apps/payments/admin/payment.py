@@ -56,8 +56,17 @@ class PaymentAdmin(ReadOnlyAdmin):
         "created_at",
     )
     fields = (
-        *("provider", "reference", "state", "shown_amount", "shown_captured", "shown_refunding"),
-        *("shown_refunded", "payment_method", "description", "provider_id", "created_at"),
+        "provider",
+        "reference",
+        "state",
+        "shown_amount",
+        "shown_captured",
+        "shown_refunding",
+        "shown_refunded",
+        "payment_method",
+        "description",
+        "provider_id",
+        "created_at",
         "finished_at",
     )
     list_filter = ("state", "currency", "provider", "created_at")

@@ -18,8 +18,10 @@ from celeriac.console.actions.forms import BulkConfirmForm
 from celeriac.console.actions.models import BulkAction
 from celeriac.console.actions.permissions import bulk_action, may_apply
 from celeriac.console.dialogs import Button, with_buttons
-from celeriac.console.readonly import ReadOnlyAdmin, page_link, uuid_or_404
+from celeriac.console.readonly import ReadOnlyAdmin, row_link, uuid_or_404
 from celeriac.core.errors import CeleriacError
+from celeriac.core.models import Audit
+from celeriac.jobs.models import Job
 from celeriac.jobs.operating.actions import ACTIONS, Action
 
 #: Rows of a preview.
@@ -79,8 +81,16 @@ class BulkActionAdmin(ReadOnlyAdmin):
     actions_list = ("dead_letters",)
     change_form_outer_before_template = "admin/celeriac_console/bulkaction/progress.html"
     fields = (
-        *("shown_action", "shown_values", "shown_filter", "reason", "actor_name", "cutoff"),
-        *("shown_job", "shown_audit", "created_at", "finished_at"),
+        "shown_action",
+        "shown_values",
+        "shown_filter",
+        "reason",
+        "actor_name",
+        "cutoff",
+        "shown_job",
+        "shown_audit",
+        "created_at",
+        "finished_at",
     )
 
     class Media:
@@ -127,12 +137,12 @@ class BulkActionAdmin(ReadOnlyAdmin):
         """The job that applies it, linked."""
         if bulk.job is None:
             return "none: it was done at once"
-        return page_link("celeriac_jobs_job", bulk.job)
+        return row_link(Job, bulk.job)
 
     @display(description="audit entry")
     def shown_audit(self, bulk: BulkAction) -> Any:
         """Its row in the audit trail, linked."""
-        return page_link("celeriac_core_audit", bulk.audit_id)
+        return row_link(Audit, bulk.audit_id)
 
     def changeform_view(
         self,

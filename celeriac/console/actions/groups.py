@@ -19,16 +19,23 @@ from celeriac.jobs.operating.actions import ACTIONS, Action
 _OPERATED = frozenset(
     {
         "celeriac_jobs.pause_queue",
-        *("celeriac_breakers.force_breaker", "celeriac_breakers.clear_breaker"),
-        *("celeriac_schedules.pause_schedule", "celeriac_schedules.run_schedule"),
+        "celeriac_breakers.force_breaker",
+        "celeriac_breakers.clear_breaker",
+        "celeriac_schedules.pause_schedule",
+        "celeriac_schedules.run_schedule",
         "celeriac_schedules.backfill_schedule",
     }
 )
 #: Apps whose rows everybody in the admin may see; accounts are the administrators' matter.
 _SEEN = frozenset(
     {
-        *("celeriac_core", "celeriac_breakers", "celeriac_jobs", "celeriac_schedules"),
-        *("celeriac_monitoring", "celeriac_console", "django_celery_beat"),
+        "celeriac_core",
+        "celeriac_breakers",
+        "celeriac_jobs",
+        "celeriac_schedules",
+        "celeriac_monitoring",
+        "celeriac_console",
+        "django_celery_beat",
         "django_celery_results",
     }
 )

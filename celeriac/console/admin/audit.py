@@ -15,8 +15,18 @@ from celeriac.core.plugins import plugins
 
 #: What the trail speaks of; asking the table for them would read all of it.
 TARGETS = (
-    *("breaker", "bulk", "clockedschedule", "crontabschedule", "dead letters", "group"),
-    *("intervalschedule", "job", "queue", "schedule", "solarschedule", "user"),
+    "breaker",
+    "bulk",
+    "clockedschedule",
+    "crontabschedule",
+    "dead letters",
+    "group",
+    "intervalschedule",
+    "job",
+    "queue",
+    "schedule",
+    "solarschedule",
+    "user",
 )
 
 
@@ -55,8 +65,15 @@ class AuditAdmin(ReadOnlyAdmin):
     ordering = ("-at",)
     list_select_related = ("actor",)
     fields = (
-        *("at", "actor_name", "verb", "target_type", "target_id", "count", "reason"),
-        *("shown_filter", "shown_details"),
+        "at",
+        "actor_name",
+        "verb",
+        "target_type",
+        "target_id",
+        "count",
+        "reason",
+        "shown_filter",
+        "shown_details",
     )
 
     def get_search_results(

@@ -39,8 +39,12 @@ AXES_LOCKOUT_CALLABLE = "apps.accounts.lockout.locked_page"
 AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_SENSITIVE_PARAMETERS = [
-    *("username", "ip_address", "reason"),
-    *("old_password", "new_password1", "new_password2"),
+    "username",
+    "ip_address",
+    "reason",
+    "old_password",
+    "new_password1",
+    "new_password2",
 ]
 AXES_ENABLE_ADMIN = False
 

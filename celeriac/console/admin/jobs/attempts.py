@@ -9,8 +9,8 @@ from django.utils.html import format_html
 
 from celeriac.console.admin.jobs.filters import ByOutcome
 from celeriac.console.large_tables import newest_rows
-from celeriac.console.readonly import ReadOnlyAdmin, clip_text, display, page_link
-from celeriac.jobs.models import Attempt
+from celeriac.console.readonly import ReadOnlyAdmin, clip_text, display, row_link
+from celeriac.jobs.models import Attempt, Job
 from celeriac.jobs.redaction import redactor_for
 
 
@@ -19,7 +19,13 @@ class AttemptAdmin(ReadOnlyAdmin):
     """Runs that did not simply succeed at the first go."""
 
     list_display = (
-        *("id", "shown_job", "number", "outcome", "finished_at", "error_class", "short_message"),
+        "id",
+        "shown_job",
+        "number",
+        "outcome",
+        "finished_at",
+        "error_class",
+        "short_message",
     )
     list_filter = (ByOutcome,)
     looks_at_newest = False  # its filter does
@@ -30,8 +36,15 @@ class AttemptAdmin(ReadOnlyAdmin):
     sortable_by = ("id",)  # anything else would sort all of history
     list_select_related = ("job",)
     fields = (
-        *("job", "number", "outcome", "worker", "started_at", "finished_at"),
-        *("error_class", "shown_message", "shown_traceback"),
+        "job",
+        "number",
+        "outcome",
+        "worker",
+        "started_at",
+        "finished_at",
+        "error_class",
+        "shown_message",
+        "shown_traceback",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
@@ -55,7 +68,7 @@ class AttemptAdmin(ReadOnlyAdmin):
 
     @display(description="job")
     def shown_job(self, attempt: Attempt) -> str:
-        return page_link("celeriac_jobs_job", attempt.job_id)
+        return row_link(Job, attempt.job_id)
 
     @display(description="message")
     def short_message(self, attempt: Attempt) -> str:

@@ -25,7 +25,14 @@ class JobAdmin(JobPageAdmin):
     """Every job; the ledger owns its fields, actions go through services."""
 
     list_display = (
-        *("id", "kind", "queue", "shown_state", "attempt", "failures", "run_at", "shown_error"),
+        "id",
+        "kind",
+        "queue",
+        "shown_state",
+        "attempt",
+        "failures",
+        "run_at",
+        "shown_error",
     )
     list_filter = (ByState, ByQueue, ByKind, ByErrorClass)
     looks_at_newest = False  # its filters know which of them an index serves

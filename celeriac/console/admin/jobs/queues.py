@@ -42,23 +42,28 @@ class QueueAdmin(ReadOnlyAdmin):
     """Declared queues; pausing stops new runs at once, what runs goes on."""
 
     list_display = (
-        *("name", "status", "held", "circuits"),
-        *("paused_until", "pause_reason", "holder_name"),
+        "name",
+        "status",
+        "held",
+        "circuits",
+        "paused_until",
+        "pause_reason",
+        "holder_name",
     )
     search_fields = ("name",)
     ordering = ("name",)
     fields = (
-        *(
-            "name",
-            "status",
-            "held",
-            "circuits",
-            "paused_at",
-            "paused_until",
-            "paused_by",
-            "pause_reason",
-        ),
-        *("window", "holder_name", "lease_until"),
+        "name",
+        "status",
+        "held",
+        "circuits",
+        "paused_at",
+        "paused_until",
+        "paused_by",
+        "pause_reason",
+        "window",
+        "holder_name",
+        "lease_until",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Queue]:

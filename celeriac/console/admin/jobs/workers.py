@@ -20,8 +20,19 @@ class WorkerAdmin(ReadOnlyAdmin):
     search_fields = ("name", "host")
     ordering = ("-beat_at",)
     fields = (
-        *("id", "name", "status", "host", "pid", "queues", "slots", "kinds", "run_times"),
-        *("holds", "started_at", "beat_at", "stopped_at"),
+        "id",
+        "name",
+        "status",
+        "host",
+        "pid",
+        "queues",
+        "slots",
+        "kinds",
+        "run_times",
+        "holds",
+        "started_at",
+        "beat_at",
+        "stopped_at",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Worker]:
