@@ -1,11 +1,11 @@
 """Which jobs a filter holds: exactly those that the list of jobs would show for it."""
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 from uuid import UUID
 
-from django.contrib.admin import site
-from django.contrib.admin.exceptions import DisallowedModelAdminLookup
+from django.contrib.admin import ModelAdmin, site
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR, SEARCH_VAR
 from django.core.exceptions import SuspiciousOperation
@@ -30,6 +30,9 @@ COUNT_FOR = 2_000
 IDS = "ids"
 #: Parameters that choose no jobs; the flag is what an address that could not be read becomes.
 _LOOKS = (ALL_VAR, ERROR_FLAG, "_facets", ORDER_VAR, PAGE_VAR, "_changelist_filters", "_popup")
+
+#: What the list says of a filter that it can't read; a suspicious one is of a disallowed lookup.
+_UNREADABLE = (IncorrectLookupParameters, SuspiciousOperation, ValueError)
 
 #: A filter as data: the list's parameters, or {"ids": [...]}.
 Filter = Mapping[str, Any]
@@ -154,24 +157,15 @@ def _listed(filter: Filter, actor: Any) -> QuerySet[Job]:
     request.GET = QueryDict(query_of_filter(filter))
     try:
         found: QuerySet[Job] = _changelist(request).queryset
-    except (
-        IncorrectLookupParameters,
-        DisallowedModelAdminLookup,
-        SuspiciousOperation,
-        ValueError,
-    ) as error:
-        raise BadFilter(
-            f"The list of jobs can't be filtered by {'; '.join(describe_filter(filter))}."
-        ) from error
+    except _UNREADABLE as error:
+        said = "; ".join(describe_filter(filter))
+        raise BadFilter(f"The list of jobs can't be filtered by {said}.") from error
     return found
 
 
 def _changelist(request: HttpRequest) -> Any:
     """Return the list's filters and search at work, without reading a page of it."""
-    admin = site.get_model_admin(Job)
-    unread = type("Unread", (admin.get_changelist(request),), {"get_results": lambda *_: None})
-    return unread(
-        *(request, Job, ["pk"], None, admin.get_list_filter(request), admin.date_hierarchy),
-        *(admin.get_search_fields(request), False, admin.list_per_page, admin.list_max_show_all),
-        *((), admin, None, admin.search_help_text),
-    )
+    page: Any = copy(site.get_model_admin(Job))
+    unread = type("Unread", (page.get_changelist(request),), {"get_results": lambda *_: None})
+    page.get_changelist = lambda request: unread
+    return ModelAdmin.get_changelist_instance(page, request)

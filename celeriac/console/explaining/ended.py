@@ -4,6 +4,7 @@ from celeriac.console.explaining.facts import Facts
 from celeriac.console.explaining.queued import job_page
 from celeriac.jobs import registry
 from celeriac.jobs.holds import EXPIRED
+from celeriac.jobs.models import Job
 from celeriac.jobs.phrases import Link, Step, Wait, clock_time, count, span
 from celeriac.jobs.states import State
 
@@ -70,11 +71,7 @@ def _failed(facts: Facts) -> Wait:
         code, text = "failed", f"is dead because of an error that is not retried: {error}"
     steps = (
         Step("Read the last traceback below, and repair the cause."),
-        Step(
-            "Then retry it: its failures are forgotten, its history stays.",
-            verb=RETRY,
-            command=f"manage.py jobs retry {job.id}",
-        ),
+        _retry(job, "Then retry it: its failures are forgotten, its history stays."),
     )
     return Wait(code, text, because=False, steps=steps)
 
@@ -101,11 +98,7 @@ def _expired(facts: Facts) -> Wait | None:
         f"was cancelled because it expired: nothing had started it by {clock_time(job.expires_at)}"
     )
     steps = (
-        Step(
-            "If it is still wanted, retry it: a retry has no deadline.",
-            verb=RETRY,
-            command=f"manage.py jobs retry {job.id}",
-        ),
+        _retry(job, "If it is still wanted, retry it: a retry has no deadline."),
         Step(
             "If this happens often, see what held its queue at that time.",
             page=Link(f"Queue {job.queue}", "admin:celeriac_jobs_queue_change", (job.queue,)),
@@ -125,9 +118,12 @@ def _cancelled(facts: Facts) -> Wait:
     )
     when = f" at {clock_time(job.finished_at)}" if job.finished_at else ""
     text = f"was cancelled{who}{when}" + (f": {said}" if said else "")
-    back = Step(
-        "If it is wanted after all, retry it.", verb=RETRY, command=f"manage.py jobs retry {job.id}"
+    by, back = (
+        audit.actor_name if audit else "",
+        _retry(job, "If it is wanted after all, retry it."),
     )
-    return Wait(
-        "cancelled", text, by=audit.actor_name if audit else "", because=False, steps=(back,)
-    )
+    return Wait("cancelled", text, by=by, because=False, steps=(back,))
+
+
+def _retry(job: Job, text: str) -> Step:
+    return Step(text, verb=RETRY, command=f"manage.py jobs retry {job.id}")

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -74,10 +74,10 @@ class Command(BaseCommand):
         count = options["count"]
         if options["name"]:
             task = selectors.task_by_name(options["name"])
-            fires = selectors.next_fires(task, count=count)
-            rows = [_coming(task.name, moment) for moment in fires]
+            fires = [(moment, task.name) for moment in selectors.next_fires(task, count=count)]
         else:
-            rows = [_coming(name, moment) for moment, name in selectors.upcoming_fires(count=count)]
+            fires = selectors.upcoming_fires(count=count)
+        rows = [{"name": name, "fires_at": at, "utc": at.astimezone(UTC)} for at, name in fires]
         self._print(rows, options, ("fires_at", "utc", "name"))
 
     def _sync(self, options: dict[str, Any]) -> None:
@@ -127,10 +127,6 @@ class Command(BaseCommand):
         self, rows: Sequence[dict[str, Any]], options: dict[str, Any], columns: Sequence[str]
     ) -> None:
         self.stdout.write(as_json(rows) if options["json"] else as_table(rows, columns))
-
-
-def _coming(name: str, moment: datetime) -> dict[str, Any]:
-    return {"name": name, "fires_at": moment, "utc": moment.astimezone(UTC)}
 
 
 def _tick(tick: Tick) -> dict[str, Any]:
