@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -62,10 +62,6 @@ class BreakerStatus:
     #: Since when it stands so: an open circuit since it opened first, whatever probes said.
     since: datetime | None
     options: dict[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        data = asdict(self)
-        return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in data.items()}
 
 
 def circuit_allowances(names: Iterable[str]) -> dict[str, CircuitAllowance]:

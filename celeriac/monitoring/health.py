@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
@@ -42,9 +41,6 @@ class Part:
 
     ok: bool
     says: str
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"ok": self.ok, "says": self.says}
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 import hmac
 import logging
+from dataclasses import asdict
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
@@ -42,7 +43,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     found = health.readiness()
     parts = {name: part for name, part in found.items() if not wanted or name in wanted}
     ready = all(part.ok for part in parts.values())
-    body = {"ready": ready, "parts": {name: part.as_dict() for name, part in parts.items()}}
+    body = {"ready": ready, "parts": {name: asdict(part) for name, part in parts.items()}}
     return _plain(JsonResponse(body, status=200 if ready else 503))
 
 

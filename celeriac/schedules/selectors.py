@@ -1,8 +1,7 @@
 """Reading schedules: what comes, what came, and whether beat lives."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django_celery_beat.models import PeriodicTask
@@ -31,9 +30,6 @@ class ScheduleStatus:
     misfire: str
     overlap: str
     fault: str
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def task_by_name(name: str) -> PeriodicTask:

@@ -1,9 +1,8 @@
 """Reading the ledger: what stands where, and how fast it moves."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from celeriac.core import tables
 from celeriac.core.clock import NOW
@@ -70,9 +69,6 @@ class Depth:
     def waiting(self) -> int:
         """How many jobs are queued, whatever for."""
         return self.queued + self.scheduled + self.retrying + self.parked
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

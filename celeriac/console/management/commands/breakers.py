@@ -1,12 +1,13 @@
 """`manage.py breakers list|force|clear`."""
 
-import json
 from argparse import ArgumentParser
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from celeriac.breakers import selectors, services
+from celeriac.console.management.output import as_json
 from celeriac.core import clock
 from celeriac.core.arguments import add_actor, seconds_argument
 
@@ -50,7 +51,7 @@ class Command(BaseCommand):
             services.clear(options["name"], actor=options["actor"], reason=options["reason"])
         found = selectors.breaker_statuses(names)
         if options["json"]:
-            self.stdout.write(json.dumps([each.as_dict() for each in found], indent=2))
+            self.stdout.write(as_json([asdict(each) for each in found]))
         else:
             for each in found:
                 self.stdout.write(_line(each))

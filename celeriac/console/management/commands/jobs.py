@@ -99,7 +99,7 @@ class Command(BaseCommand):
         self._print({"acknowledged": count}, options, text)
 
     def _stats(self, options: dict[str, Any]) -> None:
-        depths = [depth.as_dict() for depth in selectors.queue_depths()]
+        depths = [asdict(depth) for depth in selectors.queue_depths()]
         recent = [asdict(row) for row in selectors.recent_endings(seconds=options["seconds"])]
         text = (
             f"{as_table(depths, _DEPTHS)}\n\nended in the last {options['seconds']:g} s\n"

@@ -1,6 +1,7 @@
 """`manage.py queues list|pause|resume`."""
 
 from argparse import ArgumentParser
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -58,7 +59,7 @@ class Command(BaseCommand):
         elif options["verb"] == "resume":
             operate_queues.resume_queue(name, reason=options["reason"], actor=options["actor"])
         depths = [depth for depth in selectors.queue_depths() if name in ("", depth.queue)]
-        rows = [depth.as_dict() for depth in depths]
+        rows = [asdict(depth) for depth in depths]
         self.stdout.write(as_json(rows) if options["json"] else as_table(rows, _COLUMNS))
         if not options["json"]:
             for depth in depths:

@@ -67,7 +67,7 @@ class Command(BaseCommand):
         getattr(self, f"_{options['verb']}")(options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        rows = [status.as_dict() for status in selectors.schedule_statuses()]
+        rows = [asdict(status) for status in selectors.schedule_statuses()]
         self._print(rows, options, _LISTED)
 
     def _next(self, options: dict[str, Any]) -> None:
@@ -120,7 +120,7 @@ class Command(BaseCommand):
         self._print([_tick(tick) for tick in ticks], options, _TICKS)
 
     def _one(self, name: str, options: dict[str, Any]) -> None:
-        rows = [one.as_dict() for one in selectors.schedule_statuses() if one.name == name]
+        rows = [asdict(one) for one in selectors.schedule_statuses() if one.name == name]
         self._print(rows, options, _LISTED)
 
     def _print(
