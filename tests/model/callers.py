@@ -1,7 +1,7 @@
 """A caller's transaction: insert or hit, then commit or roll back; then a nudge, if it arrives."""
 
 from celeriac.jobs.states import State
-from tests.model import ledger
+from tests.model import ledger, line
 from tests.model.properties import EXISTS
 from tests.model.world import Caller, Expiry, Stage, breaks, durable, put, set_job
 
@@ -41,6 +41,9 @@ def _begin(model, world, number):
         if not model.rules.rings_after_commit:
             after = after._replace(bells=tuple(sorted((*after.bells, (job,)))))
         yield f"caller {number} inserts job {job}", after, False
+        if not model.rules.handed_after_commit:
+            for way, handed in line.hand_over(model, after, job, force=True):
+                yield f"caller {number} inserts job {job} and puts it {way}", handed, False
     elif not ledger.row_locked(model, world, hit):
         yield f"caller {number} hits job {hit}", _stage(world, number, Stage.HIT, hit), False
 
@@ -68,6 +71,9 @@ def _end(model, world, number, caller):
     else:
         world = _owes(_brought_forward(model, world, caller.job), number, caller.job)
     yield f"caller {number} commits, its nudge is lost", world, True
+    if caller.stage is Stage.INSERTED:
+        for way, handed in line.hand_over(model, world, caller.job):
+            yield f"caller {number} commits and puts its job {way}", handed, False
     if not model.rules.sweeps:
         noticed = world.noticed | {caller.job}
         yield f"caller {number} commits and nudges", world._replace(noticed=noticed), True

@@ -8,6 +8,7 @@ command does: the same worlds with more going wrong in them.
 
 from dataclasses import replace
 
+from tests.model.call_off import CallOff
 from tests.model.halting import Halting
 from tests.model.heartbeat import Heartbeat
 from tests.model.model import Model, Spec
@@ -103,10 +104,33 @@ CUTS = Model(
     queued=(0,),
     budget=Budget(failover=1, revive=1),
 )
+#: One job on the open line, whose children die and whose broker forgets.
+LINE = Model(
+    "line",
+    specs=(PLAIN,),
+    enqueues=(0,),
+    line=True,
+    budget=Budget(child=1, flush=1),
+)
+#: Two where nothing is lost: no doorbell may need to be rung a second time.
+LINE_CALM = Model(
+    "line, calm",
+    specs=(Spec(), PLAIN),
+    queued=(0,),
+    enqueues=(1,),
+    line=True,
+    rings_again=False,
+)
+#: Children that sleep on the line, in a job or beside their mailbox.
+LINE_SLEEP = replace(LINE, name="line, sleep", budget=Budget(stall=1))
+#: What a claim has to see to: a queue is paused behind the hand-over, a claim is forgotten.
+LINE_CLAIM = replace(LINE, name="line, claim", budget=Budget(pause=1, twice=1))
 #: Who may be called lost, with a clock.
 HEARTBEAT = Heartbeat(faults=1)
 #: What is taken back behind a long job.
 HALTING = Halting()
+#: How a plain message gets a child off the line.
+CALL_OFF = CallOff()
 
 
 def _more(model, **faults):
@@ -126,8 +150,13 @@ SMALL = (
     POISON_WORKER,
     OPERATOR,
     CUTS,
+    LINE,
+    LINE_CALM,
+    LINE_SLEEP,
+    LINE_CLAIM,
     HEARTBEAT,
     HALTING,
+    CALL_OFF,
 )
 FULL = (
     _more(FLOW, dispatcher=1),
@@ -142,6 +171,11 @@ FULL = (
     _more(POISON_WORKER, flush=1, dispatcher=1),
     _more(OPERATOR, failover=1, pause=0, release=1),
     _more(CUTS, failover=2, child=1),
+    replace(LINE, specs=(Spec(), PLAIN), queued=(0,), enqueues=(1,)),
+    replace(LINE_CALM, specs=(Spec(), PLAIN, Spec()), enqueues=(1, 2)),
+    _more(LINE_SLEEP, silent=1, twice=1),
+    _more(LINE_CLAIM, failover=1),
     Heartbeat(faults=2),
     HALTING,
+    CallOff(children=3, messages=3, doorbells=2, deaths=1),
 )

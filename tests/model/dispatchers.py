@@ -1,7 +1,7 @@
 """A dispatcher's duties: ring, ring again, expire, rescue; and to lose its memory."""
 
 from celeriac.jobs.states import State, Verb
-from tests.model import ledger
+from tests.model import ledger, line
 from tests.model.properties import FIRST_START
 from tests.model.world import Dispatcher, Expiry, breaks, mark_slack, set_dispatcher, spend
 
@@ -34,6 +34,7 @@ def _due(model, world, dispatcher):
         if row.state is State.QUEUED
         and row.due
         and job not in dispatcher.rung
+        and job not in world.line.trusted
         and (model.rules.sweeps or job in world.noticed)
         and not world.paused
         and not _held(model, world, job)
@@ -51,25 +52,22 @@ def _held(model, world, job):
 def _ring(model, world, index, dispatcher):
     """Ring every due job: those that may have company in one bell, the others alone."""
     due = _due(model, world, dispatcher)
-    if not due or len(world.bells) >= model.bells:
+    if not due:
         return
     alone = [job for job in due if model.specs[job].lock or world.jobs[job].losses]
     ids = tuple(job for job in due if job not in alone) or tuple(alone[:1])
     rung = tuple(sorted((*dispatcher.rung, *ids)))
-    after = world._replace(bells=tuple(sorted((*world.bells, ids))))
-    yield (
-        f"a dispatcher rings {ids}",
-        set_dispatcher(after, index, dispatcher._replace(rung=rung)),
-        True,
-    )
+    for way, after in line.ring(model, world, ids):
+        remembered = set_dispatcher(after, index, dispatcher._replace(rung=rung))
+        yield f"a dispatcher rings {ids} {way}", remembered, True
 
 
 def _forget(model, world, index, dispatcher):
     """The re-ring time passes; before its bell was answered, that costs one `early`."""
-    if not (model.rules.rings_again or not dispatcher.rung):
+    if not (model.rings_again and model.rules.rings_again):
         return
     for job in dispatcher.rung:
-        early = any(job in ids for ids in world.bells)
+        early = any(job in ids for ids in line.doorbells(world))
         if early and not (world.budget.early and world.jobs[job].state is State.QUEUED):
             continue
         rung = tuple(other for other in dispatcher.rung if other != job)

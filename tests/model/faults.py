@@ -1,8 +1,10 @@
 """What may go wrong between any two steps, each as often as the budget says."""
 
+from tests.model import line
 from tests.model.world import (
     Dispatcher,
     Phase,
+    Place,
     Stage,
     Worker,
     mark_slack,
@@ -21,8 +23,8 @@ def moves(model, world):
             if dispatcher.alive:
                 dead = set_dispatcher(spend(world, "dispatcher"), index, Dispatcher(alive=False))
                 yield "a dispatcher dies", dead, False
-    if world.budget.flush and world.bells:
-        yield "FLUSHALL", spend(world, "flush")._replace(bells=()), False
+    if world.budget.flush and (world.bells or model.line):
+        yield "FLUSHALL", line.flushed(spend(world, "flush")._replace(bells=())), False
     if world.budget.failover:
         yield from _failover(model, world)
 
@@ -31,16 +33,16 @@ def _worker(model, world, index, worker):
     if worker.stalled and worker.alive:
         resumed = worker._replace(stalled=False)
         yield f"claim {worker.claim}: its worker goes on", set_worker(world, index, resumed), False
-        replaced = set_worker(world, index, Worker())
+        replaced = set_worker(line.abandoned(world, worker), index, Worker())
         yield f"claim {worker.claim}: its stalled worker is replaced", replaced, True
-    if not worker.awake or not worker.claim:
+    if not worker.awake or not (worker.claim or worker.place > Place.TURN):
         return  # an idle worker's death or sleep is that of its bell
     if world.budget.worker:
-        dead = set_worker(spend(world, "worker"), index, Worker(alive=False))
+        left = line.abandoned(spend(world, "worker"), worker)
+        dead = set_worker(left, index, Worker(alive=False))
         yield f"claim {worker.claim}: its worker is killed", dead, False
     if world.budget.child and worker.child:
-        orphaned = worker._replace(child=False)
-        after = set_worker(spend(world, "child"), index, orphaned)
+        after = line.killed(spend(world, "child"), index, worker)
         yield f"claim {worker.claim}: its child is killed", after, False
     if world.budget.stall:
         asleep = worker._replace(stalled=True, fresh=False, slack=False)

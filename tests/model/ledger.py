@@ -81,6 +81,9 @@ def _answered(world, taken):
         dispatcher._replace(rung=tuple(job for job in dispatcher.rung if job not in taken))
         for dispatcher in world.dispatchers
     )
+    if world.line.trusted:
+        trusted = world.line.trusted.difference(taken)
+        world = world._replace(line=world.line._replace(trusted=trusted))
     return world._replace(dispatchers=tuple(sorted(dispatchers)))
 
 

@@ -5,10 +5,10 @@ from typing import ClassVar
 
 from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.states import TERMINAL, State
-from tests.model import callers, dispatchers, faults, operators, workers
+from tests.model import callers, dispatchers, faults, line, operators, workers
 from tests.model.properties import broken
 from tests.model.rules import DESIGN, Rules
-from tests.model.world import Budget, Caller, Dispatcher, Expiry, Row, Stage, Worker, World
+from tests.model.world import Budget, Caller, Dispatcher, Expiry, Place, Row, Stage, Worker, World
 
 NOTHING_GOES_WRONG = Budget()
 
@@ -40,6 +40,8 @@ class Model:
     dispatchers: int = 1
     budget: Budget = NOTHING_GOES_WRONG
     bells: int = 2  # the broker holds no more at a time
+    line: bool = False  # there is an open line, and all children wait there
+    rings_again: bool = True  # nothing is lost where not: nothing needs it
     rules: Rules = DESIGN
 
     @property
@@ -49,7 +51,7 @@ class Model:
             jobs=tuple(self.row(job) if job in self.queued else Row() for job in self._ids),
             callers=(Caller(),) * len(self.enqueues),
             dispatchers=(Dispatcher(),) * self.dispatchers,
-            workers=(Worker(),) * self.workers,
+            workers=(Worker(place=Place.FREE if self.line else Place.POOL),) * self.workers,
             budget=self.budget,
             effects=(0,) * len(self.specs),
             deaths=(0,) * len(self.specs),
@@ -80,7 +82,7 @@ class Model:
 
     def moves(self, world):
         """Yield (label, world after, fair) for every step that some process can make."""
-        for part in (callers, dispatchers, workers, operators, faults):
+        for part in (callers, dispatchers, workers, line, operators, faults):
             yield from part.moves(self, world)
 
     def broken(self, world):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from tests.model import explore, halting, heartbeat, properties
+from tests.model import call_off, explore, halting, heartbeat, line_mutants, properties
 from tests.model.configs import EFFECT, PLAIN
 from tests.model.model import Model, Spec
 from tests.model.world import Budget
@@ -247,9 +247,11 @@ _PROTOCOL = (
 
 MUTANTS = (
     *_PROTOCOL,
+    *(Mutant(model.name, model, breaks) for model, breaks in line_mutants.models()),
     *(Mutant(model.name, model, heartbeat.WRONGED) for model in heartbeat.MUTANTS),
     *(
         Mutant(model.name, model, halting.BOTH if model.rules.names_claim else explore.STUCK)
         for model in halting.MUTANTS
     ),
+    *(Mutant(model.name, model, breaks) for model, breaks in call_off.MUTANTS),
 )

@@ -5,7 +5,7 @@ Those asked of a step are named here and marked by the move that would break the
 """
 
 from celeriac.jobs.states import State
-from tests.model.world import Stage
+from tests.model.world import Place, Stage
 
 EXISTS = "1 a job exists exactly if its caller's transaction committed"
 OWNERSHIP = "3 only the claim that owns a run writes about it"
@@ -21,6 +21,8 @@ ONE_QUEUED = "§4 one queued job per unique_key"
 SEEN = "§4 a committed change is seen by a run that starts after its commit"
 ONE_RUNNING = "§4 one running job per lock_key"
 CANCEL = "§3 a cancel that was accepted is not forgotten"
+BEHIND = "the line: no doorbell lies in the mailbox of a child that runs a job"
+STANDS_IDLE = "the line: no doorbell lies in the overflow while a child stands idle"
 FIRST_START = "§3 expires_at binds the first start only"
 
 
@@ -99,6 +101,14 @@ def _cancel(_model, world):
     )
 
 
+def _behind(model, world):
+    return model.line and any(worker.mail and worker.claim for worker in world.workers)
+
+
+def _stands_idle(_model, world):
+    return bool(world.line.overflow) and any(worker.place is Place.FREE for worker in world.workers)
+
+
 _CHECKS = (
     (EXISTS, _exists),
     (EXACTLY_ONCE, _exactly_once),
@@ -108,4 +118,6 @@ _CHECKS = (
     (ONE_QUEUED, _one_queued),
     (ONE_RUNNING, _one_running),
     (CANCEL, _cancel),
+    (BEHIND, _behind),
+    (STANDS_IDLE, _stands_idle),
 )

@@ -17,6 +17,21 @@ class Rules(NamedTuple):
     sweeps: bool = True  # due rows are found without a nudge too
     starts_empty: bool = True  # a new dispatcher takes nothing for rung
     expires_first_only: bool = True  # expires_at binds the first start only
+    # the open line
+    handed_after_commit: bool = True  # a job is put into a mailbox when it is committed
+    handed_is_doubted: bool = True  # a dispatcher looks for it as if nobody had
+    overflow_is_doubted: bool = True  # what lies there is rung again like any other
+    overflow_is_taken_back: bool = True  # once not every slot is on the line
+    hands_locks: bool = False  # a job with a lock goes through a dispatcher
+    takes_place: str = "once"  # who puts a doorbell there; or "queues", "overwrites"
+    renews_empty: bool = True  # a place is not offered anew over what lies in its mailbox
+    offers_at_once: bool = True  # it looks for overflow and marks its place free in one step
+    withdraws: bool = True  # who leaves does not leave a free place behind
+    leaves_at_once: bool = True  # it withdraws its place and looks into its mailbox in one step
+    places_expire: bool = True  # of children that are gone
+    mail_is_claimed: bool = True  # as any doorbell is, before its job starts
+    mail_checks_due: bool = True
+    mail_checks_pause: bool = True
     # claim
     checks_state: bool = True  # it takes queued rows only
     checks_due: bool = True

@@ -1,11 +1,12 @@
 """A worker: take a doorbell, claim, verify, run, settle; its parent reaps a dead child."""
 
 from celeriac.jobs.states import State
-from tests.model import ledger
+from tests.model import ledger, line
 from tests.model.properties import COUNTS, STARTS_OWN
 from tests.model.world import (
     Entry,
     Phase,
+    Place,
     Worker,
     breaks,
     committed,
@@ -33,30 +34,50 @@ def moves(model, world):
 
 
 def _answer(model, world, index, worker):
-    """Take each bell; the broker may keep it, and deliver it once more."""
-    for ids in dict.fromkeys(world.bells):
-        after, taken, number = ledger.claim(model, world, ids)
-        if taken:
-            entries = tuple(Entry(job, after.jobs[job].attempt) for job in taken)
-            after = set_worker(after, index, worker._replace(claim=number, entries=entries))
+    """Take what lies in the mailbox; in the pool, what lies in the broker, which may keep it."""
+    if worker.mail and worker.place is not Place.LEAVING:
+        yield from _answer_mail(model, world, index, worker)
+        return
+    for ids in dict.fromkeys(world.bells) if worker.place is Place.POOL else ():
         left = list(world.bells)
         left.remove(ids)
-        label = f"bell {ids}: claim {number} takes {taken}"
-        yield label, after._replace(bells=tuple(left)), True
-        if world.budget.twice and taken:
-            yield f"{label}, and the broker keeps the bell", spend(after, "twice"), False
-        if world.budget.answer and taken:
-            kept = worker._replace(claim=number, asks=ids) if model.rules.keeps_claim else Worker()
-            deaf = set_worker(after, _place(after, number), kept)
-            yield (
-                f"{label}; the answer is lost",
-                spend(deaf, "answer")._replace(bells=tuple(left)),
-                False,
-            )
+        rest = world._replace(bells=tuple(left))
+        for label, after, fair in _claim(model, rest, index, worker, ids):
+            yield label, after, fair
+            if fair and world.budget.twice and after.jobs != world.jobs:
+                kept = spend(after, "twice")._replace(bells=world.bells)
+                yield f"{label}, and the broker keeps the bell", kept, False
 
 
-def _place(world, number):
-    return next(i for i, worker in enumerate(world.workers) if worker.claim == number)
+def _answer_mail(model, world, index, worker):
+    ids, *rest = worker.mail
+    place = Place.TAKEN if model.rules.takes_place == "overwrites" else worker.place
+    took = worker._replace(place=place, mail=tuple(rest), fresh=True)
+    if not model.rules.mail_is_claimed:
+        entries = tuple(Entry(job, world.jobs[job].attempt) for job in ids)
+        unclaimed = took._replace(claim=ledger.fresh_claim(world), entries=entries)
+        yield f"mail {ids}: starts it without a claim", set_worker(world, index, unclaimed), True
+        return
+    if not (model.rules.mail_checks_due and model.rules.mail_checks_pause):
+        rules = model.rules
+        due, pause = rules.mail_checks_due, rules.mail_checks_pause
+        model = model.mutate(checks_due=due, checks_pause=pause)
+    yield from _claim(model, world, index, took, ids)
+
+
+def _claim(model, world, index, worker, ids):
+    after, taken, number = ledger.claim(model, world, ids)
+    label = f"doorbell {ids}: claim {number} takes {taken}"
+    if not taken:
+        yield label, set_worker(after, index, line.answered(model, worker)), True
+        return
+    entries = tuple(Entry(job, after.jobs[job].attempt) for job in taken)
+    claimed = worker._replace(claim=number, entries=entries)
+    yield label, set_worker(after, index, claimed), True
+    if world.budget.answer:
+        kept = worker._replace(claim=number, asks=ids)
+        kept = kept if model.rules.keeps_claim else line.answered(model, worker)
+        yield f"{label}; the answer is lost", spend(set_worker(after, index, kept), "answer"), False
 
 
 def _ask(world, index, worker):
@@ -87,7 +108,8 @@ def _go_on(model, world, index, worker):
     elif phases:
         yield from _settle(model, world, index, worker)
     else:
-        yield f"claim {worker.claim}: nothing left", set_worker(world, index, Worker()), True
+        done = set_worker(world, index, line.answered(model, worker))
+        yield f"claim {worker.claim}: nothing left", done, True
 
 
 def _next(model, world, index, worker):
@@ -150,8 +172,11 @@ def _entry(world, index, worker, place, entry):
 
 def _kill(world, index, worker, job, what):
     deaths = put(world.deaths, job, world.deaths[job] + 1)
-    dead = worker._replace(child=False) if what == "child" else Worker(alive=False)
-    after = set_worker(world._replace(deaths=deaths), index, dead)
+    world = world._replace(deaths=deaths)
+    if what == "child":
+        after = line.killed(world, index, worker)
+    else:
+        after = set_worker(line.abandoned(world, worker), index, Worker(alive=False))
     return f"claim {worker.claim}: job {job} kills its {what}", after, True
 
 
@@ -192,10 +217,8 @@ def _commit(model, world, index, worker, place):
     label = f"claim {worker.claim}: job {entry.job} commits"
     yield label, set_worker(after, index, told), True
     if world.budget.child:
-        dead = worker._replace(child=False)
-        unsaid = _entry(
-            spend(after, "child"), index, dead, place, entry._replace(phase=Phase.COMMITTED)
-        )
+        entries = put(worker.entries, place, entry._replace(phase=Phase.COMMITTED))
+        unsaid = line.killed(spend(after, "child"), index, worker._replace(entries=entries))
         yield f"{label}; its child dies before it tells the slot", unsaid, False
 
 
@@ -205,10 +228,9 @@ def _settle(model, world, index, worker):
     if after is None:
         return
     label = f"claim {worker.claim}: settles"
-    yield label, set_worker(after, index, Worker()), True
+    yield label, set_worker(after, index, line.answered(model, worker)), True
     if world.budget.child:
-        dead = worker._replace(child=False)
-        after = set_worker(spend(after, "child"), index, dead)
+        after = line.killed(spend(after, "child"), index, worker)
         yield f"{label}; its child dies before it clears the slot", after, False
 
 

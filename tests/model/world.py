@@ -30,6 +30,17 @@ class Phase(IntEnum):
     DONE = 3  # its outcome is in the slot
 
 
+class Place(IntEnum):
+    """Where a child stands, and what the broker knows of it: see line.py."""
+
+    POOL = 0  # it takes what Celery brings
+    TURN = 1  # it has answered a doorbell; the broker knows nothing of it
+    TAKEN = 2  # it is on the line, and its place there is not free
+    FREE = 3
+    LEAVING = 4  # a mutant's: it has looked into its mailbox, and will withdraw its place
+    LOOKED = 5  # a mutant's: it has found no overflow, and will mark its place free
+
+
 class Stage(IntEnum):
     """How far a caller's transaction has come."""
 
@@ -94,6 +105,8 @@ class Worker(NamedTuple):
     claim: int = 0
     entries: tuple = ()
     asks: tuple = ()  # the ids of a claim whose answer was lost: it may have been made
+    place: Place = Place.POOL
+    mail: tuple = ()  # doorbells in its mailbox
 
     @property
     def awake(self):
@@ -104,6 +117,14 @@ class Worker(NamedTuple):
     def works(self):
         """Whether its child makes steps."""
         return self.awake and self.child
+
+
+class Line(NamedTuple):
+    """The open line as the broker holds it, besides the places and mailboxes of children."""
+
+    overflow: tuple = ()
+    gone: tuple = ()  # places that nobody waits at any more
+    trusted: frozenset = frozenset()  # a mutant's: jobs that need no other doorbell
 
 
 class Budget(NamedTuple):
@@ -124,6 +145,7 @@ class Budget(NamedTuple):
     revive: int = 0
     pause: int = 0
     deadline: int = 0
+    silent: int = 0  # a child leaves the line, and the broker is away when it says so
 
 
 class World(NamedTuple):
@@ -136,6 +158,7 @@ class World(NamedTuple):
     budget: Budget
     forgettable: tuple = ()  # the rows before each asynchronous commit that is not safe yet
     bells: tuple = ()
+    line: Line = Line()
     noticed: frozenset = frozenset()  # a mutant's: the jobs that a nudge named
     paused: bool = False
     operator: int = -1  # a mutant's: between the two statements of a cancel

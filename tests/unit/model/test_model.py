@@ -2,10 +2,12 @@
 
 import pytest
 
+from tests.model.call_off import CallOff, Watch
 from tests.model.configs import FULL, SMALL
 from tests.model.explore import STUCK, explore
 from tests.model.halting import Halt, Halting
 from tests.model.heartbeat import Beats, Heartbeat
+from tests.model.line_mutants import harmless
 from tests.model.mutants import MUTANTS
 from tests.model.rules import Rules
 
@@ -24,15 +26,21 @@ def test_a_protocol_without_one_of_its_rules_is_caught(mutant):
     assert found.broken == mutant.breaks
 
 
+@pytest.mark.parametrize("model", harmless(), ids=lambda model: model.name)
+def test_what_costs_only_time_or_order_breaks_nothing(model):
+    """The line's own rules hold no invariant: the claim does, and a dispatcher's look."""
+    assert not explore(model).broken
+
+
 def test_every_rule_is_missed_by_some_mutant():
     """A rule that no mutant leaves out would not have to be there."""
     left_out = {
         rule
-        for mutant in MUTANTS
-        for rule, default in type(mutant.model.rules)()._asdict().items()
-        if getattr(mutant.model.rules, rule) != default
+        for model in [*(mutant.model for mutant in MUTANTS), *harmless()]
+        for rule, default in type(model.rules)()._asdict().items()
+        if getattr(model.rules, rule) != default
     }
-    assert left_out == {*Rules._fields, *Beats._fields, *Halt._fields}
+    assert left_out == {*Rules._fields, *Beats._fields, *Halt._fields, *Watch._fields}
 
 
 def test_the_worlds_of_the_mutants_are_sound_without_their_mutation():
@@ -54,6 +62,6 @@ def test_a_stuck_job_is_found_with_the_way_to_it():
 
 
 def _restored(model):
-    if isinstance(model, Heartbeat | Halting):
-        return Heartbeat(faults=1) if isinstance(model, Heartbeat) else Halting()
+    if isinstance(model, Heartbeat | Halting | CallOff):
+        return Heartbeat(faults=1) if isinstance(model, Heartbeat) else type(model)()
     return model.mutate(**Rules()._asdict())
