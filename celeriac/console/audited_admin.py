@@ -109,15 +109,9 @@ class AuditedAdmin(SafeListAdmin):
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """Write down what was changed from what to what, by whom, and why."""
         old, new = self._before(request).get(obj.pk, {}), self.audited_facts(obj)
-        changed = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
-        self._record(
-            "change",
-            request,
-            obj,
-            message,
-            old={name: old.get(name) for name in sorted(changed)},
-            new={name: new.get(name) for name in sorted(changed)},
-        )
+        names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+        was, becomes = ({name: facts.get(name) for name in names} for facts in (old, new))
+        self._record("change", request, obj, message, old=was, new=becomes)
         return super().log_change(request, obj, message)  # type: ignore[misc]  # ModelAdmin's
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
@@ -150,9 +144,7 @@ class AuditedAdmin(SafeListAdmin):
         return may(request, obj)
 
     def _before(self, request: HttpRequest) -> dict[Any, dict[str, Any]]:
-        if not hasattr(request, "_audited"):
-            request._audited = {}  # type: ignore[attr-defined]  # ours
-        before: dict[Any, dict[str, Any]] = request._audited  # type: ignore[attr-defined]  # ours
+        before: dict[Any, dict[str, Any]] = vars(request).setdefault("_audited", {})
         return before
 
     def _record(
