@@ -13,7 +13,7 @@ from uuid import uuid4
 from celery import Celery, signals
 from django.core.exceptions import ImproperlyConfigured
 
-from celeriac.celery import revoking
+from celeriac.celery import revoking, sharing
 from celeriac.celery.child_monitor import ChildMonitor
 from celeriac.celery.instance import WorkerInstance
 from celeriac.core import tracing
@@ -44,6 +44,7 @@ _is_deaf = False
 
 def install_worker(app: Celery) -> None:
     """Make workers of `app` workers of the ledger."""
+    sharing.install_sharing()
 
     def ours(sender: Any) -> bool:
         return getattr(sender, "app", None) is app
