@@ -98,6 +98,10 @@ class Settings:
     LOCK_TIMEOUT_SECONDS: Seconds = 2.0
     #: Work after which a doorbell releases what it has not started.
     DOORBELL_BUDGET_SECONDS: Seconds = 1.0
+    #: Jobs, and megabytes, after which a worker's child is replaced, between two doorbells; None:
+    #: never.
+    CHILD_MAX_JOBS: Count | None = None
+    CHILD_MAX_MEMORY_MB: Count | None = None
     #: How long finished jobs stay, where the kind says nothing; days.
     RETENTION_DAYS: Days = 14
     #: How long a job stays at least whose caller gave an idempotency key: the call may come again.

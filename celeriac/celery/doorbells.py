@@ -24,6 +24,7 @@ from celeriac.jobs.running import execute
 from celeriac.jobs.running.execute import UnfitProcess
 from celeriac.jobs.running.run import Run
 from celeriac.jobs.running.setbacks import one_line
+from celeriac.jobs.running.wear import Worn
 from celeriac.jobs.states import State, Verb
 
 logger = logging.getLogger(__name__)
@@ -117,7 +118,8 @@ def _read_ids(ids: Any) -> list[UUID]:
 
 
 def _retire(reason: str) -> NoReturn:
-    logger.error("process %d ends and is replaced: %s", os.getpid(), reason)
+    level = logging.INFO if isinstance(reason, Worn) else logging.ERROR
+    logger.log(level, "process %d ends and is replaced: %s", os.getpid(), reason)
     if current_process().name == "MainProcess":
         raise WorkerShutdown(1)  # a solo worker: whoever started it starts it again
     raise Retired(0)

@@ -108,6 +108,7 @@ def _answer_doorbell(
     context.times.publish(context.journal)
     if runs:
         context.look_around()
+        context.count(len(runs))
     if settings.DEBUG:
         forget_queries()
 

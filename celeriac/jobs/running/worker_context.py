@@ -20,6 +20,7 @@ from celeriac.jobs.running.process_state import ProcessState
 from celeriac.jobs.running.run import Run
 from celeriac.jobs.running.runtimes import RunTimes
 from celeriac.jobs.running.setbacks import Setbacks, UnfitProcess, one_line
+from celeriac.jobs.running.wear import worn
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ class WorkerContext:
     retiring: str = ""
     #: Whether a handler has had the session since somebody looked what it sees.
     used: bool = False
+    #: How many jobs this process has run.
+    ran: int = 0
     process_state: ProcessState = field(default_factory=ProcessState)
     _sight: tuple[Any, ...] | None = None
 
@@ -54,6 +57,12 @@ class WorkerContext:
         if not self.retiring:
             self.retiring = self.process_state.change()
         return bool(self.retiring)
+
+    def count(self, runs: int) -> None:
+        """Count what a doorbell ran; a process that has run or grown enough is to be replaced."""
+        self.ran += runs
+        if not self.retiring:
+            self.retiring = worn(self.ran)
 
     def answered(self) -> None:
         """Note that the database has answered: a claim, though it took nothing, or a settle."""

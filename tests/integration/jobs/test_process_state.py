@@ -20,6 +20,7 @@ from celeriac.core.counting.counters import process
 from celeriac.jobs import metrics
 from celeriac.jobs.models import Job
 from celeriac.jobs.running import process_state, turns
+from celeriac.settings import conf
 from tests.app.models import Effect
 from tests.kinds import note
 from tests.support.threads import held_open
@@ -80,6 +81,25 @@ def test_a_child_that_was_changed_is_replaced_and_nobody_pays(
             assert (changed.state, after.state, after.attempt) == ("succeeded", "queued", 0)
     _, worker_context = run_in_context(lambda: None)
     assert worker_context.retiring == ""
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ({"CHILD_MAX_JOBS": 2}, "it has run 3 jobs"),
+        ({"CHILD_MAX_JOBS": 4}, ""),
+        ({"CHILD_MAX_MEMORY_MB": 1}, "it has grown to"),
+        ({"CHILD_MAX_MEMORY_MB": 1_000_000}, ""),
+    ],
+)
+def test_a_child_that_has_run_or_grown_enough_is_replaced(run_in_context, monkeypatch, limit, said):
+    """Between two doorbells: all of its own is done before."""
+    for name, value in limit.items():
+        monkeypatch.setitem(vars(conf), name, value)
+    jobs, worker_context = run_in_context(*[lambda: None] * 3)
+    assert [job.state for job in jobs] == ["succeeded"] * 3
+    assert worker_context.retiring[: len(said)] == said
+    assert bool(worker_context.retiring) == bool(said)
 
 
 def test_what_harms_nobody_replaces_no_child(run_in_context, same_process):
