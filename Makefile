@@ -1,11 +1,12 @@
 # `make help` lists the commands. A file target makes the virtual environment: instant when it is there.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt up migrate server worker dispatcher beat flower shell manage bench profile idle soak model chaos screenshots docs release audit clean
+.PHONY: help setup demo test lint fmt up migrate server worker dispatcher beat flower shell manage bench peers profile idle soak model chaos screenshots docs release audit clean
 
 PYTHON := .venv/bin/python
 RUN := $(PYTHON) -m sandbox.run
 SETUP := .venv/.installed
 TOOLS := .local/tools/.installed
+PEERS := .local/peers/.installed
 # A pyenv shim may exist and fail: take the first Python that runs.
 ANY_PYTHON = $$(for candidate in python3.13 python3 python3.14 python3.12 python /usr/bin/python3; do \
 	$$candidate -c 'import sys; assert sys.version_info[0] == 3' >/dev/null 2>&1 && echo $$candidate && break; done)
@@ -28,6 +29,10 @@ $(SETUP): requirements/dev.txt requirements/uv.txt .python-version sandbox/boots
 
 $(TOOLS): $(SETUP) requirements/tools.txt
 	@$(PYTHON) sandbox/bootstrap.py tools
+
+$(PEERS): $(SETUP) requirements/peers.txt
+	@rm -rf .local/peers && $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes \
+		--target .local/peers -r requirements/peers.txt && touch $@
 
 setup: $(SETUP)  ## Make .venv with the pinned packages
 
@@ -79,6 +84,9 @@ manage: $(SETUP)  ## Run manage.py on the same database: make manage ARGS='jobs 
 
 bench: $(SETUP)  ## Measure, print the table, write bench/results/latest.json
 	@$(PYTHON) -m bench $(ARGS)
+
+peers: $(PEERS)  ## Measure other queues beside this one
+	@$(PYTHON) -m bench --table peers $(ARGS)
 
 profile: $(SETUP) $(TOOLS)  ## Show what a job costs by phase and statement: ARGS="steady --pictures docs/pictures"
 	@$(PYTHON) -m bench.profile $(ARGS)

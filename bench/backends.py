@@ -69,7 +69,7 @@ class PlainBackend:
         """Commit the caller's row, then publish."""
         committed: list[int] = []
         with transaction.atomic():
-            _write_order(number, committed)
+            write_order(number, committed)
             transaction.on_commit(lambda: self._publish(number))
         return committed[0]
 
@@ -142,7 +142,7 @@ class LedgerBackend:
         committed: list[int] = []
         kind = self._kinds[number % len(self._kinds)]
         with transaction.atomic():
-            _write_order(number, committed)
+            write_order(number, committed)
             self._engine.call("enqueue", kind, {"number": number, **self._rest})
         return committed[0]
 
@@ -219,7 +219,7 @@ def backend_of(row: Row) -> Backend:
     return sides[row.side](row)
 
 
-def _write_order(number: int, committed: list[int]) -> None:
+def write_order(number: int, committed: list[int]) -> None:
     """Write the caller's own row; its commit is noted before anything else follows it."""
     transaction.on_commit(lambda: committed.append(time.monotonic_ns()))
     with connection.cursor() as cursor:

@@ -73,6 +73,11 @@ class Environment:
                 main.execute(copy.format(sql.Identifier(name), sql.Identifier(_FIRST)))
         for each in {each.database: each for each in subjects if each.checkout.name}.values():
             self._migrate(each.database, each.checkout)
+        for name in {each.row.peer for each in subjects if each.row.peer}:
+            row = next(each for each in subjects if each.row.peer == name)
+            command = [sys.executable, "-m", "bench.peers.prepare", name]
+            env = os.environ | self.environment_of(row)
+            subprocess.run(command, cwd=ROOT, env=env, check=True, timeout=60)
         if any(each.row.history for each in subjects):
             self._write_history()
         if any(each.row.neighbour for each in subjects):

@@ -143,10 +143,11 @@ class Processes:
 
 
 def _named(command: list[str], name: str) -> list[str]:
-    """Add a worker's name; the library's own command names its worker itself."""
+    """Add a worker's name; others name themselves."""
+    if command[:2] != ["-m", "celery"]:
+        return command
     at = command.index("worker") + 1
-    own = [] if command[0] == "manage.py" else [f"--hostname={name}"]
-    return [*command[:at], *own, *command[at:]]
+    return [*command[:at], f"--hostname={name}", *command[at:]]
 
 
 def _pss_mb(process: psutil.Process) -> float:

@@ -1,8 +1,10 @@
 """What is measured side by side: plain Celery's rows and the ledger's, and tables of them."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from bench.handlers import PAYLOAD, WAITS
@@ -29,7 +31,7 @@ class Row:
     """One way to run jobs."""
 
     name: str
-    side: Literal["plain", "ledger", "none"]
+    side: Literal["plain", "ledger", "peer", "none"]
     #: The backlog to drain, as a multiple of the row `celery`'s: some five seconds of work.
     share: float
     says: str
@@ -55,6 +57,8 @@ class Row:
     #: Whether the database is as far away, and commits as slowly, as a managed one.
     remote: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
+    #: What starts a peer's worker, after `python`; it runs the whole width if there is one.
+    command: tuple[str, ...] = ()
 
     @property
     def has_slots(self) -> bool:
@@ -64,6 +68,9 @@ class Row:
     @property
     def environment(self) -> dict[str, str]:
         """What its processes have in their environment."""
+        if self.side == "peer":
+            path = (PEERS, Path.cwd(), *filter(None, [os.environ.get("PYTHONPATH")]))
+            return {**self.env, "PYTHONPATH": os.pathsep.join(map(str, path))}
         slots = {SLOTS_VARIABLE: f"{self.pool}:{self.width}"} if self.has_slots else {}
         return {**self.env, **slots}
 
@@ -86,8 +93,15 @@ class Row:
             return 0
         return self.width if self.pool == "solo" else 1
 
+    @property
+    def peer(self) -> str:
+        """The name of another queue whose row it is, or nothing."""
+        return self.kinds[0] if self.side == "peer" else ""
+
     def worker_command(self, prefetch: int) -> list[str]:
         """Return what follows `python`, but for the host's name; plain rows take the prefetch."""
+        if self.command:
+            return list(self.command)
         if self.has_slots:
             return ["manage.py", "celeriac", "worker", *self.queues]
         queues = f"--queues={','.join(self.queues)}"
@@ -114,6 +128,22 @@ def _waiting(name: str, pool: Pool, width: int, says: str) -> Row:
     kind = f"bench.wait_{pool}" if queue != QUEUE else "bench.wait"
     row = Row(name, side, 0.0, says, (kind,), (queue,), "waiting", "celeriac_prefork_wait", pool)
     return replace(row, width=width)
+
+
+#: Where `make peers` puts the packages of other queues.
+PEERS = Path(__file__).resolve().parent.parent / ".local" / "peers"
+_IN_PEERS = ("-m", "bench.peers.program")
+_DRAMATIQ = ("bench.peers.dramatiq_peer", "--processes=2", "--threads=1")
+_HUEY = ("bench.peers.huey_peer.huey", "--workers=2", "--worker-type=process")
+
+
+def _peer(name: str, share: float, command: tuple[str, ...], pool: Pool) -> Row:
+    return Row(name, "peer", share, "another queue", (name,), command=command, pool=pool)
+
+
+def _steadily(row: Row) -> Row:
+    name = f"{row.name}_steady"
+    return replace(row, name=name, shape="steady", rate=200.0, baseline="celery_steady", share=0.0)
 
 
 _RESULTS = "with django-celery-results, result_extended, track_started"
@@ -186,6 +216,14 @@ ROWS = (
     Row("celery_remote", "plain", 1.0, "trips of 1 ms, commits of 2", remote=True),
     Row("celeriac_remote", "ledger", 13.0, "the same", remote=True, baseline="celery_remote"),
 )
+_PEERS: tuple[tuple[str, float, tuple[str, ...], Pool], ...] = (
+    ("pgqueuer", 13.0, ("-m", "bench.peers.pgqueuer_peer"), "solo"),
+    ("procrastinate", 0.3, ("-m", "bench.peers.procrastinate_peer"), "solo"),
+    ("dramatiq", 1.0, (*_IN_PEERS, "dramatiq", *_DRAMATIQ), "prefork"),
+    ("huey", 1.0, (*_IN_PEERS, "huey_consumer", *_HUEY), "prefork"),
+)
+ROWS += tuple(_peer(*each) for each in _PEERS)
+ROWS += tuple(_steadily(_peer(*each)) for each in _PEERS)
 BY_NAME = {row.name: row for row in ROWS}
 #: What belongs together, by the name of its table.
 TABLES = {
@@ -195,6 +233,10 @@ TABLES = {
     "realistic": (BY_NAME["celery_realistic"], BY_NAME["celeriac_realistic"]),
     "waiting": tuple(row for row in ROWS if row.shape == "waiting"),
     "share": tuple(row for row in ROWS if row.checkpoints),
+    "peers": (
+        *(BY_NAME[name] for name in ("celery", "celeriac", "celery_steady", "celeriac_steady")),
+        *(row for row in ROWS if row.side == "peer"),
+    ),
     "remote": (BY_NAME["celery"], BY_NAME["celeriac"], *(row for row in ROWS if row.remote)),
 }
 #: Rows that need what is not there yet are left out of tables; they can be named.

@@ -41,11 +41,12 @@ def main(plan: Plan, directory: Path) -> None:
     os.environ[VARIABLE] = str(timestamps.path)
     django.setup()
     from bench import backends  # needs Django
+    from bench.peers.base import peer_of
 
     before = counters.versions() if row.side == "ledger" else None
     with Processes(row, prefetch=plan.prefetch, directory=directory) as processes:
         try:
-            side = backends.backend_of(row)
+            side = peer_of(row) if row.peer else backends.backend_of(row)
             stage = Stage(plan, row, side, processes, timestamps, directory)
             result = stage.measure()
         except Exception:

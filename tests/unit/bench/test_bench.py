@@ -10,7 +10,7 @@ import pytest
 from bench import __main__ as command, checkouts, cpu_time, engine, options, timestamps
 from bench.journal import Journal
 from bench.plan import Plan
-from bench.rows import BY_NAME, CHILDREN, NOT_YET, USUAL, row_named
+from bench.rows import BY_NAME, CHILDREN, NOT_YET, PEERS, USUAL, row_named
 from tests.support.servers import ROOT
 
 
@@ -101,7 +101,7 @@ def test_an_unknown_row_is_refused(capsys):
 def test_every_row_has_the_same_number_of_children():
     """In one worker, or in solo workers; jobs that wait have as many places as their name says."""
     for row in BY_NAME.values():
-        if row.side == "none" or row.has_slots:
+        if row.side in ("none", "peer") or row.has_slots:
             continue
         arguments = row.worker_command(prefetch=4)
         each = next(a for a in arguments if a.startswith("--concurrency=")).partition("=")[2]
@@ -114,6 +114,15 @@ def test_a_worker_of_many_jobs_fits_its_queue():
     row = BY_NAME["celeriac_async"]
     assert row.worker_command(4) == ["manage.py", "celeriac", "worker", "bench_async"]
     assert row.environment == {"BENCH_SLOTS": "async:200"}
+
+
+def test_a_peers_row_finds_its_packages_and_starts_its_own_worker():
+    """They lie in a directory of their own, which comes first on the path."""
+    row = BY_NAME["pgqueuer_steady"]
+    assert row.peer == "pgqueuer"
+    assert row.environment["PYTHONPATH"].startswith(str(PEERS))
+    assert row.worker_command(4) == ["-m", "bench.peers.pgqueuer_peer"]
+    assert row.workers == CHILDREN
 
 
 def test_only_plain_rows_take_a_prefetch():
