@@ -239,8 +239,9 @@ TABLES = {
     ),
     "remote": (BY_NAME["celery"], BY_NAME["celeriac"], *(row for row in ROWS if row.remote)),
 }
-#: Rows that need what is not there yet are left out of tables; they can be named.
-NOT_YET = {"celeriac_threads", "celeriac_async"}
+#: Rows that need what this checkout lacks are left out of tables; they can be named.
+_HAS_SLOTS = (PEERS.parent.parent / "celeriac" / "jobs" / "slots.py").exists()
+NOT_YET: set[str] = set() if _HAS_SLOTS else {"celeriac_threads", "celeriac_async"}
 #: Measured unless told otherwise.
 USUAL = tuple(row.name for row in ROWS[:15] if row.name not in NOT_YET)
 _VARIANT = re.compile(r"(?P<name>\w+?)_(?P<number>\d+)")
