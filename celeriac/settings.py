@@ -80,6 +80,8 @@ class Settings:
     #: spared further ones.
     NUDGE_TIMEOUT_SECONDS: Seconds = 0.05
     NUDGE_MUTE_SECONDS: Seconds = 5.0
+    #: Whether a child that has answered stays for the next doorbell, and jobs go straight to it.
+    OPEN_LINE: bool = True
     #: The largest arguments and the largest result of one job, in bytes.
     MAX_ARGS_BYTES: Count = 256 * 1024
     MAX_RESULT_BYTES: Count = 1024 * 1024

@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from celeriac.celery.instance import WorkerInstance
 from celeriac.celery.reports import Reporter
@@ -34,10 +34,16 @@ _LAST_WORDS = 10.0
 class ChildMonitor(threading.Thread):
     """Looks after the children, four times a second, without the database or the broker."""
 
-    def __init__(self, instance: WorkerInstance, info: Callable[[], WorkerInfo]) -> None:
+    def __init__(
+        self,
+        instance: WorkerInstance,
+        info: Callable[[], WorkerInfo],
+        queues: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         super().__init__(name="celeriac-monitor", daemon=True)
         self.teller = Reporter(instance, info)
         self._instance = instance
+        self._queues = queues
         self._stopped = threading.Event()
         self._looked = time.monotonic()
         self._homeless_since: float | None = None
@@ -67,6 +73,7 @@ class ChildMonitor(threading.Thread):
         children = [child.read() for child in child_journals]
         for job_id in child_checks.kill_overdue(children):
             self.teller.killed[job_id] = "ran past its hard limit and was killed"
+        self._instance.line_queues = self._queues()
         self._end_grace(children)
         self._keep_house()
         self.teller.cut_off()

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from celery.exceptions import CPendingDeprecationWarning
@@ -66,7 +67,23 @@ class Consumer(CeleryConsumer):
 
 
 class LedgerConsumer(Consumer):
-    """That of a worker of the ledger."""
+    """That of a worker of the ledger, whose children may be on the open line.
+
+    To Celery such a child is busy; a message that finds no child free calls one off.
+    """
+
+    def __init__(self, on_task_request: Callable[[Any], Any], **options: Any) -> None:
+        self._process = on_task_request
+        #: Has so many children leave the open line: what the ledger's worker puts here.
+        self.call_off: Callable[[int], None] | None = None
+        super().__init__(self._process_or_call, **options)
+
+    def _process_or_call(self, request: Any) -> Any:
+        processed = self._process(request)
+        if self.call_off is not None:
+            consumer: Any = self  # its stubs know no controller
+            self.call_off(len(consumer.controller.semaphore._waiting))
+        return processed
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Drop a doorbell of an unknown kind; no result's row is written for what a sender says."""

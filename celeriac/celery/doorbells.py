@@ -16,10 +16,11 @@ from celery.worker.request import Request
 from celery.worker.state import task_ready
 
 from celeriac.celery import messages
-from celeriac.celery.worker import doorbell_context
+from celeriac.celery.worker import doorbell_context, open_line
 from celeriac.jobs import invalid_messages, metrics, nudge
 from celeriac.jobs.errors import JobFailed
 from celeriac.jobs.log_names import job_names
+from celeriac.jobs.open_line import MOST_IDS
 from celeriac.jobs.running import execute
 from celeriac.jobs.running.execute import UnfitProcess
 from celeriac.jobs.running.run import Run
@@ -28,9 +29,6 @@ from celeriac.jobs.running.wear import Worn
 from celeriac.jobs.states import State, Verb
 
 logger = logging.getLogger(__name__)
-
-#: More ids than any dispatcher puts into one doorbell.
-MOST_IDS = 1_000
 
 
 class Retired(SystemExit):
@@ -70,7 +68,8 @@ def answer_doorbell(ids: Any) -> str | None:
     """Answer a doorbell; return what became of it where not all of it simply succeeded.
 
     For a single id Celery's state mirrors the outcome. Where nothing was run Celery is told
-    to ignore the message: it did not succeed in anything.
+    to ignore the message: it did not succeed in anything. Then the child stays on the open line,
+    of whose doorbells Celery knows nothing.
     """
     jobs = _read_ids(ids)
     runs = _run_jobs(jobs)
@@ -78,6 +77,8 @@ def answer_doorbell(ids: Any) -> str | None:
         _say_nothing_came_of_it(jobs, runs)
     if len(jobs) == 1:
         _mirror(runs[0])
+    if (line := open_line()) is not None:
+        line.stay(_run_jobs)
     return _summary(runs)
 
 

@@ -1,8 +1,11 @@
 """One instance of a worker: what its processes share by the fork."""
 
+import json
 import logging
 import mmap
+import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 #: Words of the memory that the parent shares with its children, by number.
 _STOPPING, _HEARD = 0, 1
+#: Bytes of the page that says what the worker consumes.
+_NAMES = 1 << 16
 
 
 class WorkerInstance:
@@ -23,6 +28,8 @@ class WorkerInstance:
         self.folder = Folder.make(parent, self.id)
         # Any: typeshed's memoryview takes no doubles.
         self._words: Any = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("d")
+        self._names = mmap.mmap(-1, _NAMES)
+        self.call_pipe, self._caller = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     @property
     def canary(self) -> str:
@@ -43,6 +50,35 @@ class WorkerInstance:
         if not self._words[_STOPPING]:
             self._words[_STOPPING] = time.monotonic()
             self.folder.note_stop()
+
+    @property
+    def line_queues(self) -> tuple[str, ...]:
+        """The queues for which children may wait on the open line, in the worker's order."""
+        names = self._names[:].partition(b"\0")[0]
+        try:
+            return tuple(json.loads(names or b"[]"))
+        except ValueError:  # it is being written
+            return ()
+
+    @line_queues.setter
+    def line_queues(self, names: Sequence[str]) -> None:
+        text = json.dumps(list(names)).encode()
+        if len(text) < _NAMES and not self._names[:].startswith(text + b"\0"):
+            self._names[:] = text.ljust(_NAMES, b"\0")
+
+    def call_off(self, count: int) -> None:
+        """Have so many children leave the open line: as many as messages wait for one."""
+        while self.take_call():
+            pass
+        if count:
+            os.write(self._caller, b"!" * count)
+
+    def take_call(self) -> bool:
+        """Take one call of the parent; return whether there was one."""
+        try:
+            return bool(os.read(self.call_pipe, 1))
+        except BlockingIOError:
+            return False
 
     def heard(self) -> None:
         """Note that the database knows by now that the worker lives."""

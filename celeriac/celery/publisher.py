@@ -15,7 +15,9 @@ from celery.utils import uuid
 from celery.utils.nodenames import anon_nodename
 
 from celeriac.celery.messages import DOORBELL, HEADER
+from celeriac.jobs.dispatching.line import DispatcherLine
 from celeriac.jobs.dispatching.pending_doorbells import Doorbell, RingFailed
+from celeriac.jobs.open_line import LineState
 
 #: Messages in one write to the broker.
 PIPELINE = 500
@@ -46,9 +48,22 @@ class CeleryPublisher:
         self._producer: Any = None
         self._origin = anon_nodename()
         self._sends_events = bool(self.app.conf.task_send_sent_event)
+        self.line = DispatcherLine()
 
     def ring(self, doorbells: Sequence[Doorbell]) -> None:
-        """Send `bells`; RingFailed says whether some may have arrived."""
+        """Put doorbells onto the open line, and send those that nobody there takes.
+
+        RingFailed says whether some may have arrived.
+        """
+        if doorbells := self.line.put(doorbells):
+            self._send_all(doorbells)
+
+    def keep_line(self, state: LineState) -> None:
+        """Follow the dispatcher's queues on the open line; send what nobody there waits for."""
+        if doorbells := self.line.keep(state):
+            self._send_all(doorbells)
+
+    def _send_all(self, doorbells: Sequence[Doorbell]) -> None:
         try:
             producer = self._connected()
         except Exception as error:
@@ -66,7 +81,7 @@ class CeleryPublisher:
 
     def ask(self, canaries: Sequence[str]) -> None:
         """Send canaries: queues of one worker each, which vanish when it takes nothing."""
-        self.ring([Doorbell("celeriac.canary", queue, (uuid4(),)) for queue in canaries])
+        self._send_all([Doorbell("celeriac.canary", queue, (uuid4(),)) for queue in canaries])
         for queue in canaries:
             self._connection.default_channel.client.expire(queue, CANARY_LIVES)
 

@@ -15,7 +15,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from celeriac.celery import revoking, sharing
 from celeriac.celery.child_monitor import ChildMonitor
+from celeriac.celery.consumer import LedgerConsumer
 from celeriac.celery.instance import WorkerInstance
+from celeriac.celery.open_line import OpenLine
 from celeriac.core import tracing
 from celeriac.core.counting import counters, publish
 from celeriac.core.counting.shared_memory import SharedStore
@@ -38,6 +40,7 @@ _instance: WorkerInstance | None = None
 _worker_context: WorkerContext | None = None
 _journal: FileJournal | None = None
 _watch: ChildMonitor | None = None
+_line: OpenLine | None = None
 #: Whether this child ignores SIGTERM, and with it whatever it would start.
 _is_deaf = False
 
@@ -60,15 +63,20 @@ def install_worker(app: Celery) -> None:
     @signals.worker_process_init.connect(weak=False, dispatch_uid="celeriac.child")
     def start_child(**_: object) -> None:
         if _instance is not None:
+            global _line
             _outlive_sigterm()
             _begin_child()
+            _line = OpenLine(_instance)
 
     # The consumer stands, so that its children can be watched.
     @signals.worker_ready.connect(weak=False, dispatch_uid=f"celeriac.watch.{id(app)}")
     def start_watch(sender: Any, **_: object) -> None:
         global _watch
         if ours(sender) and _watch is None and _instance is not None:
-            _watch = ChildMonitor(_instance, partial(_worker_info, sender, _instance))
+            if _can_call_off(sender):
+                sender.call_off = _instance.call_off
+            queues = partial(line_queues, sender)
+            _watch = ChildMonitor(_instance, partial(_worker_info, sender, _instance), queues)
             _watch.start()
 
     # The last word of a worker: its row says that it left.
@@ -78,6 +86,11 @@ def install_worker(app: Celery) -> None:
             if _watch is not None:
                 _watch.stop()
             _instance.leave()
+
+
+def open_line() -> OpenLine | None:
+    """Return this child's place on the open line; None where there is none, as in a solo worker."""
+    return _line
 
 
 def canary_queue() -> str | None:
@@ -253,6 +266,25 @@ def _worker_info(consumer: Any, instance: WorkerInstance) -> WorkerInfo:
         slots=_concurrency(consumer.controller),
         canary=instance.canary,
     )
+
+
+def _can_call_off(consumer: Any) -> bool:
+    """Return whether the worker's parent sees a message that no child is free for."""
+    ours = isinstance(consumer, LedgerConsumer)
+    prefetches = not consumer.app.conf.worker_disable_prefetch
+    return ours and prefetches and consumer.controller.semaphore is not None
+
+
+def line_queues(consumer: Any) -> tuple[str, ...]:
+    """Return the queues whose doorbells may come over the open line to children of this worker.
+
+    There is none where its parent could not tell that a message waits for a child (consumer.py).
+    """
+    app = consumer.app
+    if not _can_call_off(consumer):
+        return ()
+    own = canary_queue()
+    return tuple(name for name in app.amqp.queues.consume_from.copy() if name != own)
 
 
 def _concurrency(controller: Any) -> int:

@@ -23,11 +23,15 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from celeriac.core import broker
+from celeriac.jobs.open_line import MOST_HANDED, FreshJob, hand_over
 from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
 CHANNEL = "celeriac:nudge"
+#: Seconds from which on a commit comes so late after its enqueue that a dispatcher must hear of it:
+#: it would not find what was handed over and got lost. See dispatch.LATE.
+LATE = 1.0
 #: More ids than this in one message are left to the dispatcher's own search.
 MOST_IDS = 2_000
 #: Bytes of a message that may come from us; keys and names are as long as the ledger lets them be.
@@ -45,6 +49,8 @@ class Nudge:
     ids: set[UUID] = field(default_factory=set)
     locks: set[str] = field(default_factory=set)
     workers: bool = False
+    #: Jobs that may go straight to a child that waits: see open_line.py.
+    fresh: list[FreshJob] = field(default_factory=list)
     #: Messages may have been missed: look everywhere.
     missed: bool = False
     #: Whose ear this tries, and nothing else: see nudge_listener.py.
@@ -52,7 +58,9 @@ class Nudge:
 
     def __bool__(self) -> bool:
         """Whether it says anything."""
-        return bool(self.queues or self.ids or self.locks or self.workers or self.missed)
+        return bool(
+            self.queues or self.ids or self.locks or self.workers or self.missed or self.fresh
+        )
 
     def add(self, queue: str, priority: int, run_at: float) -> None:
         """Note that a job of that queue and priority is due at `run_at`."""
@@ -69,6 +77,24 @@ class Nudge:
         self.locks |= other.locks
         self.workers |= other.workers
         self.missed |= other.missed
+        self.fresh += other.fresh
+        if len(self.fresh) > MOST_HANDED:
+            self.forget_fresh()
+
+    def without_fresh(self) -> "Nudge":
+        """Return what it says beside the jobs that may be handed over."""
+        return Nudge(
+            {queue: dict(levels) for queue, levels in self.queues.items()},
+            self.ids,
+            self.locks,
+            self.workers,
+        )
+
+    def forget_fresh(self) -> None:
+        """Have a dispatcher look for the fresh jobs as for all others."""
+        for job in self.fresh:
+            self.add(job.queue, job.priority, job.run_at)
+        self.fresh = []
 
     def encode(self) -> str:
         """Return the message on the wire."""
@@ -149,6 +175,11 @@ def nudge_after_commit(
     _after_commit(nudge, using)
 
 
+def hand_over_after_commit(job: FreshJob, *, using: str = "default") -> None:
+    """Hand the job to a child that waits, once the open transaction commits, or nudge."""
+    _after_commit(Nudge(fresh=[job]), using)
+
+
 def nudge_locks(*, locks: Sequence[str], using: str = "default") -> None:
     """Tell the dispatchers that no running job holds these locks any more."""
     if locks:
@@ -202,20 +233,38 @@ class _Sender:
         self._client: redis.Redis | None = None
         self._url = ""
         self._muted_until = 0.0
+        self._has_line = True
 
     def send(self, nudge: Nudge) -> None:
         """Publish; never raise."""
         if time.monotonic() < self._muted_until:
             return
         try:
-            self._connected().publish(CHANNEL, nudge.encode())
+            self._send(self._connected(), nudge)
         except Exception as error:  # a nudge is a courtesy: its failure is no one's concern
             self._muted_until = time.monotonic() + conf.NUDGE_MUTE_SECONDS
             logger.warning("nudges are off for %g s: %s", conf.NUDGE_MUTE_SECONDS, error)
 
+    def _send(self, client: redis.Redis, nudge: Nudge) -> None:
+        handed = nudge.fresh
+        rest = nudge.without_fresh() if handed else nudge
+        nudge.forget_fresh()
+        text = nudge.encode()
+        late = time.time() - LATE
+        if handed and self._has_line and conf.OPEN_LINE and handed[0].run_at > late:
+            try:
+                said = rest.encode() if rest else ""
+                hand_over(client, handed, channel=CHANNEL, nudge=text, rest=said)
+                return
+            except redis.ResponseError as error:
+                self._has_line = False
+                logger.warning("the broker takes no scripts, so there is no open line: %s", error)
+        client.publish(CHANNEL, text)
+
     def reset(self) -> None:
         """Speak again at once, on a new connection: for tests."""
         self._muted_until = 0.0
+        self._has_line = True
         self._client = None
 
     def forget(self) -> None:

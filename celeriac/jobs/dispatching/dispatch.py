@@ -1,6 +1,6 @@
 """The dispatcher: admission control. It reads what is due and rings, and writes nothing per job.
 
-A round has seven steps:
+A round has eight steps:
 
 1. Read what holds for the round: queues, circuits and the time, in one query (admission.py).
 2. Keep a cursor for each queue that it holds by its lease, and one behind each circuit that lets
@@ -12,6 +12,7 @@ A round has seven steps:
    window has room for (selection.py, window.py).
 6. Ring: send all doorbells in one pipeline (ringing.py).
 7. Remember what was rung, and when to ring it again.
+8. Say on the open line what waits, so that nobody overtakes it (celeriac/jobs/open_line.py).
 
 While the broker takes no doorbells a round ends after step 3. The loop around is in loop.py.
 """
@@ -42,6 +43,7 @@ from celeriac.jobs.dispatching.ringing import Ringer
 from celeriac.jobs.dispatching.selection import Selection
 from celeriac.jobs.dispatching.window import Budget
 from celeriac.jobs.nudge import Nudge
+from celeriac.jobs.open_line import LineState, held_circuit, held_queue
 
 #: Seconds between rounds: at rest, and while a backlog waits for budget.
 IDLE, BUSY = 1.0, 0.03
@@ -84,6 +86,8 @@ class AdmissionControl:
         self._busy_until = 0.0
         self._timed: dict[str, float] = {}
         self._untimed: set[str] = set()
+        self._line = LineState({}, frozenset())
+        self._kept_line_at = float("-inf")
         self._alarms: list[float] = []  # run_at of jobs to come, by the database's clock
 
     # -- a round -------------------------------------------------------------------------
@@ -107,6 +111,7 @@ class AdmissionControl:
         else:  # nothing was rung, and all is read again
             for name, place in places.items():
                 self.cursors[name].restore(place)
+        self._keep_line()  # 8
         return 0 if failure else sum(len(pending.doorbell.ids) for pending in doorbells)
 
     def _read_facts(self) -> None:
@@ -254,6 +259,18 @@ class AdmissionControl:
             pending.again_at, pending.sure = now + wait, not uncertain
             self.rung_count += len(pending.doorbell.ids)
             metrics.count_rung(queue, len(pending.doorbell.ids))
+
+    def _keep_line(self) -> None:
+        """Say what is held on the open line where that has changed, else once a second."""
+        waiting = (
+            name for name, each in self.cursors.items() if each.more or each.full or each.strays
+        )
+        held = {*map(held_queue, waiting), *map(held_circuit, self.snapshot.unsettled)}
+        slots = {name: self.workers.of_queue(name).slots for name in self.cursors}
+        state, now = LineState(slots, frozenset(held)), self.clock()
+        if state != self._line or now - self._kept_line_at >= IDLE:
+            self._line, self._kept_line_at = state, now
+            self.ringer.keep_line(state)
 
     # -- between rounds ------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from celeriac.jobs.errors import JobError
+from celeriac.jobs.open_line import LineState
 
 #: Seconds without an answer after which a queue stands still.
 SILENCE = 5.0
@@ -49,7 +50,11 @@ class DoorbellPublisher(Protocol):
         ...
 
     def ring(self, doorbells: Sequence[Doorbell]) -> None:
-        """Send `bells`, all in one pipeline."""
+        """Send doorbells, all in one pipeline."""
+        ...
+
+    def keep_line(self, state: LineState) -> None:
+        """Follow what the dispatcher knows of its queues on the open line: see open_line.py."""
         ...
 
     def ask(self, canaries: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from celeriac.jobs import metrics
 from celeriac.jobs.dispatching.pending_doorbells import Doorbell, DoorbellPublisher
+from celeriac.jobs.open_line import LineState
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,13 @@ class Ringer:
         self._quiet_for, self.mute_since, self.rang_at = 0.0, None, self._clock()
         metrics.count_answer("dispatcher")
         return None
+
+    def keep_line(self, state: LineState) -> None:
+        """Follow the queues on the open line, which may send what lay there."""
+        try:
+            self._publisher.keep_line(state)
+        except Exception as error:  # likewise
+            self._fail(error)
 
     def _fail(self, error: Exception) -> None:
         if not self._quiet_for:

@@ -13,12 +13,13 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError, connection, connections
 
 from celeriac.core import tracing
-from celeriac.jobs import metrics, nudge
+from celeriac.jobs import metrics, nudge, registry
 from celeriac.jobs.enqueueing import insert, keys, locks
 from celeriac.jobs.enqueueing.draft import Draft, EnqueueOptions, prepare_draft
 from celeriac.jobs.errors import InvalidArgs, InvalidOption, WrongTransaction
 from celeriac.jobs.handle import JobHandle
 from celeriac.jobs.models import Job
+from celeriac.jobs.open_line import FreshJob
 
 
 class BatchOptions(EnqueueOptions, total=False):
@@ -94,7 +95,7 @@ def _enqueue(kind: str, args: Mapping[str, Any], detached: bool, options: Enqueu
         locks.refuse_busy(error, f"what a new {draft.kind} depends on")
         raise
     metrics.count_enqueued([(job.kind, job.queue)])
-    nudge.nudge_after_commit(queue=job.queue, priority=job.priority, run_at=job.run_at)
+    _tell(job, draft)
     return job
 
 
@@ -162,7 +163,7 @@ def write_drafts(drafts: Sequence[Draft]) -> list[Job]:
     metrics.count_enqueued(
         [(job.kind, job.queue) for job in jobs if not (job.replayed or job.absorbed)]
     )
-    _nudge(jobs)
+    _nudge(jobs, drafts)
     return jobs
 
 
@@ -193,11 +194,13 @@ def _per_item(count: int, options: BatchOptions) -> list[EnqueueOptions]:
     return [shared | {name: given[i] for name, given in lists.items()} for i in range(count)]  # type: ignore[index]  # both are sequences
 
 
-def _nudge(jobs: Iterable[Job]) -> None:
+def _nudge(jobs: Sequence[Job], drafts: Sequence[Draft]) -> None:
+    written = [job for job in jobs if not job.replayed]
+    if len(written) == 1 == len(jobs) and not written[0].absorbed:
+        _tell(written[0], drafts[0])
+        return
     soonest: dict[tuple[str, int], Job] = {}
-    for job in jobs:
-        if job.replayed:
-            continue
+    for job in written:
         if job.absorbed:
             nudge.nudge_after_commit(
                 queue=job.queue, priority=job.priority, run_at=job.run_at, unique_hit=job.id
@@ -207,4 +210,18 @@ def _nudge(jobs: Iterable[Job]) -> None:
         if place not in soonest or job.run_at < soonest[place].run_at:
             soonest[place] = job
     for job in soonest.values():
+        nudge.nudge_after_commit(queue=job.queue, priority=job.priority, run_at=job.run_at)
+
+
+def _tell(job: Job, draft: Draft) -> None:
+    """Hand a job over once it is committed, where no dispatcher decides about it; else nudge.
+
+    Who waits for a lock goes in the dispatcher's order.
+    """
+    if draft.run_at is None and not draft.delay and job.lock_key is None:
+        circuit = registry.find_kind(job.kind).breaker or ""
+        moment = job.run_at.timestamp()
+        fresh = FreshJob(job.id, job.kind, job.queue, job.priority, moment, circuit)
+        nudge.hand_over_after_commit(fresh)
+    else:
         nudge.nudge_after_commit(queue=job.queue, priority=job.priority, run_at=job.run_at)

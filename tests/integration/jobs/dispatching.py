@@ -24,12 +24,17 @@ class Recorder:
         """Note nothing yet."""
         self.doorbells = []
         self.failure = None
+        self.line = None
 
     def ring(self, doorbells):
         """Take note."""
         if self.failure:
             raise self.failure
         self.doorbells += doorbells
+
+    def keep_line(self, state):
+        """Take note."""
+        self.line = state
 
 
 class Clock:

@@ -1,0 +1,167 @@
+"""A child on the open line: it offers a place, and waits for its next doorbell.
+
+1. Go, if the parent has called: it has a message that no child is free for.
+2. Offer a place and wait at the mailbox: one write to the broker, two answers.
+3. A doorbell comes: answer it, and begin again.
+4. The parent calls: withdraw the place *first*. Who then finds a doorbell in the mailbox answers it
+   and leaves the call to another; who finds none takes the call and goes.
+5. Nothing comes: a quarter of a second later begin again, or go after a long wait.
+
+What is said in the broker is in celeriac/jobs/open_line.py.
+"""
+
+import contextlib
+import logging
+import os
+import select
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from redis.exceptions import NoScriptError, RedisError
+
+from celeriac.celery.instance import WorkerInstance
+from celeriac.jobs import invalid_messages, nudge, open_line
+from celeriac.jobs.open_line import LEAVE, OFFER, PREFIX
+from celeriac.settings import conf
+
+logger = logging.getLogger(__name__)
+
+#: Seconds: one wait, the longest time without a doorbell, and the longest turn, after which Celery
+#: hears of the child again.
+WAIT, LINGER, TURN = 0.25, 5.0, 60.0
+#: Seconds for which a child does without the line after the broker failed it.
+MUTED_FOR = 5.0
+#: Seconds after which it says again that it is on the line.
+_SAY_EVERY = 0.5
+#: Seconds that an answer may take longer than the wait.
+_PATIENCE = 1.0
+
+
+class OpenLine:
+    """One child's place on the line of its worker's queues."""
+
+    def __init__(self, instance: WorkerInstance) -> None:
+        self.name = f"{instance.id}:{os.getpid()}"
+        self._instance = instance
+        self._mail = f"{PREFIX}mail:{self.name}"
+        self._client: Any = None  # redis-py's connections bear loose types
+        self._connection: Any = None
+        self._queues: tuple[str, ...] = ()
+        self._commands: tuple[bytes, bytes] = b"", b""
+        self._said = self._muted_until = float("-inf")
+
+    def stay(self, answer: Callable[[list[UUID]], object]) -> None:
+        """Have `answer` answer each doorbell that comes, until it is time to go."""
+        ends = time.monotonic() + TURN
+        self._said = float("-inf")
+        while time.monotonic() >= self._muted_until:
+            try:
+                ids = self._next(ends)
+            except (RedisError, OSError) as error:
+                self._fail(error)
+                return
+            if not ids:
+                return
+            answer(ids)
+
+    def _next(self, ends: float) -> list[UUID] | None:
+        """Return the next doorbell, or None once this child has left the line."""
+        idle_until = time.monotonic() + LINGER
+        while not self._instance.is_stopping() and self._follow_queues():
+            if self._instance.take_call():
+                break
+            mail = self._wait()
+            if mail is None and time.monotonic() < min(idle_until, ends):
+                continue
+            if mail is None:
+                break
+            if mail:
+                return self._read(mail)
+            if self._instance.take_call():  # the place is withdrawn
+                return None
+        return self._leave()
+
+    def _follow_queues(self) -> bool:
+        """Take what the worker consumes now; return whether there is a line for it."""
+        queues = self._instance.line_queues if conf.OPEN_LINE else ()
+        if queues != self._queues:
+            if self._queues and self._connection is not None:
+                self._withdraw()  # of those that the worker consumes no longer
+                self._connection.send_command("DEL", self._mail)
+                self._connection.read_response()
+            self._queues, self._said = queues, float("-inf")
+            self._commands = b"", b""
+        return bool(queues)
+
+    def _wait(self) -> bytes | None:
+        """Offer a place and wait; return the doorbell, b"" where it is withdrawn, else None."""
+        connection = self._connected()
+        say = (now := time.monotonic()) - self._said > _SAY_EVERY
+        connection.send_packed_command([self._commands[say]], check_health=False)
+        try:
+            connection.read_response()
+        except NoScriptError:
+            connection.read_response()
+            self._client.script_load(OFFER.text)
+            return self._wait()
+        if say:
+            self._said = now
+        if not connection.can_read(timeout=0) and self._is_called(connection):
+            self._withdraw()
+        found = connection.read_response()
+        return found[1] if found else None
+
+    def _is_called(self, connection: Any) -> bool:
+        """Wait for the mailbox or the parent; return whether it is the parent who calls."""
+        broker, parent = connection._sock, self._instance.call_pipe
+        ready, _, _ = select.select([broker, parent], [], [], WAIT + _PATIENCE)
+        if not ready:
+            raise TimeoutError("the broker does not answer")
+        return broker not in ready
+
+    def _read(self, mail: bytes) -> list[UUID] | None:
+        try:
+            ids = open_line.decode_doorbell(mail)[1]
+        except ValueError as error:
+            invalid_messages.drop_message("queue", mail, error)
+            return self._leave()
+        if self._instance.is_stopping():
+            nudge.nudge_jobs(ids=ids)
+            return self._leave()
+        return ids
+
+    def _leave(self) -> list[UUID] | None:
+        """Leave the line; return the doorbell that had come meanwhile, if one had."""
+        if self._connection is None or not self._queues:
+            return None
+        self._withdraw()
+        self._connection.send_command("LPOP", self._mail)
+        mail = self._connection.read_response()
+        return self._read(mail) if mail else None
+
+    def _withdraw(self) -> None:
+        LEAVE.run(self._client, self.name, *self._queues)
+
+    def _connected(self) -> Any:
+        if self._connection is None:
+            self._client = nudge.nudge_client(conf.NUDGE_URL, timeout=WAIT + 2 * _PATIENCE)
+            self._connection = self._client.connection_pool.get_connection()
+            self._commands = b"", b""
+        if not self._commands[0]:
+            self._commands = self._pack(say=False), self._pack(say=True)
+        return self._connection
+
+    def _pack(self, *, say: bool) -> bytes:
+        offer = ("EVALSHA", OFFER.digest, 0, self.name, int(say), *self._queues)
+        packed = self._connection.pack_commands([offer, ("BLPOP", self._mail, WAIT)])
+        return b"".join(packed)
+
+    def _fail(self, error: Exception) -> None:
+        """Do without the line for a while: doorbells come as messages."""
+        logger.warning("no doorbells over the open line for %.0f s: %s", MUTED_FOR, error)
+        self._muted_until = time.monotonic() + MUTED_FOR
+        with contextlib.suppress(Exception):  # it is broken
+            self._connection.disconnect()
+        self._client = self._connection = None
