@@ -50,6 +50,8 @@ class OpenLine:
         self._connection: Any = None
         self._queues: tuple[str, ...] = ()
         self._commands: tuple[bytes, bytes] = b"", b""
+        #: Whether the broker may know of a place of this child.
+        self._entered = False
         self._said = self._muted_until = float("-inf")
 
     def stay(self, answer: Callable[[list[UUID]], object]) -> None:
@@ -69,31 +71,33 @@ class OpenLine:
     def _next(self, ends: float) -> list[UUID] | None:
         """Return the next doorbell, or None once this child has left the line."""
         idle_until = time.monotonic() + LINGER
-        while not self._instance.is_stopping() and self._follow_queues():
-            if self._instance.take_call():
-                break
+        while self._follow_queues():
+            if self._is_called():
+                ids = self._leave()
+                if ids or self._instance.take_call():
+                    return ids
+                self._said = float("-inf")  # another has gone: back onto the line
             mail = self._wait()
-            if mail is None and time.monotonic() < min(idle_until, ends):
-                continue
-            if mail is None:
-                break
             if mail:
                 return self._read(mail)
-            if self._instance.take_call():  # the place is withdrawn
-                return None
+            if mail is None and time.monotonic() > min(idle_until, ends):
+                break
         return self._leave()
 
     def _follow_queues(self) -> bool:
-        """Take what the worker consumes now; return whether there is a line for it."""
-        queues = self._instance.line_queues if conf.OPEN_LINE else ()
-        if queues != self._queues:
-            if self._queues and self._connection is not None:
-                self._withdraw()  # of those that the worker consumes no longer
-                self._connection.send_command("DEL", self._mail)
-                self._connection.read_response()
-            self._queues, self._said = queues, float("-inf")
-            self._commands = b"", b""
+        """Take what the worker consumes by now; return whether to go on, so as it is."""
+        stops = self._instance.is_stopping() or not conf.OPEN_LINE
+        queues = () if stops else self._instance.line_queues
+        if queues == self._queues:
+            return bool(queues)
+        if self._entered:
+            return False
+        self._queues, self._commands = queues, (b"", b"")
         return bool(queues)
+
+    def _is_called(self) -> bool:
+        """Return whether the parent has a message that no child is free for."""
+        return bool(select.select([self._instance.call_pipe], [], [], 0)[0])
 
     def _wait(self) -> bytes | None:
         """Offer a place and wait; return the doorbell, b"" where it is withdrawn, else None."""
@@ -108,12 +112,13 @@ class OpenLine:
             return self._wait()
         if say:
             self._said = now
-        if not connection.can_read(timeout=0) and self._is_called(connection):
-            self._withdraw()
+        self._entered = True
+        if not connection.can_read(timeout=0) and self._hears_parent(connection):
+            self._withdraw(wakes=True)
         found = connection.read_response()
         return found[1] if found else None
 
-    def _is_called(self, connection: Any) -> bool:
+    def _hears_parent(self, connection: Any) -> bool:
         """Wait for the mailbox or the parent; return whether it is the parent who calls."""
         broker, parent = connection._sock, self._instance.call_pipe
         ready, _, _ = select.select([broker, parent], [], [], WAIT + _PATIENCE)
@@ -134,15 +139,12 @@ class OpenLine:
 
     def _leave(self) -> list[UUID] | None:
         """Leave the line; return the doorbell that had come meanwhile, if one had."""
-        if self._connection is None or not self._queues:
-            return None
-        self._withdraw()
-        self._connection.send_command("LPOP", self._mail)
-        mail = self._connection.read_response()
+        mail = self._withdraw(wakes=False) if self._entered else None
+        self._entered = False
         return self._read(mail) if mail else None
 
-    def _withdraw(self) -> None:
-        LEAVE.run(self._client, self.name, *self._queues)
+    def _withdraw(self, *, wakes: bool) -> Any:
+        return LEAVE.run(self._client, self.name, int(wakes), *self._queues)
 
     def _connected(self) -> Any:
         if self._connection is None:
@@ -164,4 +166,4 @@ class OpenLine:
         self._muted_until = time.monotonic() + MUTED_FOR
         with contextlib.suppress(Exception):  # it is broken
             self._connection.disconnect()
-        self._client = self._connection = None
+        self._client, self._connection, self._entered = None, None, False

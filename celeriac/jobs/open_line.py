@@ -95,10 +95,14 @@ if ARGV[2] == '1' then
     redis.call('EXPIRE', '{PREFIX}on:' .. ARGV[i], 60)
   end
 end
-local doorbell = take_more(3)
+redis.call('LREM', '{PREFIX}mail:' .. child, 0, '')
+local doorbell = redis.call('LLEN', '{PREFIX}mail:' .. child) == 0 and take_more(3)
 if doorbell then
   redis.call('RPUSH', '{PREFIX}mail:' .. child, doorbell)
   redis.call('EXPIRE', '{PREFIX}mail:' .. child, 60)
+end
+if redis.call('LLEN', '{PREFIX}mail:' .. child) > 0 then
+  redis.call('DEL', '{PREFIX}place:' .. child)
   return 1
 end
 redis.call('SET', '{PREFIX}place:' .. child, 1, 'PX', {OFFER_MS})
@@ -109,19 +113,24 @@ end
 return 0
 """
 )
-#: ARGV: the child, its queues. Leaves the line unless a doorbell is there: wakes the child either
-#: way, by the doorbell or by an empty one.
+#: ARGV: the child, whether it waits at its mailbox, its queues. Withdraws the child's place and
+#: returns what lies in its mailbox; a child that waits there is woken by an empty doorbell instead.
 LEAVE = Script(
     f"""
 local child = ARGV[1]
+local mail = '{PREFIX}mail:' .. child
 redis.call('DEL', '{PREFIX}place:' .. child)
-for i = 2, #ARGV do
+for i = 3, #ARGV do
   redis.call('ZREM', '{PREFIX}free:' .. ARGV[i], child)
   redis.call('ZREM', '{PREFIX}on:' .. ARGV[i], child)
 end
-if redis.call('LLEN', '{PREFIX}mail:' .. child) == 0 then
-  redis.call('RPUSH', '{PREFIX}mail:' .. child, '')
-  redis.call('EXPIRE', '{PREFIX}mail:' .. child, 60)
+if ARGV[2] == '0' then
+  redis.call('LREM', mail, 0, '')
+  return redis.call('LPOP', mail)
+end
+if redis.call('LLEN', mail) == 0 then
+  redis.call('RPUSH', mail, '')
+  redis.call('EXPIRE', mail, 60)
 end
 """
 )

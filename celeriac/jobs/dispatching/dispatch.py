@@ -43,13 +43,12 @@ from celeriac.jobs.dispatching.ringing import Ringer
 from celeriac.jobs.dispatching.selection import Selection
 from celeriac.jobs.dispatching.window import Budget
 from celeriac.jobs.nudge import Nudge
-from celeriac.jobs.open_line import LineState, held_circuit, held_queue
 
 #: Seconds between rounds: at rest, and while a backlog waits for budget.
 IDLE, BUSY = 1.0, 0.03
 #: Bells whose answers one round asks for, per queue, oldest first.
 PROBES = 256
-#: Commits may come this much later than their run_at without a nudge and be seen soon.
+#: Seconds that commits may come later than their run_at without a nudge, and be seen soon.
 LATE = 2.0
 #: Moments of jobs to come that are kept in mind.
 _MOST_ALARMS = 10_000
@@ -86,11 +85,7 @@ class AdmissionControl:
         self._busy_until = 0.0
         self._timed: dict[str, float] = {}
         self._untimed: set[str] = set()
-        self._line = LineState({}, frozenset())
-        self._kept_line_at = float("-inf")
         self._alarms: list[float] = []  # run_at of jobs to come, by the database's clock
-
-    # -- a round -------------------------------------------------------------------------
 
     def run_round(self, nudge: Nudge) -> int:
         """Ring what may be rung now; return how many jobs that was."""
@@ -111,7 +106,7 @@ class AdmissionControl:
         else:  # nothing was rung, and all is read again
             for name, place in places.items():
                 self.cursors[name].restore(place)
-        self._keep_line()  # 8
+        self.ringer.keep_line(self.cursors, self.workers, self.snapshot)  # 8
         return 0 if failure else sum(len(pending.doorbell.ids) for pending in doorbells)
 
     def _read_facts(self) -> None:
@@ -259,20 +254,6 @@ class AdmissionControl:
             pending.again_at, pending.sure = now + wait, not uncertain
             self.rung_count += len(pending.doorbell.ids)
             metrics.count_rung(queue, len(pending.doorbell.ids))
-
-    def _keep_line(self) -> None:
-        """Say what is held on the open line where that has changed, else once a second."""
-        waiting = (
-            name for name, each in self.cursors.items() if each.more or each.full or each.strays
-        )
-        held = {*map(held_queue, waiting), *map(held_circuit, self.snapshot.unsettled)}
-        slots = {name: self.workers.of_queue(name).slots for name in self.cursors}
-        state, now = LineState(slots, frozenset(held)), self.clock()
-        if state != self._line or now - self._kept_line_at >= IDLE:
-            self._line, self._kept_line_at = state, now
-            self.ringer.keep_line(state)
-
-    # -- between rounds ------------------------------------------------------------------
 
     def seconds_to_next_round(self) -> float:
         """Return how long to wait for a nudge before the next round, in seconds."""

@@ -2,21 +2,33 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from celeriac.jobs import invalid_messages, open_line
+from celeriac.jobs.dispatching.admission import RoundSnapshot
+from celeriac.jobs.dispatching.live_workers import Workers
 from celeriac.jobs.dispatching.pending_doorbells import Doorbell
+from celeriac.jobs.dispatching.queue_cursors import QueueCursor
 from celeriac.jobs.nudge import nudge_client
-from celeriac.jobs.open_line import LineState
+from celeriac.jobs.open_line import LineState, held_circuit, held_queue
 from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
 #: Seconds that the broker may take, and for which the line is not tried after a failure.
 TIMEOUT, MUTED_FOR = 1.0, 5.0
+
+
+def state_of(
+    cursors: Mapping[str, QueueCursor], workers: Workers, snapshot: RoundSnapshot
+) -> LineState:
+    """Return what is held: queues with a backlog, and circuits that let few through or none."""
+    waiting = (name for name, each in cursors.items() if each.more or each.full or each.strays)
+    held = {*map(held_queue, waiting), *map(held_circuit, snapshot.unsettled)}
+    return LineState({name: workers.of_queue(name).slots for name in cursors}, frozenset(held))
 
 
 class DispatcherLine:

@@ -1,16 +1,22 @@
 """Sending doorbells to a broker that may be away."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from celeriac.jobs import metrics
+from celeriac.jobs.dispatching import line
+from celeriac.jobs.dispatching.admission import RoundSnapshot
+from celeriac.jobs.dispatching.live_workers import Workers
 from celeriac.jobs.dispatching.pending_doorbells import Doorbell, DoorbellPublisher
+from celeriac.jobs.dispatching.queue_cursors import QueueCursor
 from celeriac.jobs.open_line import LineState
 
 logger = logging.getLogger(__name__)
 
 #: Seconds of quiet after a failure, the first and the longest.
 _FIRST_REST, _LONGEST_REST = 0.1, 1.0
+#: Seconds after which what holds on the open line is said again.
+_KEEP_LINE = 1.0
 
 
 class Ringer:
@@ -23,6 +29,8 @@ class Ringer:
         self.rang_at: float | None = None
         self.mute_since: float | None = None
         self._quiet_for = self._quiet_until = 0.0
+        self._line: LineState | None = None
+        self._kept_line_at = 0.0
 
     @property
     def rest(self) -> float:
@@ -46,8 +54,14 @@ class Ringer:
         metrics.count_answer("dispatcher")
         return None
 
-    def keep_line(self, state: LineState) -> None:
-        """Follow the queues on the open line, which may send what lay there."""
+    def keep_line(
+        self, cursors: Mapping[str, QueueCursor], workers: Workers, snapshot: RoundSnapshot
+    ) -> None:
+        """Say on the open line what is held: where it has changed, else once a second."""
+        state, now = line.state_of(cursors, workers, snapshot), self._clock()
+        if state == self._line and now - self._kept_line_at < _KEEP_LINE:
+            return
+        self._line, self._kept_line_at = state, now
         try:
             self._publisher.keep_line(state)
         except Exception as error:  # likewise

@@ -188,10 +188,19 @@ def test_arguments_too_large_name_size_limit_and_remedy(settings):
         enqueue("test.greet", {"name": "é" * 499})
 
 
-def test_a_job_is_nudged_for_once(nudges):
+def test_a_job_that_is_not_due_is_nudged_for_once(nudges):
     """The news name queue, priority and time."""
-    job = enqueue("test.greet", {"name": "Ada"})
+    job = enqueue("test.greet", {"name": "Ada"}, delay=60)
     assert nudges == [{"queue": "payments", "priority": 7, "run_at": job.run_at}]
+
+
+def test_a_due_job_is_offered_to_who_waits(nudges, monkeypatch):
+    """The news name the job; a dispatcher hears of it where nobody waits."""
+    handed = []
+    monkeypatch.setattr(nudge, "hand_over_after_commit", handed.append)
+    job = enqueue("test.greet", {"name": "Ada"})
+    assert [(each.id, each.queue, each.priority) for each in handed] == [(job.id, "payments", 7)]
+    assert nudges == []
 
 
 def test_many_jobs_are_written_in_order_and_nudged_for_once(nudges):
