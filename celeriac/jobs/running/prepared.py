@@ -11,7 +11,7 @@ notices only at its next ANALYZE. So every statement is prepared anew after a wh
 import re
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -43,7 +43,9 @@ class AnswerHook:
         return result
 
 
-def fetch_rows(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def fetch_rows(
+    statement: str, parameters: Mapping[str, Any] | Sequence[Any]
+) -> list[tuple[Any, ...]]:
     """Execute `statement` and return its rows.
 
     Where somebody listens to Django's queries (query counts in tests, wrappers) it
