@@ -95,13 +95,15 @@ if ARGV[2] == '1' then
     redis.call('EXPIRE', '{PREFIX}on:' .. ARGV[i], 60)
   end
 end
-redis.call('LREM', '{PREFIX}mail:' .. child, 0, '')
-local doorbell = redis.call('LLEN', '{PREFIX}mail:' .. child) == 0 and take_more(3)
+local mail = '{PREFIX}mail:' .. child
+local there = redis.call('LLEN', mail)
+if there > 0 then there = there - redis.call('LREM', mail, 0, '') end
+local doorbell = there == 0 and take_more(3)
 if doorbell then
-  redis.call('RPUSH', '{PREFIX}mail:' .. child, doorbell)
-  redis.call('EXPIRE', '{PREFIX}mail:' .. child, 60)
+  redis.call('RPUSH', mail, doorbell)
+  redis.call('EXPIRE', mail, 60)
 end
-if redis.call('LLEN', '{PREFIX}mail:' .. child) > 0 then
+if doorbell or there > 0 then
   redis.call('DEL', '{PREFIX}place:' .. child)
   return 1
 end
