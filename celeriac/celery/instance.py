@@ -1,5 +1,6 @@
 """One instance of a worker: what its processes share by the fork."""
 
+import contextlib
 import json
 import logging
 import mmap
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 _STOPPING, _HEARD = 0, 1
 #: Bytes of the page that says what the worker consumes.
 _NAMES = 1 << 16
+#: Children that are called off at a time.
+_MOST_CALLS = 1 << 10
 
 
 class WorkerInstance:
@@ -54,7 +57,7 @@ class WorkerInstance:
     @property
     def line_queues(self) -> tuple[str, ...]:
         """The queues for which children may wait on the open line, in the worker's order."""
-        names = self._names[:].partition(b"\0")[0]
+        names = self._names[: self._names.find(b"\0")]
         try:
             return tuple(json.loads(names or b"[]"))
         except ValueError:  # it is being written
@@ -63,15 +66,17 @@ class WorkerInstance:
     @line_queues.setter
     def line_queues(self, names: Sequence[str]) -> None:
         text = json.dumps(list(names)).encode()
-        if len(text) < _NAMES and not self._names[:].startswith(text + b"\0"):
+        if len(text) >= _NAMES:  # too many to be waited for
+            text = b"[]"
+        if self._names[: len(text) + 1] != text + b"\0":
             self._names[:] = text.ljust(_NAMES, b"\0")
 
     def call_off(self, count: int) -> None:
         """Have so many children leave the open line: as many as messages wait for one."""
-        while self.take_call():
-            pass
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.call_pipe, _MOST_CALLS)
         if count:
-            os.write(self._caller, b"!" * count)
+            os.write(self._caller, b"!" * min(count, _MOST_CALLS))
 
     def take_call(self) -> bool:
         """Take one call of the parent; return whether there was one."""

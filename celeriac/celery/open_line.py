@@ -70,8 +70,8 @@ class OpenLine:
 
     def _next(self, ends: float) -> list[UUID] | None:
         """Return the next doorbell, or None once this child has left the line."""
-        idle_until = time.monotonic() + LINGER
-        while self._follow_queues():
+        ends = min(ends, time.monotonic() + LINGER)
+        while self._follow_queues() and time.monotonic() < ends:
             if self._is_called():
                 ids = self._leave()
                 if ids or self._instance.take_call():
@@ -80,8 +80,6 @@ class OpenLine:
             mail = self._wait()
             if mail:
                 return self._read(mail)
-            if mail is None and time.monotonic() > min(idle_until, ends):
-                break
         return self._leave()
 
     def _follow_queues(self) -> bool:
@@ -97,7 +95,7 @@ class OpenLine:
 
     def _is_called(self) -> bool:
         """Return whether the parent has a message that no child is free for."""
-        return bool(select.select([self._instance.call_pipe], [], [], 0)[0])
+        return bool(_readable(0.0, self._instance.call_pipe))
 
     def _wait(self) -> bytes | None:
         """Offer a place and wait; return the doorbell, b"" where it is withdrawn, else None."""
@@ -107,9 +105,9 @@ class OpenLine:
         try:
             connection.read_response()
         except NoScriptError:
-            connection.read_response()
+            found = connection.read_response()
             self._client.script_load(OFFER.text)
-            return self._wait()
+            return found[1] if found else None
         if say:
             self._said = now
         self._entered = True
@@ -120,8 +118,8 @@ class OpenLine:
 
     def _hears_parent(self, connection: Any) -> bool:
         """Wait for the mailbox or the parent; return whether it is the parent who calls."""
-        broker, parent = connection._sock, self._instance.call_pipe
-        ready, _, _ = select.select([broker, parent], [], [], WAIT + _PATIENCE)
+        broker, parent = connection._sock.fileno(), self._instance.call_pipe
+        ready = _readable(WAIT + _PATIENCE, broker, parent)
         if not ready:
             raise TimeoutError("the broker does not answer")
         return broker not in ready
@@ -167,3 +165,14 @@ class OpenLine:
         with contextlib.suppress(Exception):  # it is broken
             self._connection.disconnect()
         self._client, self._connection, self._entered = None, None, False
+
+
+def _readable(timeout: float, *files: int) -> set[int]:
+    """Return which of the descriptors can be read within `timeout` seconds, however high they are.
+
+    That is why it is no select(), which raises from 1,024 on.
+    """
+    poll = select.poll()
+    for each in files:
+        poll.register(each, select.POLLIN)
+    return {each for each, _ in poll.poll(timeout * 1000)}

@@ -36,6 +36,8 @@ HELD_SECONDS = 3.0
 MOST_IDS = 1_000
 #: Jobs of one transaction that may be handed over; more are a backlog.
 MOST_HANDED = 8
+#: Places of dead children that are passed over in search of one that is good.
+MOST_DEAD = 100
 
 _CLOCK = """
 local t = redis.call('TIME')
@@ -43,7 +45,7 @@ local now = t[1] + t[2] / 1000000
 """
 _GIVE = f"""
 local function give(queue, doorbell)
-  while true do
+  for _ = 1, {MOST_DEAD} do
     local found = redis.call('ZPOPMAX', '{PREFIX}free:' .. queue)
     if #found == 0 then return false end
     if redis.call('DEL', '{PREFIX}place:' .. found[1]) == 1 then
@@ -52,6 +54,7 @@ local function give(queue, doorbell)
       return true
     end
   end
+  return false
 end
 """
 _TAKE_MORE = f"""
