@@ -29,6 +29,8 @@ from celeriac.settings import conf
 logger = logging.getLogger(__name__)
 
 CHANNEL = "celeriac:nudge"
+#: Seconds for which nothing is handed over once the broker refused the script.
+REFUSED_FOR = 60.0
 #: Seconds from which on a commit comes so late after its enqueue that a dispatcher must hear of it:
 #: it would not find what was handed over and got lost. See dispatch.LATE.
 LATE = 1.0
@@ -232,8 +234,7 @@ class _Sender:
         self._lock = threading.Lock()
         self._client: redis.Redis | None = None
         self._url = ""
-        self._muted_until = 0.0
-        self._has_line = True
+        self._muted_until = self._line_from = 0.0
 
     def send(self, nudge: Nudge) -> None:
         """Publish; never raise."""
@@ -251,20 +252,20 @@ class _Sender:
         nudge.forget_fresh()
         text = nudge.encode()
         late = time.time() - LATE
-        if handed and self._has_line and conf.OPEN_LINE and handed[0].run_at > late:
+        has_line = conf.OPEN_LINE and time.monotonic() >= self._line_from
+        if handed and has_line and handed[0].run_at > late:
             try:
                 said = rest.encode() if rest else ""
                 hand_over(client, handed, channel=CHANNEL, nudge=text, rest=said)
                 return
             except redis.ResponseError as error:
-                self._has_line = False
-                logger.warning("the broker takes no scripts, so there is no open line: %s", error)
+                self._line_from = time.monotonic() + REFUSED_FOR
+                logger.warning("no job is handed over for %.0f s: %s", REFUSED_FOR, error)
         client.publish(CHANNEL, text)
 
     def reset(self) -> None:
         """Speak again at once, on a new connection: for tests."""
-        self._muted_until = 0.0
-        self._has_line = True
+        self._muted_until = self._line_from = 0.0
         self._client = None
 
     def forget(self) -> None:
