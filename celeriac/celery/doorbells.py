@@ -49,6 +49,15 @@ class DoorbellRequest(Request):
         if name != "time_limits":
             super().__setattr__(name, value)
 
+    def on_accepted(self, pid: Any, time_accepted: float) -> None:
+        """Have a doorbell acknowledged once a child has it: its child may stay on the open line.
+
+        Where a project says `task_acks_late`, the worker would fetch no other message meanwhile.
+        """
+        super().on_accepted(pid, time_accepted)
+        if self.request_dict.get(messages.HEADER) == messages.DOORBELL:
+            self.acknowledge()
+
     def on_failure(
         self,
         exc_info: Any,
