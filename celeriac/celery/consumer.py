@@ -76,6 +76,8 @@ class LedgerConsumer(Consumer):
         self._process = on_task_request
         #: Has so many children leave the open line: what the ledger's worker puts here.
         self.call_off: Callable[[int], None] | None = None
+        #: Has nobody start anything more: put here by it, too.
+        self.announce_stop: Callable[[], None] | None = None
         super().__init__(self._process_or_call, **options)
 
     def _process_or_call(self, request: Any) -> Any:
@@ -84,6 +86,12 @@ class LedgerConsumer(Consumer):
             consumer: Any = self  # its stubs know no controller
             self.call_off(len(consumer.controller.semaphore._waiting))
         return processed
+
+    def stop(self) -> None:
+        """Stop for good; of `control shutdown`, unlike of a signal, nobody was told before."""
+        if self.announce_stop is not None:
+            self.announce_stop()
+        super().stop()
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Drop a doorbell of an unknown kind; no result's row is written for what a sender says."""

@@ -74,7 +74,7 @@ def install_worker(app: Celery) -> None:
         global _watch
         if ours(sender) and _watch is None and _instance is not None:
             if _can_call_off(sender):
-                sender.call_off = _instance.call_off
+                sender.call_off, sender.announce_stop = _instance.call_off, _instance.stop
             queues = partial(line_queues, sender)
             _watch = ChildMonitor(_instance, partial(_worker_info, sender, _instance), queues)
             _watch.start()
