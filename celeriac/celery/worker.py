@@ -278,10 +278,11 @@ def _can_call_off(consumer: Any) -> bool:
 def line_queues(consumer: Any) -> tuple[str, ...]:
     """Return the queues whose doorbells may come over the open line to children of this worker.
 
-    There is none where its parent could not tell that a message waits for a child (consumer.py).
+    There is none where its parent could not tell that a message waits for a child (consumer.py),
+    nor where the pool ends a task after a time: it would count the jobs of a whole stay.
     """
-    app = consumer.app
-    if not _can_call_off(consumer):
+    app, controller = consumer.app, consumer.controller
+    if not _can_call_off(consumer) or controller.time_limit or controller.soft_time_limit:
         return ()
     own = canary_queue()
     return tuple(name for name in app.amqp.queues.consume_from.copy() if name != own)
