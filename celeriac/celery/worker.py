@@ -13,7 +13,7 @@ from uuid import uuid4
 from celery import Celery, signals
 from django.core.exceptions import ImproperlyConfigured
 
-from celeriac.celery import revoking, sharing
+from celeriac.celery import pool_size, revoking, sharing
 from celeriac.celery.child_monitor import ChildMonitor
 from celeriac.celery.consumer import LedgerConsumer
 from celeriac.celery.instance import WorkerInstance
@@ -226,6 +226,7 @@ def _begin_instance(worker: Any) -> WorkerInstance:
         _check_pool(worker)
         publish.publish_by_hand()
         revoking.install_revoking()
+        pool_size.install_pool_size()
         return WorkerInstance(_slot_directory())
     except Exception as error:
         # Celery only logs what a receiver raises, and the worker would run jobs that nobody
