@@ -96,3 +96,10 @@ class LedgerConsumer(Consumer):
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Drop a doorbell of an unknown kind; no result's row is written for what a sender says."""
         self._drop(message, LookupError(f"no task of that name: {exc}"))
+
+
+def can_call_off(consumer: Any) -> bool:
+    """Return whether a worker's parent sees a message that no child is free for."""
+    ours = isinstance(consumer, LedgerConsumer)
+    prefetches = not consumer.app.conf.worker_disable_prefetch
+    return ours and prefetches and consumer.controller.semaphore is not None

@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from celeriac.celery import pool_size, revoking, sharing
 from celeriac.celery.child_monitor import ChildMonitor
-from celeriac.celery.consumer import LedgerConsumer
+from celeriac.celery.consumer import can_call_off
 from celeriac.celery.instance import WorkerInstance
 from celeriac.celery.open_line import OpenLine
 from celeriac.core import tracing
@@ -73,10 +73,7 @@ def install_worker(app: Celery) -> None:
     def start_watch(sender: Any, **_: object) -> None:
         global _watch
         if ours(sender) and _watch is None and _instance is not None:
-            if _can_call_off(sender):
-                sender.call_off, sender.announce_stop = _instance.call_off, _instance.stop
-            queues = partial(line_queues, sender)
-            _watch = ChildMonitor(_instance, partial(_worker_info, sender, _instance), queues)
+            _watch = _make_monitor(sender, _instance)
             _watch.start()
 
     # The last word of a worker: its row says that it left.
@@ -269,11 +266,12 @@ def _worker_info(consumer: Any, instance: WorkerInstance) -> WorkerInfo:
     )
 
 
-def _can_call_off(consumer: Any) -> bool:
-    """Return whether the worker's parent sees a message that no child is free for."""
-    ours = isinstance(consumer, LedgerConsumer)
-    prefetches = not consumer.app.conf.worker_disable_prefetch
-    return ours and prefetches and consumer.controller.semaphore is not None
+def _make_monitor(consumer: Any, instance: WorkerInstance) -> ChildMonitor:
+    """Return the monitor of this worker's children, whom its consumer may call off from now on."""
+    if can_call_off(consumer):
+        consumer.call_off, consumer.announce_stop = instance.call_off, instance.stop
+    info = partial(_worker_info, consumer, instance)
+    return ChildMonitor(instance, info, partial(line_queues, consumer))
 
 
 def line_queues(consumer: Any) -> tuple[str, ...]:
@@ -283,7 +281,7 @@ def line_queues(consumer: Any) -> tuple[str, ...]:
     nor where the pool ends a task after a time: it would count the jobs of a whole stay.
     """
     app, controller = consumer.app, consumer.controller
-    if not _can_call_off(consumer) or controller.time_limit or controller.soft_time_limit:
+    if not can_call_off(consumer) or controller.time_limit or controller.soft_time_limit:
         return ()
     own = canary_queue()
     return tuple(name for name in app.amqp.queues.consume_from.copy() if name != own)
