@@ -145,8 +145,6 @@ def test_no_hot_statement_reads_the_history(subtests):
                 ]
                 assert on_jobs
                 assert "Seq Scan" not in on_jobs
-        with subtests.test("a settle compares no job with each other one"):
-            assert not any("Join Filter" in node for node in explain(cursor, "bare"))
         with subtests.test("a claim reads pauses and circuits once, not once a job"):
             asked = [n["Subplan Name"] for n in explain(cursor, "claim") if "Subplan Name" in n]
             assert [name for name in asked if name.startswith("SubPlan")] == []
