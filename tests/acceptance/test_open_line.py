@@ -15,6 +15,7 @@ from celeriac.jobs import nudge
 from celeriac.jobs.models import Job, Worker
 from celeriac.jobs.open_line import PREFIX
 from config.celery import app
+from tests.acceptance.conftest import send_doorbell
 from tests.app.models import Effect
 from tests.support.processes import wait_until
 
@@ -227,11 +228,22 @@ def test_a_long_job_and_another_queue_take_nobodys_place(processes, dispatcher, 
     assert plain("after")() < 2
 
 
-def test_a_failing_job_that_a_message_brought_is_mirrored(worker, write, ring, stay):
-    """Its child is told of the failure, goes back to Celery, and comes onto the line again."""
-    (job,) = write("test.fail", [{}], max_attempts=1)
-    ring([job])
-    wait_until(lambda: Job.objects.get(pk=job.pk).state == "dead", timeout=5)
-    wait_until(lambda: f"test.fail[{job.pk}]" in worker.output, timeout=5)
+def test_a_failing_job_that_a_message_brought_is_mirrored(worker, write, stay):
+    """Celery hears of the failure by the job's id; its child comes onto the line again."""
+    (job,) = write("test.fail", [{}])
+    send_doorbell("test.fail", [str(job.pk)], task_id=str(job.pk), queue="default")
+    wait_until(lambda: Job.objects.get(pk=job.pk).failures == 1, timeout=5)
+    wait_until(lambda: f"test.fail[{job.pk}] retry:" in worker.output, timeout=5)
     stay()
     run()
+
+
+def test_a_pool_that_ends_its_tasks_has_no_line(processes, write, ring, places):
+    """Celery would count what a child does while it stays, and kill it within a job."""
+    worker = processes.worker("--time-limit", "3", queues=["default"], concurrency=1, env=FAST)
+    for _ in range(3):
+        jobs = write("test.note", [{"name": "a"}])
+        ring(jobs)
+        wait_until(Job.objects.filter(pk=jobs[0].pk, state="succeeded").exists, timeout=5)
+        assert places() == 0
+    assert "Traceback" not in worker.output
