@@ -110,14 +110,15 @@ def _method(button: Button, key: Callable[[str], Any]) -> Any:
         return HttpResponseRedirect(url)
 
     press.__name__ = button.name
+    label = button.label or button.name.replace("_", " ").capitalize()
     dialog = {
         "title": button.title,
         "description": button.description,
         "form_class": button.form,
-        "form_submit_text": button.submit or button.label,
+        "form_submit_text": button.submit or label,
     }
     return action(
-        description=button.label or button.name.replace("_", " ").capitalize(),
+        description=label,
         permissions=[button.name],
         url_path=button.name.replace("_", "-"),
         variant=button.variant,

@@ -31,5 +31,6 @@ def test_it_says_so_where_no_database_can_be_reached(tmp_path, monkeypatch, caps
 
 
 def test_it_audits_every_pinned_file():
-    """What runs in production, on a laptop, what makes the site, and what installs them."""
-    assert [file.name for file in audit.PINNED] == ["base.txt", "dev.txt", "tools.txt", "uv.txt"]
+    """What runs in production, on a laptop, peers, what makes the site, and what installs them."""
+    names = ["base.txt", "dev.txt", "peers.txt", "tools.txt", "uv.txt"]
+    assert [file.name for file in audit.PINNED] == names
