@@ -82,10 +82,25 @@ class LedgerConsumer(Consumer):
 
     def _process_or_call(self, request: Any) -> Any:
         processed = self._process(request)
-        if self.call_off is not None:
-            consumer: Any = self  # its stubs know no controller
-            self.call_off(len(consumer.controller.semaphore._waiting))
+        self.call_children()
         return processed
+
+    def call_children(self, more: int = 0) -> None:
+        """Have a child leave the open line for each message that finds none free, and `more`."""
+        if self.call_off is not None:
+            self.call_off(self._waiting() + more)
+
+    def _waiting(self) -> int:
+        """Return how many messages wait for a child.
+
+        Most wait for the semaphore. But once a child has died Celery lets more of them through than
+        children are free: those wait in its pool.
+        """
+        consumer: Any = self  # its stubs know no controller
+        pool = consumer.pool._pool
+        free = len(pool._all_inqueues) - len(pool._busy_workers)
+        behind = len(pool.outbound_buffer) - free
+        return len(consumer.controller.semaphore._waiting) + max(0, behind)
 
     def stop(self) -> None:
         """Stop for good; of `control shutdown`, unlike of a signal, nobody was told before."""

@@ -46,7 +46,7 @@ def _shrink(consumer: Any, left: int, until: float) -> int:
     if left > 0 and time.monotonic() > until:
         logger.warning("the pool could not shrink by %d more: its children are busy", left)
     elif left > 0:
-        consumer.call_off(left + len(consumer.controller.semaphore._waiting))
+        consumer.call_children(left)
         consumer.timer.call_after(AGAIN, _shrink, (consumer, left, until))
     return left
 

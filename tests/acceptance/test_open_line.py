@@ -162,6 +162,18 @@ def test_what_an_operator_says_is_heard_on_the_line(worker, stay, places, broker
     assert "Traceback" not in worker.output
 
 
+def test_a_child_is_called_off_after_another_has_died(worker, broker, write, ring):
+    """Celery frees a place twice for a dead child, and lets more messages through than fit."""
+    first = int(broker.keys(f"{PREFIX}place:*")[0].rpartition(b":")[2])
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: first not in {child.pid for child in worker.children()}, timeout=10)
+    wait_until(lambda: len(worker.children()) == 2, timeout=10)
+    long = write("test.sleep", [{"seconds": 6.0}])
+    ring(long)
+    wait_until(Job.objects.filter(pk=long[0].pk, state="running").exists)
+    assert plain("beside")() < 2
+
+
 @pytest.fixture
 def dispatcher(processes):
     """Return a dispatcher that is ready."""
