@@ -1,4 +1,4 @@
-"""One child's place on the line: in a thread, on a real broker, its parent in the test's hand."""
+"""One child's place on the line: a thread, a real broker, and a parent in the test's hand."""
 
 import os
 import threading
@@ -140,21 +140,26 @@ def test_as_many_go_as_messages_wait(child, instance):
     assert sum(each.is_alive() for each in some) == 1
 
 
-def test_a_call_while_a_doorbell_lies_there_is_left_to_another(
-    child, instance, broker, monkeypatch
-):
-    """Who is called off and finds work does that, and the message does not wait for it."""
-    held = threading.Event()
+def test_a_call_is_left_to_another_by_who_finds_a_doorbell(child, instance, broker, monkeypatch):
+    """Else the message would wait for that doorbell's jobs beside an idle child."""
+    held, withdraw = threading.Event(), OpenLine._withdraw
     busy = child(answer=lambda ids: held.wait(10), name="busy")
     bell = open_line.encode_doorbell("test.noop", [uuid4()])
+
+    def too_late(line, **options):
+        if line.name == "busy" and not busy.answered:
+            broker.rpush(busy.mailbox, bell)
+        return withdraw(line, **options)
+
+    monkeypatch.setattr(OpenLine, "_withdraw", too_late)
     instance.call_off(1)
-    broker.rpush(busy.mailbox, bell)  # whichever comes first
-    time.sleep(0.3)
-    if busy.answered:
-        idle = child(name="idle", waits=False)
-        idle.join(2)
-        assert not idle.is_alive()
+    wait_until(lambda: busy.answered, timeout=2)
+    idle = child(name="idle", waits=False)
+    idle.join(2)
+    assert not idle.is_alive()
     held.set()
+    wait_until(lambda: broker.exists(busy.place), timeout=2)
+    assert len(busy.answered) == 1
 
 
 def test_a_call_during_a_long_job_is_heard_after_it(child, instance, ring):
