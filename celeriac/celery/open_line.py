@@ -85,7 +85,7 @@ class OpenLine:
     def _follow_queues(self) -> bool:
         """Take what the worker consumes by now; return whether to go on, so as it is."""
         stops = self._instance.is_stopping() or not conf.OPEN_LINE
-        queues = () if stops else self._instance.line_queues
+        queues = () if stops else tuple(map(open_line.own, self._instance.line_queues))
         if queues == self._queues:
             return bool(queues)
         if self._entered:
@@ -164,6 +164,7 @@ class OpenLine:
         self._muted_until = time.monotonic() + MUTED_FOR
         with contextlib.suppress(Exception):  # it is broken
             self._connection.disconnect()
+            self._client.close()
         self._client, self._connection, self._entered = None, None, False
 
 

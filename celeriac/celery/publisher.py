@@ -94,6 +94,7 @@ class CeleryPublisher:
 
     def close(self) -> None:
         """Drop the connection; the next ring makes another."""
+        self.line.close()
         connection, self._connection, self._producer = self._connection, None, None
         if connection is not None:
             with contextlib.suppress(Exception):  # it is broken, or going away anyway

@@ -255,6 +255,11 @@ def _tls(form: str, options: dict[str, str]) -> dict[str, Any]:
     return found
 
 
+def key_prefix() -> str:
+    """Return what Celery puts before each key, where projects share a database of the broker."""
+    return str(_transport_options().get("global_keyprefix") or "")
+
+
 def _transport_options() -> Mapping[str, Any]:
     options: Mapping[str, Any] = getattr(settings, "CELERY_BROKER_TRANSPORT_OPTIONS", {})
     return options

@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 CHANNEL = "celeriac:nudge"
 #: Seconds for which nothing is handed over once the broker refused the script.
 REFUSED_FOR = 60.0
-#: Seconds from which on a commit comes so late after its enqueue that a dispatcher must hear of it:
-#: it would not find what was handed over and got lost. See dispatch.LATE.
+#: Seconds after its enqueue from which on a commit is told to a dispatcher, too: it would not
+#: find what was handed over and got lost (dispatch.LATE).
 LATE = 1.0
 #: More ids than this in one message are left to the dispatcher's own search.
 MOST_IDS = 2_000
@@ -247,8 +247,7 @@ class _Sender:
             logger.warning("nudges are off for %g s: %s", conf.NUDGE_MUTE_SECONDS, error)
 
     def _send(self, client: redis.Redis, nudge: Nudge) -> None:
-        handed = nudge.fresh
-        rest = nudge.without_fresh() if handed else nudge
+        handed, rest = nudge.fresh, nudge.without_fresh()
         nudge.forget_fresh()
         text = nudge.encode()
         late = time.time() - LATE
@@ -266,6 +265,8 @@ class _Sender:
     def reset(self) -> None:
         """Speak again at once, on a new connection: for tests."""
         self._muted_until = self._line_from = 0.0
+        if self._client is not None:
+            self._client.close()
         self._client = None
 
     def forget(self) -> None:

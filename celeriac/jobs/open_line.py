@@ -5,7 +5,8 @@ mailbox. A committed job, or a dispatcher's doorbell, takes a free place at once
 value: what is lost the dispatcher finds by its own look, and what is doubled meets the claim. See
 docs/decisions/the-open-line.md.
 
-Each step is one script, so that a place is taken once. Keys, all of them below `celeriac:line:`:
+Each step is one script, so that a place is taken once. Keys, all of them below `celeriac:line:`,
+with the project's key prefix before a queue's name:
 
 - `free:<queue>`: the children that offered a place, by the time of the offer,
 - `place:<child>`: there while its offer is good, which is half a second,
@@ -24,6 +25,8 @@ from uuid import UUID
 
 from redis import Redis
 from redis.exceptions import NoScriptError
+
+from celeriac.core import broker
 
 PREFIX = "celeriac:line:"
 #: Milliseconds for which an offer is good; the child renews it twice as often.
@@ -222,14 +225,19 @@ class LineState(NamedTuple):
     held: frozenset[str]
 
 
+def own(name: str) -> str:
+    """Return how a queue or circuit of this project is called on the line."""
+    return f"{broker.key_prefix()}{name}"
+
+
 def held_queue(name: str) -> str:
     """Return how a queue is called among what is held."""
-    return f"queue {name}"
+    return f"queue {own(name)}"
 
 
 def held_circuit(name: str) -> str:
     """Return how a circuit is called among what is held."""
-    return f"circuit {name}"
+    return f"circuit {own(name)}"
 
 
 def encode_doorbell(kind: str, ids: Iterable[UUID]) -> str:
@@ -257,7 +265,8 @@ def hand_over(
     """
     items: list[str] = []
     for job in jobs:
-        items += job.queue, job.circuit, encode_doorbell(job.kind, [job.id])
+        circuit = job.circuit and own(job.circuit)
+        items += own(job.queue), circuit, encode_doorbell(job.kind, [job.id])
     return int(HAND_OVER.run(client, channel, nudge, rest, *items))
 
 
@@ -271,11 +280,13 @@ def ring(
     """
     items: list[str | int] = [len(slots)]
     for queue, count in slots.items():
-        items += queue, count
-    for doorbell in doorbells:
-        items += doorbell
+        items += own(queue), count
+    for queue, doorbell in doorbells:
+        items += own(queue), doorbell
     taken, back = RING.run(client, *items)
-    return [bool(each) for each in taken], [(_text(queue), _text(bell)) for queue, bell in back]
+    prefix = own("")
+    returned = [(_text(queue).removeprefix(prefix), _text(doorbell)) for queue, doorbell in back]
+    return [bool(each) for each in taken], returned
 
 
 def hold(client: Redis, held: Collection[str], released: Collection[str]) -> None:

@@ -57,6 +57,12 @@ class DispatcherLine:
             return []
         return self._ring([], state.slots)
 
+    def close(self) -> None:
+        """Drop the connection; the next call makes another."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
     @property
     def _is_there(self) -> bool:
         return conf.OPEN_LINE and time.monotonic() >= self._muted_until
@@ -81,7 +87,8 @@ class DispatcherLine:
         return self._client
 
     def _mute(self, error: RedisError) -> None:
-        self._client, self._muted_until = None, time.monotonic() + MUTED_FOR
+        self.close()
+        self._muted_until = time.monotonic() + MUTED_FOR
         logger.warning("no doorbells over the open line for %.0f s: %s", MUTED_FOR, error)
 
 

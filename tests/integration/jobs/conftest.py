@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 
 from celeriac import Backoff
-from celeriac.jobs import registry
+from celeriac.jobs import nudge, registry
+from celeriac.jobs.dispatching import line
 from celeriac.jobs.models import Job
 from celeriac.jobs.running import execute
 from celeriac.jobs.running.execute import WorkerContext, capabilities
@@ -87,3 +88,20 @@ def run(run_in_context):
         return rows
 
     return run
+
+
+@pytest.fixture
+def closed_clients(monkeypatch):
+    """Close at the end every client of the broker that is made for nudges or the open line."""
+    made = []
+    make = nudge.nudge_client
+
+    def noted(*args, **options):
+        made.append(make(*args, **options))
+        return made[-1]
+
+    for module in (nudge, line):
+        monkeypatch.setattr(module, "nudge_client", noted)
+    yield
+    for client in made:
+        client.close()

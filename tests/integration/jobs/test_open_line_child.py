@@ -15,6 +15,8 @@ from celeriac.jobs.open_line import PREFIX
 from tests.support.conf import configure
 from tests.support.processes import wait_until
 
+pytestmark = pytest.mark.usefixtures("closed_clients")
+
 
 @pytest.fixture
 def instance(tmp_path):

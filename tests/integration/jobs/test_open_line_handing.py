@@ -10,6 +10,7 @@ from celeriac import enqueue, enqueue_many
 from celeriac.breakers.models import Breaker
 from celeriac.jobs import nudge, open_line
 from celeriac.jobs.dispatching.line import DispatcherLine
+from celeriac.jobs.dispatching.pending_doorbells import Doorbell
 from celeriac.jobs.enqueueing import queues
 from celeriac.jobs.models import Job
 from celeriac.jobs.nudge import Nudge
@@ -18,7 +19,7 @@ from tests.integration.jobs.dispatching import Harness, hire, queued
 from tests.support.conf import configure
 from tests.support.processes import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_clients")]
 
 
 @pytest.fixture(autouse=True)
@@ -267,3 +268,24 @@ class refused:  # noqa: N801 reads as what it is
 
     def __exit__(self, *_):
         self.broker.execute_command("ACL", "SETUSER", "default", "+@all")
+
+
+def test_projects_that_share_the_broker_by_a_prefix_keep_to_their_own(places, handed, settings):
+    """A place of another project's queue of that name is not taken; our own is."""
+    places()
+    settings.CELERY_BROKER_TRANSPORT_OPTIONS = {
+        **settings.CELERY_BROKER_TRANSPORT_OPTIONS,
+        "global_keyprefix": "ours:",
+    }
+    enqueue("test.note", {"name": "a"})
+    assert handed() == []
+    places(queue="ours:default")
+    job = enqueue("test.note", {"name": "b"})
+    assert handed() == [job.id]
+    bell = Doorbell("test.note", "default", (job.id,))
+    line = DispatcherLine()
+    line.keep(LineState({"default": 0}, frozenset()))
+    assert line.put([bell]) == [bell]
+    places(queue="ours:default")
+    assert line.put([bell]) == []
+    assert handed() == [job.id]
