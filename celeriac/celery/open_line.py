@@ -31,8 +31,6 @@ logger = logging.getLogger(__name__)
 #: Seconds: one wait, the longest time without a doorbell, and the longest turn, after which Celery
 #: hears of the child again.
 WAIT, LINGER, TURN = 0.25, 5.0, 60.0
-#: Seconds for which a child does without the line after the broker failed it.
-MUTED_FOR = 5.0
 #: Seconds after which it says again that it is on the line.
 _SAY_EVERY = 0.5
 #: Seconds that an answer may take longer than the wait.
@@ -106,7 +104,7 @@ class OpenLine:
             connection.read_response()
         except NoScriptError:
             found = connection.read_response()
-            self._client.script_load(OFFER.text)
+            self._client.script_load(OFFER.script)
             return found[1] if found else None
         if say:
             self._said = now
@@ -142,7 +140,7 @@ class OpenLine:
         return self._read(mail) if mail else None
 
     def _withdraw(self, *, wakes: bool) -> Any:
-        return LEAVE.run(self._client, self.name, int(wakes), *self._queues)
+        return LEAVE(args=[self.name, int(wakes), *self._queues], client=self._client)
 
     def _connected(self) -> Any:
         if self._connection is None:
@@ -154,14 +152,15 @@ class OpenLine:
         return self._connection
 
     def _pack(self, *, say: bool) -> bytes:
-        offer = ("EVALSHA", OFFER.digest, 0, self.name, int(say), *self._queues)
+        offer = ("EVALSHA", OFFER.sha, 0, self.name, int(say), *self._queues)
         packed = self._connection.pack_commands([offer, ("BLPOP", self._mail, WAIT)])
         return b"".join(packed)
 
     def _fail(self, error: Exception) -> None:
         """Do without the line for a while: doorbells come as messages."""
-        logger.warning("no doorbells over the open line for %.0f s: %s", MUTED_FOR, error)
-        self._muted_until = time.monotonic() + MUTED_FOR
+        mute = conf.NUDGE_MUTE_SECONDS
+        logger.warning("no doorbells over the open line for %g s: %s", mute, error)
+        self._muted_until = time.monotonic() + mute
         with contextlib.suppress(Exception):  # it is broken
             self._connection.disconnect()
             self._client.close()

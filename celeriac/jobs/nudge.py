@@ -5,16 +5,12 @@ so; after a failure the sender keeps quiet for NUDGE_MUTE_SECONDS. It never rais
 lost nudge costs the job one poll of the dispatcher.
 """
 
-import json
 import logging
-import math
 import os
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import redis
@@ -23,7 +19,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from celeriac.core import broker
-from celeriac.jobs.open_line import MOST_HANDED, FreshJob, hand_over
+from celeriac.jobs import metrics
+from celeriac.jobs.nudge_message import Nudge
+from celeriac.jobs.open_line import FreshJob, hand_over
 from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
@@ -34,129 +32,6 @@ REFUSED_FOR = 60.0
 #: Seconds after its enqueue from which on a commit is told to a dispatcher, too: it would not
 #: find what was handed over and got lost (dispatch.LATE).
 LATE = 1.0
-#: More ids than this in one message are left to the dispatcher's own search.
-MOST_IDS = 2_000
-#: Bytes of a message that may come from us; keys and names are as long as the ledger lets them be.
-LONGEST = 1 << 20
-_LONGEST_NAME = 500
-#: Epoch seconds from 1970 to 9999.
-_LAST_MOMENT = 253_402_300_799.0
-
-
-@dataclass(slots=True)
-class Nudge:
-    """What may be worth a look: queues with priority and earliest run_at (epoch), ids, locks."""
-
-    queues: dict[str, dict[int, float]] = field(default_factory=dict)
-    ids: set[UUID] = field(default_factory=set)
-    locks: set[str] = field(default_factory=set)
-    workers: bool = False
-    #: Jobs that may go straight to a child that waits: see open_line.py.
-    fresh: list[FreshJob] = field(default_factory=list)
-    #: Messages may have been missed: look everywhere.
-    missed: bool = False
-    #: Whose ear this tries, and nothing else: see nudge_listener.py.
-    canary: str = ""
-
-    def __bool__(self) -> bool:
-        """Whether it says anything."""
-        return bool(
-            self.queues or self.ids or self.locks or self.workers or self.missed or self.fresh
-        )
-
-    def add(self, queue: str, priority: int, run_at: float) -> None:
-        """Note that a job of that queue and priority is due at `run_at`."""
-        levels = self.queues.setdefault(queue, {})
-        levels[priority] = min(run_at, levels.get(priority, run_at))
-
-    def merge(self, other: "Nudge") -> None:
-        """Take in another's news."""
-        for queue, levels in other.queues.items():
-            self.queues.setdefault(queue, {})
-            for priority, run_at in levels.items():
-                self.add(queue, priority, run_at)
-        self.ids |= other.ids
-        self.locks |= other.locks
-        self.workers |= other.workers
-        self.missed |= other.missed
-        self.fresh += other.fresh
-        if len(self.fresh) > MOST_HANDED:
-            self.forget_fresh()
-
-    def without_fresh(self) -> "Nudge":
-        """Return what it says beside the jobs that may be handed over."""
-        return Nudge(
-            {queue: dict(levels) for queue, levels in self.queues.items()},
-            self.ids,
-            self.locks,
-            self.workers,
-        )
-
-    def forget_fresh(self) -> None:
-        """Have a dispatcher look for the fresh jobs as for all others."""
-        for job in self.fresh:
-            self.add(job.queue, job.priority, job.run_at)
-        self.fresh = []
-
-    def encode(self) -> str:
-        """Return the message on the wire."""
-        return json.dumps(
-            {
-                "queues": {name: list(levels.items()) for name, levels in self.queues.items()},
-                "ids": [str(job_id) for job_id in list(self.ids)[:MOST_IDS]],
-                "locks": sorted(self.locks),
-                "workers": self.workers,
-                **({"canary": self.canary} if self.canary else {}),
-            },
-            separators=(",", ":"),
-        )
-
-    @classmethod
-    def decode(cls, text: str | bytes) -> "Nudge":
-        """Return what a message says; ValueError where it is none of ours, in any part."""
-        if len(text) > LONGEST:
-            raise ValueError(f"a nudge of {len(text)} bytes")
-        try:
-            return cls._read(json.loads(text))
-        except (AttributeError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
-            raise ValueError(f"no nudge: {error!r}") from error
-
-    @classmethod
-    def _read(cls, values: dict[str, Any]) -> "Nudge":
-        ids, locks = values.get("ids", ()), values.get("locks", ())
-        nudge = cls(
-            ids={UUID(job_id) for job_id in ids[:MOST_IDS]},
-            locks={_name(lock) for lock in locks},
-            workers=bool(values.get("workers")),
-            canary=_name(values.get("canary", "")),
-        )
-        for queue, levels in values.get("queues", {}).items():
-            nudge.queues.setdefault(_name(queue), {})
-            for priority, run_at in levels:
-                nudge.add(queue, _priority(priority), _moment(run_at))
-        return nudge
-
-
-def _name(value: object) -> str:
-    """Return a name or key that the ledger could hold; ValueError where it could not."""
-    if not isinstance(value, str) or len(value) > _LONGEST_NAME or "\0" in value:
-        raise ValueError(f"no name: {value!r:.100}")
-    value.encode()  # half a surrogate pair is no text
-    return value
-
-
-def _priority(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not -100 <= value <= 100:
-        raise ValueError(f"no priority: {value!r:.100}")
-    return value
-
-
-def _moment(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"no time: {value!r:.100}")
-    if not (math.isfinite(value) and 0 <= value <= _LAST_MOMENT):
-        raise ValueError(f"no time: {value!r:.100}")
-    return float(value)
 
 
 def nudge_after_commit(
@@ -247,20 +122,30 @@ class _Sender:
             logger.warning("nudges are off for %g s: %s", conf.NUDGE_MUTE_SECONDS, error)
 
     def _send(self, client: redis.Redis, nudge: Nudge) -> None:
-        handed, rest = nudge.fresh, nudge.without_fresh()
-        nudge.forget_fresh()
+        fresh, nudge.fresh = nudge.fresh, []
+        rest = nudge.encode() if nudge or not fresh else ""
+        if not fresh:
+            client.publish(CHANNEL, rest)
+            return
+        nudge.add_jobs(fresh)
         text = nudge.encode()
-        late = time.time() - LATE
+        if not self._hand_over(client, fresh, text, rest):
+            client.publish(CHANNEL, text)
+
+    def _hand_over(self, client: redis.Redis, fresh: list[FreshJob], text: str, rest: str) -> bool:
+        """Return whether the broker took it: it hands over what it can, or publishes."""
         has_line = conf.OPEN_LINE and time.monotonic() >= self._line_from
-        if handed and has_line and handed[0].run_at > late:
-            try:
-                said = rest.encode() if rest else ""
-                hand_over(client, handed, channel=CHANNEL, nudge=text, rest=said)
-                return
-            except redis.ResponseError as error:
-                self._line_from = time.monotonic() + REFUSED_FOR
-                logger.warning("no job is handed over for %.0f s: %s", REFUSED_FOR, error)
-        client.publish(CHANNEL, text)
+        if not has_line or fresh[0].run_at <= time.time() - LATE:
+            return False
+        try:
+            handed = hand_over(client, fresh, channel=CHANNEL, nudge=text, rest=rest)
+        except redis.ResponseError as error:
+            self._line_from = time.monotonic() + REFUSED_FOR
+            logger.warning("no job is handed over for %.0f s: %s", REFUSED_FOR, error)
+            return False
+        for queue in handed:
+            metrics.count_rung(queue, 1)
+        return True
 
     def reset(self) -> None:
         """Speak again at once, on a new connection: for tests."""

@@ -42,7 +42,7 @@ from celeriac.jobs.dispatching.rescue import DatabaseContact
 from celeriac.jobs.dispatching.ringing import Ringer
 from celeriac.jobs.dispatching.selection import Selection
 from celeriac.jobs.dispatching.window import Budget
-from celeriac.jobs.nudge import Nudge
+from celeriac.jobs.nudge_message import Nudge
 
 #: Seconds between rounds: at rest, and while a backlog waits for budget.
 IDLE, BUSY = 1.0, 0.03

@@ -18,8 +18,8 @@ from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that the broker may take, and for which the line is not tried after a failure.
-TIMEOUT, MUTED_FOR = 1.0, 5.0
+#: Seconds that the broker may take.
+TIMEOUT = 1.0
 
 
 def state_of(
@@ -88,8 +88,10 @@ class DispatcherLine:
 
     def _mute(self, error: RedisError) -> None:
         self.close()
-        self._muted_until = time.monotonic() + MUTED_FOR
-        logger.warning("no doorbells over the open line for %.0f s: %s", MUTED_FOR, error)
+        self._muted_until = time.monotonic() + conf.NUDGE_MUTE_SECONDS
+        logger.warning(
+            "no doorbells over the open line for %g s: %s", conf.NUDGE_MUTE_SECONDS, error
+        )
 
 
 def _decode(doorbells: Sequence[tuple[str, str]]) -> list[Doorbell]:

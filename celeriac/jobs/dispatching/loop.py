@@ -15,7 +15,7 @@ from celeriac.jobs.dispatching.nudge_listener import Listener
 from celeriac.jobs.dispatching.periodic import PeriodicStep
 from celeriac.jobs.dispatching.sweep import Sweep
 from celeriac.jobs.enqueueing import queues
-from celeriac.jobs.nudge import Nudge
+from celeriac.jobs.nudge_message import Nudge
 from celeriac.jobs.running.prepared import AnswerHook
 from celeriac.settings import conf
 

@@ -15,7 +15,8 @@ from uuid import uuid4
 import redis
 
 from celeriac.jobs import invalid_messages, metrics, nudge
-from celeriac.jobs.nudge import CHANNEL, Nudge, nudge_client
+from celeriac.jobs.nudge import CHANNEL, nudge_client
+from celeriac.jobs.nudge_message import MOST_IDS, Nudge
 from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ _BACKOFF_FIRST, _BACKOFF_LAST = 0.05, 1.0
 #: Seconds without a nudge after which a canary is sent, and seconds that it may take.
 QUIET, PATIENCE = 10.0, 3.0
 #: Nudges that may wait to be handed over, and ids and locks that they may name together.
-MOST_WAITING, MOST_NAMED = 1_000, 10 * nudge.MOST_IDS
+MOST_WAITING, MOST_NAMED = 1_000, 10 * MOST_IDS
 
 
 class Listener:

@@ -9,9 +9,11 @@ from celeriac import Backoff
 from celeriac.jobs import nudge, registry
 from celeriac.jobs.dispatching import line
 from celeriac.jobs.models import Job
+from celeriac.jobs.nudge_message import Nudge
 from celeriac.jobs.running import execute
 from celeriac.jobs.running.execute import WorkerContext, capabilities
 from celeriac.jobs.schema import Schema
+from tests.support.processes import wait_until
 
 
 @pytest.fixture
@@ -105,3 +107,22 @@ def closed_clients(monkeypatch):
     yield
     for client in made:
         client.close()
+
+
+@pytest.fixture
+def sent(broker):
+    """Return a function that returns the messages published since, decoded."""
+    channel = broker.pubsub(ignore_subscribe_messages=True)
+    channel.subscribe(nudge.CHANNEL)
+    wait_until(lambda: broker.pubsub_numsub(nudge.CHANNEL)[0][1] == 1)
+
+    def messages():
+        broker.publish(nudge.CHANNEL, "end")
+        found = []
+        while (message := channel.get_message(timeout=5)) is None or message["data"] != b"end":
+            if message is not None:
+                found.append(Nudge.decode(message["data"]))
+        return found
+
+    yield messages
+    channel.close()

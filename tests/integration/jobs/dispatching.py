@@ -11,7 +11,7 @@ from celeriac.jobs.dispatching.dispatch import AdmissionControl
 from celeriac.jobs.dispatching.sweep import Sweep
 from celeriac.jobs.enqueueing import queues
 from celeriac.jobs.models import Job
-from celeriac.jobs.nudge import Nudge
+from celeriac.jobs.nudge_message import Nudge
 
 KINDS = ("test.noop", "test.note", "test.locked", "test.guarded", "test.renamed", "test.sleep")
 FAST = dict.fromkeys(KINDS, 0.001)

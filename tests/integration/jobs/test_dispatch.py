@@ -11,7 +11,7 @@ from django.utils import timezone
 from celeriac.breakers.models import Breaker
 from celeriac.jobs.dispatching.pending_doorbells import RingFailed
 from celeriac.jobs.models import Job, Queue, Worker
-from celeriac.jobs.nudge import Nudge
+from celeriac.jobs.nudge_message import Nudge
 from tests.integration.jobs.dispatching import (
     FAST,
     KINDS,

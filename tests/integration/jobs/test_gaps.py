@@ -11,7 +11,7 @@ from celeriac.jobs.dispatching import rescue
 from celeriac.jobs.dispatching.loop import DispatcherLoop
 from celeriac.jobs.dispatching.nudge_listener import Listener
 from celeriac.jobs.models import Job
-from celeriac.jobs.nudge import Nudge
+from celeriac.jobs.nudge_message import Nudge
 from celeriac.jobs.outcomes import Snooze
 from celeriac.schedules import loop
 from tests.app.models import Effect

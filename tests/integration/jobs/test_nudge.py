@@ -15,7 +15,7 @@ from celeriac.jobs import nudge
 from celeriac.jobs.dispatching import nudge_listener
 from celeriac.jobs.dispatching.nudge_listener import Listener
 from celeriac.jobs.dispatching.queue_cursors import QueueCursor
-from celeriac.jobs.nudge import Nudge
+from celeriac.jobs.nudge_message import Nudge
 from tests.support.invalid_values import NUDGES
 from tests.support.processes import wait_until
 
@@ -40,25 +40,6 @@ def listener(broker):
     assert ear.wait(10).missed
     yield ear
     ear.close()
-
-
-@pytest.fixture
-def sent(broker):
-    """Return a function that returns the messages published since, decoded."""
-    channel = broker.pubsub(ignore_subscribe_messages=True)
-    channel.subscribe(nudge.CHANNEL)
-    wait_until(lambda: broker.pubsub_numsub(nudge.CHANNEL)[0][1] == 1)
-
-    def messages():
-        broker.publish(nudge.CHANNEL, "end")
-        found = []
-        while (message := channel.get_message(timeout=5)) is None or message["data"] != b"end":
-            if message is not None:
-                found.append(Nudge.decode(message["data"]))
-        return found
-
-    yield messages
-    channel.close()
 
 
 def tell(queue="default", priority=0, run_at=NOON, **options):

@@ -290,10 +290,10 @@ def test_a_foreign_value_at_its_mailbox_costs_the_line_for_a_while(child, broker
 
 
 def test_a_broker_that_goes_away_costs_the_line_for_a_while(
-    child, ring, broker, valkey_server, monkeypatch
+    child, ring, broker, valkey_server, settings
 ):
     """It is met again after that."""
-    monkeypatch.setattr(child_side, "MUTED_FOR", 0.2)
+    configure(settings, NUDGE_MUTE_SECONDS=0.2)
     one = child()
     valkey_server.stop()
     one.join(5)

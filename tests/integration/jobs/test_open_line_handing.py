@@ -8,16 +8,15 @@ from django.db import transaction
 
 from celeriac import enqueue, enqueue_many
 from celeriac.breakers.models import Breaker
-from celeriac.jobs import nudge, open_line
+from celeriac.core.counting import counters
+from celeriac.jobs import metrics, nudge, open_line
 from celeriac.jobs.dispatching.line import DispatcherLine
 from celeriac.jobs.dispatching.pending_doorbells import Doorbell
 from celeriac.jobs.enqueueing import queues
 from celeriac.jobs.models import Job
-from celeriac.jobs.nudge import Nudge
 from celeriac.jobs.open_line import MOST_HANDED, OFFER, PREFIX, LineState
 from tests.integration.jobs.dispatching import Harness, hire, queued
 from tests.support.conf import configure
-from tests.support.processes import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_clients")]
 
@@ -37,7 +36,7 @@ def places(broker):
 
     def offer(many=1, queue="default"):
         for number in range(many):
-            OFFER.run(broker, f"child {number}", 1, queue)
+            OFFER(args=[f"child {number}", 1, queue], client=broker)
 
     return offer
 
@@ -56,24 +55,6 @@ def handed(broker):
     return ids
 
 
-@pytest.fixture
-def said(broker):
-    """Yield a function that returns the nudges published since, decoded."""
-    with broker.pubsub(ignore_subscribe_messages=True) as channel:
-        channel.subscribe(nudge.CHANNEL)
-        wait_until(lambda: broker.pubsub_numsub(nudge.CHANNEL)[0][1] == 1)
-
-        def messages():
-            broker.publish(nudge.CHANNEL, "end")
-            found = []
-            while (message := channel.get_message(timeout=5)) is None or message["data"] != b"end":
-                if message is not None:
-                    found.append(Nudge.decode(message["data"]))
-            return found
-
-        yield messages
-
-
 def levels(nudges):
     """Return queue and priority of all news."""
     return [(queue, level) for each in nudges for queue, of in each.queues.items() for level in of]
@@ -84,34 +65,37 @@ def note(name="a", **options):
     return enqueue("test.note", {"name": name}, **options).id
 
 
-def test_a_job_is_handed_over_with_its_commit_and_nobody_else_hears_of_it(places, handed, said):
+def test_a_job_is_handed_over_with_its_commit_and_nobody_else_hears_of_it(places, handed, sent):
     """Without a dispatcher's round; before the commit nobody is told."""
     places()
     with transaction.atomic():
         job = note()
         assert handed() == []
     assert handed() == [job]
-    assert said() == []
+    assert sent() == []
 
 
-def test_without_a_place_the_dispatchers_hear_of_it(places, handed, said):
+def test_without_a_place_the_dispatchers_hear_of_it(places, handed, sent):
     """As they would without a line; a place of another queue is none."""
     places(queue="payments")
     note()
     assert handed() == []
-    assert levels(said()) == [("default", 0)]
+    assert levels(sent()) == [("default", 0)]
 
 
-def test_the_jobs_of_a_transaction_go_in_one_call(places, handed, said):
-    """Those that find no place are left to the dispatcher."""
+def test_the_jobs_of_a_transaction_go_in_one_call(places, handed, sent):
+    """Those that find no place are left to the dispatcher; the others count as rung."""
     places(2)
+    counters.process.take()
     with transaction.atomic():
         jobs = [note(), note(), note(priority=7)]
     assert handed() == sorted(jobs[:2])
-    assert levels(said()) == [("default", 0), ("default", 7)]
+    counted = counters.process.take()
+    assert [rung for series, (rung, *_) in counted.items() if series.name == metrics.RINGS] == [2]
+    assert levels(sent()) == [("default", 0), ("default", 7)]
 
 
-def test_more_than_a_few_jobs_are_a_backlog(places, handed, said):
+def test_more_than_a_few_jobs_are_a_backlog(places, handed, sent):
     """It is the dispatcher's to say who is first; so are those of enqueue_many."""
     places(3)
     with transaction.atomic():
@@ -119,10 +103,10 @@ def test_more_than_a_few_jobs_are_a_backlog(places, handed, said):
             note()
     enqueue_many("test.note", [{"name": "a"}, {"name": "b"}])
     assert handed() == []
-    assert levels(said()) == [("default", 0), ("default", 0)]
+    assert levels(sent()) == [("default", 0), ("default", 0)]
 
 
-def test_what_is_rolled_back_is_not_handed_over(places, handed, said):
+def test_what_is_rolled_back_is_not_handed_over(places, handed, sent):
     """With the transaction, or with the savepoint that alone spoke of it."""
     places(2)
     with transaction.atomic():
@@ -136,10 +120,10 @@ def test_what_is_rolled_back_is_not_handed_over(places, handed, said):
         kept = note()
     assert kept in handed()
     assert Job.objects.count() == 1
-    assert said() == []
+    assert sent() == []
 
 
-def test_a_late_commit_is_told_to_the_dispatchers_too(places, handed, said, monkeypatch):
+def test_a_late_commit_is_told_to_the_dispatchers_too(places, handed, sent, monkeypatch):
     """What is lost of it they would not find by looking at what came of late."""
     places()
     monkeypatch.setattr(nudge, "LATE", 0.05)
@@ -147,11 +131,11 @@ def test_a_late_commit_is_told_to_the_dispatchers_too(places, handed, said, monk
         job = note()
         time.sleep(0.1)
     found = handed()
-    assert levels(said()) == [("default", 0)]
+    assert levels(sent()) == [("default", 0)]
     assert found in ([], [job])
 
 
-def test_what_waits_or_is_locked_is_the_dispatchers(places, handed, said):
+def test_what_waits_or_is_locked_is_the_dispatchers(places, handed, sent):
     """A delay, a time, a lock; a moment that has passed already counts as one."""
     places(4)
     note(delay=60)
@@ -159,30 +143,30 @@ def test_what_waits_or_is_locked_is_the_dispatchers(places, handed, said):
     note(lock_key="a")
     enqueue("test.locked", {"account": "x"})
     assert handed() == []
-    assert levels(said()) == [("default", 0)] * 4
+    assert levels(sent()) == [("default", 0)] * 4
 
 
-def test_a_unique_job_is_handed_over_and_a_hit_is_rung_by_its_id(places, handed, said):
+def test_a_unique_job_is_handed_over_and_a_hit_is_rung_by_its_id(places, handed, sent):
     """Its row was held, so that it may have been rung in vain."""
     places(2)
     job = note(unique_key="u")
     assert handed() == [job]
     again = enqueue("test.note", {"name": "a"}, unique_key="u")
     assert again.absorbed
-    assert [each.ids for each in said()] == [{job}]
+    assert [each.ids for each in sent()] == [{job}]
     assert handed() == []
 
 
-def test_a_repeated_job_is_told_to_nobody(places, handed, said):
+def test_a_repeated_job_is_told_to_nobody(places, handed, sent):
     """The first told of it."""
     places(2)
     job = note(idempotency_key="i")
     assert handed() == [job]
     assert enqueue("test.note", {"name": "a"}, idempotency_key="i").replayed
-    assert (handed(), said()) == ([], [])
+    assert (handed(), sent()) == ([], [])
 
 
-def test_a_job_behind_an_open_circuit_is_left_to_the_dispatcher(places, broker, handed, said):
+def test_a_job_behind_an_open_circuit_is_left_to_the_dispatcher(places, broker, handed, sent):
     """It decides how many go; the others of the queue go as before."""
     hire(kinds=["test.guarded", "test.note"])
     harness, line = Harness(), DispatcherLine()
@@ -193,7 +177,7 @@ def test_a_job_behind_an_open_circuit_is_left_to_the_dispatcher(places, broker, 
     places()
     enqueue("test.guarded", {"name": "a"}, queue="default")
     assert handed() == []
-    assert levels(said()) == [("default", 0)]
+    assert levels(sent()) == [("default", 0)]
     plain = note()
     assert handed() == [plain]
 
@@ -210,13 +194,13 @@ def test_nobody_overtakes_a_backlog(places, handed):
     assert handed() == []
 
 
-def test_the_line_can_be_switched_off(places, handed, said, settings):
+def test_the_line_can_be_switched_off(places, handed, sent, settings):
     """CELERIAC["OPEN_LINE"]: for jobs and for a dispatcher's doorbells."""
     configure(settings, OPEN_LINE=False)
     places()
     note()
     assert handed() == []
-    assert levels(said()) == [("default", 0)]
+    assert levels(sent()) == [("default", 0)]
     line = DispatcherLine()
     line.keep(LineState({"default": 1}, frozenset()))
     bells = Harness()
@@ -224,17 +208,17 @@ def test_the_line_can_be_switched_off(places, handed, said, settings):
 
 
 def test_a_broker_that_refuses_scripts_is_nudged_and_asked_again_later(
-    places, broker, handed, said, monkeypatch
+    places, broker, handed, sent, monkeypatch
 ):
     """So may a managed one, or one in a transient trouble: no job is less known for that."""
     places(2)
     with refused(broker):
         note()
         note()
-        assert levels(said()) == [("default", 0)] * 2
+        assert levels(sent()) == [("default", 0)] * 2
     note()
     assert handed() == []
-    assert len(said()) == 1
+    assert len(sent()) == 1
     monkeypatch.setattr(nudge._sender, "_line_from", 0.0)
     job = note()
     assert handed() == [job]

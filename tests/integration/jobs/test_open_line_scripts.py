@@ -17,7 +17,7 @@ def offer(broker):
     """Return a function that offers a child's place; it returns whether a doorbell came."""
 
     def one(child, *queues, say=True):
-        return OFFER.run(broker, child, int(say), *(queues or ("default",)))
+        return OFFER(args=[child, int(say), *(queues or ("default",))], client=broker)
 
     return one
 
@@ -27,7 +27,7 @@ def leave(broker):
     """Return a function that withdraws a child's place."""
 
     def one(child, *queues, waits=False):
-        return LEAVE.run(broker, child, int(waits), *(queues or ("default",)))
+        return LEAVE(args=[child, int(waits), *(queues or ("default",))], client=broker)
 
     return one
 
@@ -37,7 +37,7 @@ def hand(broker):
     """Return a function that hands jobs over; it returns how many went."""
 
     def some(*jobs, text="all", rest=""):
-        return open_line.hand_over(broker, jobs, channel=nudge.CHANNEL, nudge=text, rest=rest)
+        return len(open_line.hand_over(broker, jobs, channel=nudge.CHANNEL, nudge=text, rest=rest))
 
     return some
 
@@ -290,4 +290,4 @@ def test_what_is_no_doorbell_is_refused(text):
 def test_scripts_are_what_their_digests_say(broker):
     """The server agrees."""
     for script in (OFFER, LEAVE, HAND_OVER, open_line.RING, open_line.HOLD):
-        assert broker.script_load(script.text) == script.digest
+        assert broker.script_load(script.script) == script.sha

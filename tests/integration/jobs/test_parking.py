@@ -16,7 +16,7 @@ from celeriac.breakers.registry import get_breaker
 from celeriac.console.explaining.explain import waiting_reasons
 from celeriac.core import clock
 from celeriac.jobs.models import Attempt, Job
-from celeriac.jobs.nudge import Nudge
+from celeriac.jobs.nudge_message import Nudge
 from celeriac.jobs.operating.selectors import queue_depths
 from celeriac.jobs.running import execute
 from celeriac.jobs.running.execute import capabilities

@@ -12,7 +12,7 @@ from django.utils import timezone
 from celeriac.jobs.dispatching.loop import DispatcherLoop
 from celeriac.jobs.dispatching.periodic import PeriodicStep
 from celeriac.jobs.models import Job
-from celeriac.jobs.nudge import Nudge
+from celeriac.jobs.nudge_message import Nudge
 from celeriac.jobs.running.prepared import AnswerHook
 from celeriac.settings import conf
 from tests.integration.jobs.dispatching import Harness, hire, queued, start

@@ -19,6 +19,7 @@ from celeriac.console.doctor import database, platform
 from celeriac.core.clock import Now
 from celeriac.jobs import nudge
 from celeriac.jobs.models import Job
+from celeriac.jobs.nudge_message import Nudge
 from celeriac.jobs.operating.prune import prune_jobs
 from celeriac.monitoring import health
 from celeriac.monitoring.models import Rollup
@@ -122,7 +123,7 @@ def test_a_broker_that_failed_is_spared_for_as_long_as_the_operator_says(tune, c
         tune(NUDGE_URL=url, NUDGE_TIMEOUT_SECONDS=0.01, NUDGE_MUTE_SECONDS=7.5)
         sender = nudge._Sender()
         with caplog.at_level(logging.WARNING):
-            sender.send(nudge.Nudge(workers=True))
+            sender.send(Nudge(workers=True))
     assert "nudges are off for 7.5 s" in caplog.text
     assert sender._client.connection_pool.connection_kwargs["socket_timeout"] == 0.01
 
