@@ -1,6 +1,8 @@
-"""Celery's `control pool_shrink`, where children are on the open line: Celery takes them for busy.
+"""Celery's `control pool_shrink`, answered by a worker of the ledger: idle children end.
 
-They are called off, and the pool shrinks as they come back.
+Celery's own refuses while each child is in a task, which a child on the open line is to it. And the
+SIGTERM that it sends ends none of ours, whose jobs outlive the signals of their group: here a child
+is told through its queue, as at the end of its worker.
 """
 
 import logging
@@ -11,45 +13,49 @@ from celery.worker.control import Panel
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that children have to come back, and between two looks.
-PATIENCE, AGAIN = 5.0, 0.1
+_celerys = Panel.data["pool_shrink"]
+#: Seconds for which children are called off the open line, and between two looks.
+_PATIENCE, _LOOK_EVERY = 1.0, 0.02
 
 
 def install_pool_size() -> None:
     """Take the verb over in this process."""
-    plain = Panel.data["pool_shrink"]
-
-    def shrink(state: Any, n: int = 1, **options: Any) -> Any:
-        if getattr(state.consumer, "call_off", None) is None or _scales_itself(state.consumer):
-            return plain(state, n, **options)
-        return pool_shrink(state, n)
-
-    Panel.data["pool_shrink"] = shrink
+    Panel.data["pool_shrink"] = pool_shrink
 
 
-def pool_shrink(state: Any, n: int = 1) -> Any:
-    """Shrink the pool by `n` children, at once or as they come back from the open line."""
-    left = _shrink(state.consumer, n, time.monotonic() + PATIENCE)
-    later = f", by {left} of {n} once children come back" if left else ""
-    return {"ok": f"pool will shrink{later}"}
+def pool_shrink(state: Any, n: Any = 1, **options: object) -> Any:
+    """Shrink the pool by `n` children: idle ones now, those that wait within a second."""
+    consumer = state.consumer
+    if consumer.controller.autoscaler or getattr(consumer, "call_off", None) is None:
+        return _celerys(state, n=n, **options)
+    wanted = min(int(n), consumer.pool.num_processes - 1)
+    if wanted < 1:
+        return {"error": "A pool has one child at least."}
+    _shrink(consumer, wanted, time.monotonic() + _PATIENCE)
+    return {"ok": "pool will shrink"}
 
 
-def _shrink(consumer: Any, left: int, until: float) -> int:
-    """Shrink by as many as are free; call the others off, and look again. Return how many."""
-    while left > 0:
-        try:
-            consumer.pool.shrink(1)
-        except ValueError:  # Celery's word for: each child is in a task
-            break
+def _shrink(consumer: Any, left: int, deadline: float) -> None:
+    """End idle children, and come again until `left` are."""
+    pool = consumer.pool._pool
+    idle = [child for child in pool._iterinactive() if not child._controlled_termination]
+    for child in idle[:left]:
+        _end(pool, child)
         consumer._update_prefetch_count(-1)
-        left -= 1
-    if left > 0 and time.monotonic() > until:
-        logger.warning("the pool could not shrink by %d more: its children are busy", left)
-    elif left > 0:
+    left -= min(left, len(idle))
+    if left and time.monotonic() < deadline:
         consumer.call_children(left)
-        consumer.timer.call_after(AGAIN, _shrink, (consumer, left, until))
-    return left
+        consumer.hub.call_later(_LOOK_EVERY, _shrink, consumer, left, deadline)
+        return
+    consumer.call_children()
+    if left:
+        logger.warning("the pool was not shrunk by another %d: its children are at work", left)
 
 
-def _scales_itself(consumer: Any) -> bool:
-    return consumer.controller.autoscaler is not None
+def _end(pool: Any, child: Any) -> None:
+    """Give an idle child nothing more, and have it end: its exit code is no error then."""
+    pool._processes -= 1
+    pool._putlock.shrink()
+    pool._all_inqueues.discard(child.inqW_fd)
+    child._controlled_termination = True
+    child.inq.put(None)

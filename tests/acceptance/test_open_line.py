@@ -142,7 +142,10 @@ def test_what_an_operator_says_is_heard_on_the_line(worker, stay, places, broker
     (stats,) = control.inspect(timeout=5, limit=1).stats().values()
     slots = Worker.objects.filter(slots=1).exists
     wait_until(slots, timeout=10, message=f"{stats['pool']}\n{worker.output}")
+    wait_until(lambda: len(worker.children()) == 1, timeout=5)
     run()
+    (said,) = control.broadcast("pool_shrink", arguments={"n": 1}, **words)
+    assert "error" in next(iter(said.values()))
     control.pool_grow(1, **words)
     wait_until(Worker.objects.filter(slots=2).exists, timeout=10)
     stay()
