@@ -60,11 +60,12 @@ def _complete(runs: list[Run]) -> None:
     is_alone = len(runs) == 1
     if _are_bare(runs):
         statement = settle_sql.BARE_ONE if is_alone else settle_sql.BARE
-        parameters = _alone_bare(*runs) if is_alone else _bare(runs)
+        together = _bare
     else:
         calling = not all(run.job.silent for run in runs)
         statement = settle_sql.COMPLETIONS[calling, is_alone]
-        parameters = _alone(*runs) if is_alone else _together(runs)
+        together = _together
+    parameters = _alone(*runs) if is_alone else together(runs)
     _note(prepared.fetch_rows(statement, parameters), runs)
 
 
@@ -78,16 +79,6 @@ def _are_bare(runs: list[Run]) -> bool:
         if run.claim_id != claim_id or not run.job.silent:
             return False
     return True
-
-
-def _alone_bare(run: Run) -> dict[str, Any]:
-    settlement = run.settlement
-    return {
-        "claim": run.claim_id,
-        "ids": run.job.id,
-        "started": settlement.started,
-        "seconds": settlement.seconds,
-    }
 
 
 def _bare(runs: list[Run]) -> dict[str, Any]:

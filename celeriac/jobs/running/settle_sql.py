@@ -66,7 +66,7 @@ BARE = (
 BARE_ONE = (
     _BARE
     % """
-    SELECT %(ids)s::uuid AS id, %(claim)s::uuid AS claim_id,
+    SELECT %(ids)s::uuid AS id, %(claims)s::uuid AS claim_id,
            %(started)s::float8 AS started, %(seconds)s::float8 AS seconds"""
 )
 
