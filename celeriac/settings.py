@@ -9,50 +9,24 @@ Each key is a field of `Settings`, where its default stands. `conf` has them all
 import os
 from collections.abc import Mapping
 from dataclasses import field, fields
-from pathlib import Path
-from typing import Annotated, Any, cast, get_origin, get_type_hints
+from typing import Any, cast, get_origin, get_type_hints
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 
 from celeriac.core.environment import env
 from celeriac.core.hints import did_you_mean
-
-#: What settings may be: a time, days that rows are kept, a number of something, a part of a whole.
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Days = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(gt=0)]
-Share = Annotated[float, Field(gt=0, le=1)]
-
-#: Where the broker is, if nobody says.
-LOCAL = "redis://localhost:6379/0"
-
-
-def slot_directory() -> str:
-    """Return where journals lie by default: a place that no cleaner of temporary files visits.
-
-    systemd's StateDirectory, else /var/lib for root, else the user's own state.
-    """
-    given = env.str("STATE_DIRECTORY", default="").split(":")[0]
-    if given:
-        return str(Path(given) / "slots")
-    state = env.str("XDG_STATE_HOME", default="")
-    if not state.startswith("/"):
-        state = str(Path(os.path.expanduser("~"), ".local/state"))
-    if os.geteuid() == 0 or not state.startswith("/"):
-        state = "/var/lib"
-    return str(Path(state) / "celeriac" / "slots")
-
-
-def broker_url() -> str:
-    """Return the broker that the project's Celery settings name."""
-    for name in ("BROKER_URL", "CELERY_BROKER_URL"):
-        if found := getattr(settings, name, ""):
-            return str(found)
-    return LOCAL
+from celeriac.core.setting_defaults import (
+    Count,
+    Days,
+    Seconds,
+    Share,
+    broker_url,
+    slot_directory,
+)
 
 
 def _queues() -> dict[str, dict[str, Any]]:

@@ -13,10 +13,11 @@ from celeriac.breakers import options
 from celeriac.breakers.errors import BreakerError
 from celeriac.core import broker
 from celeriac.core.hints import did_you_mean
+from celeriac.core.setting_defaults import LOCAL
 from celeriac.jobs import registry
 from celeriac.jobs.errors import InvalidArgs
 from celeriac.jobs.registry import Kind
-from celeriac.settings import LOCAL, conf
+from celeriac.settings import conf
 
 #: What the platform gives to an on_dead hook.
 _HOOKED = {"job_id": str(UUID(int=0)), "error": ""}

@@ -8,9 +8,10 @@ from django.conf import settings
 
 from celeriac.console.doctor.database import judge_clock
 from celeriac.core.check_results import CheckResult, error, ok, warning
+from celeriac.core.setting_defaults import broker_url
 from celeriac.jobs import nudge
 from celeriac.jobs.phrases import waits
-from celeriac.settings import broker_url, conf
+from celeriac.settings import conf
 
 #: Seconds.
 PATIENCE = 3.0

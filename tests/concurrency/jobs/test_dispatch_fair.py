@@ -8,7 +8,7 @@ from django.db import connection
 
 from celeriac.jobs.dispatching.dispatch import AdmissionControl
 from celeriac.jobs.models import Job, Queue
-from celeriac.jobs.nudge import Nudge
+from celeriac.jobs.nudge_message import Nudge
 from tests.integration.jobs.dispatching import Clock, Harness, Recorder, fill, hire
 
 pytestmark = pytest.mark.django_db(transaction=True)

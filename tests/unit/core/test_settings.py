@@ -3,14 +3,8 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from celeriac.settings import (
-    LOCAL,
-    Settings,
-    conf,
-    from_environment,
-    project_setting,
-    read_settings,
-)
+from celeriac.core.setting_defaults import LOCAL
+from celeriac.settings import Settings, conf, from_environment, project_setting, read_settings
 
 
 def test_nothing_needs_to_be_said(settings):
