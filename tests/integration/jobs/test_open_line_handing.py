@@ -91,7 +91,7 @@ def test_the_jobs_of_a_transaction_go_in_one_call(places, handed, sent):
         jobs = [note(), note(), note(priority=7)]
     assert handed() == sorted(jobs[:2])
     counted = counters.process.take()
-    assert [rung for series, (rung, *_) in counted.items() if series.name == metrics.RINGS] == [2]
+    assert [rung for series, (rung, *_) in counted.items() if series[0] == metrics.RINGS] == [2]
     assert levels(sent()) == [("default", 0), ("default", 7)]
 
 
