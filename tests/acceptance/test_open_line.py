@@ -134,7 +134,7 @@ def test_a_plain_task_starts_at_once_though_each_child_is_on_the_line(worker, st
     assert max(busy) < 1.5
 
 
-def test_what_an_operator_says_is_heard_on_the_line(worker, stay, places, broker):
+def test_what_an_operator_says_is_heard_on_the_line(worker, stay, places, write, ring):
     """A pool grows and shrinks, queues come and go, and a worker ends by `control shutdown`."""
     control, words = app.control, {"reply": True, "timeout": 5, "limit": 1}
     (said,) = control.broadcast("pool_shrink", arguments={"n": 1}, **words)
@@ -143,6 +143,10 @@ def test_what_an_operator_says_is_heard_on_the_line(worker, stay, places, broker
     slots = Worker.objects.filter(slots=1).exists
     wait_until(slots, timeout=10, message=f"{stats['pool']}\n{worker.output}")
     wait_until(lambda: len(worker.children()) == 1, timeout=5)
+    (job,) = write("test.note", [{"name": "to the last child, wherever it is by now"}])
+    ring([job])
+    wait_until(Job.objects.filter(pk=job.pk, state="succeeded").exists, timeout=5)
+    wait_until(lambda: places() == 1, timeout=5, every=0.01)
     run()
     (said,) = control.broadcast("pool_shrink", arguments={"n": 1}, **words)
     assert "error" in next(iter(said.values()))

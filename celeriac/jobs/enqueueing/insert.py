@@ -18,7 +18,7 @@ from celeriac.jobs import registry
 from celeriac.jobs.enqueueing import insert_sql, locks
 from celeriac.jobs.enqueueing.draft import Draft
 from celeriac.jobs.models import Job
-from celeriac.jobs.running.prepared import fetch_rows
+from celeriac.jobs.running import prepared
 from celeriac.jobs.states import State
 
 ROWS, BYTES = 1000, 8_000_000  # of one statement
@@ -42,7 +42,9 @@ def insert_one(draft: Draft) -> Job:
     if draft.terms:
         terms = (draft.id, *map(list, zip(*draft.terms, strict=True)))
     statement = insert_sql.ONE_SEARCHED if terms else insert_sql.ONE
-    [(run_at, expires_at, created_at)] = fetch_rows(statement, (*_parameters(draft), *terms))
+    [(run_at, expires_at, created_at)] = prepared.fetch_rows(
+        statement, (*_parameters(draft), *terms)
+    )
     return _built_job(draft, run_at=run_at, expires_at=expires_at, created_at=created_at)
 
 

@@ -86,7 +86,7 @@ STATEMENTS = {
     ),
     "bare, alone": (
         settle_sql.BARE_ONE,
-        {"claim": ID, "ids": ID, "started": 0.0, "seconds": 0.1},
+        {"claims": ID, "ids": ID, "started": 0.0, "seconds": 0.1},
     ),
     "complete and call": (
         settle_sql.COMPLETE_CALLING,
