@@ -4,12 +4,19 @@ from typing import Any
 
 import django
 from celery import Celery as CeleryApp
+from click import Option
 from django.apps import apps
 
 from celeriac.celery.defaults import DEFAULTS
 
 #: What send_task says where its caller says nothing.
 _SILENT = {"add_to_parent": True, "retries": 0, "replaced_task_nesting": 0}
+
+WITH_DISPATCHER = Option(
+    ["--with-dispatcher"],
+    is_flag=True,
+    help="Ring for due jobs too, in a thread: no `manage.py dispatcher` is needed beside.",
+)
 
 
 def answer_doorbells(sender: CeleryApp, **_: object) -> None:
@@ -34,6 +41,8 @@ class Celery(CeleryApp):
         super().__init__(*args, **options)
         self.add_defaults(lambda: DEFAULTS)
         if doorbells:
+            self.user_options["worker"].add(WITH_DISPATCHER)
+            self.steps["worker"].add("celeriac.celery.dispatcher_step:DispatcherStep")
             # Not before it is configured does the app know its backend and its tasks.
             self.on_after_finalize.connect(
                 answer_doorbells, weak=False, dispatch_uid="celeriac.doorbells"

@@ -216,3 +216,25 @@ def test_one_round_can_be_asked_for(processes, worker, broker):
     wait_until(lambda: not wrong.is_running, timeout=60)
     assert wrong.popen.returncode != 0
     assert "nowhere" in wrong.output
+
+
+def test_workers_with_a_dispatcher_of_their_own_share_the_queues(processes):
+    """No third process: two such workers ring and run, and one goes on where the other died."""
+    queues = ["default"]
+    workers = [
+        processes.worker("--with-dispatcher", queues=queues, concurrency=1, env=FAST)
+        for _ in range(2)
+    ]
+    for each in workers:
+        each.wait_for_output("dispatcher ready")
+    wait_until(lambda: holders() == even_shares(2))
+    fill(200)
+    wait_until(have_ended(200))
+    workers[0].send_group(signal.SIGKILL)
+    fill(200)
+    wait_until(have_ended(400))
+    wait_until(lambda: holders() == even_shares(1))
+    workers[1].send(signal.SIGTERM)
+    workers[1].wait()
+    assert holders() == []
+    assert Counter(Job.objects.values_list("attempt", flat=True))[1] >= 398

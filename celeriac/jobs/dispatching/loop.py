@@ -2,9 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.db import connection
+from django.utils.module_loading import import_string
 
 from celeriac.core.database_errors import is_away
 from celeriac.jobs import metrics
@@ -24,6 +25,17 @@ logger = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 #: The share of the time that looking for what was missed may take.
 _SEARCH = 0.05
+
+
+def make_dispatcher(queues: Sequence[str] = ()) -> "DispatcherLoop":
+    """Return a dispatcher of these queues, or of all.
+
+    Raises:
+        RingFailed: the broker can't be reached, or can't carry doorbells.
+    """
+    publisher = import_string(conf.PUBLISHER)()
+    publisher.check()
+    return DispatcherLoop(AdmissionControl(publisher=publisher, queues=list(queues)), Listener())
 
 
 class DispatcherLoop:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from celery import Celery
 
+from celeriac.celery.dispatcher_step import DispatcherStep
 from celeriac.celery.publisher import BatchUnsupported, CeleryPublisher
 from celeriac.jobs.dispatching.pending_doorbells import Doorbell, RingFailed
 
@@ -90,3 +91,20 @@ def test_a_transport_that_can_not_pipeline_is_refused_with_the_reason():
         publisher.check()
     with pytest.raises(BatchUnsupported):
         CeleryPublisher(app("memory://")).check()
+
+
+class OneByOne(CeleryPublisher):
+    """A publisher whose broker can't pipeline."""
+
+    def __init__(self):
+        super().__init__(app("memory://"))
+
+
+def test_a_worker_that_can_not_ring_is_no_dispatcher(settings):
+    """It ends at its start, and says why; one that was not asked to be one has no thread."""
+    settings.CELERIAC = {**settings.CELERIAC, "PUBLISHER": f"{__name__}.OneByOne"}
+    assert not DispatcherStep(None).enabled
+    step = DispatcherStep(None, with_dispatcher=True)
+    with pytest.raises(SystemExit, match=r"can't be a dispatcher too: .* use Redis or Valkey"):
+        step.start(None)
+    step.stop(None)  # as Celery does

@@ -6,11 +6,8 @@ from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils.module_loading import import_string
 
-from celeriac.jobs.dispatching.dispatch import AdmissionControl
-from celeriac.jobs.dispatching.loop import DispatcherLoop
-from celeriac.jobs.dispatching.nudge_listener import Listener
+from celeriac.jobs.dispatching.loop import DispatcherLoop, make_dispatcher
 from celeriac.jobs.phrases import count
 from celeriac.settings import conf
 
@@ -30,9 +27,7 @@ class Command(BaseCommand):
         unknown = sorted(set(queues) - set(conf.QUEUES))
         if unknown:
             raise CommandError(f"CELERIAC['QUEUES'] declares no queue named {', '.join(unknown)}.")
-        publisher = import_string(conf.PUBLISHER)()
-        publisher.check()
-        server = DispatcherLoop(AdmissionControl(publisher=publisher, queues=queues), Listener())
+        server = make_dispatcher(queues)
         if options["once"]:
             self.stdout.write(f"rang for {count(server.once(), 'job')}")
             return
