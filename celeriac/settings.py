@@ -44,6 +44,8 @@ class Settings:
     #: Every queue that a job may name. Values are options of the queue's row. The engine's own
     #: kinds need `callbacks` and `maintenance`.
     QUEUES: dict[str, dict[str, Any]] = field(default_factory=_queues)
+    #: Names of the project's own Celery tasks that are jobs, as patterns: `acme.billing.*`.
+    TASKS: list[str] = field(default_factory=list)
     #: Modules whose import declares kinds, beside each app's `tasks.py` and `jobs.py`.
     MODULES: list[str] = field(default_factory=list)
     #: What the dispatcher rings with.
@@ -58,6 +60,8 @@ class Settings:
     OPEN_LINE: bool = True
     #: The largest arguments and the largest result of one job, in bytes.
     MAX_ARGS_BYTES: Count = 256 * 1024
+    #: The largest arguments of an adopted task's job: past MAX_ARGS_BYTES they stand beside it.
+    MAX_LARGE_ARGS_BYTES: Count = 16 * 1024 * 1024
     MAX_RESULT_BYTES: Count = 1024 * 1024
     #: Where workers keep the memory that they share with their children. Never where a cleaner of
     #: temporary files comes, nor what a stop or a logout removes: the next worker reads it.

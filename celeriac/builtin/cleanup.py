@@ -52,6 +52,7 @@ KEPT = {
     "celeriac_jobs.Attempt": _PRUNE,
     "celeriac_jobs.SearchTerm": _PRUNE,
     "celeriac_jobs.JobKey": _PRUNE,
+    "celeriac_jobs.LargeCall": _PRUNE,
     "celeriac_jobs.Worker": _DISPATCHER,
     "celeriac_jobs.Sign": _DISPATCHER,
     "celeriac_jobs.Dispatcher": _DISPATCHER,

@@ -1,12 +1,13 @@
 """Celery's app class on the ledger: its workers answer doorbells, and what it sends is a row."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import django
-from celery import Celery as CeleryApp
+from celery import Celery as CeleryApp, signals
 from click import Option
 from django.apps import apps
 
+from celeriac.celery.adopted.patterns import is_adopted
 from celeriac.celery.defaults import DEFAULTS
 
 #: What send_task says where its caller says nothing.
@@ -21,18 +22,36 @@ WITH_DISPATCHER = Option(
 
 def answer_doorbells(sender: CeleryApp, **_: object) -> None:
     """Let the workers of an app answer doorbells, once Django is set up."""
+    if not apps.ready:
+        # Some module that Django loads has asked for a task already.
+        @signals.celeryd_init.connect(weak=False, dispatch_uid=f"celeriac.late.{id(sender)}")
+        def answer_later(**_: object) -> None:
+            django.setup()
+            answer_doorbells(sender)
+
+        return
     from celeriac.celery import canary, child_setup, kinds, worker  # imports models
+    from celeriac.celery.adopted import receiving
 
     worker.install_worker(sender)
     canary.install_canaries(sender)
+    receiving.install_receiving(sender)
     kinds.install_kinds(sender)
     child_setup.install_child_setup()
 
 
-class Celery(CeleryApp):
-    """Knows the ledger: `send_task("orders.ship", …)` and `celery call` write jobs.
+if TYPE_CHECKING:
+    from celery import Celery as Base
+else:
+    Base = object  # a mixin: it stands before Celery's app class, or the host's own
 
-    Its workers answer doorbells, unless `doorbells` is False: those of plain tasks alone.
+
+class LedgerApp(Base):
+    """What makes a Celery app one of the ledger's: `class Acme(LedgerApp, celery.Celery)`.
+
+    Its tasks that fit CELERIAC["TASKS"] are jobs, whatever their base class. `send_task` and
+    `celery call` write jobs. Its workers answer doorbells, unless `doorbells` is False: those of
+    plain tasks alone.
     """
 
     amqp_cls = "celeriac.celery.broker:AMQP"
@@ -47,6 +66,25 @@ class Celery(CeleryApp):
             self.on_after_finalize.connect(
                 answer_doorbells, weak=False, dispatch_uid="celeriac.doorbells"
             )
+
+    def _task_from_fun(  # type: ignore[override]  # its other options pass through
+        self, fun: Any, name: str | None = None, base: Any = None, **options: Any
+    ) -> Any:
+        """Put the ledger's task class under that of a task that is adopted."""
+        parent: Any = super()
+        name = name or self.gen_task_name(fun.__name__, fun.__module__)
+        if is_adopted(name) and "kind" not in options:
+            base = _adopting(base or self.Task)
+        return parent._task_from_fun(fun, name=name, base=base, **options)
+
+    def register_task(self, task: Any, **options: Any) -> Any:
+        """Do the same for a task that is a class of its own."""
+        parent: Any = super()
+        task = task() if isinstance(task, type) else task
+        task.name = task.name or self.gen_task_name(type(task).__name__, type(task).__module__)
+        if is_adopted(task.name):
+            task.__class__ = _adopting(type(task))
+        return parent.register_task(task, **options)
 
     def send_task(
         self,
@@ -67,9 +105,15 @@ class Celery(CeleryApp):
             InvalidOption: the ledger can't honour an option of a kind's call.
             InvalidArgs: the arguments do not fit the kind.
         """
-        task = self._kind_task(name)
+        task = None if options.get("task_type") else self._kind_task(name)
+        if task is not None and hasattr(task, "is_on_ledger"):
+            if is_adopted(name):
+                given = {**options, "countdown": countdown, "eta": eta}
+                return task.send(args, kwargs, task_id, given)
+            task = None
         if task is None:
-            return super().send_task(name, args, kwargs, countdown, eta, task_id, *rest, **options)
+            parent: Any = super()
+            return parent.send_task(name, args, kwargs, countdown, eta, task_id, *rest, **options)
         given = {
             option: value
             for option, value in options.items()
@@ -90,3 +134,13 @@ class Celery(CeleryApp):
         if name not in self.tasks:
             kinds.complete_kinds(self)
         return self.tasks[name]
+
+
+class Celery(LedgerApp, CeleryApp):
+    """Celery's own app class, on the ledger."""
+
+
+def _adopting(base: Any) -> Any:
+    from celeriac.celery.adopted.task import adopting  # with the models, where a task is adopted
+
+    return adopting(base)

@@ -48,11 +48,11 @@ def translate_options(
     """Return enqueue()'s options; InvalidOption names what to do instead."""
     chosen: dict[str, Any] = {}
     if countdown is not None:
-        chosen["delay"] = _span(kind, "countdown", countdown)
+        chosen["delay"] = read_span(kind, "countdown", countdown)
     if eta is not None:
-        chosen["run_at"] = _moment(kind, "eta", eta)
+        chosen["run_at"] = read_moment(kind, "eta", eta)
     if expires is not None:
-        chosen["expires_at"] = _expiry(kind, expires)
+        chosen["expires_at"] = read_expiry(kind, expires)
         if chosen["expires_at"] == NOW:  # whenever it was to start, it never does
             chosen = {"expires_at": NOW}
     given = dict(options)
@@ -85,15 +85,25 @@ def _remedy(name: str) -> str:
     return f"is unknown{did_you_mean(name, known, ': leave it out', lead=': did')}"
 
 
-def _expiry(kind: str, expires: object) -> datetime | timedelta:
+def read_expiry(kind: str, expires: object) -> datetime | timedelta:
     """Return when, or in how long; what has passed is now, as Celery has it."""
     if isinstance(expires, str | datetime):
-        moment = _moment(kind, "expires", expires)
+        moment = read_moment(kind, "expires", expires)
         return moment if moment > datetime.now(UTC) else NOW
-    return _span(kind, "expires", expires)
+    return read_span(kind, "expires", expires)
 
 
-def _moment(kind: str, name: str, value: object) -> datetime:
+def never_starts(chosen: Mapping[str, Any]) -> bool:
+    """Return whether enqueue()'s times leave no moment in which the job may start."""
+    expires = chosen["expires_at"]
+    now = datetime.now(UTC)
+    ends = now + expires if isinstance(expires, timedelta) else expires
+    starts = chosen.get("run_at") or now + timedelta(seconds=chosen.get("delay") or 0)
+    never: bool = expires == NOW or (starts > now and ends <= starts)
+    return never
+
+
+def read_moment(kind: str, name: str, value: object) -> datetime:
     """Return a moment, which may be written in ISO 8601."""
     try:
         return aware_moment(
@@ -103,7 +113,7 @@ def _moment(kind: str, name: str, value: object) -> datetime:
         raise InvalidOption(f"{kind}.apply_async({name}={value!r}) is no moment.") from None
 
 
-def _span(kind: str, name: str, value: object) -> timedelta:
+def read_span(kind: str, name: str, value: object) -> timedelta:
     """Return how long; what has passed is now."""
     try:
         span = value if isinstance(value, timedelta) else timedelta(seconds=value)  # type: ignore[arg-type]  # or it is refused

@@ -8,7 +8,7 @@ acknowledgements, the row is written before the message is acknowledged.
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -25,12 +25,13 @@ from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
-#: The header by which a message says what it is, and what it says in a doorbell.
-HEADER, DOORBELL = "celeriac", "doorbell"
+#: The header by which a message says what it is, and what it says in a doorbell and in one that
+#: is to run as a plain task, though jobs of its name exist.
+HEADER, DOORBELL, PLAIN = "celeriac", "doorbell", "plain"
 #: Times of a plain message, which wait in its row and not in a worker's memory.
 _TIMES = ("eta", "expires")
 #: What would have followed the message's own task.
-_CANVAS = ("callbacks", "errbacks", "chain", "chord")
+CANVAS = ("callbacks", "errbacks", "chain", "chord")
 #: Seconds between two tries while the database is away.
 _FIRST, _LONGEST = 0.1, 2.0
 
@@ -60,7 +61,12 @@ def is_doorbell(said: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
         return True  # what claims it waits for the database with care
 
 
-def enqueue_message(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+def enqueue_message(
+    task: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    write: Callable[[], Any] | None = None,
+) -> str:
     """Write the row of a plain message, or find the one it has; return the job's id.
 
     Goes on trying while the database is away. What can't be a job is logged, counted and dropped.
@@ -68,7 +74,7 @@ def enqueue_message(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     pause = _FIRST
     while True:
         try:
-            return str(_enqueue(task, args, kwargs))
+            return str(write() if write is not None else _enqueue(task, args, kwargs))
         except JobError as error:
             if not isinstance(error, EnqueueBusy):
                 _refuse(task, error)
@@ -85,7 +91,7 @@ def enqueue_message(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 def _enqueue(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
     request = task.request
-    for name in _CANVAS:
+    for name in CANVAS:
         if request.get(name):
             _refuse(task, ValueError(f"{name} would be lost: a job's follow-ups are its handler's"))
     said = request.get(HEADER)

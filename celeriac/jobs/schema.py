@@ -28,6 +28,8 @@ class Dumped:
 
     values: dict[str, Any]
     text: str
+    #: The whole call where the row does not hold it: it goes to a table beside.
+    apart: str | None = None
 
 
 class Schema:

@@ -1,5 +1,6 @@
 """A draft: what a call asks for, validated, before anything is written."""
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ _LENGTHS = {
     "scope": 200,
     "enqueued_by": 254,
     "fingerprint": 64,
+    "task_id": 500,
 }
 
 
@@ -55,6 +57,11 @@ class EnqueueOptions(TypedDict, total=False):
     tick: UUID | None
     enqueued_by: str
     fingerprint: str
+    #: For callers of Celery's API: the row's id, or another one that the job is known by, and
+    #: what the message would have borne.
+    job_id: UUID | None
+    task_id: str | None
+    headers: dict[str, Any] | None
 
 
 @dataclass(slots=True)
@@ -87,6 +94,17 @@ class Draft:
     #: What it can be found by, for kinds that declare `search`: (field, value).
     terms: tuple[tuple[str, str], ...] = ()
     trace: str | None = None
+    task_id: str | None = None
+    headers: dict[str, Any] | None = None
+    #: The whole call, where the row does not hold it.
+    apart: str | None = None
+    #: Whether the caller chose an id: a job that has it is given back.
+    is_named: bool = False
+
+    @property
+    def headers_text(self) -> str | None:
+        """The headers as the single statement wants them."""
+        return None if self.headers is None else json.dumps(self.headers)
 
 
 def prepare_draft(kind: str, args: Mapping[str, Any], options: EnqueueOptions) -> Draft:
@@ -106,6 +124,7 @@ def prepare_draft(kind: str, args: Mapping[str, Any], options: EnqueueOptions) -
         max_attempts=declared.retry.max_attempts,
         correlation_id=context.correlation_id() or str(job_id),
         trace=tracing.traceparent(),
+        apart=dumped.apart,
     )
     if options:
         _apply(draft, options)
@@ -150,8 +169,19 @@ def _apply(draft: Draft, options: EnqueueOptions) -> None:
     draft.enqueued_by = options.get("enqueued_by") or ""
     draft.idempotency_key = options.get("idempotency_key")
     draft.fingerprint = options.get("fingerprint") or ""
+    _apply_names(draft, options)
     scope = options.get("scope")
     draft.scope = scope if scope is not None else f"tenant:{draft.tenant}" if draft.tenant else ""
+
+
+def _apply_names(draft: Draft, options: EnqueueOptions) -> None:
+    """Let the job be known by what its caller says; one of that name is given back instead."""
+    draft.task_id, draft.headers = options.get("task_id"), options.get("headers")
+    if (job_id := options.get("job_id")) is not None:
+        if draft.correlation_id == str(draft.id):
+            draft.correlation_id = str(job_id)
+        draft.id = job_id
+    draft.is_named = job_id is not None or draft.task_id is not None
 
 
 def _unknown(name: str) -> str:

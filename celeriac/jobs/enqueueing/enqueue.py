@@ -89,13 +89,15 @@ def _enqueue(kind: str, args: Mapping[str, Any], detached: bool, options: Enqueu
     check_transaction(detached=detached)
     if draft.unique_key is not None or draft.idempotency_key is not None:
         return write_drafts([draft])[0]
+    single = insert.insert_named if draft.is_named or draft.apart else insert.insert_one
     try:
-        job = insert.insert_one(draft)
+        job = single(draft)
     except OperationalError as error:
         locks.refuse_busy(error, f"what a new {draft.kind} depends on")
         raise
-    metrics.count_enqueued([(job.kind, job.queue)])
-    _tell(job, draft)
+    if not job.replayed:
+        metrics.count_enqueued([(job.kind, job.queue)])
+        _tell(job, draft)
     return job
 
 
@@ -159,6 +161,8 @@ def write_drafts(drafts: Sequence[Draft]) -> list[Job]:
     with insert.bounded_insert(drafts):
         replays = keys.take_keys([draft for draft in drafts if draft.idempotency_key is not None])
         written = insert.insert_many([draft for draft in drafts if draft.id not in replays])
+        if any(draft.apart is not None for draft in drafts):
+            insert.write_large_calls(drafts, written)
         jobs = keys.settle_keys(drafts, written, replays)
     metrics.count_enqueued(
         [(job.kind, job.queue) for job in jobs if not (job.replayed or job.absorbed)]

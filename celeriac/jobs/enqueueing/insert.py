@@ -6,28 +6,32 @@ wait for locks and puts `lock_timeout` back as it was.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from operator import attrgetter
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from celeriac.jobs import registry
 from celeriac.jobs.enqueueing import insert_sql, locks
 from celeriac.jobs.enqueueing.draft import Draft
-from celeriac.jobs.models import Job
+from celeriac.jobs.errors import EnqueueBusy, IdempotencyConflict
+from celeriac.jobs.models import Job, LargeCall
 from celeriac.jobs.running import prepared
 from celeriac.jobs.states import State
 
+_TRIES = 3
 ROWS, BYTES = 1000, 8_000_000  # of one statement
 
 _DRAFTED = (*insert_sql.COLUMNS, *insert_sql.TIMES)
 #: Of a draft: the parameters of the single statement, and a row of the document.
-_parameters = attrgetter(*("text" if name == "args" else name for name in _DRAFTED))
+_TEXTS = {"args": "text", "headers": "headers_text"}
+_parameters = attrgetter(*(_TEXTS.get(name, name) for name in _DRAFTED))
 _values = attrgetter(*("values" if name == "args" else name for name in _DRAFTED))
-_JSON = [insert_sql.NAMES.index(name) for name in ("args", "result", "progress")]
+_JSON = [insert_sql.NAMES.index(name) for name in ("args", "result", "progress", "headers")]
 _BLANK: dict[str, Any] = {
     **dict.fromkeys(insert_sql.NAMES),
     **dict.fromkeys(("attempt", "failures", "losses", "cuts"), 0),
@@ -46,6 +50,48 @@ def insert_one(draft: Draft) -> Job:
         statement, (*_parameters(draft), *terms)
     )
     return _built_job(draft, run_at=run_at, expires_at=expires_at, created_at=created_at)
+
+
+def insert_named(draft: Draft) -> Job:
+    """Write one job whose caller chose its id, or whose arguments stand beside it.
+
+    A job that is known by that id already is given back, `replayed`.
+    """
+    fields, values = zip(*draft.terms, strict=True) if draft.terms else ((), ())
+    parameters = (*_parameters(draft), draft.apart, draft.apart, list(fields), list(values))
+    named = f"the id {draft.task_id or draft.id}"
+    for _ in range(_TRIES):
+        with locks.bounded_wait(named) if draft.is_named else nullcontext():
+            rows = prepared.fetch_rows(insert_sql.ONE_NAMED, parameters)
+        for run_at, expires_at, created_at in rows:
+            return _built_job(draft, run_at=run_at, expires_at=expires_at, created_at=created_at)
+        if (job := _job_named(draft)) is not None:
+            return job
+    raise EnqueueBusy(f"{named} keeps changing hands; try again.")
+
+
+def _job_named(draft: Draft) -> Job | None:
+    known = Q(pk=draft.id) if draft.task_id is None else Q(task_id=draft.task_id)
+    job = Job.objects.filter(known).first()
+    if job is None:
+        return None
+    if registry.get_or_default(job.kind).name != draft.kind:
+        raise IdempotencyConflict(
+            f"The id {draft.task_id or draft.id} is that of a job of {job.kind!r}: a job of "
+            f"{draft.kind!r} needs another one.",
+            job_id=str(job.id),
+        )
+    job.replayed = True
+    return job
+
+
+def write_large_calls(drafts: Sequence[Draft], written: Mapping[Any, Job]) -> None:
+    """Write the arguments that stand beside their jobs, of those that were written."""
+    LargeCall.objects.bulk_create(
+        LargeCall(job_id=draft.id, text=draft.apart)
+        for draft in drafts
+        if draft.apart is not None and draft.id in written and not written[draft.id].absorbed
+    )
 
 
 def insert_many(drafts: Sequence[Draft]) -> dict[Any, Job]:

@@ -25,6 +25,8 @@ COLUMNS: Final = {
     "tick": "uuid",
     "enqueued_by": "text",
     "trace": "text",
+    "task_id": "text",
+    "headers": "jsonb",
 }
 #: From which the statement makes run_at and expires_at: moments, or seconds from now.
 TIMES: Final = {
@@ -51,6 +53,20 @@ WITH written AS ({ONE}), terms AS (
     SELECT %s, * FROM unnest(%s::text[], %s::text[])
 )
 SELECT * FROM written
+"""
+
+#: The same where a job may be known by that id, or has arguments that stand beside it.
+ONE_NAMED = f"""
+WITH written AS (
+    {ONE.replace("RETURNING", "ON CONFLICT DO NOTHING RETURNING id,")}
+), apart AS (
+    INSERT INTO {tables.LARGE_CALL} (job_id, text)
+    SELECT id, %s::text FROM written WHERE %s::text IS NOT NULL
+), terms AS (
+    INSERT INTO {tables.SEARCH_TERM} (job_id, field, value)
+    SELECT written.id, term.* FROM written, unnest(%s::text[], %s::text[]) AS term
+)
+SELECT run_at, expires_at, created_at FROM written
 """
 
 #: A hit comes forward to the sooner run_at, and is not let expire before the new one would:

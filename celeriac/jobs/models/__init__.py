@@ -4,6 +4,7 @@ from celeriac.jobs.models.attempt import Attempt as Attempt
 from celeriac.jobs.models.dispatcher import Dispatcher as Dispatcher
 from celeriac.jobs.models.job import Job as Job
 from celeriac.jobs.models.jobkey import JobKey as JobKey
+from celeriac.jobs.models.largecall import LargeCall as LargeCall
 from celeriac.jobs.models.queue import Queue as Queue
 from celeriac.jobs.models.searchterm import SearchTerm as SearchTerm
 from celeriac.jobs.models.worker import Sign as Sign, Worker as Worker

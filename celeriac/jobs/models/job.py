@@ -14,6 +14,7 @@ MIN_PRIORITY, MAX_PRIORITY = -100, 100
 #: Constraints that tell two sessions apart which met: of one unique key, of one lock.
 UNIQUE_KEY_QUEUED = "celeriac_job_unique_key_queued"
 LOCK_KEY_RUNNING = "celeriac_job_lock_key_running"
+TASK_ID_ONCE = "celeriac_job_task_id_once"
 
 #: How `enqueued_by` begins where a service account enqueued the job.
 ACCOUNT = "api:"
@@ -80,6 +81,11 @@ class Job(models.Model):
     tick = models.UUIDField(null=True, blank=True)
     #: The W3C traceparent of what enqueued it.
     trace = models.TextField(null=True, blank=True, editable=False)  # noqa: DJ001 null: untraced
+    #: The id that a caller of Celery's API gave, where it is no UUID; a UUID is the row's own.
+    task_id = models.TextField(null=True, blank=True)  # noqa: DJ001 null: not unique
+    #: What a message of Celery would bear beside its arguments: the caller's own headers, ids of
+    #: parent and root, limits of this call.
+    headers = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
     objects = JobQuerySet.as_manager()
@@ -120,6 +126,9 @@ class Job(models.Model):
                 name=LOCK_KEY_RUNNING,
                 fields=["lock_key"],
                 condition=Q(state=State.RUNNING, lock_key__isnull=False),
+            ),
+            models.UniqueConstraint(
+                name=TASK_ID_ONCE, fields=["task_id"], condition=Q(task_id__isnull=False)
             ),
         ]
         indexes = [

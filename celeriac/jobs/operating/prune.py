@@ -56,6 +56,8 @@ WITH page AS MATERIALIZED (
     DELETE FROM {tables.JOB_KEY} k USING doomed WHERE k.job_id = doomed.id RETURNING 1
 ), terms AS (
     DELETE FROM {tables.SEARCH_TERM} t USING doomed WHERE t.job_id = doomed.id
+), calls AS (
+    DELETE FROM {tables.LARGE_CALL} c USING doomed WHERE c.job_id = doomed.id
 ), jobs AS (
     DELETE FROM {tables.JOB} j USING doomed WHERE j.id = doomed.id RETURNING 1
 )

@@ -1,0 +1,1 @@
+"""Adopted tasks: Celery tasks of the host's own app whose calls are jobs of the ledger."""

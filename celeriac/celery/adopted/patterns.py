@@ -1,0 +1,26 @@
+"""Which of a project's own Celery tasks are jobs: those whose names fit `CELERIAC["TASKS"]`."""
+
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+from django.conf import settings
+
+from celeriac.settings import conf
+
+#: Celery's own, and ours: they are about the machinery.
+_NEVER = ("celery.", "celeriac.")
+
+
+def is_adopted(name: str | None) -> bool:
+    """Return whether calls of the task of that name are jobs."""
+    if not name or not settings.configured:
+        return False
+    return fits(name, tuple(conf.TASKS))
+
+
+@lru_cache(maxsize=4096)
+def fits(name: str, patterns: tuple[str, ...]) -> bool:
+    """Return whether a task's name fits one of the patterns, such as `acme.mail.*`."""
+    if name.startswith(_NEVER):
+        return False
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

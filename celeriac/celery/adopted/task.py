@@ -1,0 +1,107 @@
+"""The task class of adopted tasks: a call writes a row, in the caller's own transaction."""
+
+from functools import lru_cache
+from typing import Any
+
+from celery.contrib.django.task import DjangoTask
+
+from celeriac.celery.adopted import declaring
+from celeriac.celery.adopted.patterns import is_adopted
+from celeriac.celery.adopted.writing import write_call
+
+
+class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run time
+    """Under the host's own base class: calls of tasks that fit CELERIAC["TASKS"] are jobs."""
+
+    abstract = True
+
+    @classmethod
+    def bind(cls, app: Any) -> Any:
+        """Declare the task's kind once it has its app."""
+        bound = super().bind(app)
+        if is_adopted(cls.name) and (task := app._tasks.get(cls.name)) is not None:
+            declaring.declare_adopted(task)
+        return bound
+
+    def start_strategy(self, app: Any, consumer: Any, **options: Any) -> Any:
+        """Return what a worker does with a message of this name."""
+        from celeriac.celery.adopted import receiving  # with the models, once a worker starts
+
+        plain = super().start_strategy(app, consumer, **options)
+        return receiving.start_strategy(self, app, consumer, plain)
+
+    def is_on_ledger(self) -> bool:
+        """Whether a call becomes a job now."""
+        return is_adopted(self.name) and not self.app.conf.task_always_eager
+
+    def apply_async(
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        task_id: str | None = None,
+        producer: Any = None,
+        link: Any = None,
+        link_error: Any = None,
+        shadow: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Write a job where the task is adopted, and return Celery's own view of it.
+
+        Raises:
+            CanvasRefused: the call names what follows it.
+            InvalidOption: the ledger can't honour an option.
+            InvalidArgs: JSON can't carry the arguments, or they are too large.
+        """
+        if not self.is_on_ledger():
+            return super().apply_async(
+                args, kwargs, task_id, producer, link, link_error, shadow, **options
+            )
+        _check_call(self, args, kwargs)
+        task: Any = self  # its stubs lack what follows
+        shadow = shadow or task.shadow_name(args, kwargs, options)
+        given = {"ignore_result": self.ignore_result, **task._get_exec_options(), **options}
+        dump = getattr(self, "_dump_pydantic_arguments", None)  # not before Celery 5.7
+        if dump is not None:
+            args, kwargs = dump(args, kwargs)
+        given |= {"link": link, "link_error": link_error, "shadow": shadow}
+        return write_call(self, args, kwargs, task_id, given)
+
+    def send(self, args: Any, kwargs: Any, task_id: str | None, options: dict[str, Any]) -> Any:
+        """Write the job of `send_task`, which looks at no signature and knows no eager mode."""
+        task: Any = self  # its stubs lack what follows
+        given = {"ignore_result": self.ignore_result, **task._get_exec_options(), **options}
+        return write_call(self, args, kwargs, task_id, given)
+
+    def delay_on_commit(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]  # as it is
+        """Write the job now: it exists if and only if the open transaction commits."""
+        if not self.is_on_ledger():
+            super().delay_on_commit(*args, **kwargs)
+        else:
+            self.delay(*args, **kwargs)
+
+    def apply_async_on_commit(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]  # as it is
+        """Write the job now: it exists if and only if the open transaction commits."""
+        if not self.is_on_ledger():
+            super().apply_async_on_commit(*args, **kwargs)
+        else:
+            self.apply_async(*args, **kwargs)
+
+
+def _check_call(task: Any, args: Any, kwargs: Any) -> None:
+    """Check a call as Celery does: TypeError where the arguments do not fit the signature."""
+    if task.soft_time_limit and task.time_limit and task.soft_time_limit > task.time_limit:
+        raise ValueError("soft_time_limit must be less than or equal to time_limit")
+    check = getattr(task, "__header__", None)
+    if task.typing and check is not None:
+        check(*(args or ()), **(kwargs or {}))
+
+
+@lru_cache(maxsize=1024)
+def adopting(base: Any) -> Any:
+    """Return a task class with AdoptedTask under it, so that what it overrides stays its own."""
+    if issubclass(base, AdoptedTask):
+        return base
+    if issubclass(AdoptedTask, base):
+        return AdoptedTask
+    names = {"abstract": True, "__module__": base.__module__, "__doc__": base.__doc__}
+    return type(base.__name__, (base, AdoptedTask), names)

@@ -1,0 +1,34 @@
+"""A project's own Celery app, made in the test: some of its tasks are jobs."""
+
+import os
+
+import pytest
+
+from celeriac.celery import Celery
+from celeriac.jobs import registry
+
+
+@pytest.fixture
+def adopt(settings):
+    """Return what makes an app whose tasks fit the patterns; its kinds are forgotten afterwards."""
+    before = set(registry.kind_names())
+    apps = []
+
+    def make(*patterns, app_class=Celery, celeriac=None, **config):
+        settings.CELERIAC = {**settings.CELERIAC, "TASKS": list(patterns), **(celeriac or {})}
+        app = app_class("acme", set_as_current=False, broker=os.environ["BROKER_URL"])
+        app.conf.update(task_default_queue="default", result_backend="django-db", **config)
+        apps.append(app)
+        return app
+
+    yield make
+    for name in set(registry.kind_names()) - before:
+        registry.forget_kind(name)
+    for app in apps:
+        app.close()
+
+
+@pytest.fixture
+def acme(adopt):
+    """Return an app whose tasks are all jobs."""
+    return adopt("acme.*")
