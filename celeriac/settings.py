@@ -72,8 +72,9 @@ class Settings:
     WORKER_LEASE_SECONDS: Seconds = 20.0
     #: A dispatcher that has not renewed its queue for longer loses it.
     QUEUE_LEASE_SECONDS: Seconds = 10.0
-    #: What a worker that must stop gives to what runs; a supervisor must wait longer.
-    SHUTDOWN_GRACE_SECONDS: float = 30.0
+    #: What a worker that must stop gives to what runs; a supervisor must wait longer. None: what it
+    #: needs, as in Celery, or until the supervisor kills it.
+    SHUTDOWN_GRACE_SECONDS: float | None = None
     #: How long an enqueue waits for another transaction with its key.
     LOCK_TIMEOUT_SECONDS: Seconds = 2.0
     #: Work after which a doorbell releases what it has not started.

@@ -13,6 +13,7 @@ from django.db import connection
 from django_celery_results.models import TaskResult
 
 from celeriac import Backoff, Cancelled, GiveUp, Snooze, current_job, job
+from celeriac.jobs.losses import Loss
 from celeriac.settings import conf
 from tests.app.models import Effect
 
@@ -40,6 +41,18 @@ def shown(name: str) -> str:
 @job("test.noop", retry=SOON)
 def noop(number: int = 0) -> None:
     """Do nothing."""
+
+
+@job(
+    "test.never_twice", retry=Backoff(max_attempts=1), runs_again=frozenset(), fails_on_outage=True
+)
+def never_twice() -> None:
+    """Stand for what Celery starts once: acknowledged before it runs."""
+
+
+@job("test.late", runs_again=frozenset({Loss.WORKER}), hard_timeout=None)
+def late() -> None:
+    """Stand for what Celery starts again where a whole worker is lost: acks_late alone."""
 
 
 @job("test.note_once", transactional=True, retry=SOON)

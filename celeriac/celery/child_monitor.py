@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from celeriac.celery.instance import WorkerInstance
 from celeriac.celery.reports import Reporter
+from celeriac.jobs import outcomes
 from celeriac.jobs.running import child_checks
 from celeriac.jobs.running.child_records import ChildJournal, ChildRecord
 from celeriac.jobs.running.liveness import WorkerInfo
@@ -72,7 +73,7 @@ class ChildMonitor(threading.Thread):
         self._grant_freezes(child_journals)
         children = [child.read() for child in child_journals]
         for job_id in child_checks.kill_overdue(children):
-            self.teller.killed[job_id] = "ran past its hard limit and was killed"
+            self.teller.killed[job_id] = outcomes.OVERRAN
         self._instance.line_queues = self._queues()
         self._end_grace(children)
         self._keep_house()
@@ -93,8 +94,8 @@ class ChildMonitor(threading.Thread):
 
     def _end_grace(self, children: list[ChildRecord]) -> None:
         """Kill who still holds a claim when the grace after a stop is over."""
-        since = self._instance.stopping_since
-        if since is None or time.monotonic() - since < conf.SHUTDOWN_GRACE_SECONDS:
+        since, grace = self._instance.stopping_since, conf.SHUTDOWN_GRACE_SECONDS
+        if since is None or grace is None or time.monotonic() - since < grace:
             return
         for record in children:
             if record.alive and record.claim_id is not None:

@@ -24,6 +24,7 @@ from celeriac.celery.instance import WorkerInstance
 from celeriac.core.counting import publish
 from celeriac.core.database_errors import is_away
 from celeriac.jobs import nudge, outcomes
+from celeriac.jobs.losses import Loss
 from celeriac.jobs.running import child_checks, folders, liveness, runtimes
 from celeriac.jobs.running.child_records import ChildJournal, ChildRecord
 from celeriac.jobs.running.folders import Folder
@@ -137,7 +138,8 @@ class Reporter(threading.Thread):
         killed = self.killed.get(record.running, "") if record.running else ""
         stopped = self._instance.is_stopping() and not killed
         reason = outcomes.STOPPED if stopped else killed or "its worker's process died"
-        if child_checks.settle_dead_child(record, reason=reason, blameless=stopped):
+        loss = Loss.WORKER if stopped else Loss.OVERRUN if killed else Loss.CHILD
+        if child_checks.settle_dead_child(record, reason=reason, loss=loss, blameless=stopped):
             self._instance.folder.child_journals.remove(child)
             if record.running:
                 self.killed.pop(record.running, None)
@@ -161,7 +163,7 @@ class Reporter(threading.Thread):
         for child in left.child_journals.all():
             record = child.read()
             if not record.alive and child_checks.settle_dead_child(
-                record, reason=reason, blameless=stopped
+                record, reason=reason, loss=Loss.WORKER, blameless=stopped
             ):
                 left.child_journals.remove(child)
         if not left.child_journals.all():

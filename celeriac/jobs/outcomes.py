@@ -1,26 +1,29 @@
 """How a run ended, and what that makes of the job. Pure: deciding is not writing.
 
 A handler returns, or raises one of `Snooze`, `GiveUp`, `Retry`, `Cancelled`, or an error;
-`observe` turns that into an `Outcome`, and `decide` an outcome into a
-`Settlement`, which settle.py writes as it stands.
+`observe_error` turns that into an `Outcome`, and deciding.py an outcome into a `Settlement`,
+which settle.py writes as it stands.
 """
 
 import contextlib
 import math
 import re
 import traceback as tracebacks
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from celeriac.core.arguments import LONGEST
 from celeriac.jobs.backoff import Backoff
-from celeriac.jobs.registry import Kind
+from celeriac.jobs.losses import Loss
 from celeriac.jobs.states import Verb
 
 #: Why a run was cut short that its worker's stop ended.
 STOPPED = "its worker was stopped (deploy)"
 SNOOZED = "snoozed by its handler"
+OVERRAN = "ran past its hard limit and was killed"
+#: What is said of a run that had begun, and is not started again unasked.
+UNDECIDED = "it may have happened, and is not run again unasked: decide"
 MAX_TRACEBACK = 16_000
 MAX_MESSAGE = 2_000
 #: From this run in a row on, one that lost the database's connection is a failure.
@@ -67,6 +70,11 @@ class Retry(Exception):
         TypeError: `cause` is no error.
     """
 
+    #: What the next run finds changed in its row: `args`, `queue`, `priority`, `headers`, `result`.
+    changes: Mapping[str, Any] | None = None
+    #: The job's `max_attempts`, as far as this run is asked.
+    max_attempts: int | None = None
+
     def __init__(self, seconds: float | None = None, cause: BaseException | None = None) -> None:
         if cause is not None and not isinstance(cause, BaseException):
             raise TypeError(f"Retry(cause={cause!r}): give the error itself, or nothing.")
@@ -105,6 +113,12 @@ class Outcome:
     #: Runs in a row, this one included, that lost the database's connection though it could be
     #: had again at once; None where nobody could have it: the row's own count stays.
     cuts: int | None = 0
+    #: What took its process along.
+    loss: Loss | None = None
+    #: Columns of its row that its next run finds changed, as `Retry` gave them.
+    changes: Mapping[str, Any] | None = None
+    #: What `max_attempts` is for this run, where it says so itself.
+    max_attempts: int | None = None
 
 
 @dataclass(slots=True)
@@ -125,6 +139,8 @@ class Settlement:
     error_class: str = ""
     message: str = ""
     traceback: str = ""
+    #: JSON: columns of its row that change with it.
+    changes: str | None = None
     #: Seconds from claim to start, and from start to end, on one machine's clock.
     started: float | None = None
     seconds: float | None = None
@@ -159,9 +175,9 @@ def stopped(delay: float = 0.0, reason: str = "") -> Outcome:
     return Outcome(Verb.SNOOZE, delay=delay, reason=words, message=words, stopped=True)
 
 
-def loss(reason: str) -> Outcome:
-    """The run ended with its process."""
-    return Outcome(Verb.RESCUE, error_class="WorkerLost", message=reason, reason=reason)
+def loss(reason: str, what: Loss = Loss.WORKER) -> Outcome:
+    """The run ended with its process, which `what` took along."""
+    return Outcome(Verb.RESCUE, error_class="WorkerLost", message=reason, reason=reason, loss=what)
 
 
 def observe_error(
@@ -176,7 +192,13 @@ def observe_error(
         return Outcome(Verb.STOP, message=message or "stopped on request")
     if isinstance(error, Retry):
         named = error.cause or error
-        return replace(_failure(named, retry, redact), retryable=True, retry_in=error.seconds)
+        return replace(
+            _failure(named, retry, redact),
+            retryable=True,
+            retry_in=error.seconds,
+            changes=error.changes,
+            max_attempts=error.max_attempts,
+        )
     return _failure(error, retry, redact)
 
 
@@ -201,76 +223,10 @@ def retry_after(error: BaseException) -> float | None:
     return seconds if 0 <= seconds < float("inf") else None
 
 
-def decide_settlement(
-    outcome: Outcome, kind: Kind, attempt: int, failures: int, losses: int, max_attempts: int
-) -> Settlement:
-    """Return what the outcome makes of a job whose row has these counts."""
-    match outcome.verb:
-        case Verb.COMPLETE:
-            return Settlement(
-                Verb.COMPLETE,
-                result=outcome.result,
-                writes_attempt=attempt > 1,
-                message=outcome.message,
-            )
-        case Verb.SNOOZE | Verb.RELEASE:
-            return Settlement(
-                outcome.verb,
-                delay=outcome.delay,
-                wait_reason=outcome.reason,
-                circuit=outcome.circuit,
-                writes_attempt=outcome.stopped,
-                message=outcome.message,
-                cuts=None if outcome.verb is Verb.RELEASE else outcome.cuts,
-            )
-        case Verb.STOP:
-            error, message = outcome.message, outcome.message
-            return Settlement(Verb.STOP, error=error, writes_attempt=True, message=message)
-        case Verb.RESCUE:
-            verb = Verb.GIVE_UP if losses + 1 >= kind.max_losses else Verb.RESCUE
-            return _charged(outcome, verb, losses=1)
-        case _:
-            return _after_failure(outcome, kind.retry, failures + 1, max_attempts)
-
-
 def error_line(outcome: Outcome) -> str:
     """Return the error as one line: `ValueError: no such customer`."""
     text = f"{outcome.error_class}: {outcome.message}".strip(": ")
     return _clip(" ".join(text.split()), 500)
-
-
-def _after_failure(
-    outcome: Outcome, retry: Backoff, failures: int, max_attempts: int
-) -> Settlement:
-    if not outcome.retryable or failures >= max_attempts:
-        return _charged(outcome, Verb.GIVE_UP, failures=1, cuts=outcome.cuts)
-    delay = outcome.retry_in
-    if delay is None:
-        delay = retry.delay(failures, retry_after=outcome.retry_after)
-    return _charged(outcome, Verb.RETRY, failures=1, delay=delay, cuts=outcome.cuts)
-
-
-def _charged(
-    outcome: Outcome,
-    verb: Verb,
-    *,
-    failures: int = 0,
-    losses: int = 0,
-    delay: float = 0.0,
-    cuts: int | None = 0,
-) -> Settlement:
-    return Settlement(
-        verb,
-        delay=delay,
-        failures=failures,
-        losses=losses,
-        cuts=cuts,
-        error=error_line(outcome),
-        writes_attempt=True,
-        error_class=outcome.error_class,
-        message=outcome.message,
-        traceback=outcome.traceback,
-    )
 
 
 def _name(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from celeriac.core.hints import did_you_mean
 from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.enqueueing import templates
 from celeriac.jobs.errors import UnknownKind
+from celeriac.jobs.losses import ANY_LOSS, FEW, Loss
 from celeriac.jobs.schema import Schema
 
 Handler = Callable[..., Any]
@@ -30,13 +31,18 @@ class Kind:
     priority: int = 0
     retry: Backoff = field(default_factory=Backoff)
     timeout: float | None = 30.0
-    hard_timeout: float = 600.0
+    hard_timeout: float | None = 600.0
     lock: str | None = None
     unique: str | None = None
     breaker: str | None = None
     batch: int | None = None
     transactional: bool = False
     max_losses: int = 5
+    #: The losses after which a run that had begun happens again; after others its job is dead.
+    runs_again: frozenset[Loss] = ANY_LOSS
+    loss_delay: float = 0.0  # until it does
+    #: Whether a run that loses its database has failed, as in Celery; else it costs nothing.
+    fails_on_outage: bool = False
     aliases: tuple[str, ...] = ()
     search: tuple[str, ...] = ()  # arguments by which jobs are found
     redact: tuple[str, ...] = ()  # what is never shown: see redaction.py
@@ -78,9 +84,10 @@ class Kind:
                 f"{self.name}: timeout={soft} seconds; give more than 0 and ten years at most, "
                 "or None."
             )
-        if not 0 < hard <= LONGEST:
+        if hard is not None and not 0 < hard <= LONGEST:
             raise ValueError(
-                f"{self.name}: hard_timeout={hard} seconds; give more than 0 and ten years at most."
+                f"{self.name}: hard_timeout={hard} seconds; give more than 0 and ten years at most,"
+                " or None."
             )
 
     def _check_names(self, option: str, given: object, names: set[str]) -> None:
@@ -107,6 +114,16 @@ class Kind:
     def rings_alone(self) -> bool:
         """Whether a doorbell carries one such job only."""
         return bool(self.lock or self.breaker or self.batch == 1)
+
+    @property
+    def may_begin_once(self) -> bool:
+        """Whether a run that had begun may not happen again when its whole worker is lost."""
+        return Loss.WORKER not in self.runs_again
+
+    @property
+    def widest(self) -> int | None:
+        """The most of its jobs in one doorbell; None: as many as fit."""
+        return FEW if self.batch is None and self.may_begin_once else self.batch
 
 
 _kinds: dict[str, Kind] = {}
@@ -166,6 +183,16 @@ def guarded_kinds() -> list[tuple[str, str]]:
         for kind in declared_kinds()
         for name in (kind.name, *kind.aliases)
         if kind.breaker
+    ]
+
+
+def kinds_begun_once() -> list[str]:
+    """Return every name that rows of kinds may bear whose claims must outlive the database."""
+    return [
+        name
+        for kind in declared_kinds()
+        for name in (kind.name, *kind.aliases)
+        if kind.runs_again != ANY_LOSS
     ]
 
 

@@ -8,6 +8,7 @@ command does: the same worlds with more going wrong in them.
 
 from dataclasses import replace
 
+from celeriac.jobs.losses import Loss
 from tests.model.call_off import CallOff
 from tests.model.halting import Halting
 from tests.model.heartbeat import Heartbeat
@@ -54,6 +55,13 @@ ANSWERS = Model(
     specs=(PLAIN, EFFECT),
     queued=(0, 1),
     budget=Budget(answer=2, twice=1),
+)
+#: What Celery never starts twice, and what it does when a whole worker is gone, in one bell.
+ONCE = Model(
+    "once",
+    specs=(Spec(runs_again=frozenset()), Spec(runs_again=frozenset({Loss.WORKER}))),
+    queued=(0, 1),
+    budget=Budget(child=1, failover=1, twice=1, release=1),
 )
 #: Three transactions under one unique_key; the second sets a deadline.
 UNIQUE = Model(
@@ -143,6 +151,7 @@ SMALL = (
     SLEEP,
     FAILOVER,
     ANSWERS,
+    ONCE,
     UNIQUE,
     UNIQUE_FAULTS,
     LOCK,
@@ -164,6 +173,7 @@ FULL = (
     _more(SLEEP, stall=2, twice=0),
     _more(FAILOVER, failover=2, stall=1, child=0),
     _more(ANSWERS, child=1, failover=1),
+    _more(ONCE, worker=1, answer=1, failover=0),
     _more(UNIQUE, child=1),
     _more(UNIQUE_FAULTS, child=1, revive=0),
     _more(LOCK, child=1),

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from celeriac.jobs import outcomes
+from celeriac.jobs import deciding, outcomes
+from celeriac.jobs.losses import ANY_LOSS, Loss
 from celeriac.jobs.outcomes import Outcome
 from celeriac.jobs.states import Counters, State, Verb, after, allows, count, overtaken_by_cancel
 from tests.model.properties import (
@@ -22,7 +23,8 @@ OUTCOMES = {
     "stop": Outcome(Verb.STOP),
     "away": Outcome(Verb.SNOOZE, delay=1.0, cuts=None),
     "release": outcomes.released("its doorbell's time was up"),
-    "lost": outcomes.loss("its worker was lost"),
+    "lost": outcomes.loss("its worker was lost", Loss.WORKER),
+    "lost child": outcomes.loss("its process died", Loss.CHILD),
 }
 
 
@@ -70,9 +72,16 @@ def claim(model, world, ids):
             world = _take(model, world, job, number)
     if takes:
         world = _answered(world, takes)
-    if takes and world.budget.failover:  # asynchronous: a failover may bring `before` back
+    if takes and world.budget.failover and not _lasts(model, takes):
+        # Asynchronous: a failover may bring `before` back.
         world = world._replace(forgettable=(*world.forgettable, before)[-2:])
     return world, takes, number
+
+
+def _lasts(model, taken):
+    """Return whether a claim of these is durable: what has begun once may not begin again."""
+    careful = any(model.specs[job].runs_again != ANY_LOSS for job in taken)
+    return careful and model.rules.claims_durably
 
 
 def _answered(world, taken):
@@ -190,10 +199,14 @@ def _decide(model, job, row, outcome):
         outcome = OUTCOMES["fail"]
     if outcome.verb is Verb.RELEASE and not rules.release_is_free:
         outcome = OUTCOMES["fail"]
+    if outcome.verb is Verb.RESCUE and not rules.tells_losses:
+        outcome = replace(outcome, loss=next(iter(spec.runs_again), Loss.WORKER))
+    if outcome.verb is Verb.RESCUE and not rules.begins_once:
+        spec = replace(spec, runs_again=ANY_LOSS)
     if outcome.verb is Verb.RESCUE and not rules.loss_is_no_failure:
         outcome = OUTCOMES["fail"]
     counts = row.attempt, row.failures, row.losses, spec.max_attempts
-    settlement = outcomes.decide_settlement(outcome, spec, *counts)
+    settlement = deciding.decide_settlement(outcome, spec, *counts)
     if outcome.verb is Verb.RESCUE and not rules.counts_losses:
         return outcomes.Settlement(Verb.RESCUE)
     return settlement
@@ -244,7 +257,7 @@ def _charge_checked(world, row, ended, outcome):
     if outcome == "cut" and not failed and row.met + 1 >= outcomes.MOST_CUTS:
         world = breaks(world, CAPS)
     handlers = outcome == "fail" or (outcome == "cut" and row.cuts + 1 >= outcomes.MOST_CUTS)
-    if failed != handlers or (lost and outcome != "lost"):
+    if failed != handlers or (lost and not outcome.startswith("lost")):
         return breaks(world, COUNTS)
     back = row.attempt - ended.attempt
     return breaks(world, COUNTS) if back > (outcome == "release") else world

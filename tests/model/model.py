@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from celeriac.jobs.backoff import Backoff
+from celeriac.jobs.losses import ANY_LOSS
 from celeriac.jobs.states import TERMINAL, State
 from tests.model import callers, dispatchers, faults, line, operators, workers
 from tests.model.properties import broken
@@ -25,7 +26,9 @@ class Spec:
     expires: bool = False
     max_attempts: int = 2
     max_losses: int = 2
+    runs_again: frozenset = ANY_LOSS  # what may take its run along, so that it happens again
     retry: ClassVar = Backoff(base=0.0)
+    loss_delay: ClassVar = 0.0
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Model:
             budget=self.budget,
             effects=(0,) * len(self.specs),
             deaths=(0,) * len(self.specs),
+            starts=(0,) * len(self.specs),
             debts=(-1,) * len(self.enqueues),
         )
 

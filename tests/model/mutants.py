@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from celeriac.jobs.losses import Loss
 from tests.model import call_off, explore, halting, heartbeat, line_mutants, properties
 from tests.model.configs import EFFECT, PLAIN
 from tests.model.model import Model, Spec
@@ -27,6 +28,8 @@ def _with(name, breaks, rules, **world):
 
 KEYED = (Spec(key="k"), Spec(key="k"))
 LOCKED = (Spec(lock="l"), Spec(lock="l"))
+ONCE = (Spec(runs_again=frozenset()),)
+LATE = (Spec(runs_again=frozenset({Loss.WORKER})),)
 POISON = (Spec(kills="child", max_losses=3), Spec(max_losses=3))
 DEADLY = (Spec(kills="worker", max_losses=3), Spec(max_losses=3))
 
@@ -215,6 +218,27 @@ _PROTOCOL = (
         {"checks_alone": False},
         specs=DEADLY,
         budget={"twice": 1},
+    ),
+    _with(
+        "what has begun is run again after any loss",
+        properties.BEGINS_ONCE,
+        {"begins_once": False},
+        specs=ONCE,
+        budget={"worker": 1},
+    ),
+    _with(
+        "a child's loss is taken for that of its worker",
+        properties.BEGINS_ONCE,
+        {"tells_losses": False},
+        specs=LATE,
+        budget={"child": 1},
+    ),
+    _with(
+        "what may not happen again is claimed asynchronously",
+        properties.BEGINS_ONCE,
+        {"claims_durably": False},
+        specs=ONCE,
+        budget={"failover": 1},
     ),
     _with(
         "an operator's retry starts the attempts anew",

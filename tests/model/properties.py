@@ -4,6 +4,7 @@ Those asked of a step are named here and marked by the move that would break the
 (`world.breaks`); those asked of a world are functions below.
 """
 
+from celeriac.jobs.losses import Loss
 from celeriac.jobs.states import State
 from tests.model.world import Place, Stage
 
@@ -17,6 +18,7 @@ COUNTS = "6 attempt grows, failures count failed handlers, losses count lost run
 CAPS = "6 a job ends when its failures or its losses reach their limit"
 INNOCENT = "6 a job is taken down by a neighbour once at most"
 UNPAID = "6 nobody is charged a loss where no process was lost"
+BEGINS_ONCE = "6 a run that had begun happens again only after a loss that its kind names"
 ONE_QUEUED = "§4 one queued job per unique_key"
 SEEN = "§4 a committed change is seen by a run that starts after its commit"
 ONE_RUNNING = "§4 one running job per lock_key"
@@ -78,6 +80,17 @@ def _unpaid(model, world):
     return any(row.losses for row in world.jobs)
 
 
+def _begins_once(model, world):
+    """Return whether a run began once more than the losses so far allow."""
+    spent = {Loss.CHILD: ("child",), Loss.WORKER: ("worker", "stall")}
+    had, left = model.budget._asdict(), world.budget._asdict()
+    for spec, starts in zip(model.specs, world.starts, strict=True):
+        faults = [fault for loss in spec.runs_again for fault in spent.get(loss, ())]
+        if starts > 1 + sum(had[fault] - left[fault] for fault in faults):
+            return True
+    return False
+
+
 def _twice(model, world, state, of):
     held = [of(model.specs[job]) for job, row in enumerate(world.jobs) if row.state is state]
     keys = [key for key in held if key]
@@ -115,6 +128,7 @@ _CHECKS = (
     (CAPS, _caps),
     (INNOCENT, _innocent),
     (UNPAID, _unpaid),
+    (BEGINS_ONCE, _begins_once),
     (ONE_QUEUED, _one_queued),
     (ONE_RUNNING, _one_running),
     (CANCEL, _cancel),

@@ -38,6 +38,7 @@ class Rules(NamedTuple):
     checks_pause: bool = True
     checks_alone: bool = True  # a job with losses is not taken from a doorbell of several
     lock_index: bool = True  # one running row per lock_key, by the database
+    claims_durably: bool = True  # what may not happen again is claimed by a synchronous commit
     keeps_claim: bool = True  # one whose answer was lost, until the ledger says what became of it
     # run
     fence: str = "claim"  # or "attempt", "state", "none": what a write about a run must match
@@ -56,6 +57,8 @@ class Rules(NamedTuple):
     rescues: bool = True  # a lost worker's claims are taken back
     counts_losses: bool = True  # and each is charged a loss, up to max_losses
     loss_is_no_failure: bool = True
+    begins_once: bool = True  # what may not happen again is dead once it has begun and was lost
+    tells_losses: bool = True  # the loss of a child from that of its whole worker
     # operate
     cancels_at_once: bool = True  # a cancel is one statement, whatever the state
     retry_keeps_attempt: bool = True

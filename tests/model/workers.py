@@ -1,5 +1,6 @@
 """A worker: take a doorbell, claim, verify, run, settle; its parent reaps a dead child."""
 
+from celeriac.jobs.losses import ANY_LOSS
 from celeriac.jobs.states import State
 from tests.model import ledger, line
 from tests.model.properties import COUNTS, STARTS_OWN
@@ -117,7 +118,7 @@ def _next(model, world, index, worker):
         yield _verify(world, index, worker)
         return
     place = next(i for i, entry in enumerate(worker.entries) if entry.phase is Phase.WAITING)
-    yield _start(world, index, worker, place)
+    yield _start(model, world, index, worker, place)
     if world.budget.release:
         entries = tuple(
             entry._replace(phase=Phase.DONE, outcome="release")
@@ -144,12 +145,14 @@ def _is_own(world, worker, entry):
     return row.state is State.RUNNING and row.claim == worker.claim
 
 
-def _start(world, index, worker, place):
+def _start(model, world, index, worker, place):
     entry = worker.entries[place]
     if _is_own(world, worker, entry):
         world = set_job(world, entry.job, world.jobs[entry.job]._replace(begun=True))
     elif not worker.slack:
         world = breaks(world, STARTS_OWN)
+    if model.specs[entry.job].runs_again != ANY_LOSS:
+        world = world._replace(starts=put(world.starts, entry.job, world.starts[entry.job] + 1))
     started = entry._replace(phase=Phase.RUNNING, saw=committed(world))
     entries = put(worker.entries, place, started)
     after = set_worker(world, index, worker._replace(entries=entries))
@@ -260,7 +263,7 @@ def _reap(model, world, index, worker):
         return
     for entry, outcome in outcomes:
         ran = entry.phase in (Phase.RUNNING, Phase.COMMITTED)
-        if (outcome == "lost") != ran:
+        if outcome.startswith("lost") != ran:
             after = breaks(after, COUNTS)
     yield (
         f"claim {worker.claim}: its parent reaps the child",
@@ -273,5 +276,5 @@ def _last_words(model, entry):
     if entry.phase is Phase.DONE:
         return entry.outcome
     if entry.phase in (Phase.RUNNING, Phase.COMMITTED):
-        return "lost" if model.rules.slot_first else "release"
-    return "release" if model.rules.loss_is_one else "lost"
+        return "lost child" if model.rules.slot_first else "release"
+    return "release" if model.rules.loss_is_one else "lost child"

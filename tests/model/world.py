@@ -164,6 +164,7 @@ class World(NamedTuple):
     operator: int = -1  # a mutant's: between the two statements of a cancel
     effects: tuple = ()  # ghost: commits of each transactional job's effect
     deaths: tuple = ()  # ghost: processes that each job's handler took down
+    starts: tuple = ()  # ghost: runs that began, of jobs that not every loss brings back
     asked: frozenset = frozenset()  # ghost: cancels that were answered "yes"
     debts: tuple = ()  # ghost: the job that owes each caller a run which sees its change
     broken: str = ""  # ghost: the invariant that the last step broke

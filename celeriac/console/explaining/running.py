@@ -82,7 +82,7 @@ def _behind(facts: Facts) -> Wait | None:
 
 def _late(facts: Facts) -> Wait | None:
     kind, started = facts.kind, facts.job.started_at
-    if kind is None or started is None:
+    if kind is None or kind.hard_timeout is None or started is None:
         return None
     if facts.now - started <= timedelta(seconds=kind.hard_timeout):
         return None

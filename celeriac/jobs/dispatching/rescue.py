@@ -20,8 +20,8 @@ from celeriac.core.clock import NOW
 from celeriac.jobs import metrics, registry
 from celeriac.jobs.living import HEARD, fresh_condition
 from celeriac.jobs.log_names import job_names
+from celeriac.jobs.losses import Loss
 from celeriac.jobs.outcomes import loss
-from celeriac.jobs.registry import Kind
 from celeriac.jobs.running.claim import ClaimedJob
 from celeriac.jobs.running.finish import settle_what_is_free
 from celeriac.jobs.running.run import Run
@@ -38,14 +38,13 @@ GRACE = 15.0
 LOST = f"""
 SELECT j.claim_id, j.id, j.kind, '', j.attempt, j.failures, j.losses, j.max_attempts,
        j.lock_key, j.correlation_id, j.tenant, false, 0.0, NULL,
+       coalesce(w.name, ''),
        CASE
-           WHEN w.id IS NULL THEN 'its worker is unknown'
-           WHEN w.stopped_at IS NOT NULL THEN 'its worker ' || w.name || ' has stopped'
-           WHEN NOT {fresh_condition(HEARD)}
-               THEN 'its worker ' || w.name || ' is silent'
-           WHEN j.started_at < w.previous_beat_at AND j.claim_id <> ALL (w.claims)
-               THEN 'its worker ' || w.name || ' no longer holds its claim'
-           ELSE 'it ran past its hard limit on worker ' || w.name
+           WHEN w.id IS NULL THEN 'unknown'
+           WHEN w.stopped_at IS NOT NULL THEN 'stopped'
+           WHEN NOT {fresh_condition(HEARD)} THEN 'silent'
+           WHEN j.started_at < w.previous_beat_at AND j.claim_id <> ALL (w.claims) THEN 'given up'
+           ELSE 'overran'
        END
 FROM {tables.JOB} j
 LEFT JOIN {tables.WORKER} w ON w.id = j.worker
@@ -62,6 +61,15 @@ WHERE j.state = 'running'
 ORDER BY j.id
 LIMIT %(most)s
 """
+
+#: What each finding says, and what took the run along: where the worker lives, its child alone.
+_FINDINGS = {
+    "unknown": ("its worker is unknown", Loss.WORKER),
+    "stopped": ("its worker {} has stopped", Loss.WORKER),
+    "silent": ("its worker {} is silent", Loss.WORKER),
+    "given up": ("its worker {} no longer holds its claim", Loss.CHILD),
+    "overran": ("it ran past its hard limit on worker {}", Loss.OVERRUN),
+}
 
 
 @dataclass(slots=True)
@@ -122,7 +130,12 @@ def _grouped[T](pairs: Iterable[tuple[T, UUID]]) -> dict[T, list[UUID]]:
 
 def find_lost_runs(*, most: int = MOST) -> list[Run]:
     """Return the runs that are gone, decided as losses."""
-    limits = {name: _longest(kind) for kind in registry.declared_kinds() for name in _names(kind)}
+    limits = {
+        name: kind.hard_timeout + conf.DOORBELL_BUDGET_SECONDS + GRACE
+        for kind in registry.declared_kinds()
+        if kind.hard_timeout is not None
+        for name in (kind.name, *kind.aliases)
+    }
     parameters: dict[str, Any] = {
         "lease": conf.WORKER_LEASE_SECONDS,
         "kinds": list(limits),
@@ -135,16 +148,10 @@ def find_lost_runs(*, most: int = MOST) -> list[Run]:
     return [_lost_run(row) for row in rows]
 
 
-def _names(kind: Kind) -> tuple[str, ...]:
-    return (kind.name, *kind.aliases)
-
-
-def _longest(kind: Kind) -> float:
-    return kind.hard_timeout + conf.DOORBELL_BUDGET_SECONDS + GRACE
-
-
 def _lost_run(row: tuple[Any, ...]) -> Run:
-    job = ClaimedJob(*row[1:-1])
-    run = Run(job, registry.get_or_default(job.kind), claim_id=row[0])
-    run.decide(loss(row[-1]))
+    claim_id, *facts, worker, finding = row
+    job = ClaimedJob(*facts)
+    run = Run(job, registry.get_or_default(job.kind), claim_id)
+    text, what = _FINDINGS[finding]
+    run.decide(loss(text.format(worker), what))
     return run

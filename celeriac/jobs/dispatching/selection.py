@@ -181,7 +181,7 @@ class Selection:
         if kind is None or kind.rings_alone:
             return 1
         size = window.doorbell_size(self.workers.estimate(name), backlog, self.budget.slots)
-        return min(size, kind.batch or size)
+        return min(size, kind.widest or size)
 
     def _pending(self, facts: _KindFacts, rows: Sequence[Candidate]) -> PendingDoorbell:
         rings = self._rings

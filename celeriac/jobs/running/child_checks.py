@@ -16,6 +16,7 @@ from uuid import UUID
 
 from celeriac.jobs import metrics, nudge, outcomes, registry
 from celeriac.jobs.log_names import job_names
+from celeriac.jobs.losses import Loss
 from celeriac.jobs.outcomes import Outcome
 from celeriac.jobs.running.child_records import ChildJournal, ChildRecord
 from celeriac.jobs.running.claim import claimed_jobs
@@ -82,8 +83,10 @@ def kill_child(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def settle_dead_child(record: ChildRecord, *, reason: str, blameless: bool = False) -> bool:
-    """Settle the claim of a dead child; return whether that is done.
+def settle_dead_child(
+    record: ChildRecord, *, reason: str, loss: Loss = Loss.CHILD, blameless: bool = False
+) -> bool:
+    """Settle the claim of a dead child, which `loss` took along; return whether that is done.
 
     It is not while a lock of others' holds one of its jobs: come again.
     `blameless` charges nobody: the worker was stopped, which is no job's fault.
@@ -95,7 +98,7 @@ def settle_dead_child(record: ChildRecord, *, reason: str, blameless: bool = Fal
         if run.job.id in record.ended:
             run.settlement = record.ended[run.job.id]
         else:
-            run.decide(_ending(run.job.id, record, reason, blameless))
+            run.decide(_ending(run, record, outcomes.loss(reason, loss), blameless))
     locked = settle_what_is_free(runs)
     metrics.count_ended(runs)
     if locked:
@@ -117,7 +120,7 @@ def _runs(record: ChildRecord, ids: Collection[UUID]) -> list[Run]:
     return [Run(job, registry.get_or_default(job.kind), record.claim_id) for job in jobs]
 
 
-def _ending(job_id: UUID, record: ChildRecord, reason: str, blameless: bool) -> Outcome:
-    if job_id != record.running:
+def _ending(run: Run, record: ChildRecord, loss: Outcome, blameless: bool) -> Outcome:
+    if run.job.id != record.running:
         return outcomes.released("its worker's child died before its turn")
-    return outcomes.stopped() if blameless else outcomes.loss(reason)
+    return outcomes.stopped() if blameless and loss.loss in run.kind.runs_again else loss

@@ -4,7 +4,8 @@ One statement takes, by primary key and in id order, those rows of the doorbell
 that may start now, and skips locked ones: a stale or doubled doorbell claims
 nothing and costs one query. A fresh `claim_id` fences all that follows. The
 claim may commit asynchronously: should a failover forget it, the fence refuses
-what its owner writes later.
+what its owner writes later. But a run that may not happen again after every loss
+would: its claim is durable before it begins.
 """
 
 import contextlib
@@ -54,7 +55,7 @@ def claim_statement(holds: Sequence[HoldReason]) -> str:
     """Return the statement that takes the rows which none of `holds` holds."""
     return f"""
 WITH may_start AS (
-    SELECT j.id
+    SELECT j.id, j.kind
     FROM {tables.JOB} j
     WHERE j.id = ANY(%(ids)s::uuid[])
       AND j.state = {prepared.QUEUED}
@@ -68,7 +69,13 @@ SET state = 'running', attempt = j.attempt + 1, claim_id = %(claim_id)s, worker 
     started_at = (SELECT {NOW}), wait_reason = ''
 FROM may_start
 WHERE j.id = may_start.id
-  AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
+  AND (
+        SELECT CASE
+            WHEN NOT EXISTS (SELECT FROM may_start WHERE kind = ANY (%(lasting)s::text[]))
+                THEN set_config('synchronous_commit', 'off', true)
+            WHEN current_setting('synchronous_commit') IN ('off', 'local')
+                THEN set_config('synchronous_commit', 'on', true)
+            ELSE '' END) IS NOT NULL
 RETURNING j.id, j.kind, j.args::text, j.attempt, j.failures, j.losses, j.max_attempts, j.lock_key,
           j.correlation_id, j.tenant, j.callback_url = '',
           extract(epoch FROM (SELECT {NOW}) - j.run_at)::float8, j.trace,
@@ -106,6 +113,8 @@ class Capabilities:
     kinds: tuple[str, ...]
     guarded: tuple[str, ...] = ()
     breakers: tuple[str, ...] = ()
+    #: Kinds whose claims a failover must not forget.
+    lasting: tuple[str, ...] = ()
     #: The longest ramp of any of their circuits, in seconds.
     ramp: float = 0.0
 
@@ -163,6 +172,7 @@ def _claim_jobs(
         "guarded": list(known.guarded),
         "breakers": list(known.breakers),
         "ramp": known.ramp,
+        "lasting": list(known.lasting),
     }
     with _savepoint_if_needed():
         jobs = [

@@ -8,6 +8,7 @@ The child holds a lock on its file; when the lock is free, the child is dead.
 
 import fcntl
 import json
+import math
 import mmap
 import os
 import time
@@ -73,7 +74,7 @@ class Journal(Protocol):
     def open(self, claim_id: UUID, ids: list[UUID]) -> None:
         """A claim is about to be made."""
 
-    def start(self, job_id: UUID, hard_timeout: float) -> bool:
+    def start(self, job_id: UUID, hard_timeout: float | None) -> bool:
         """A handler is about to run; return whether it may."""
 
     def end(self, job_id: UUID, settlement: Settlement) -> None:
@@ -101,7 +102,7 @@ class NoJournal:
     def open(self, claim_id: UUID, ids: list[UUID]) -> None:
         """Leave no trace."""
 
-    def start(self, job_id: UUID, hard_timeout: float) -> bool:
+    def start(self, job_id: UUID, hard_timeout: float | None) -> bool:
         return True
 
     def end(self, job_id: UUID, settlement: Settlement) -> None:
@@ -151,13 +152,14 @@ class FileJournal:
         self._at, self._stale = 0, 0
         self._append(payload)
 
-    def start(self, job_id: UUID, hard_timeout: float) -> bool:
+    def start(self, job_id: UUID, hard_timeout: float | None) -> bool:
         """A handler is about to run; return whether it may.
 
         The record comes first, then the look: the parent says that nothing more may start, then
         reads the records. So one of the two sees the other, and no job is started and taken back.
         """
-        self._append(pack_start(job_id, awake_time.awake_seconds() + hard_timeout))
+        until = math.inf if hard_timeout is None else awake_time.awake_seconds() + hard_timeout
+        self._append(pack_start(job_id, until))
         return not self._map[IS_HALTED] or not self.is_halted
 
     def end(self, job_id: UUID, settlement: Settlement) -> None:

@@ -212,7 +212,8 @@ def _judge(error: BaseException, run: Run, before: sessions.ConnectionsBefore) -
     if outage.went_away(error, before.ledger):
         # Should its commit have happened after all, the fence refuses what is written now.
         before.throw_away(connection)
-        outcome = outage.outcome_of(error, run.job, outcome)
+        if not run.kind.fails_on_outage:
+            outcome = outage.outcome_of(error, run.job, outcome)
         if outcome.verb is Verb.SNOOZE:
             return outcome
     logger.warning("%s failed: %s", run.kind.name, outcomes.error_line(outcome))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from celeriac.jobs import outcomes
+from celeriac.jobs import deciding, outcomes
 from celeriac.jobs.outcomes import Outcome, Settlement
 from celeriac.jobs.registry import Kind
 from celeriac.jobs.running.claim import ClaimedJob
@@ -67,6 +67,6 @@ class Run:
         job = self.job
         if outcome is outcomes.SUCCEEDED:  # almost always
             return Settlement(Verb.COMPLETE, writes_attempt=job.attempt > 1)
-        return outcomes.decide_settlement(
+        return deciding.decide_settlement(
             outcome, self.kind, job.attempt, job.failures, job.losses, job.max_attempts
         )

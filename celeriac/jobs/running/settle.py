@@ -165,6 +165,7 @@ def _columns(runs: list[Run]) -> dict[str, list[Any]]:
         "errors": [each.error for each in settlements],
         "circuits": [each.circuit for each in settlements],
         "cuts": [each.cuts for each in settlements],
+        "changes": [each.changes for each in settlements],
         "reasons": [each.wait_reason for each in settlements],
         "recorded": [
             _RECORDED.get(each.verb, "") if each.writes_attempt else "" for each in settlements

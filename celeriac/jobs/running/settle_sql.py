@@ -126,6 +126,10 @@ WITH settled AS (
         failures = j.failures + o.failures,
         losses = j.losses + o.losses,
         cuts = coalesce(o.cuts, j.cuts),
+        args = coalesce(o.changes -> 'args', j.args),
+        queue = coalesce(o.changes ->> 'queue', j.queue),
+        priority = coalesce((o.changes -> 'priority')::smallint, j.priority),
+        result = coalesce(o.changes -> 'result', j.result),
         error = CASE WHEN o.error = '' THEN j.error ELSE o.error END,
         wait_reason = CASE WHEN {_STATE} = 'queued' THEN o.reason ELSE '' END,
         run_at = CASE
@@ -142,9 +146,9 @@ WITH settled AS (
             %(delays)s::float8[], %(failures)s::int[], %(losses)s::int[], %(errors)s::text[],
             %(reasons)s::text[], %(recorded)s::text[], %(classes)s::text[], %(messages)s::text[],
             %(tracebacks)s::text[], %(started)s::float8[], %(seconds)s::float8[],
-            %(circuits)s::text[], %(cuts)s::smallint[]
+            %(circuits)s::text[], %(cuts)s::smallint[], %(changes)s::jsonb[]
         ) AS o(id, claim_id, verb, state, delay, failures, losses, error, reason, recorded,
-               error_class, message, traceback, started, seconds, circuit, cuts)
+               error_class, message, traceback, started, seconds, circuit, cuts, changes)
         ORDER BY o.id OFFSET 0
     ) o
     WHERE j.id = o.id AND j.state = {prepared.RUNNING} AND j.claim_id = o.claim_id AND {_DURABLE}

@@ -95,6 +95,7 @@ def capabilities() -> Capabilities:
         tuple(registry.kind_names()),
         tuple(name for name, _ in guarded),
         tuple(breaker for _, breaker in guarded),
+        tuple(registry.kinds_begun_once()),
         longest_ramp(),
     )
 

@@ -74,6 +74,7 @@ CELERIAC: dict[str, Any] = {
         "maintenance": {},
     },
     "MODULES": ["tasks.payments", "tasks.notifications"],
+    "SHUTDOWN_GRACE_SECONDS": 30.0,
     "NUDGE_URL": BROKER_URL,
     "BREAKERS": {
         "payments": {},

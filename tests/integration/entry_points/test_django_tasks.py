@@ -512,7 +512,8 @@ def test_a_run_lost_with_its_process_is_an_error_of_the_result(worker_context):
     """A loss is no failure: the task is READY again."""
     from uuid import uuid4
 
-    from celeriac.jobs.outcomes import decide_settlement, loss
+    from celeriac.jobs.deciding import decide_settlement
+    from celeriac.jobs.outcomes import loss
     from celeriac.jobs.running.claim import claim_jobs
 
     result = tasks.fail_twice.enqueue("Ada")

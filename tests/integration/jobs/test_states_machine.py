@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from celeriac import Backoff, Superseded, TransitionRefused, cancel, enqueue, retry
 from celeriac.core import clock
-from celeriac.jobs import outcomes, registry, states
+from celeriac.jobs import deciding, outcomes, registry, states
 from celeriac.jobs.dispatching.expire import expire_jobs
 from celeriac.jobs.models import Attempt, Job
 from celeriac.jobs.running.claim import Capabilities, claim_jobs
@@ -110,7 +110,7 @@ class Ledger(RuleBasedStateMachine):
         model = self.model[job]
         c = model.counters
         outcome = ENDINGS[ending]()
-        settlement = outcomes.decide_settlement(
+        settlement = deciding.decide_settlement(
             outcome, DECLARED, c.attempt, c.failures, c.losses, AT_ONCE.max_attempts
         )
         claim_id = uuid4() if stale or model.claim_id is None else model.claim_id

@@ -1,11 +1,13 @@
 """How a run ended, and what that makes of the job."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from celeriac.jobs import outcomes, registry
+from celeriac.jobs import deciding, outcomes, registry
 from celeriac.jobs.backoff import Backoff
+from celeriac.jobs.losses import ANY_LOSS, Loss
 from celeriac.jobs.outcomes import Cancelled, GiveUp, Retry, Settlement, Snooze
 from celeriac.jobs.states import Verb
 
@@ -25,7 +27,7 @@ class Throttled(Exception):
 
 def settlement(error, limits=FRESH):
     """Return what a raised error makes of a job."""
-    return outcomes.decide_settlement(outcomes.observe_error(error, RETRY), KIND, 1, *limits)
+    return deciding.decide_settlement(outcomes.observe_error(error, RETRY), KIND, 1, *limits)
 
 
 def test_a_failure_is_retried_and_counted():
@@ -79,22 +81,47 @@ def test_a_handler_that_stops_on_request_is_cancelled():
 def test_a_loss_is_counted_apart_until_there_were_too_many():
     """A job that kills workers ends dead."""
     lost = outcomes.loss("its worker died")
-    first = outcomes.decide_settlement(lost, KIND, 1, *FRESH)
+    first = deciding.decide_settlement(lost, KIND, 1, *FRESH)
     assert (first.verb, first.losses, first.failures) == (Verb.RESCUE, 1, 0)
-    last = outcomes.decide_settlement(lost, KIND, 2, *WORN)
+    last = deciding.decide_settlement(lost, KIND, 2, *WORN)
     assert (last.verb, last.losses, last.failures) == (Verb.GIVE_UP, 1, 0)
+
+
+@pytest.mark.parametrize("what", Loss)
+def test_a_loss_that_the_kind_does_not_name_ends_the_job_for_somebody_to_decide(what):
+    """It may have happened: nobody starts it again unasked, and only after such a loss."""
+    lost = outcomes.loss("its worker died", what)
+    for named in (frozenset(), frozenset({what}), ANY_LOSS - {what}):
+        kind = replace(KIND, runs_again=named, loss_delay=3.0)
+        found = deciding.decide_settlement(lost, kind, 1, *FRESH)
+        assert found.losses == 1
+        if what in named:
+            assert (found.verb, found.delay) == (Verb.RESCUE, 3.0)
+        else:
+            assert found.verb is Verb.GIVE_UP
+            assert found.error == f"WorkerLost: its worker died: {outcomes.UNDECIDED}"
+
+
+def test_a_retry_may_change_what_runs_next():
+    """Arguments, queue and priority; and it may say itself how many runs there are."""
+    again = Retry(1.0, ValueError("busy"))
+    again.changes, again.max_attempts = {"args": {"a": 2}}, 9
+    found = settlement(again)
+    assert (found.verb, json.loads(found.changes)) == (Verb.RETRY, {"args": {"a": 2}})
+    again.max_attempts = 1
+    assert settlement(again).verb is Verb.GIVE_UP
 
 
 def test_a_release_leaves_no_trace():
     """The job had not started."""
-    found = outcomes.decide_settlement(outcomes.released("stopping"), KIND, 1, *WORN)
+    found = deciding.decide_settlement(outcomes.released("stopping"), KIND, 1, *WORN)
     assert found == Settlement(Verb.RELEASE, wait_reason="stopping", cuts=None)
 
 
 @pytest.mark.parametrize(("attempt", "writes"), [(1, False), (2, True)])
 def test_only_a_success_at_the_first_go_needs_no_attempt(attempt, writes):
     """The Job row tells all of that one."""
-    found = outcomes.decide_settlement(outcomes.succeeded('"x"'), KIND, attempt, *FRESH)
+    found = deciding.decide_settlement(outcomes.succeeded('"x"'), KIND, attempt, *FRESH)
     assert (found.verb, found.result, found.writes_attempt) == (Verb.COMPLETE, '"x"', writes)
 
 
