@@ -120,6 +120,13 @@ def sleep(seconds: float, name: str = "") -> None:
         effect(name)
 
 
+@job("test.where", retry=SOON, timeout=120)
+def where(seconds: float = 0.0) -> int:
+    """Take a while; say in which process."""
+    time.sleep(seconds)
+    return os.getpid()
+
+
 @job("test.short", retry=SOON, timeout=0.2)
 def short(seconds: float) -> None:
     """Sleep past or within a short soft limit."""

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 
 from celeriac.celery.instance import WorkerInstance
 from celeriac.celery.reports import Reporter
-from celeriac.jobs import outcomes
 from celeriac.jobs.running import child_checks
 from celeriac.jobs.running.child_records import ChildJournal, ChildRecord
 from celeriac.jobs.running.liveness import WorkerInfo
@@ -71,9 +70,8 @@ class ChildMonitor(threading.Thread):
         """Look at each child once."""
         child_journals = self._instance.folder.child_journals.all()
         self._grant_freezes(child_journals)
-        children = [child.read() for child in child_journals]
-        for job_id in child_checks.kill_overdue(children):
-            self.teller.killed[job_id] = outcomes.OVERRAN
+        children = [record for child in child_journals for record in child.read_all()]
+        child_checks.kill_overdue(children, self.teller.killed)
         self._instance.line_queues = self._queues()
         self._end_grace(children)
         self._keep_house()

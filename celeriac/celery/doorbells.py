@@ -16,7 +16,7 @@ from celery.worker.request import Request
 from celery.worker.state import task_ready
 
 from celeriac.celery import messages
-from celeriac.celery.worker import doorbell_context, open_line
+from celeriac.celery.worker import doorbell_context, open_line, slot_pool
 from celeriac.jobs import invalid_messages, metrics, nudge
 from celeriac.jobs.errors import JobFailed
 from celeriac.jobs.log_names import job_names
@@ -78,10 +78,13 @@ def answer_doorbell(ids: Any) -> str | None:
 
     For a single id Celery's state mirrors the outcome. Where nothing was run Celery is told
     to ignore the message: it did not succeed in anything. Then the child stays on the open line,
-    of whose doorbells Celery knows nothing.
+    of whose doorbells Celery knows nothing. Of a queue with many slots it hears nothing more, and
+    no such child is on the line: its jobs end later.
     """
     jobs = _read_ids(ids)
     runs = _run_jobs(jobs)
+    if runs is None:
+        return None
     if all(run.settled is None or run.is_refused for run in runs):
         _say_nothing_came_of_it(jobs, runs)
     if len(jobs) == 1:
@@ -96,15 +99,20 @@ def answer_canary() -> None:
     _run_jobs([uuid4()])
 
 
-def _run_jobs(jobs: list[UUID]) -> list[Run]:
+def _run_jobs(jobs: list[UUID]) -> list[Run] | None:
+    """Return the runs, settled; None where they go on after this in slots of their own."""
     try:
         here = doorbell_context()
     except Exception as error:  # without its journal nobody would know what ran here
         logger.exception("this process has no journal, and hands back %s", job_names(jobs))
         nudge.nudge_jobs(ids=jobs)
         _retire(f"it has no journal: {one_line(error)}")
+    runs = None
     try:
-        runs = execute.answer_doorbell(jobs, context=here)
+        if (pool := slot_pool()) is not None:
+            pool.answer(jobs)
+        else:
+            runs = execute.answer_doorbell(jobs, context=here)
     except UnfitProcess as error:
         _retire(str(error))
     except Exception:

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from celeriac.jobs.running.folders import Folder
+from celeriac.jobs.slots import ONE, Slots
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +27,9 @@ _MOST_CALLS = 1 << 10
 class WorkerInstance:
     """One instance of this worker: its folder, and a page of memory that no disk can lose."""
 
-    def __init__(self, parent: Path) -> None:
+    def __init__(self, parent: Path, slots: Slots = ONE) -> None:
         self.id: UUID = uuid4()
+        self.slots = slots
         self.folder = Folder.make(parent, self.id)
         # Any: typeshed's memoryview takes no doubles.
         self._words: Any = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("d")
@@ -97,7 +99,7 @@ class WorkerInstance:
 
     def leave(self) -> None:
         """Remove the folder at the end; what is not settled stays, for the next worker to read."""
-        if any(child.read().claim_id for child in self.folder.child_journals.all()):
+        if self.folder.child_journals.hold_claims():
             logger.warning(
                 "the database is away: what its children did stays in %s", self.folder.path
             )

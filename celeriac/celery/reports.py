@@ -84,20 +84,21 @@ class Reporter(threading.Thread):
         """Tell what there is to tell."""
         self._bound.lift()
         looked_after = self._answered
-        traces = [(child, child.read()) for child in self._instance.folder.child_journals.all()]
+        traces = [(child, child.read_all()) for child in self._instance.folder.child_journals.all()]
+        every = [record for _, records in traces for record in records]
         if self._is_due():
-            report = self._report([record for _, record in traces])
+            report = self._report(every)
             for _ in range(2):  # the second time on another connection
                 if self._survive(partial(self._beat, report, looked_after)):
                     self._survive(self._publisher.publish)
                     self._survive(self._find_left)
                     break
-        self._taken_back &= {record.claim_id for _, record in traces if record.claim_id}
+        self._taken_back &= {record.claim_id for record in every if record.claim_id}
         # Whatever keeps one from being settled must not keep the worker from beating.
-        for child, record in traces:
-            if not record.alive:
-                self._survive(partial(self._bury, child, record))
-            elif halted := child_checks.halt_overlong(child, record):
+        for child, records in traces:
+            if not records[0].alive:
+                self._survive(partial(self._bury, child, records))
+            elif halted := child_checks.halt_overlong(child, records[0]):
                 self._survive(partial(self._release_unstarted, halted))
         for left in list(self._left):
             self._survive(partial(self._settle_left, left))
@@ -112,7 +113,7 @@ class Reporter(threading.Thread):
         now = time.monotonic()
         answered = max((record.answered for record in children), default=0.0)
         return ChildrenReport(
-            claims=[record.claim_id for record in children if record.claim_id is not None],
+            claims=sorted({record.claim_id for record in children if record.claim_id is not None}),
             running=[record.running for record in children if record.running is not None],
             run_times=runtimes.merge_run_times([record.means for record in children]),
             answered_ago=max(0.0, now - answered) if answered else None,
@@ -134,15 +135,17 @@ class Reporter(threading.Thread):
 
     # -- what children left --------------------------------------------------------------
 
-    def _bury(self, child: ChildJournal, record: ChildRecord) -> None:
-        killed = self.killed.get(record.running, "") if record.running else ""
-        stopped = self._instance.is_stopping() and not killed
-        reason = outcomes.STOPPED if stopped else killed or "its worker's process died"
-        loss = Loss.WORKER if stopped else Loss.OVERRUN if killed else Loss.CHILD
-        if child_checks.settle_dead_child(record, reason=reason, loss=loss, blameless=stopped):
+    def _bury(self, child: ChildJournal, records: list[ChildRecord]) -> None:
+        stopped = self._instance.is_stopping()
+        reason = outcomes.STOPPED if stopped else child_checks.DIED
+        loss = Loss.WORKER if stopped else Loss.CHILD
+        if child_checks.settle_dead_child(
+            records, self.killed, reason=reason, loss=loss, blameless=stopped
+        ):
             self._instance.folder.child_journals.remove(child)
-            if record.running:
-                self.killed.pop(record.running, None)
+            for record in records:
+                if record.running:
+                    self.killed.pop(record.running, None)
 
     def _release_unstarted(self, record: ChildRecord) -> None:
         claim_id = record.claim_id
@@ -161,9 +164,9 @@ class Reporter(threading.Thread):
         stopped = left.is_left_stopping
         reason = outcomes.STOPPED if stopped else "its worker died"
         for child in left.child_journals.all():
-            record = child.read()
-            if not record.alive and child_checks.settle_dead_child(
-                record, reason=reason, loss=Loss.WORKER, blameless=stopped
+            records = child.read_all()
+            if not records[0].alive and child_checks.settle_dead_child(
+                records, {}, reason=reason, loss=Loss.WORKER, blameless=stopped
             ):
                 left.child_journals.remove(child)
         if not left.child_journals.all():
@@ -173,7 +176,7 @@ class Reporter(threading.Thread):
             left.remove()
 
     def _holds_claims(self) -> bool:
-        return any(child.read().claim_id for child in self._instance.folder.child_journals.all())
+        return self._instance.folder.child_journals.hold_claims()
 
     def _survive(self, step: Callable[[], object]) -> bool:
         """Do a step within its time; return whether it was done."""

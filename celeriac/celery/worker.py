@@ -3,17 +3,16 @@
 import logging
 import os
 import signal
-import socket
 import time
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from celery import Celery, signals
 from django.core.exceptions import ImproperlyConfigured
 
-from celeriac.celery import pool_size, revoking, sharing
+from celeriac.celery import consumed, many, pool_size, revoking, sharing
 from celeriac.celery.child_monitor import ChildMonitor
 from celeriac.celery.consumer import can_call_off
 from celeriac.celery.instance import WorkerInstance
@@ -21,11 +20,10 @@ from celeriac.celery.open_line import OpenLine
 from celeriac.core import tracing
 from celeriac.core.counting import counters, publish
 from celeriac.core.counting.shared_memory import SharedStore
-from celeriac.jobs import registry
-from celeriac.jobs.running import awake_time, liveness
+from celeriac.jobs.running import awake_time, execute, liveness
 from celeriac.jobs.running.execute import WorkerContext, capabilities
 from celeriac.jobs.running.journals import FileJournal
-from celeriac.jobs.running.liveness import WorkerInfo
+from celeriac.jobs.running.many.slot_pool import SlotPool
 from celeriac.jobs.running.process_state import ProcessState
 from celeriac.settings import conf
 
@@ -39,6 +37,7 @@ _PATIENCE = 3.0
 _instance: WorkerInstance | None = None
 _worker_context: WorkerContext | None = None
 _journal: FileJournal | None = None
+_slots: many.ChildSlots | None = None
 _watch: ChildMonitor | None = None
 _line: OpenLine | None = None
 #: Whether this child ignores SIGTERM, and with it whatever it would start.
@@ -63,10 +62,7 @@ def install_worker(app: Celery) -> None:
     @signals.worker_process_init.connect(weak=False, dispatch_uid="celeriac.child")
     def start_child(**_: object) -> None:
         if _instance is not None:
-            global _line
-            _outlive_sigterm()
-            _begin_child()
-            _line = OpenLine(_instance)
+            _settle_in(_instance)
 
     # The consumer stands, so that its children can be watched.
     @signals.worker_ready.connect(weak=False, dispatch_uid=f"celeriac.watch.{id(app)}")
@@ -83,6 +79,17 @@ def install_worker(app: Celery) -> None:
             if _watch is not None:
                 _watch.stop()
             _instance.leave()
+
+
+def _settle_in(instance: WorkerInstance) -> None:
+    """Take this child's place; with many slots it has none on the open line: it is never idle."""
+    global _slots, _line
+    _outlive_sigterm()
+    if instance.slots.are_many:
+        _slots = many.ChildSlots(instance, _run_lone_job)
+    _begin_child()
+    if _slots is None:
+        _line = OpenLine(instance)
 
 
 def open_line() -> OpenLine | None:
@@ -106,7 +113,9 @@ def announce_stop(**_: object) -> None:
 # See above.
 @signals.worker_process_shutdown.connect(weak=False, dispatch_uid="celeriac.spans")
 def end_child(**_: object) -> None:
-    """Send the spans of a child that ends."""
+    """Let what runs in a child end; send its spans."""
+    if _slots is not None:
+        _slots.finish()
     tracing.flush()
 
 
@@ -148,10 +157,25 @@ def _begin_child() -> None:
 def doorbell_context() -> WorkerContext:
     """Return the context to answer a doorbell in; OSError where nobody sees its journal."""
     here = worker_context()
-    if _journal is not None and _journal.is_gone:
+    if _journal is not None and _journal.is_gone and _slots is None:
         _use_journal(_new_journal())
     _wait_until_seen()
     return here
+
+
+def slot_pool() -> SlotPool | None:
+    """Return the slots of a child that runs many jobs at once; None where it runs one by one."""
+    if _slots is None or _journal is None:
+        return None
+    return _slots.pool(worker_context(), _journal)
+
+
+def _run_lone_job(job_id: UUID) -> None:
+    """Run a job with losses in this process, which was forked for it."""
+    global _worker_context, _journal, _slots
+    _worker_context = _journal = _slots = None
+    execute.answer_doorbell([job_id], context=doorbell_context())
+    tracing.flush()
 
 
 def worker_context() -> WorkerContext:
@@ -179,7 +203,7 @@ def worker_context() -> WorkerContext:
 def _new_journal() -> FileJournal:
     if _instance is None:
         raise RuntimeError("A process without an instance has no journal.")
-    return FileJournal(_instance.folder.path)
+    return FileJournal(_instance.folder.path, _instance.slots.width if _slots is not None else 0)
 
 
 def _use_journal(journal: FileJournal) -> None:
@@ -224,7 +248,7 @@ def _begin_instance(worker: Any) -> WorkerInstance:
         publish.publish_by_hand()
         revoking.install_revoking()
         pool_size.install_pool_size()
-        return WorkerInstance(_slot_directory())
+        return WorkerInstance(_slot_directory(), many.slots_of_worker(worker))
     except Exception as error:
         # Celery only logs what a receiver raises, and the worker would run jobs that nobody
         # watches: after a lease they would be rescued, and run twice.
@@ -244,53 +268,16 @@ def _slot_directory() -> Path:
 
 
 def _check_pool(worker: Any) -> None:
-    pool = worker.pool_cls
-    name = pool if isinstance(pool, str) else pool.__module__
+    name = many.pool_name(worker)
     if not any(each in name for each in _POOLS):
         raise ImproperlyConfigured(
             f"The pool {name!r} can't hold a job to its limits: use --pool=prefork (or solo)."
         )
 
 
-def _worker_info(consumer: Any, instance: WorkerInstance) -> WorkerInfo:
-    """Say who the worker is, and what it consumes at this moment."""
-    return WorkerInfo(
-        id=instance.id,
-        name=consumer.hostname,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        queues=tuple(sorted(consumer.app.amqp.queues.consume_from.copy())),
-        kinds=tuple(registry.kind_names()),
-        slots=_concurrency(consumer.controller),
-        canary=instance.canary,
-    )
-
-
 def _make_monitor(consumer: Any, instance: WorkerInstance) -> ChildMonitor:
     """Return the monitor of this worker's children, whom its consumer may call off from now on."""
     if can_call_off(consumer):
         consumer.call_off, consumer.announce_stop = instance.call_off, instance.stop
-    info = partial(_worker_info, consumer, instance)
-    return ChildMonitor(instance, info, partial(line_queues, consumer))
-
-
-def line_queues(consumer: Any) -> tuple[str, ...]:
-    """Return the queues whose doorbells may come over the open line to children of this worker.
-
-    There is none where its parent could not tell that a message waits for a child (consumer.py),
-    nor where the pool ends a task after a time: it would count the jobs of a whole stay.
-    """
-    app, controller = consumer.app, consumer.controller
-    if not can_call_off(consumer) or controller.time_limit or controller.soft_time_limit:
-        return ()
-    own = canary_queue()
-    return tuple(name for name in app.amqp.queues.consume_from.copy() if name != own)
-
-
-def _concurrency(controller: Any) -> int:
-    """Return how many jobs may run at a time now: an autoscaler grows once there is work."""
-    if controller.autoscaler is not None:
-        return int(controller.autoscaler.max_concurrency)
-    if getattr(controller.pool, "_pool", None) is None:  # not yet, or no longer
-        return int(controller.concurrency or 1)
-    return int(controller.pool.num_processes or 1)
+    info = partial(consumed.worker_info, consumer, instance)
+    return ChildMonitor(instance, info, partial(consumed.line_queues, consumer, instance))

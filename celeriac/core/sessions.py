@@ -19,5 +19,8 @@ def renew_connection() -> None:
     statement. Where closing fails there is nothing more to lose.
     """
     with contextlib.suppress(Exception):
+        if connection.connection is not None:
+            connection.connection.close()  # itself: a pool would hand it out again
+    with contextlib.suppress(Exception):
         connection.close()
     del connections[DEFAULT_DB_ALIAS]

@@ -17,6 +17,7 @@ from celeriac.core.setting_defaults import LOCAL
 from celeriac.jobs import registry
 from celeriac.jobs.errors import InvalidArgs
 from celeriac.jobs.registry import Kind
+from celeriac.jobs.slots import BadSlots, slots_of_queue
 from celeriac.settings import conf
 
 #: What the platform gives to an on_dead hook.
@@ -37,7 +38,7 @@ def check_heartbeat(**_: Any) -> list[CheckMessage]:
 
 
 #: What CELERIAC['QUEUES'] may say of a queue.
-QUEUE_OPTIONS = ("window",)
+QUEUE_OPTIONS = ("window", "slots")
 #: Settings of a project that name a broker or a cache.
 _ADDRESSES = ("BROKER_URL", "CELERY_BROKER_URL", "CACHE_URL")
 
@@ -66,17 +67,19 @@ def check_broker(**_: Any) -> list[CheckMessage]:
 
 
 def check_queues(**_: Any) -> list[CheckMessage]:
-    """Report options of queues that do not exist: migrate would trip over them."""
-    return [
-        Error(
-            f"CELERIAC['QUEUES'][{name!r}]: there is no option {option!r}."
-            f"{did_you_mean(option, QUEUE_OPTIONS)}",
-            id="celeriac_jobs.E012",
-        )
-        for name, options in conf.QUEUES.items()
-        for option in options
-        if option not in QUEUE_OPTIONS
-    ]
+    """Report options of queues that do not exist or can't be read: migrate would trip over them."""
+    return [message for name, options in conf.QUEUES.items() for message in _check(name, options)]
+
+
+def _check(name: str, options: dict[str, Any]) -> Iterator[CheckMessage]:
+    for option in options:
+        if option not in QUEUE_OPTIONS:
+            text = f"CELERIAC['QUEUES'][{name!r}]: there is no option {option!r}."
+            yield Error(text + did_you_mean(option, QUEUE_OPTIONS), id="celeriac_jobs.E012")
+    try:
+        slots_of_queue(name)
+    except BadSlots as error:
+        yield Error(f"CELERIAC['QUEUES'][{name!r}]: {error}", id="celeriac_jobs.E013")
 
 
 def check_time_zones(**_: Any) -> list[CheckMessage]:

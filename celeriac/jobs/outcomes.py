@@ -108,7 +108,7 @@ class Outcome:
     retry_in: float | None = None
     #: The open circuit that a snoozed run met: while it stays open, the job keeps its run_at.
     circuit: str = ""
-    #: Whether its worker's stop cut the run short: that leaves an Attempt row, and no charge.
+    #: Whether its worker's stop, or a neighbour, cut it short: an Attempt row, and no charge.
     stopped: bool = False
     #: Runs in a row, this one included, that lost the database's connection though it could be
     #: had again at once; None where nobody could have it: the row's own count stays.
@@ -173,6 +173,11 @@ def stopped(delay: float = 0.0, reason: str = "") -> Outcome:
     """The run was cut short by the stop of its worker; `reason` is what its handler says of it."""
     words = STOPPED if reason in ("", SNOOZED) else f"{STOPPED}: {reason}"
     return Outcome(Verb.SNOOZE, delay=delay, reason=words, message=words, stopped=True)
+
+
+def cut_off(reason: str) -> Outcome:
+    """A neighbour's fault ended the run's process: no charge."""
+    return Outcome(Verb.SNOOZE, reason=reason, message=reason, stopped=True, cuts=None)
 
 
 def loss(reason: str, what: Loss = Loss.WORKER) -> Outcome:

@@ -18,6 +18,7 @@ from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs.dispatching.pending_doorbells import DoorbellPublisher
 from celeriac.jobs.living import living_condition
+from celeriac.jobs.slots import shared_queues
 from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
@@ -31,8 +32,9 @@ FROM {tables.WORKER} w
 WHERE {living_condition("w.beat_at")} AND w.canary <> ''
   AND coalesce(w.answered_at, w.started_at) < {NOW} - make_interval(secs => %(quiet)s)
   AND EXISTS (SELECT FROM {tables.QUEUE} q WHERE q.holder = %(me)s AND q.name = ANY(w.queues))
-  AND w.slots > (SELECT count(DISTINCT j.claim_id) FROM {tables.JOB} j
-                 WHERE j.state = 'running' AND j.worker = w.id)
+  AND w.slots > (SELECT CASE WHEN w.queues <@ %(shared)s::text[] THEN count(*)
+                             ELSE count(DISTINCT j.claim_id) END
+                 FROM {tables.JOB} j WHERE j.state = 'running' AND j.worker = w.id)
 """
 
 #: What was asked first and not answered since stays: it says since when a worker is silent.
@@ -69,7 +71,11 @@ class Canaries:
 
     def send(self) -> int:
         """Send a canary to each quiet worker; return how many."""
-        parameters = {"lease": conf.WORKER_LEASE_SECONDS, "quiet": QUIET}
+        parameters: dict[str, Any] = {
+            "lease": conf.WORKER_LEASE_SECONDS,
+            "quiet": QUIET,
+            "shared": shared_queues(),
+        }
         with connection.cursor() as cursor:
             cursor.execute(QUIET_WORKERS, {**parameters, "me": self.me})
             rows = cursor.fetchall()

@@ -224,6 +224,7 @@ class AdmissionControl:
         return Budget(
             window=cursor.window,
             slots=queue_workers.slots,
+            width=queue_workers.width,
             ahead=self.doorbells.seconds(cursor.name),
             free=free,
             bucket=cursor.bucket,
@@ -234,7 +235,7 @@ class AdmissionControl:
         started = self.clock()
         if started >= self._busy_until:
             workers = {w for name in self.cursors for w in self.workers.of_queue(name).workers}
-            self._busy = live_workers.busy_slots(workers)
+            self._busy = live_workers.busy_slots(workers, shared=self.workers.shared)
             cost = (ended := self.clock()) - started
             self._busy_until = ended + (20 * cost if cost > _COSTLY else BUSY / 2)
         return self._busy

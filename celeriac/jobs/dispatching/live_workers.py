@@ -1,7 +1,7 @@
 """The living workers: who can run what, on how many slots, and how long it takes."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from celeriac.core.clock import NOW
 from celeriac.jobs import registry
 from celeriac.jobs.living import HEARD, living_condition
 from celeriac.jobs.running import prepared
+from celeriac.jobs.slots import BadSlots, common_slots
 from celeriac.settings import conf
 
 LIVING = f"""
@@ -21,9 +22,9 @@ FROM {tables.WORKER} w LEFT JOIN {tables.SIGN} s ON s.worker = w.id
 WHERE {living_condition(HEARD)}
 """
 
-#: One claim is one slot, however many jobs it took.
+#: One claim is one slot, however many jobs it took; where many run at once each job has one.
 BUSY = f"""
-SELECT worker, count(DISTINCT claim_id) FROM {tables.JOB}
+SELECT worker, count(DISTINCT claim_id), count(*) FROM {tables.JOB}
 WHERE state = 'running' AND worker = ANY(%(workers)s) GROUP BY worker
 """
 
@@ -55,6 +56,8 @@ class QueueWorkers:
 
     workers: dict[UUID, int] = field(default_factory=dict)  # slots
     kinds: set[str] = field(default_factory=set)
+    #: How many jobs each of their processes runs at a time.
+    width: int = 1
 
     @property
     def slots(self) -> int:
@@ -77,6 +80,8 @@ class Workers:
     by_queue: dict[str, QueueWorkers] = field(default_factory=dict)
     run_times: dict[str, float] = field(default_factory=dict)
     neighbours: dict[str, set[str]] = field(default_factory=dict)
+    #: Those whose processes run many jobs at a time.
+    shared: set[UUID] = field(default_factory=set)
     _row_kinds: dict[tuple[int, frozenset[str]], list[str]] = field(default_factory=dict)
 
     def of_queue(self, queue: str) -> QueueWorkers:
@@ -141,9 +146,10 @@ def read_workers() -> Workers:
     return found
 
 
-def busy_slots(workers: Iterable[UUID]) -> dict[UUID, int]:
-    """Return how many slots of each worker are taken."""
-    return dict(prepared.fetch_rows(BUSY, {"workers": list(workers)}))
+def busy_slots(workers: Iterable[UUID], *, shared: Set[UUID] = frozenset()) -> dict[UUID, int]:
+    """Return how many slots of each worker are taken; `shared` run many jobs in a process."""
+    rows = prepared.fetch_rows(BUSY, {"workers": list(workers)})
+    return {worker: jobs if worker in shared else claims for worker, claims, jobs in rows}
 
 
 def recent_run_times(kinds: Iterable[str]) -> dict[str, float]:
@@ -173,8 +179,20 @@ def _group_by_queue(found: Workers, rows: Sequence[tuple[Any, ...]]) -> None:
             workers = [rows[place] for place in places]
             queue_workers = QueueWorkers({row[0]: row[3] for row in workers})
             queue_workers.kinds.update(*(row[2] for row in workers))
+            widths = {row[0]: _width(row[1], row[3]) for row in workers}
+            queue_workers.width = min(widths.values(), default=1)
+            found.shared |= {worker for worker, width in widths.items() if width > 1}
             made[key] = queue_workers, set().union(*(row[1] for row in workers))
         found.by_queue[queue], found.neighbours[queue] = made[key]
+
+
+def _width(queues: Iterable[str], slots: int) -> int:
+    """Return how many jobs a process of such a worker runs at a time."""
+    try:
+        width = common_slots(name for name in queues if name in conf.QUEUES).width
+    except BadSlots:
+        return 1
+    return 1 if slots % width else width  # else it was started before the queue had them
 
 
 def _loaded(value: Any) -> dict[str, float]:

@@ -180,7 +180,10 @@ class Selection:
         kind = registry.get_kind(name)
         if kind is None or kind.rings_alone:
             return 1
-        size = window.doorbell_size(self.workers.estimate(name), backlog, self.budget.slots)
+        budget = self.budget
+        size = window.doorbell_size(
+            self.workers.estimate(name), backlog, budget.slots, budget.width
+        )
         return min(size, kind.widest or size)
 
     def _pending(self, facts: _KindFacts, rows: Sequence[Candidate]) -> PendingDoorbell:

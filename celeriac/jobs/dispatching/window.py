@@ -23,16 +23,17 @@ AGAIN_DOUBTED = 1.0
 PACED_SPARE = 32
 
 
-def doorbell_size(estimate: float | None, backlog: int, slots: int) -> int:
+def doorbell_size(estimate: float | None, backlog: int, slots: int, width: int = 1) -> int:
     """Return how many ids one doorbell of a kind should carry.
 
     `estimate` is the kind's mean run time, None where nobody knows it yet. A backlog
-    is spread over the slots first: an idle system gets one id a doorbell.
+    is spread over the slots first: an idle system gets one id a doorbell. Where a process
+    has `width` slots it answers a doorbell with all of them.
     """
     if estimate is None:
         return 1
-    by_time = int(DOORBELL_SECONDS / max(estimate, LEAST))
-    by_share = math.ceil(backlog / max(slots, 1))
+    by_time = int(DOORBELL_SECONDS * width / max(estimate, LEAST))
+    by_share = math.ceil(backlog * width / max(slots, 1))
     return max(1, min(by_time, by_share, DOORBELL_MOST))
 
 
@@ -60,6 +61,8 @@ class Budget:
     slots: int
     ahead: float  # seconds of work that wait already
     free: Callable[[], int]
+    #: Of the slots, those of one process.
+    width: int = 1
     bucket: TokenBucket | None = None
     _free: int | None = None
 

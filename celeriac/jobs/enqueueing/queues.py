@@ -22,9 +22,14 @@ def check_queue(name: str) -> str:
 def make_queue_rows(*, using: str = DEFAULT_DB_ALIAS) -> None:
     """Make the row of every declared queue that has none; rows that exist stay as they are."""
     Queue.objects.using(using).bulk_create(
-        [Queue(name=name, **options) for name, options in conf.QUEUES.items()],
+        [Queue(name=name, **_fields(options)) for name, options in conf.QUEUES.items()],
         ignore_conflicts=True,
     )
+
+
+def _fields(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that stand in the row; how its workers run jobs is the settings' alone."""
+    return {name: value for name, value in options.items() if name != "slots"}
 
 
 def after_migrate(*, using: str, **_: Any) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -26,16 +26,23 @@ from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
+#: Why the process of a job ended.
+DIED = "its worker's process died"
+NEIGHBOUR = "its process was killed: job {}, which ran there too, ran past its hard limit"
 
-def kill_overdue(children: Iterable[ChildRecord]) -> list[UUID]:
-    """Kill each child whose handler ran past its hard limit; return those jobs' ids."""
-    killed = []
+
+def kill_overdue(children: Iterable[ChildRecord], killed: MutableMapping[UUID, str]) -> None:
+    """Kill each child in which a handler ran past its hard limit; note why, by job.
+
+    Where many run in a child, and one of them keeps the rest from going on, it is that one. Before
+    the kill: whoever finds the child dead must know whose fault it was.
+    """
     for record in children:
         if record.alive and record.running and record.awake > record.running_until:
-            logger.error("job %s ran past its hard limit: its child is killed", record.running)
+            culprit = record.blocker or record.running
+            logger.error("job %s ran past its hard limit: its child is killed", culprit)
+            killed[culprit] = outcomes.OVERRAN
             kill_child(record.pid)
-            killed.append(record.running)
-    return killed
 
 
 def is_frozen(pid: int) -> bool:
@@ -84,12 +91,40 @@ def kill_child(pid: int) -> None:
 
 
 def settle_dead_child(
-    record: ChildRecord, *, reason: str, loss: Loss = Loss.CHILD, blameless: bool = False
+    records: Sequence[ChildRecord],
+    killed: Mapping[UUID, str],
+    *,
+    reason: str = DIED,
+    loss: Loss = Loss.CHILD,
+    blameless: bool = False,
 ) -> bool:
-    """Settle the claim of a dead child, which `loss` took along; return whether that is done.
+    """Settle the claims of a dead child, which `loss` took along; return whether that is done.
 
-    It is not while a lock of others' holds one of its jobs: come again.
+    It is not while a lock of others' holds one of its jobs: come again. `killed` says why the
+    monitor killed the child of a job: then that one is charged, and who else ran there is not.
     `blameless` charges nobody: the worker was stopped, which is no job's fault.
+    """
+    running = [record.running for record in records if record.running is not None]
+    culprits = {job_id: killed[job_id] for job_id in running if job_id in killed}
+    spared = outcomes.stopped() if blameless else None
+    ending = outcomes.loss(reason, loss)
+    if culprits:
+        words = NEIGHBOUR.format(min(culprits))
+        ending, spared = outcomes.loss(words, Loss.CHILD), outcomes.cut_off(words)
+    done = True
+    for record in records:
+        if record.running in culprits:
+            overrun = outcomes.loss(culprits[record.running], Loss.OVERRUN)
+            done = _settle_claim(record, overrun, None) and done
+        else:
+            done = _settle_claim(record, ending, spared) and done
+    return done
+
+
+def _settle_claim(record: ChildRecord, ending: Outcome, spared: Outcome | None) -> bool:
+    """Settle one claim of a dead child, what ran as `ending`; return whether that is done.
+
+    It ends as `spared` instead, if given, where its kind runs again after such a loss.
     """
     if record.claim_id is None:
         return True
@@ -97,8 +132,12 @@ def settle_dead_child(
     for run in runs:
         if run.job.id in record.ended:
             run.settlement = record.ended[run.job.id]
+        elif run.job.id == record.running:
+            if spared is not None and ending.loss in run.kind.runs_again:
+                ending = spared
+            run.decide(ending)
         else:
-            run.decide(_ending(run, record, outcomes.loss(reason, loss), blameless))
+            run.decide(outcomes.released("its worker's child died before its turn"))
     locked = settle_what_is_free(runs)
     metrics.count_ended(runs)
     if locked:
@@ -106,7 +145,8 @@ def settle_dead_child(
         logger.warning("claim %s: somebody else has locked %s", record.claim_id, job_names(ids))
         return False
     if record.running:
-        logger.warning("job %s was running when its process ended: %s", record.running, reason)
+        words = ending.message or ending.reason
+        logger.warning("job %s was running when its process ended: %s", record.running, words)
     # What it did not get to claim was rung for nothing, which nobody else knows.
     nudge.nudge_jobs(ids=[each for each in record.ids if each not in {run.job.id for run in runs}])
     return True
@@ -118,9 +158,3 @@ def _runs(record: ChildRecord, ids: Collection[UUID]) -> list[Run]:
         return []
     jobs = claimed_jobs(ids, claim_id=record.claim_id)
     return [Run(job, registry.get_or_default(job.kind), record.claim_id) for job in jobs]
-
-
-def _ending(run: Run, record: ChildRecord, loss: Outcome, blameless: bool) -> Outcome:
-    if run.job.id != record.running:
-        return outcomes.released("its worker's child died before its turn")
-    return outcomes.stopped() if blameless and loss.loss in run.kind.runs_again else loss

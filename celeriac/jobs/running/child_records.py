@@ -20,6 +20,7 @@ from celeriac.jobs.outcomes import Settlement
 from celeriac.jobs.running.journals import lock_is_free
 from celeriac.jobs.running.records import (
     ANSWERED,
+    BLOCKER,
     FROZEN,
     HALT,
     HEADER,
@@ -27,6 +28,7 @@ from celeriac.jobs.running.records import (
     IS_HALTED,
     LOOKED,
     SIZE,
+    SLOT_SIZE,
     TIMES_AT,
     WORDS_AT,
     claimed_ids,
@@ -37,6 +39,8 @@ from celeriac.jobs.running.records import (
 
 #: How often a journal is read again whose child has opened another claim meanwhile.
 _READINGS = 5
+#: How the part of a slot begins that has no claim.
+_NOTHING = bytes(HEADER.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class ChildRecord:
     answered: float = 0.0
     #: Seconds that it was frozen.
     frozen: float = 0.0
+    #: The job that keeps the others of the process from going on.
+    blocker: UUID | None = None
 
     @property
     def awake(self) -> float:
@@ -81,7 +87,9 @@ class ChildJournal:
         self.pid = int(path.stem)
         self._file = path.open("r+b")
         try:
-            self._map = mmap.mmap(self._file.fileno(), SIZE)
+            self._map = mmap.mmap(self._file.fileno(), 0)
+            if len(self._map) < SIZE:
+                raise ValueError(self.path)
         except ValueError:  # its child has not finished making it
             self._file.close()
             raise
@@ -90,14 +98,21 @@ class ChildJournal:
         self.close = weakref.finalize(self, _close, self._words, self._map, self._file)
 
     def read(self) -> ChildRecord:
-        """Return what the journal says."""
+        """Return what the journal says of the child, and of the claim that it works on by turns."""
+        return self._read_settled(not lock_is_free(self._file.fileno()), 0, TIMES_AT)
+
+    def read_all(self) -> list[ChildRecord]:
+        """Return the same, and a record more for each slot that has a claim of its own."""
         alive = not lock_is_free(self._file.fileno())
-        for _ in range(_READINGS):
-            claim = self._map[: HEADER.size]
-            trace = self._read(alive)
-            if self._map[: HEADER.size] == claim:
-                break
-        return trace
+        every = [self._read_settled(alive, 0, TIMES_AT)]
+        for at in range(SIZE, len(self._map), SLOT_SIZE):
+            if self._map[at : at + HEADER.size] != _NOTHING:
+                every.append(self._read_settled(alive, at, at + SLOT_SIZE))
+        blocker = int(self._words[BLOCKER])
+        if blocker and (at := SIZE + (blocker - 1) * SLOT_SIZE) < len(self._map):
+            job_id = self._read_settled(alive, at, at + SLOT_SIZE).running
+            every = [replace(record, blocker=job_id) for record in every]
+        return every
 
     def write_looked(self, frozen: float) -> None:
         """Tell the child that it is watched, and that it was frozen for so many seconds more."""
@@ -115,7 +130,15 @@ class ChildJournal:
         """Have the child make another journal."""
         self._map[IS_GONE] = 1
 
-    def _read(self, alive: bool) -> ChildRecord:
+    def _read_settled(self, alive: bool, at: int, limit: int) -> ChildRecord:
+        for _ in range(_READINGS):
+            claim = self._map[at : at + HEADER.size]
+            trace = self._read(alive, at, limit)
+            if self._map[at : at + HEADER.size] == claim:
+                break
+        return trace
+
+    def _read(self, alive: bool, at: int, limit: int) -> ChildRecord:
         idle = ChildRecord(
             self.pid,
             alive,
@@ -123,7 +146,7 @@ class ChildJournal:
             answered=self._words[ANSWERED],
             frozen=self._words[FROZEN],
         )
-        records = list(read_records(self._map, 0, TIMES_AT))
+        records = list(read_records(self._map, at, limit))
         if not records or "claim" not in records[0]:
             return idle
         last = records[-1] if "start" in records[-1] else {}
@@ -152,6 +175,10 @@ class ChildJournals:
         with self._lock:
             self._find()
             return list(self._known.values())
+
+    def hold_claims(self) -> bool:
+        """Return whether some claim is open."""
+        return any(record.claim_id for child in self.all() for record in child.read_all())
 
     def astray(self) -> list[ChildJournal]:
         """Return those whose file is no longer at its place."""

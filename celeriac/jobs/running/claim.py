@@ -101,6 +101,10 @@ WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
 ORDER BY id
 """
 
+_LONELY = f"""
+SELECT id FROM {tables.JOB} WHERE id = ANY(%s) AND state = {prepared.QUEUED} AND losses > 0
+"""
+
 _VERIFY = f"""
 SELECT id FROM {tables.JOB} WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
 """
@@ -120,14 +124,21 @@ class Capabilities:
 
 
 def claim_jobs(
-    ids: Sequence[UUID], *, claim_id: UUID, worker: UUID, known: Capabilities
+    ids: Sequence[UUID],
+    *,
+    claim_id: UUID,
+    worker: UUID,
+    known: Capabilities,
+    has_neighbours: bool = False,
 ) -> list[ClaimedJob]:
     """Take those of `ids` that may start now; return them in id order.
 
-    A job whose lock another run holds stays queued: the database refuses it.
+    A job whose lock another run holds stays queued: the database refuses it. So does one with
+    losses, but where it is the only one and `has_neighbours` says that nothing else runs here.
     """
+    alone = len(ids) == 1 and not has_neighbours
     try:
-        return _claim_jobs(ids, claim_id, worker, known, alone=len(ids) == 1)
+        return _claim_jobs(ids, claim_id, worker, known, alone=alone)
     except IntegrityError as error:
         if not violates(error, LOCK_KEY_RUNNING):
             raise
@@ -139,6 +150,13 @@ def claimed_jobs(ids: Iterable[UUID], *, claim_id: UUID) -> list[ClaimedJob]:
     with connection.cursor() as cursor:
         cursor.execute(_HELD, [list(ids), claim_id])
         return [ClaimedJob(*row) for row in cursor.fetchall()]
+
+
+def lonely_jobs(ids: Iterable[UUID]) -> list[UUID]:
+    """Return those of `ids` that wait and have losses: they run in a process without others."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LONELY, [list(ids)])
+        return [row[0] for row in cursor.fetchall()]
 
 
 def owned_jobs(ids: Iterable[UUID], *, claim_id: UUID) -> set[UUID]:
@@ -163,8 +181,9 @@ def _claim_singly(
 def _claim_jobs(
     ids: Sequence[UUID], claim_id: UUID, worker: UUID, known: Capabilities, *, alone: bool
 ) -> list[ClaimedJob]:
+    one = len(ids) == 1
     parameters: dict[str, Any] = {
-        "ids": ids[0] if alone else prepared.UUIDArray(ids),
+        "ids": ids[0] if one else prepared.UUIDArray(ids),
         "alone": alone,
         "claim_id": claim_id,
         "worker": worker,
@@ -177,7 +196,7 @@ def _claim_jobs(
     with _savepoint_if_needed():
         jobs = [
             ClaimedJob(*row)
-            for row in prepared.fetch_rows(_CLAIM_ONE if alone else _CLAIM, parameters)
+            for row in prepared.fetch_rows(_CLAIM_ONE if one else _CLAIM, parameters)
         ]
     return sorted(jobs, key=lambda job: job.id.int)
 

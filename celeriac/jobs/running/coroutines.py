@@ -12,8 +12,8 @@ from contextlib import suppress
 
 from asgiref.sync import async_to_sync
 
-from celeriac.jobs.outcomes import TimeLimitExceeded
 from celeriac.jobs.running.awake_time import AwakeLimit
+from celeriac.jobs.running.thread_limit import limit_error
 
 
 def run_within[T](seconds: float | None, awaitable: Awaitable[T]) -> T:
@@ -27,9 +27,7 @@ def run_within[T](seconds: float | None, awaitable: Awaitable[T]) -> T:
                 return await awaitable
         except TimeoutError as error:
             if limit.expired():
-                raise TimeLimitExceeded(
-                    f"The handler ran past its soft limit of {seconds:g} s."
-                ) from error
+                raise limit_error(seconds or 0.0) from error
             raise
 
     return async_to_sync(limited)()

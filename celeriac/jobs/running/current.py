@@ -41,8 +41,8 @@ WHERE id = %s AND state = 'running' AND claim_id = %s
 
 #: How to see whether the worker stops: bool() is False, for a process that is none's.
 _is_stopping: Callable[[], bool] = bool
-#: The run that should_stop() last told of that: its claim and job.
-_told: tuple[UUID, UUID] | None = None
+#: The runs that should_stop() told of that, by their claim and job.
+_told: set[tuple[UUID, UUID]] = set()
 _running: ContextVar["_Entered | None"] = ContextVar("celeriac_current_job", default=None)
 
 
@@ -117,8 +117,7 @@ class CurrentJob:
         return LOST if row is None else CANCELLED if row[0] else ""
 
     def _tell_of_stop(self) -> None:
-        global _told
-        _told = (self._claim_id, self.id)
+        _told.add((self._claim_id, self.id))
         self.stop_reason = STOPPED
 
     def enqueue(
@@ -199,4 +198,4 @@ def set_stop_check(is_stopping: Callable[[], bool]) -> None:
 
 def was_told_of_stop(claim_id: UUID, job_id: UUID) -> bool:
     """Return whether that run asked, and heard that its worker stops."""
-    return _told == (claim_id, job_id)
+    return (claim_id, job_id) in _told

@@ -80,14 +80,8 @@ def _answer_doorbell(
     runs += claim_surely(ids, claim_id=claim_id, context=context)  # 1
     try:
         for run in turns.in_turn(runs, context):
-            if run.job.gated and (outcome := parking.turn_away_outcome(run.job, run.kind)):
-                run.decide(outcome)  # 3
-            elif _may_start(run, runs, context):
-                _perform(run, context)  # 2, 3
-            else:
+            if not take_turn(run, runs, context):
                 break
-            if run.settled is None:
-                _record(run, runs, context)  # 4
         turns.forget_taken_back(runs, context)
     except Exception as error:
         turns.spare(runs, error)
@@ -95,13 +89,10 @@ def _answer_doorbell(
     finally:
         soft_limit.drop_timer()
         # Whatever stopped it: what has ended is written, and what never started goes back.
-        _settle([run for run in runs if not run.is_cut_short], context)  # 5
-        if runs:
-            context.answered()
-        metrics.count_ended(runs)  # 6
+        settle_and_count([run for run in runs if not run.is_cut_short], context)
     if context.setbacks.in_a_row:
-        _release_latecomers(ids, claim_id, context, runs)
-    _tell_kinds(runs)  # 6
+        runs += release_latecomers(ids, claim_id, context, runs)
+    tell_kinds(runs)  # 6
     # A journal left open would vouch for a claim that nobody works on any more. (When the
     # process itself dies it stays open, and tells the parent what ran.)
     context.journal.close()
@@ -111,6 +102,27 @@ def _answer_doorbell(
         context.count(len(runs))
     if settings.DEBUG:
         forget_queries()
+
+
+def take_turn(run: Run, runs: list[Run], context: WorkerContext) -> bool:
+    """Take one of the `runs` of a claim through steps 2 to 4; return whether the next may."""
+    if run.job.gated and (outcome := parking.turn_away_outcome(run.job, run.kind)):
+        run.decide(outcome)  # 3
+    elif _may_start(run, runs, context):
+        _perform(run, context)  # 2, 3
+    else:
+        return False
+    if run.settled is None:
+        _record(run, runs, context)  # 4
+    return True
+
+
+def settle_and_count(runs: list[Run], context: WorkerContext) -> None:
+    """Take the runs through step 5, and count them."""
+    _settle(runs, context)  # 5
+    if runs:
+        context.answered()
+    metrics.count_ended(runs)  # 6
 
 
 def _may_start(run: Run, runs: list[Run], context: WorkerContext) -> bool:
@@ -168,9 +180,9 @@ def _settle(runs: list[Run], context: WorkerContext) -> None:
         settle_surely(refused)
 
 
-def _release_latecomers(
+def release_latecomers(
     ids: Sequence[UUID], claim_id: UUID, context: WorkerContext, runs: list[Run]
-) -> None:
+) -> list[Run]:
     """Give back what a claim took that was sent, taken for lost, and made after all."""
     known = {run.job.id for run in runs}
     try:
@@ -179,10 +191,10 @@ def _release_latecomers(
         _settle(latecomers, context)
     except Exception as error:
         raise UnfitProcess(f"what it claimed is left to its journal: {one_line(error)}") from error
-    runs += latecomers
+    return latecomers
 
 
-def _tell_kinds(runs: list[Run]) -> None:
+def tell_kinds(runs: list[Run]) -> None:
     """Tell each kind that asked for it what became of its runs; nothing can fail a job here."""
     for run in runs:
         if run.kind.on_settled is None or run.settled is None or run.is_refused:

@@ -22,6 +22,7 @@ from celeriac.jobs.outcomes import Settlement
 from celeriac.jobs.running import awake_time
 from celeriac.jobs.running.records import (
     ANSWERED,
+    BLOCKER,
     FROZEN,
     HALT,
     HEADER,
@@ -29,6 +30,7 @@ from celeriac.jobs.running.records import (
     IS_HALTED,
     LOOKED,
     SIZE,
+    SLOT_SIZE,
     TIMES_AT,
     WORDS_AT,
     pack_claim,
@@ -118,21 +120,71 @@ class NoJournal:
         """Leave no trace."""
 
 
-class FileJournal:
-    """A child's own journal, in `folder`."""
+class _Records:
+    """Records of one claim at a time, in one part of a file."""
 
-    def __init__(self, folder: Path) -> None:
+    _map: mmap.mmap
+
+    def __init__(self, begin: int, limit: int) -> None:
+        self._begin, self._limit = begin, limit
+        self._at = begin
+        #: Up to where records may lie that were written before.
+        self._stale = begin
+        self._claim = bytes(16)
+
+    def open(self, claim_id: UUID, ids: list[UUID]) -> None:
+        """A claim is about to be made."""
+        begin = self._begin
+        self._claim = claim_id.bytes
+        payload = pack_claim(claim_id, ids, awake_time.awake_seconds())
+        behind, stale = begin + HEADER.size + len(payload), max(self._at, self._stale)
+        if stale > behind:
+            # Zeroed once, so that no other record of this claim needs a zero behind it.
+            self._map[behind:stale] = bytes(stale - behind)
+        self._at = self._stale = begin
+        self._append(payload)
+
+    def start(self, job_id: UUID, hard_timeout: float | None) -> bool:
+        """A handler is about to run; return whether it may."""
+        until = math.inf if hard_timeout is None else awake_time.awake_seconds() + hard_timeout
+        self._append(pack_start(job_id, until))
+        return True
+
+    def end(self, job_id: UUID, settlement: Settlement) -> None:
+        """A handler has ended; JournalFull where the record does not fit."""
+        self._append(pack_end(job_id, settlement))
+
+    def close(self) -> None:
+        """Everything of the claim is settled."""
+        begin = self._begin
+        self._map[begin : begin + HEADER.size] = bytes(HEADER.size)
+        self._at, self._stale = begin, max(self._at, self._stale)
+
+    def _append(self, payload: bytes) -> None:
+        """Write a record whole; what lies behind it is zero."""
+        at = self._at
+        end = at + HEADER.size + len(payload)
+        if end + HEADER.size > self._limit:
+            raise JournalFull
+        self._map[at:end] = HEADER.pack(len(payload), crc32(payload)) + payload
+        self._at = end
+
+
+class FileJournal(_Records):
+    """A child's own journal, in `folder`, with so many `slots` for claims beside its own."""
+
+    def __init__(self, folder: Path, slots: int = 0) -> None:
+        super().__init__(0, TIMES_AT)
         self.path = folder / f"{os.getpid()}.slot"
         self._file = make_locked_file(self.path)
+        size = SIZE + slots * SLOT_SIZE
+        self._file.truncate(size)  # who opens it meanwhile sees all of it, or nothing
         # All of it now: on a full disk the first touch of a page would kill this process later.
-        self._file.write(bytes(SIZE))
+        self._file.write(bytes(size))
         self._file.flush()
-        self._map = mmap.mmap(self._file.fileno(), SIZE)
+        self._map = mmap.mmap(self._file.fileno(), size)
         self._words = shared_words(self._map)
-        self._at = 0
-        #: Up to where records may lie that were written before.
-        self._stale = 0
-        self._claim = bytes(16)
+        self.slots = [SlotJournal(self, number, self._map) for number in range(1, slots + 1)]
         _journals.add(self)
 
     def abandon(self) -> None:
@@ -141,35 +193,14 @@ class FileJournal:
         self._map.close()
         self._file.close()
 
-    def open(self, claim_id: UUID, ids: list[UUID]) -> None:
-        """A claim is about to be made."""
-        self._claim = claim_id.bytes
-        payload = pack_claim(claim_id, ids, awake_time.awake_seconds())
-        behind, stale = HEADER.size + len(payload), max(self._at, self._stale)
-        if stale > behind:
-            # Zeroed once, so that no other record of this claim needs a zero behind it.
-            self._map[behind:stale] = bytes(stale - behind)
-        self._at, self._stale = 0, 0
-        self._append(payload)
-
     def start(self, job_id: UUID, hard_timeout: float | None) -> bool:
         """A handler is about to run; return whether it may.
 
         The record comes first, then the look: the parent says that nothing more may start, then
         reads the records. So one of the two sees the other, and no job is started and taken back.
         """
-        until = math.inf if hard_timeout is None else awake_time.awake_seconds() + hard_timeout
-        self._append(pack_start(job_id, until))
+        super().start(job_id, hard_timeout)
         return not self._map[IS_HALTED] or not self.is_halted
-
-    def end(self, job_id: UUID, settlement: Settlement) -> None:
-        """A handler has ended; JournalFull where the record does not fit."""
-        self._append(pack_end(job_id, settlement))
-
-    def close(self) -> None:
-        """Everything of the claim is settled."""
-        self._map[: HEADER.size] = bytes(HEADER.size)
-        self._at, self._stale = 0, max(self._at, self._stale)
 
     def times(self, means: dict[str, float]) -> None:
         """The mean seconds of a run, by kind."""
@@ -183,6 +214,10 @@ class FileJournal:
     def answered(self) -> None:
         """The database has answered: a claim, though it took nothing, or a settle."""
         self._words[ANSWERED] = time.monotonic()
+
+    def note_blocker(self, slot: int) -> None:
+        """The job of this slot (from 1 on) keeps the others from going on; 0: none does."""
+        self._words[BLOCKER] = float(slot)
 
     @property
     def is_halted(self) -> bool:
@@ -202,14 +237,25 @@ class FileJournal:
         """Return when the parent last looked (monotonic seconds); 0 before it ever did."""
         return float(self._words[LOOKED])
 
-    def _append(self, payload: bytes) -> None:
-        """Write a record whole; what lies behind it is zero."""
-        at = self._at
-        end = at + HEADER.size + len(payload)
-        if end + HEADER.size > TIMES_AT:
-            raise JournalFull
-        self._map[at:end] = HEADER.pack(len(payload), crc32(payload)) + payload
-        self._at = end
+
+class SlotJournal(_Records):
+    """The part of a journal in which one slot notes its claim: nothing of it waits for a turn."""
+
+    is_halted = False
+
+    def __init__(self, whole: FileJournal, number: int, shared: mmap.mmap) -> None:
+        begin = SIZE + (number - 1) * SLOT_SIZE
+        super().__init__(begin, begin + SLOT_SIZE)
+        self._whole = whole
+        self._map = shared
+
+    def times(self, means: dict[str, float]) -> None:
+        """The mean seconds of a run, by kind, of the whole process."""
+        self._whole.times(means)
+
+    def answered(self) -> None:
+        """The database has answered."""
+        self._whole.answered()
 
 
 def _let_go_in_fork() -> None:

@@ -24,6 +24,9 @@ WORDS_AT = SIZE - 64
 ANSWERED = 0  # the child's: when the database last answered it (monotonic seconds)
 FROZEN = 1  # the parent's: how many seconds the child was kept from working
 LOOKED = 2  # the parent's: when it last looked (monotonic seconds); 0 before it ever did
+BLOCKER = 3  # the child's: which of its slots keeps the others from going on, from 1 on; 0 none
+#: Behind the words there is room for each slot of a process that runs many jobs at once.
+SLOT_SIZE = 1 << 14
 #: The claim of which nothing more may start, and whether there is one.
 HALT = slice(WORDS_AT + 32, WORDS_AT + 48)
 IS_HALTED = WORDS_AT + 48

@@ -43,10 +43,23 @@ _CHANGES = re.compile(
     re.IGNORECASE,
 )
 
-#: Raw connections whose session a statement may have changed.
-_changed: list[psycopg.Connection] = []
-#: Those that were closed with a transaction open, which rolled it back.
-_abandoned: list[psycopg.Connection] = []
+
+class _Seen(threading.local):
+    """What was seen in a thread: in each of them another job may run."""
+
+    def __init__(self) -> None:
+        #: Raw connections whose session a statement may have changed.
+        self.changed: list[psycopg.Connection] = []
+        #: Those that were closed with a transaction open, which rolled it back.
+        self.abandoned: list[psycopg.Connection] = []
+        #: The thread's connections, as `_mine` found them, at that many changes of them all.
+        self.found: Sequence[BaseDatabaseWrapper] = ()
+        self.found_at = -1
+
+
+_seen = _Seen()
+#: How many connections were made, in any thread.
+_made = 0
 #: Statements that were looked at, and change nothing.
 _harmless: set[str] = set()
 _SEEN, _LONG = 2000, 4000
@@ -96,7 +109,7 @@ class _NotingNamed:
     def execute(self, *args: Any, **options: Any) -> Any:
         """Execute, as psycopg does."""
         if self.withhold:
-            _changed.append(self.connection)
+            _seen.changed.append(self.connection)
         return super().execute(*args, **options)  # type: ignore[misc] # a cursor's
 
 
@@ -105,7 +118,7 @@ def _noting_end(plain: type[psycopg.Connection]) -> type[psycopg.Connection]:
 
     def close(self: psycopg.Connection) -> None:
         if self.pgconn.transaction_status == TransactionStatus.INTRANS:
-            _abandoned.append(self)
+            _seen.abandoned.append(self)
         plain.close(self)
 
     # No mixin: an object takes another class only where that adds nothing to its layout.
@@ -115,7 +128,7 @@ def _noting_end(plain: type[psycopg.Connection]) -> type[psycopg.Connection]:
 def _note(raw: psycopg.Connection, query: Any) -> None:
     text = query if isinstance(query, str) else _text(query, raw)
     if changes_session(text):
-        _changed.append(raw)
+        _seen.changed.append(raw)
     elif len(text) < _LONG and type(query) is str:
         if len(_harmless) >= _SEEN:
             _harmless.clear()
@@ -143,21 +156,17 @@ def _start_noting() -> None:
 _stand_ins: dict[type, type] = {}
 
 
-#: This thread's connections, as `_mine` found them; forgotten whenever one is made.
-_found: dict[int, Sequence[BaseDatabaseWrapper]] = {}
-
-
 def _mine() -> Sequence[BaseDatabaseWrapper]:
     """Return this thread's connections; Django's own look costs more than the rest of ours."""
-    thread = threading.get_ident()
-    found = _found.get(thread)
-    if found is None:  # whoever makes a connection, in any thread, forgets all
-        found = _found[thread] = connections.all(initialized_only=True)
-    return found
+    if _seen.found_at != _made:  # whoever makes a connection, in any thread
+        _seen.found_at = _made
+        _seen.found = connections.all(initialized_only=True)
+    return _seen.found
 
 
 def _equip(connection: BaseDatabaseWrapper, **_: object) -> None:
-    _found.clear()
+    global _made
+    _made += 1
     raw = connection.connection
     if isinstance(raw, psycopg.Connection) and not issubclass(raw.cursor_factory, _Noting):
         raw.cursor_factory = _stand_in(raw.cursor_factory, _Noting)
@@ -194,7 +203,7 @@ class ConnectionsBefore:
 
     def left_open(self) -> bool:
         """Say whether a transaction is open that was not before; looks at each once."""
-        worst = _OPEN if _abandoned else _CLEAN
+        worst = _OPEN if _seen.abandoned else _CLEAN
         for each in _mine():
             alias = each.alias
             if each.connection is not None and alias not in self.open:
@@ -209,16 +218,16 @@ class ConnectionsBefore:
 
         `cut` says that something ended it amid a statement.
         """
-        if error is None and not self._worst and not _changed:
+        if error is None and not self._worst and not _seen.changed:
             return
         for each in connections.all(initialized_only=True):
             each.execute_wrappers[:] = self.wrappers.get(each.alias, [])
             raw = each.connection
             if each.alias in self.open or raw is None:
                 continue  # a test's own transaction, or nothing to tidy
-            if cut or _state(each) != _CLEAN or (raw in _changed and not _reset(each)):
+            if cut or _state(each) != _CLEAN or (raw in _seen.changed and not _reset(each)):
                 discard_connection(each)
-        _changed.clear()
+        _seen.changed.clear()
 
     def throw_away(self, each: BaseDatabaseWrapper) -> None:
         """Close a connection, unless it has a test's own transaction open."""
@@ -230,8 +239,8 @@ def look_at_connections() -> ConnectionsBefore:
     """Return this thread's connections as they are, before a run."""
     if not _is_noting:
         _start_noting()
-    _changed.clear()
-    _abandoned.clear()
+    _seen.changed.clear()
+    _seen.abandoned.clear()
     before = ConnectionsBefore()
     for each in _mine():
         if each.alias == DEFAULT_DB_ALIAS:
@@ -247,6 +256,8 @@ def discard_connection(each: BaseDatabaseWrapper) -> None:
     """Close a connection, whatever state it is in; Django makes a new one when it is needed."""
     each.in_atomic_block = False  # or it could never be opened again
     with contextlib.suppress(Exception):  # what is broken may fail to close, too
+        if each.connection is not None:
+            each.connection.close()  # itself: a pool would hand it to the next
         each.close()
     each.connection = None
     each.closed_in_transaction = False
@@ -270,6 +281,8 @@ def _isolation(each: BaseDatabaseWrapper) -> Any:
 
 def _reset(each: BaseDatabaseWrapper) -> bool:
     """Set a session back to how Django made it; return whether that worked."""
+    if getattr(each, "pool", None):
+        return False  # Django sets nothing back on what a pool owns
     try:
         result = each.connection.pgconn.exec_(_RESET)
         if result.status != ExecStatus.TUPLES_OK or result.get_value(0, 0) != b"0":

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from celeriac.jobs.outcomes import TimeLimitExceeded
 from celeriac.jobs.running.awake_time import AwakeLimit
+from celeriac.jobs.running.thread_limit import call_in_thread, limit_error
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +37,14 @@ _is_seen = False
 def call_within[T](seconds: float | None, function: Callable[[], T]) -> T:
     """Return what `function` returns; in it TimeLimitExceeded once its seconds are used up.
 
-    It works in the main thread only, where signals arrive: in a prefork child
-    and in a solo worker. Elsewhere the hard limit alone holds.
+    In the main thread, where signals arrive, it strikes amid a wait: in a prefork child and in a
+    solo worker. In any other thread it strikes once a wait is over (thread_limit.py).
     """
     look_again()
-    if not seconds or threading.current_thread() is not threading.main_thread():
+    if not seconds:
         return function()
+    if threading.current_thread() is not threading.main_thread():
+        return call_in_thread(function, seconds)
     before = _take_over()
     _armed.append(AwakeLimit(seconds))
     _keep_timer(seconds)
@@ -129,4 +131,4 @@ def _ring(signum: int, frame: FrameType | None) -> None:
         signal.setitimer(_TIMER, left)
         return
     seconds = _armed.pop().seconds
-    raise TimeLimitExceeded(f"The handler ran past its soft limit of {seconds:g} s.")
+    raise limit_error(seconds)

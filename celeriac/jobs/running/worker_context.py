@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -45,6 +46,8 @@ class WorkerContext:
     setbacks: Setbacks = field(default_factory=Setbacks)
     #: Why this process is to be replaced once its doorbell is answered, or ''.
     retiring: str = ""
+    #: Whether other jobs run in this process at the same time.
+    has_neighbours: bool = False
     #: Whether a handler has had the session since somebody looked what it sees.
     used: bool = False
     #: How many jobs this process has run.
@@ -132,9 +135,17 @@ def runs_of(jobs: Sequence[ClaimedJob], claim_id: UUID, at: float) -> list[Run]:
 
 
 def _claim_jobs(ids: Sequence[UUID], claim_id: UUID, context: WorkerContext) -> list[ClaimedJob]:
-    jobs = claim_jobs(ids, claim_id=claim_id, worker=context.worker, known=context.capabilities)
+    claim = partial(
+        claim_jobs,
+        ids,
+        claim_id=claim_id,
+        worker=context.worker,
+        known=context.capabilities,
+        has_neighbours=context.has_neighbours,
+    )
+    jobs = claim()
     if not jobs and not context.sees_ledger():
-        jobs = claim_jobs(ids, claim_id=claim_id, worker=context.worker, known=context.capabilities)
+        jobs = claim()
     return jobs
 
 

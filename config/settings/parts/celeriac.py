@@ -68,8 +68,9 @@ VARIABLES = {
 CELERIAC: dict[str, Any] = {
     "QUEUES": {
         "default": {},
-        "payments": {},
-        "notifications": {},
+        # They wait for a provider most of the time: many at once in one process.
+        "payments": {"slots": "threads:20"},
+        "notifications": {"slots": "threads:20"},
         "callbacks": {},
         "maintenance": {},
     },

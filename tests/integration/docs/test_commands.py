@@ -26,6 +26,7 @@ COMMANDS = commands()
 #: What is not run here, and why; its words are parsed all the same.
 ELSEWHERE = {
     "manage.py dispatcher": "it serves until it is stopped: tests/acceptance/test_dispatcher.py",
+    "manage.py celeriac worker mail calls": "it becomes the worker: tests/unit/jobs/test_slots.py",
     "manage.py schedules …": "it names the verbs, not one",
 }
 #: What a placeholder of the pages stands for.

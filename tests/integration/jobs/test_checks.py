@@ -133,3 +133,12 @@ def test_an_option_that_no_queue_has_is_refused(settings):
     (found,) = checks.check_queues()
     assert found.id == "celeriac_jobs.E012"
     assert found.msg.endswith("there is no option 'windw'. Did you mean 'window'?")
+
+
+@pytest.mark.parametrize("text", ["threads", "threads:0", "fibers:3", "threads:-1", 50, None, ""])
+def test_slots_that_can_not_be_read_are_refused(settings, text):
+    """It says what may stand there."""
+    settings.CELERIAC = settings.CELERIAC | {"QUEUES": {"default": {"slots": text}}}
+    (found,) = checks.check_queues()
+    assert found.id == "celeriac_jobs.E013"
+    assert 'write "threads:50", up to' in found.msg

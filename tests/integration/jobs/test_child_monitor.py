@@ -115,7 +115,9 @@ def test_a_child_that_is_gone_already_needs_no_killing():
     gone = subprocess.Popen(["true"])
     gone.wait(10)
     overdue = ChildRecord(gone.pid, alive=True, running=uuid4(), running_until=0.0)
-    assert child_checks.kill_overdue([overdue]) == [overdue.running]
+    killed = {}
+    child_checks.kill_overdue([overdue], killed)
+    assert list(killed) == [overdue.running]
 
 
 @pytest.mark.parametrize("make", [FileJournal, lambda parent: Folder.make(parent, uuid4())])

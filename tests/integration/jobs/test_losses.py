@@ -61,7 +61,7 @@ def state(job_id):
 def test_what_took_the_process_decides_whether_a_run_happens_again(dead, kind, loss, found):
     """Of a claim whose parent or whose next worker reads the journal."""
     ids, record = dead(kind)
-    assert child_checks.settle_dead_child(record, reason="killed", loss=loss)
+    assert child_checks.settle_dead_child([record], {}, reason="killed", loss=loss)
     assert state(ids[0]) == found
     assert (UNDECIDED in Job.objects.get(pk=ids[0]).error) == (found[0] == "dead")
 
@@ -69,7 +69,7 @@ def test_what_took_the_process_decides_whether_a_run_happens_again(dead, kind, l
 def test_what_provably_never_began_is_released_as_ever(dead):
     """Its neighbour died; the journal says that its own turn had not come."""
     (began, waited), record = dead("test.never_twice", many=2)
-    child_checks.settle_dead_child(record, reason="killed", loss=Loss.CHILD)
+    child_checks.settle_dead_child([record], {}, reason="killed", loss=Loss.CHILD)
     assert state(began) == ("dead", 1)
     job = Job.objects.get(pk=waited)
     assert (job.state, job.attempt, job.losses) == ("queued", 0, 0)
@@ -79,8 +79,22 @@ def test_what_provably_never_began_is_released_as_ever(dead):
 def test_a_stop_that_cuts_a_run_short_is_the_loss_of_its_worker(dead, kind, found):
     """It charges nobody whose run may happen again, and starts nothing twice that may not."""
     ids, record = dead(kind)
-    child_checks.settle_dead_child(record, reason="stopped", loss=Loss.WORKER, blameless=True)
+    child_checks.settle_dead_child([record], {}, reason="stopped", loss=Loss.WORKER, blameless=True)
     assert state(ids[0]) == (found, int(found == "dead"))
+
+
+def test_a_neighbour_of_one_past_its_limit_runs_again_at_no_charge_if_it_may(dead):
+    """Many ran in one process, which was killed for one of them."""
+    found = [dead(kind) for kind in ("test.noop", "test.noop", "test.never_twice")]
+    (overran,), (again,), (never,) = (ids for ids, _ in found)
+    records = [record for _, record in found]
+    assert child_checks.settle_dead_child(records, {overran: "ran past its hard limit"})
+    assert [state(each) for each in (overran, again, never)] == [
+        ("queued", 1),
+        ("queued", 0),
+        ("dead", 1),
+    ]
+    assert f"job {overran}" in Job.objects.get(pk=never).error
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,7 @@ def test_what_an_unfit_process_may_have_claimed_is_released_by_its_parent(
         execute.answer_doorbell([job.id for job in jobs], context=worker_context)
     worker_context.journal.abandon()  # as the end of the process does
     (trace,) = traces(tmp_path)
-    assert child_checks.settle_dead_child(trace, reason="its process ended")
+    assert child_checks.settle_dead_child([trace], {}, reason="its process ended")
     assert row(jobs[0]) == ("queued", 0, 0, 0)
     assert rung == [[jobs[0].id], [jobs[1].id]]  # one released, one that was never claimed
 
@@ -434,7 +434,7 @@ def test_an_outcome_that_can_not_be_written_is_left_to_the_slot(
             execute.answer_doorbell([job.id], context=worker_context)
     worker_context.journal.abandon()
     (trace,) = traces(tmp_path)
-    child_checks.settle_dead_child(trace, reason="its process ended")
+    child_checks.settle_dead_child([trace], {}, reason="its process ended")
     assert row(job) == ("succeeded", 1, 0, 0)
 
 

@@ -169,7 +169,7 @@ def test_a_handler_that_outlasts_the_grace_is_laid_to_the_deploy(
     slot.start(job.id, 0.0)
     slot.abandon()
     (trace,) = traces(tmp_path)
-    assert child_checks.settle_dead_child(trace, reason="killed", blameless=True)
+    assert child_checks.settle_dead_child([trace], {}, reason="killed", blameless=True)
     job.refresh_from_db()
     assert (job.state, job.failures, job.losses, job.wait_reason) == ("queued", 0, 0, STOPPED)
     assert any(line.startswith("Run 1 was cut short") and STOPPED in line for line in told(job))

@@ -127,3 +127,41 @@ def test_a_journal_that_is_removed_can_be_read_by_whoever_has_it(journal):
     assert child.read().frozen == 1.0
     del child
     assert mapped.closed
+
+
+def test_each_slot_has_records_of_its_own(tmp_path):
+    """Claims that are open at the same time do not overwrite each other; the first is none's."""
+    journal = FileJournal(tmp_path, slots=3)
+    first, second, third = journal.slots
+    one, two = success(), failure()
+    first.open(CLAIM, [one[0]])
+    second.open(CLAIM, [two[0]])
+    third.open(uuid4(), [uuid4()])
+    for slot, ended in ((first, one), (second, two)):
+        assert slot.start(ended[0], 60.0)
+    second.end(*two)
+    third.close()
+    child = ChildJournal(journal.path)
+    idle, *claims = child.read_all()
+    assert (idle.claim_id, idle.running, idle.blocker) == (None, None, None)
+    assert [record.claim_id for record in claims] == [CLAIM, CLAIM]
+    assert [record.running for record in claims] == [one[0], None]
+    assert claims[1].ended == {two[0]: two[1]}
+    journal.note_blocker(1)
+    assert {record.blocker for record in child.read_all()} == {one[0]}
+    child.close()
+    journal.abandon()
+
+
+def test_a_slot_s_record_that_does_not_fit_is_refused(tmp_path):
+    """It would overwrite its neighbour's."""
+    journal = FileJournal(tmp_path, slots=2)
+    first, second = journal.slots
+    second.open(CLAIM, [uuid4()])
+    first.open(CLAIM, [uuid4()])
+    with pytest.raises(JournalFull):
+        first.end(*success("x" * 20_000))
+    child = ChildJournal(journal.path)
+    assert len(child.read_all()) == 3
+    child.close()
+    journal.abandon()

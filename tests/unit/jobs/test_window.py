@@ -39,6 +39,15 @@ def test_a_doorbell_carries_75_ms_of_work_once_every_slot_has_one(estimate, back
     assert doorbell_size(estimate, backlog, slots) == size
 
 
+@pytest.mark.parametrize(
+    ("estimate", "backlog", "slots", "size"),
+    [(None, 1000, 20, 1), (0.3, 3, 20, 3), (0.3, 3, 40, 2), (0.3, 1000, 20, 5), (10.0, 99, 20, 1)],
+)
+def test_a_process_with_many_slots_is_rung_for_many_at_once(estimate, backlog, slots, size):
+    """They start together: 75 ms of its work are twenty times as many."""
+    assert doorbell_size(estimate, backlog, slots, width=20) == size
+
+
 def test_short_jobs_fill_the_window():
     """1.5 s for each of 4 slots, at 10 ms."""
     assert taken(budget(free=0), 0.01) == pytest.approx(600, abs=1)

@@ -1,0 +1,1 @@
+"""Many jobs at once in one process: for queues whose jobs wait for others (`slots=`)."""
