@@ -119,9 +119,9 @@ def unlock_failures(*, attempt: Any, by: str, actor: object, reason: str) -> int
     with transaction.atomic():
         count: int = AccessAttempt.objects.filter(**{by: value}).delete()[0]
         audit.record(
-            verb="sign_in.unlock",
-            target_type="sign in",
-            target_id=str(value)[:128],
+            "sign_in.unlock",
+            "sign in",
+            value,
             actor=actor,
             count=count,
             reason=reason,

@@ -155,14 +155,11 @@ class AuditedAdmin(SafeListAdmin):
         message: Any,
         **facts: dict[str, Any],
     ) -> None:
-        name, besides = self.audited_name(), self.audited_besides(obj)
+        name, target = self.audited_name(), self.audited_id(obj)
+        reason = request.POST.get(_FIELD, "").strip()[:LONGEST]
+        details = {"name": str(obj)[:500], "changes": message} | facts | self.audited_besides(obj)
         audit.record(
-            verb=f"{name}.{verb}",
-            target_type=name,
-            target_id=self.audited_id(obj)[:128],
-            actor=request.user,
-            reason=request.POST.get(_FIELD, "").strip()[:LONGEST],
-            details={"name": str(obj)[:500], "changes": message} | facts | besides,
+            f"{name}.{verb}", name, target, actor=request.user, reason=reason, details=details
         )
 
 

@@ -38,7 +38,7 @@ def pause_queue(name: str, *, reason: str, actor: Actor, until: datetime | None 
             updated_at=Now(),
         )
         details = {"until": until.isoformat()} if until else {}
-        _record("pause", name, actor, reason, details)
+        audit.record("queue.pause", "queue", name, actor=actor, reason=reason, details=details)
         nudge.nudge_queues(queues=[name])
         return Queue.objects.get(name=name)
 
@@ -56,17 +56,6 @@ def resume_queue(name: str, *, actor: Actor, reason: str = "") -> Queue:
         Queue.objects.filter(name=name).update(
             paused_at=None, paused_until=None, paused_by="", pause_reason="", updated_at=Now()
         )
-        _record("resume", name, actor, reason, {})
+        audit.record("queue.resume", "queue", name, actor=actor, reason=reason)
         nudge.nudge_queues(queues=[name])
         return Queue.objects.get(name=name)
-
-
-def _record(verb: str, name: str, actor: Actor, reason: str, details: dict[str, str]) -> None:
-    audit.record(
-        verb=f"queue.{verb}",
-        target_type="queue",
-        target_id=name,
-        actor=actor,
-        reason=reason,
-        details=details,
-    )
