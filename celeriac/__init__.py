@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         AuditedAdmin as AuditedAdmin,
         ReasonRequired as ReasonRequired,
     )
-    from celeriac.console.confirmation import confirmed_rows as confirmed_rows
+    from celeriac.console.confirmation import confirmed_action as confirmed_action
     from celeriac.console.large_tables import LargeTableAdmin as LargeTableAdmin
     from celeriac.console.readonly import (
         LINK as LINK,
