@@ -108,10 +108,7 @@ class LargeTableAdmin(SafeListAdmin, ModelAdmin):  # type: ignore[misc]  # unfol
         return self.finds or super().get_search_fields(request)
 
     def get_search_results(
-        self,
-        request: HttpRequest,
-        queryset: Any,
-        search_term: str,
+        self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
         """Find by indexes, where `finds` says by which."""
         if self.parent and search_term:

@@ -15,7 +15,7 @@ from unfold.widgets import (
 )
 
 from celeriac.console.dialogs import ReasonForm
-from celeriac.core.ids import uuid7
+from celeriac.core.ids import find_row, uuid7
 from celeriac.jobs import registry
 from celeriac.jobs.enqueueing.draft import checked_args
 from celeriac.jobs.errors import InvalidArgs
@@ -181,7 +181,4 @@ class BulkConfirmForm(forms.Form):
 
 def found_job(object_id: object) -> Job | None:
     """Return the job of a dialog, or None for an id that is none."""
-    try:
-        return Job.objects.filter(pk=UUID(str(object_id))).first()
-    except ValueError:
-        return None
+    return find_row(Job.objects.all(), object_id)
