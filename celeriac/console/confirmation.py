@@ -23,24 +23,24 @@ FIRST = 20
 
 
 class ReasonConfirmForm(forms.Form):
-    """Why; and for many rows, how many."""
+    """Why; and, where that is asked for, what must be typed."""
 
     reason = forms.CharField(max_length=1000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
 
-    def __init__(self, count: int, data: Any = None) -> None:
-        super().__init__(data)
-        self._count = count
-        if count > TYPED_ABOVE:
+    def __init__(self, data: Any = None, *, expected: str = "", **options: Any) -> None:
+        super().__init__(data, **options)
+        self._expected = expected
+        if expected:
             self.fields["typed"] = forms.CharField(
-                label=f"Type {count} to confirm",
+                label=f"Type {expected} to confirm",
                 widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
             )
 
     def clean_typed(self) -> str:
         """Refuse anything but what the page asks for."""
-        typed: str = self.cleaned_data["typed"].strip().replace(",", "")
-        if typed != str(self._count):
-            raise forms.ValidationError(f"Type {self._count}, as the page says.")
+        typed: str = self.cleaned_data["typed"].strip().replace(",", "").lower()
+        if typed != self._expected:
+            raise forms.ValidationError(f"Type {self._expected}, as the page says.")
         return typed
 
 
@@ -60,7 +60,9 @@ def confirmed_action(
         if len(rows) > MOST:
             messages.error(request, f"Choose {MOST} at most at a time.")
             return None
-        form = ReasonConfirmForm(len(rows), request.POST if "confirmed" in request.POST else None)
+        sent = request.POST if "confirmed" in request.POST else None
+        expected = f"{len(rows)}" if len(rows) > TYPED_ABOVE else ""
+        form = ReasonConfirmForm(sent, expected=expected)
         if form.is_valid():
             said = {"actor": request.user, "reason": form.cleaned_data["reason"]}
             apply_to_each(request, rows, done, lambda row: service(row, **said))

@@ -6,7 +6,9 @@ searched for by its name (an id, an address, a reference) is found by an index, 
 """
 
 from collections.abc import Iterable, Iterator
+from functools import reduce
 from ipaddress import ip_address
+from operator import or_
 from typing import Any
 from uuid import UUID
 
@@ -184,9 +186,7 @@ def find_rows(
             named = _named(queryset.model, lookup, value)
             keys.update(rows.filter(**named).values_list("pk", flat=True)[:FOUND])
     if not keys and (columns := list(words)):
-        said = Q()
-        for column in columns:
-            said |= Q(**{f"{column}__icontains": term})
+        said = reduce(or_, (Q(**{f"{column}__icontains": term}) for column in columns))
         recent = newest_rows(rows, by=age, most=READ)
         keys.update(recent.filter(said).order_by(f"-{age}").values_list("pk", flat=True)[:FOUND])
     return queryset.filter(pk__in=keys)
