@@ -88,9 +88,7 @@ def normalise_name(name: str) -> str:
 
 
 def locked_page(
-    request: HttpRequest,
-    response: HttpResponse | None = None,
-    credentials: object = None,
+    request: HttpRequest, response: HttpResponse | None = None, credentials: object = None
 ) -> HttpResponse:
     """Return the page for somebody who must wait; it tells not whether such an account exists."""
     minutes = max(1, round(settings.SIGN_IN_LOCK_SECONDS / 60))

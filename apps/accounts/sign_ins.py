@@ -16,12 +16,7 @@ logger = logging.getLogger("celeriac.accounts")
 
 
 def record_sign_in(
-    what: str,
-    *,
-    address: str | None,
-    user: Any = None,
-    actor: Any = None,
-    why: str = "",
+    what: str, *, address: str | None, user: Any = None, actor: Any = None, why: str = ""
 ) -> None:
     """Write down that a sign-in (`what` is `in`, `failed`, `locked`, `out`) happened."""
     log_sign_in(what, address=address, user=user)

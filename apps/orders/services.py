@@ -58,11 +58,7 @@ def order_create(
             description=f"Order {order_id}",
         )
         order = Order.objects.create(
-            id=order_id,
-            email=email,
-            currency=payment.currency,
-            total_amount=total,
-            payment=payment,
+            id=order_id, email=email, currency=payment.currency, total_amount=total, payment=payment
         )
         Item.objects.bulk_create([Item(order=order, **asdict(item)) for item in items])
     return order

@@ -29,9 +29,7 @@ def section_of_job(job: Job) -> JobPageSection | None:
     if operation is None:
         return None
     return JobPageSection(
-        links=tuple(_links(operation)),
-        wait=_human(operation),
-        events=tuple(_events(operation)),
+        links=tuple(_links(operation)), wait=_human(operation), events=tuple(_events(operation))
     )
 
 

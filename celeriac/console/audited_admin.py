@@ -42,11 +42,7 @@ class AuditedAdmin(SafeListAdmin):
     delete_selected_confirmation_template = "admin/celeriac/delete.html"
 
     def get_form(
-        self,
-        request: HttpRequest,
-        obj: Any = None,
-        change: bool = False,
-        **kwargs: Any,
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
         """Return the form, with the question why for those who may write."""
         if "fields" not in kwargs:
@@ -148,12 +144,7 @@ class AuditedAdmin(SafeListAdmin):
         return before
 
     def _record(
-        self,
-        verb: str,
-        request: HttpRequest,
-        obj: Model,
-        message: Any,
-        **facts: dict[str, Any],
+        self, verb: str, request: HttpRequest, obj: Model, message: Any, **facts: dict[str, Any]
     ) -> None:
         name, target = self.audited_name(), self.audited_id(obj)
         reason = request.POST.get(_FIELD, "").strip()[:LONGEST]

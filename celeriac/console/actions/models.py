@@ -101,7 +101,7 @@ class GroupGrant(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(name="celeriac_grant_once", fields=["group", "permission"]),
+            models.UniqueConstraint(name="celeriac_grant_once", fields=["group", "permission"])
         ]
         default_permissions = ()
 
