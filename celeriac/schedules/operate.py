@@ -136,9 +136,9 @@ def backfill_schedule(
         ]
         fired = write_ticks(planned_ticks, take_over=True)
         details = {"start": start.isoformat(), "end": end.isoformat(), "ticks": len(moments)}
-        of = ("schedule", policy.periodic_task.name)
         said = {"actor": actor, "reason": reason, "details": details}
-        audit.record("schedule.backfill", *of, count=len(fired), **said)
+        name = policy.periodic_task.name
+        audit.record("schedule.backfill", "schedule", name, count=len(fired), **said)
         ids = [planned.id for planned in fired]
         return list(Tick.objects.filter(pk__in=ids).order_by("scheduled_for"))
 
