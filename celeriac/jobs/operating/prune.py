@@ -21,7 +21,7 @@ from celeriac.settings import conf
 BATCH = 1000
 
 #: Kinds with finished rows: one index probe for each (a loose index scan).
-KINDS = f"""
+ENDED_KINDS = f"""
 WITH RECURSIVE kinds(kind) AS (
     (SELECT kind FROM {tables.JOB} WHERE finished_at IS NOT NULL ORDER BY kind LIMIT 1)
     UNION ALL
@@ -29,6 +29,7 @@ WITH RECURSIVE kinds(kind) AS (
             WHERE j.finished_at IS NOT NULL AND j.kind > kinds.kind ORDER BY j.kind LIMIT 1)
     FROM kinds WHERE kinds.kind IS NOT NULL
 )"""
+_KINDS = f"{ENDED_KINDS} SELECT kind FROM kinds WHERE kind IS NOT NULL"
 
 #: Looks at one page of a kind's oldest finished rows, from where the last page ended.
 _PRUNE = f"""
@@ -145,4 +146,4 @@ def _walk(
 
 
 def _kinds() -> list[str]:
-    return [row[0] for row in fetch_rows(f"{KINDS} SELECT kind FROM kinds WHERE kind IS NOT NULL")]
+    return [row[0] for row in fetch_rows(_KINDS)]
