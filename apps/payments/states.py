@@ -1,23 +1,23 @@
 """The life of a payment operation, as one table. Pure: no Django."""
 
-from django.db.models import TextChoices
+from enum import StrEnum
 
 
-class State(TextChoices):
+class State(StrEnum):
     """What a payment's or an operation's row says; each names what moves it on."""
 
     #: Committed, never sent; moved on by submit, or cancelled without a call.
-    PENDING = "pending", "pending"
+    PENDING = "pending"
     #: Key and parameters are committed and the provider may have been called.
-    SUBMITTED = "submitted", "submitted"
+    SUBMITTED = "submitted"
     #: Called, and the answer got lost: money may have moved. Moved on by its resolution or a human.
-    UNKNOWN = "unknown", "unknown"
+    UNKNOWN = "unknown"
     #: The provider did it; final.
-    SUCCEEDED = "succeeded", "succeeded"
+    SUCCEEDED = "succeeded"
     #: The provider said no; final.
-    DECLINED = "declined", "declined"
+    DECLINED = "declined"
     #: Given up before money moved; final.
-    CANCELLED = "cancelled", "cancelled"
+    CANCELLED = "cancelled"
 
 
 FINAL = frozenset({State.SUCCEEDED, State.DECLINED, State.CANCELLED})
@@ -31,12 +31,12 @@ EDGES: dict[State, frozenset[State]] = {
 }
 
 
-class OperationKind(TextChoices):
+class OperationKind(StrEnum):
     """What an operation asks of the provider."""
 
-    CAPTURE = "capture", "capture"
-    REFUND = "refund", "refund"
-    CANCEL = "cancel", "cancel"
+    CAPTURE = "capture"
+    REFUND = "refund"
+    CANCEL = "cancel"
 
 
 def allows(before: State, after: State) -> bool:

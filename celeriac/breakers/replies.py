@@ -5,15 +5,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import TextChoices
 
-
-class BreakerState(TextChoices):
+class BreakerState(StrEnum):
     """Where a circuit stands."""
 
-    CLOSED = "closed", "closed"
-    OPEN = "open", "open"
-    HALF_OPEN = "half_open", "half-open"
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
 
 
 class Verdict(StrEnum):

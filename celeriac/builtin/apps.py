@@ -26,7 +26,10 @@ class BuiltinConfig(Needs, AppConfig):
 
     def ready(self) -> None:
         """Declare them; all models are loaded by now."""
+        from celeriac.builtin.commands import add_verbs
         from celeriac.django_tasks import declaring
+
+        add_verbs()
 
         for name, app in KINDS.items():
             if not app or apps.is_installed(app):

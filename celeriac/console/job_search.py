@@ -14,7 +14,6 @@ from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from celeriac.core import tables
-from celeriac.core.ids import read_uuid
 from celeriac.core.queries import fetch_rows
 from celeriac.jobs import job_pages, registry
 from celeriac.jobs.enqueueing.searching import clip_term
@@ -70,8 +69,9 @@ def search_fields() -> list[str]:
 
 def _exact(term: str) -> Q:
     named = Q(pk__in=_by_term(term)) | Q(pk__in=_by_key(term))
-    key = read_uuid(term)
-    if key is None:
+    try:
+        key = UUID(term)
+    except ValueError:
         return named
     others = job_pages.search_names(key)
     found = SearchTerm.objects.filter(value__in=others).values_list("job_id", flat=True)

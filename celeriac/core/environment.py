@@ -70,8 +70,12 @@ def read_list(name: str, text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+def _read_text(name: str, text: str) -> str:
+    return text
+
+
 _READERS: dict[type, Callable[[str, str], Any]] = {
-    str: lambda name, text: text,
+    str: _read_text,
     bool: read_flag,
     int: read_whole,
     float: read_number,

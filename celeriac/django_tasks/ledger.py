@@ -1,6 +1,7 @@
 """Between the ledger and Django's Tasks API: writing a job, reading its result."""
 
 from typing import Any
+from uuid import UUID
 
 from django.tasks import task_backends
 from django.tasks.backends.base import BaseTaskBackend
@@ -8,7 +9,6 @@ from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
 from django.tasks.signals import task_enqueued, task_finished
 from django.utils.json import normalize_json
 
-from celeriac.core.ids import find_row
 from celeriac.django_tasks import kinds, results
 from celeriac.django_tasks.types import AnyResult, AnyTask
 from celeriac.jobs.enqueueing.enqueue import enqueue_job
@@ -49,7 +49,10 @@ def write_job(
 
 def find_result(result_id: str, *, backend: BaseTaskBackend) -> AnyResult:
     """Return the result of a task's job; TaskResultDoesNotExist says why there is none."""
-    job = find_row(Job.objects.all(), result_id)
+    try:
+        job = Job.objects.filter(pk=UUID(result_id)).first()
+    except ValueError:
+        job = None
     if job is None:
         raise TaskResultDoesNotExist(f"There is no job {result_id!r}.")
     try:

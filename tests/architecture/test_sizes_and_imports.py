@@ -93,3 +93,17 @@ def test_no_code_is_kept_from_the_formatter():
     """Nor are lines saved by a layout of one's own."""
     ours = [path for path in python_files() if path.relative_to(ROOT).parts[0] in OURS]
     assert [path.name for path in ours if "# fmt: skip" in path.read_text()] == []
+
+
+def test_a_scan_needs_the_standard_library_alone():
+    """`python -m celeriac scan` runs where none of a project's packages is installed."""
+    library = ROOT / "celeriac"
+    files = [*(library / "scanning").glob("*.py"), library / "__main__.py"]
+    foreign = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files
+        for name in imports(path)
+        if name.split(".")[0] not in sys.stdlib_module_names
+        if not name.startswith("celeriac.scanning")
+    }
+    assert foreign == set()

@@ -39,6 +39,7 @@ _SEEN = frozenset(
         "django_celery_results",
     }
 )
+GROUPS = ROLES
 
 
 def operated(actions: Iterable[Action] = ACTIONS.values()) -> frozenset[str]:
@@ -62,7 +63,7 @@ def fill_groups(*, using: str = "default") -> None:
     known = _permissions(using)
     given = set(GroupGrant.objects.using(using).values_list("group", "permission"))
     with transaction.atomic(using=using):
-        for name in ROLES:
+        for name in GROUPS:
             fresh = {
                 label: pk
                 for label, pk in known.items()

@@ -9,11 +9,13 @@ everybody who looks (celeriac/jobs/operating/unresponsive.py).
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
+
+from django.db import connection
 
 from celeriac.core import tables
 from celeriac.core.clock import NOW
-from celeriac.core.queries import execute, fetch_rows
 from celeriac.jobs.dispatching.pending_doorbells import DoorbellPublisher
 from celeriac.jobs.living import living_condition
 from celeriac.jobs.slots import shared_queues
@@ -69,8 +71,14 @@ class Canaries:
 
     def send(self) -> int:
         """Send a canary to each quiet worker; return how many."""
-        parameters = {"me": self.me, "lease": conf.WORKER_LEASE_SECONDS, "quiet": QUIET}
-        rows = fetch_rows(QUIET_WORKERS, parameters | {"shared": shared_queues()})
+        parameters: dict[str, Any] = {
+            "lease": conf.WORKER_LEASE_SECONDS,
+            "quiet": QUIET,
+            "shared": shared_queues(),
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(QUIET_WORKERS, {**parameters, "me": self.me})
+            rows = cursor.fetchall()
         since = self.clock() - AGAIN
         self._asked = {worker: at for worker, at in self._asked.items() if at > since}
         asked = [row for row in rows if row[0] not in self._asked]
@@ -82,7 +90,8 @@ class Canaries:
             logger.debug("canaries can't be sent: %s", error)
             return 0
         self._asked |= {row[0]: self.clock() for row in asked}
-        execute(ASKED, {"workers": [row[0] for row in asked], "now": asked[0][2]})
+        with connection.cursor() as cursor:
+            cursor.execute(ASKED, {"workers": [row[0] for row in asked], "now": asked[0][2]})
         return len(asked)
 
 
@@ -96,15 +105,25 @@ def write_answers(
     idle: float | None,
 ) -> None:
     """Write the dispatcher's word: seconds since it rang and since what has failed, or None."""
-    ago = {"rang": rang, "mute": mute, "deaf": deaf, "idle": idle}
-    execute(SAY, {"id": dispatcher, "name": name, **ago})
+    values: dict[str, Any] = {
+        "id": dispatcher,
+        "name": name,
+        "rang": rang,
+        "mute": mute,
+        "deaf": deaf,
+        "idle": idle,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(SAY, values)
 
 
 def delete_answers(dispatcher: UUID) -> None:
     """Take the dispatcher's word back: it ends."""
-    execute(GOODBYE, {"id": dispatcher})
+    with connection.cursor() as cursor:
+        cursor.execute(GOODBYE, {"id": dispatcher})
 
 
 def delete_old_answers() -> None:
     """Delete the words of dispatchers that ended without one, long ago."""
-    execute(FORGET)
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET)

@@ -1,8 +1,9 @@
 """Expiry: a job whose deadline passed before it ever started ends cancelled."""
 
+from django.db import connection
+
 from celeriac.core import tables
 from celeriac.core.clock import NOW
-from celeriac.core.queries import fetch_row
 from celeriac.jobs import metrics
 from celeriac.jobs.callbacks import sql as callbacks
 
@@ -35,6 +36,8 @@ SELECT count(*), count(callback) FROM ended
 
 def expire_jobs(*, most: int = MOST) -> int:
     """Cancel up to `most` queued jobs that never ran and whose deadline passed; return how many."""
-    count, calls = fetch_row(EXPIRE, {"most": most})
+    with connection.cursor() as cursor:
+        cursor.execute(EXPIRE, {"most": most})
+        count, calls = cursor.fetchone()
     metrics.count_callbacks(calls)
     return int(count)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
+
 from celeriac.core import tables
 from celeriac.core.clock import NOW
-from celeriac.core.queries import execute, fetch_rows
 from celeriac.settings import conf
 
 _UNTIL = f"{NOW} + make_interval(secs => %(lease)s)"
@@ -57,15 +58,15 @@ class Leases:
 
     def renew(self) -> None:
         """Renew what is held, take what is free, and a fair share of what others hold."""
-        execute(RENEW, self._parameters())
+        _execute(RENEW, self._parameters())
         taken = to_take(self.me, _holders(set(self.wanted())))
         if taken:
             names, holders = list(taken), list(taken.values())
-            execute(TAKE, self._parameters(queues=names, holders=holders, name=self.name))
+            _execute(TAKE, self._parameters(queues=names, holders=holders, name=self.name))
 
     def release(self) -> None:
         """Give everything up."""
-        execute(RELEASE, self._parameters())
+        _execute(RELEASE, self._parameters())
 
     def wanted(self) -> list[str]:
         """Return the declared queues that this dispatcher is there for."""
@@ -103,4 +104,11 @@ def to_take(me: UUID, holders: dict[str, UUID | None]) -> dict[str, UUID | None]
 
 
 def _holders(queues: Set[str]) -> dict[str, UUID | None]:
-    return {name: holder for name, holder in fetch_rows(HOLDERS) if name in queues}
+    with connection.cursor() as cursor:
+        cursor.execute(HOLDERS)
+        return {name: holder for name, holder in cursor.fetchall() if name in queues}
+
+
+def _execute(statement: str, parameters: dict[str, Any]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)

@@ -27,6 +27,7 @@ COMMANDS = commands()
 ELSEWHERE = {
     "manage.py dispatcher": "it serves until it is stopped: tests/acceptance/test_dispatcher.py",
     "manage.py celeriac worker mail calls": "it becomes the worker: tests/unit/jobs/test_slots.py",
+    "manage.py celeriac scan --json": "its exit code judges: tests/integration/jobs/test_scan.py",
     "manage.py schedules …": "it names the verbs, not one",
 }
 #: What a placeholder of the pages stands for.

@@ -3,7 +3,13 @@
 from typing import Any
 
 from django.contrib import admin
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
 from unfold.admin import ModelAdmin
 
 from celeriac.console.admin.schedules.ticks import TickColumns
@@ -12,12 +18,12 @@ from celeriac.console.readonly import ReadOnlyAdmin, display
 from celeriac.schedules.models import Beat, Tick
 from celeriac.schedules.receivers import COLUMNS
 
-for model in COLUMNS:
+for model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule):
     if admin.site.is_registered(model):  # by django-celery-beat, in the look of plain Django
         admin.site.unregister(model)
 
 
-@admin.register(*COLUMNS)
+@admin.register(ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule)
 class TimesAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """When a schedule fires; several periodic tasks may share one."""
 

@@ -5,12 +5,14 @@ that are given as text.
 """
 
 import os
+import sys
 from argparse import REMAINDER, ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from celeriac.core.commands import added_verbs
 from celeriac.jobs import registry
 from celeriac.jobs.errors import JobError
 from celeriac.jobs.management.worker_command import worker_command
@@ -31,10 +33,16 @@ class Command(BaseCommand):
         stubs = verbs.add_parser("stubs", help="write enqueue() with an overload for each kind")
         stubs.add_argument("file", nargs="?", type=Path, help="such as shop/kinds.py; else printed")
         stubs.add_argument("--check", action="store_true", help="fail where the file is not so")
+        for verb in added_verbs().values():
+            verb.add_arguments(verbs.add_parser(verb.name, help=verb.help))
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Become the worker; or write the module, print it, or compare it."""
-        if options["verb"] == "worker":
+        """Run what an app added; become the worker; or write the module, print it, or compare it."""
+        if (verb := added_verbs().get(options["verb"])) is not None:
+            code = verb.run(options, self.stdout.write)
+            if code:
+                sys.exit(code)
+        elif options["verb"] == "worker":
             self._become_worker(options["queues"], options["options"])
         else:
             self._write_stubs(options)
