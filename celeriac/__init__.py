@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         AuditedAdmin as AuditedAdmin,
         ReasonRequired as ReasonRequired,
     )
-    from celeriac.console.confirmation import confirmed_rows as confirmed_rows
+    from celeriac.console.confirmation import confirmed_action as confirmed_action
     from celeriac.console.large_tables import LargeTableAdmin as LargeTableAdmin
     from celeriac.console.readonly import (
         LINK as LINK,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from celeriac.core.effects import require_no_transaction as require_no_transaction
     from celeriac.core.errorpages import error_page as error_page
     from celeriac.core.errors import CeleriacError as CeleriacError
-    from celeriac.core.ids import uuid7 as uuid7
+    from celeriac.core.ids import read_uuid as read_uuid, uuid7 as uuid7
     from celeriac.core.keys import signing_keys as signing_keys
     from celeriac.core.models import EditedModel as EditedModel
     from celeriac.core.plugins import (

@@ -19,14 +19,7 @@ from pydantic.dataclasses import dataclass
 
 from celeriac.core.environment import env
 from celeriac.core.hints import did_you_mean
-from celeriac.core.setting_defaults import (
-    Count,
-    Days,
-    Seconds,
-    Share,
-    broker_url,
-    slot_directory,
-)
+from celeriac.core.setting_defaults import Count, Days, Seconds, Share, broker_url, slot_directory
 
 
 def _queues() -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from celery.schedules import crontab
@@ -16,79 +16,51 @@ from celeriac import LONGEST, Backoff, Snooze, clock, job
 
 RETRY = Backoff(max_attempts=8, base=2, cap=600, give_up_on=(PaymentNotFound, ParametersChanged))
 LOCK = "payment:{payment_id}"
+_OPERATION = ("payment_id", "operation_id")
 #: How far reconciliation looks back, and how late it may look: books need time to settle.
 WINDOW, MARGIN = timedelta(hours=26), timedelta(minutes=10)
 
 
-@job(
-    "payments.capture",
-    queue="payments",
-    lock=LOCK,
-    breaker="payments",
-    retry=RETRY,
-    timeout=30,
-    search=("payment_id",),
-)
+class _Call(TypedDict):
+    queue: str
+    breaker: str
+    retry: Backoff
+    timeout: float
+
+
+#: What each kind has that calls the provider once.
+_CALL: _Call = {"queue": "payments", "breaker": "payments", "retry": RETRY, "timeout": 30}
+
+
+@job("payments.capture", lock=LOCK, search=("payment_id",), **_CALL)
 def capture(payment_id: UUID) -> dict[str, Any]:
     """Take the money of a payment, once."""
     with _patience():
         return _ended(services.payment_capture(payment_id=payment_id))
 
 
-@job(
-    "payments.refund",
-    queue="payments",
-    lock=LOCK,
-    breaker="payments",
-    retry=RETRY,
-    timeout=30,
-    search=("payment_id", "operation_id"),
-)
+@job("payments.refund", lock=LOCK, search=_OPERATION, **_CALL)
 def refund(payment_id: UUID, operation_id: UUID) -> dict[str, Any]:
     """Give money back, once."""
     with _patience():
         return _ended(services.operation_resolve(operation_id=operation_id))
 
 
-@job(
-    "payments.cancel",
-    queue="payments",
-    lock=LOCK,
-    breaker="payments",
-    retry=RETRY,
-    timeout=30,
-    search=("payment_id", "operation_id"),
-)
+@job("payments.cancel", lock=LOCK, search=_OPERATION, **_CALL)
 def cancel(payment_id: UUID, operation_id: UUID) -> dict[str, Any]:
     """Cancel what the provider has unfinished."""
     with _patience():
         return _ended(services.operation_resolve(operation_id=operation_id))
 
 
-@job(
-    "payments.resolve",
-    queue="payments",
-    lock=LOCK,
-    unique="operation:{operation_id}",
-    breaker="payments",
-    retry=RETRY,
-    timeout=30,
-    search=("payment_id", "operation_id"),
-)
+@job("payments.resolve", lock=LOCK, unique="operation:{operation_id}", search=_OPERATION, **_CALL)
 def resolve(payment_id: UUID, operation_id: UUID) -> dict[str, Any]:
     """Resolve an operation whose own job is gone, or that a human sent again."""
     with _patience():
         return _ended(services.operation_resolve(operation_id=operation_id))
 
 
-@job(
-    "payments.webhook",
-    queue="payments",
-    breaker="payments",
-    retry=RETRY,
-    timeout=30,
-    search=("webhook_id",),
-)
+@job("payments.webhook", search=("webhook_id",), **_CALL)
 def webhook(webhook_id: UUID) -> str:
     """Fetch what an event of the provider is about and record it."""
     with _patience():

@@ -14,7 +14,7 @@ from unfold.forms import UserCreationForm
 from apps.accounts import lockout, permissions
 from apps.accounts.forms import GroupForm, PasswordForm, UserForm
 from apps.accounts.models import FailedSignIn, User
-from celeriac import AuditedAdmin, ReadOnlyAdmin, action, confirmed_rows
+from celeriac import AuditedAdmin, ReadOnlyAdmin, confirmed_action
 
 admin.site.unregister(Group)
 
@@ -115,24 +115,17 @@ class FailedSignInAdmin(ReadOnlyAdmin):
         """Whether the user may let people try again."""
         return request.user.has_perm("accounts.unlock_sign_in")
 
-    @action(description="Unlock the account, wherever it was tried from", permissions=["unlock"])
-    def unlock_account(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        """Forget every failure of the chosen accounts."""
-        return _unlock(request, queryset, "username", "Unlock accounts")
-
-    @action(description="Unlock the address, whoever was tried", permissions=["unlock"])
-    def unlock_address(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        """Forget every failure from the chosen addresses."""
-        return _unlock(request, queryset, "ip_address", "Unlock addresses")
-
-
-def _unlock(request: HttpRequest, queryset: Any, by: str, title: str) -> HttpResponse | None:
-    return confirmed_rows(
-        request,
-        queryset,
-        title=title,
+    unlock_account = confirmed_action(
+        description="Unlock the account, wherever it was tried from",
+        permissions=["unlock"],
+        title="Unlock accounts",
         done="Unlocked",
-        service=lambda row, reason: lockout.unlock_failures(
-            attempt=row, by=by, actor=request.user, reason=reason
-        ),
+        service=lambda row, **said: lockout.unlock_failures(attempt=row, by="username", **said),
+    )
+    unlock_address = confirmed_action(
+        description="Unlock the address, whoever was tried",
+        permissions=["unlock"],
+        title="Unlock addresses",
+        done="Unlocked",
+        service=lambda row, **said: lockout.unlock_failures(attempt=row, by="ip_address", **said),
     )

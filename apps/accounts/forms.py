@@ -28,9 +28,7 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]  # unfold ships no t
             super().confirm_login_allowed(user)
         except forms.ValidationError:
             user_login_failed.send(
-                sender=__name__,
-                credentials={"username": user.get_username()},
-                request=self.request,
+                sender=__name__, credentials={"username": user.get_username()}, request=self.request
             )
             raise
 

@@ -88,9 +88,7 @@ def normalise_name(name: str) -> str:
 
 
 def locked_page(
-    request: HttpRequest,
-    response: HttpResponse | None = None,
-    credentials: object = None,
+    request: HttpRequest, response: HttpResponse | None = None, credentials: object = None
 ) -> HttpResponse:
     """Return the page for somebody who must wait; it tells not whether such an account exists."""
     minutes = max(1, round(settings.SIGN_IN_LOCK_SECONDS / 60))
@@ -119,9 +117,9 @@ def unlock_failures(*, attempt: Any, by: str, actor: object, reason: str) -> int
     with transaction.atomic():
         count: int = AccessAttempt.objects.filter(**{by: value}).delete()[0]
         audit.record(
-            verb="sign_in.unlock",
-            target_type="sign in",
-            target_id=str(value)[:128],
+            "sign_in.unlock",
+            "sign in",
+            value,
             actor=actor,
             count=count,
             reason=reason,

@@ -27,14 +27,9 @@ class OwnPasswordView(PasswordChangeView):
         with transaction.atomic():
             answer = super().form_valid(form)
             user: Any = self.request.user
-            audit.record(
-                verb="user.change",
-                target_type="user",
-                target_id=user.pk,
-                actor=user,
-                reason=form.cleaned_data["reason"],
-                details={"name": str(user), "changes": [{"changed": {"fields": ["Password"]}}]},
-            )
+            reason = form.cleaned_data["reason"]
+            details = {"name": str(user), "changes": [{"changed": {"fields": ["Password"]}}]}
+            audit.record("user.change", "user", user.pk, actor=user, reason=reason, details=details)
         return answer
 
 

@@ -16,24 +16,13 @@ logger = logging.getLogger("celeriac.accounts")
 
 
 def record_sign_in(
-    what: str,
-    *,
-    address: str | None,
-    user: Any = None,
-    actor: Any = None,
-    why: str = "",
+    what: str, *, address: str | None, user: Any = None, actor: Any = None, why: str = ""
 ) -> None:
     """Write down that a sign-in (`what` is `in`, `failed`, `locked`, `out`) happened."""
     log_sign_in(what, address=address, user=user)
     details = {"address": address, "account": str(user or "unknown")}
-    audit.record(
-        verb=f"sign_in.{what}",
-        target_type="sign in",
-        target_id=getattr(user, "pk", None) or address or "",
-        actor=actor,
-        reason=why,
-        details=details,
-    )
+    target = getattr(user, "pk", None) or address or ""
+    audit.record(f"sign_in.{what}", "sign in", target, actor=actor, reason=why, details=details)
 
 
 def log_sign_in(what: str, *, address: str | None, user: Any = None) -> None:

@@ -1,8 +1,8 @@
 """One call to the mail server. What it answers is a value; what it fails at is a MailFault."""
 
 import smtplib
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import requests
@@ -31,22 +31,14 @@ class Refused:
     for_good: bool
 
 
-class MailConnection:
+class MailConnection(AbstractContextManager["MailConnection"]):
     """One connection to the mail server for many messages; opened when the first one needs it."""
 
     def __init__(self) -> None:
         self._connection: Any = None
         self.used = False
 
-    def __enter__(self) -> "MailConnection":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.hang_up()
 
     def carry(self, message: EmailMultiAlternatives) -> None:

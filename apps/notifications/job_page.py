@@ -1,10 +1,8 @@
 """What mail knows of a job: the message it sends, and whether anybody knows if it arrived."""
 
-from uuid import UUID
-
 from apps.notifications.models import Campaign, Email
 from apps.notifications.states import MessageClass, State
-from celeriac import Event, Job, JobPageSection, Link, Step, Wait, job_pages
+from celeriac import Event, Job, JobPageSection, Link, Step, Wait, job_pages, read_uuid
 
 _TONES = {State.ACCEPTED: "good", State.FAILED: "bad", State.UNKNOWN: "warn"}
 
@@ -23,10 +21,10 @@ def concerns_job(job: Job) -> bool:
 
 def section_of_job(job: Job) -> JobPageSection | None:
     """Return the page of the email or campaign, and how the email stands."""
-    if email_id := _uuid(job.args.get("email_id")):
+    if email_id := read_uuid(job.args.get("email_id")):
         email = Email.objects.filter(id=email_id).first()
         return _email(email) if email else None
-    if campaign_id := _uuid(job.args.get("campaign_id")):
+    if campaign_id := read_uuid(job.args.get("campaign_id")):
         campaign = Campaign.objects.filter(id=campaign_id).first()
         return _campaign(campaign) if campaign else None
     return None
@@ -53,10 +51,3 @@ def _campaign(campaign: Campaign) -> JobPageSection:
     text = f"Campaign {campaign.name}, {campaign.state}"
     page = Link(text, "admin:notifications_campaign_change", (str(campaign.id),))
     return JobPageSection(links=(page,))
-
-
-def _uuid(value: object) -> UUID | None:
-    try:
-        return UUID(str(value)) if value else None
-    except ValueError:
-        return None

@@ -1,9 +1,6 @@
 """Orders in the admin."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html_join
@@ -12,7 +9,7 @@ from django.utils.http import urlencode
 from apps.orders import services
 from apps.orders.models import Item, Order
 from apps.payments.money import display_amount as money
-from celeriac import LINK, ReadOnlyAdmin, ReadOnlyInline, action, confirmed_rows, display
+from celeriac import LINK, ReadOnlyAdmin, ReadOnlyInline, confirmed_action, display
 
 
 class ItemInline(ReadOnlyInline):
@@ -79,15 +76,10 @@ class OrderAdmin(ReadOnlyAdmin):
         """Whether the user may cancel orders."""
         return request.user.has_perm("orders.cancel_order")
 
-    @action(description="Cancel the chosen orders", permissions=["cancel"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> Any:
-        """Cancel each that is not paid yet."""
-        return confirmed_rows(
-            request,
-            queryset,
-            title="Cancel orders",
-            done="Cancelled",
-            service=lambda order, reason: services.order_cancel(
-                order_id=order.id, actor=request.user, reason=reason
-            ),
-        )
+    cancel = confirmed_action(
+        description="Cancel the chosen orders",
+        permissions=["cancel"],
+        title="Cancel orders",
+        done="Cancelled",
+        service=lambda order, **said: services.order_cancel(order_id=order.id, **said),
+    )

@@ -1,5 +1,8 @@
 """Orders and what was ordered."""
 
+from functools import reduce
+from operator import or_
+
 from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import F, Q
@@ -8,6 +11,13 @@ from django.db.models.functions import Lower
 from apps.orders.states import State
 from apps.payments.models import Payment
 from celeriac import Now, uuid7
+
+#: The moment that an order of each further state has, and no other order.
+MOMENTS = {State.PAID: "paid_at", State.DECLINED: "declined_at", State.CANCELLED: "cancelled_at"}
+
+
+def _with_its_moment(state: State) -> Q:
+    return Q(state=state, **{f"{at}__isnull": mine is not state for mine, at in MOMENTS.items()})
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
@@ -30,9 +40,7 @@ class Order(models.Model):
     currency = models.CharField(max_length=3)
     total_amount = models.PositiveBigIntegerField()
     refunded_amount = models.PositiveBigIntegerField(default=0)
-    state = models.CharField(
-        max_length=16, default=State.PLACED, choices=[(state.value, state.value) for state in State]
-    )
+    state = models.CharField(max_length=16, default=State.PLACED, choices=State.choices)
     placed_at = models.DateTimeField(db_default=Now())
     paid_at = models.DateTimeField(null=True, blank=True)
     declined_at = models.DateTimeField(null=True, blank=True)
@@ -45,9 +53,7 @@ class Order(models.Model):
         ordering = ["-id"]
         permissions = [("cancel_order", "Can cancel orders")]
         constraints = [
-            models.CheckConstraint(
-                name="order_state_known", condition=Q(state__in=[state.value for state in State])
-            ),
+            models.CheckConstraint(name="order_state_known", condition=Q(state__in=State.values)),
             models.CheckConstraint(name="order_total_positive", condition=Q(total_amount__gt=0)),
             models.CheckConstraint(
                 name="order_currency_is_iso_4217", condition=Q(currency__regex=r"^[a-z]{3}$")
@@ -58,30 +64,7 @@ class Order(models.Model):
             ),
             models.CheckConstraint(
                 name="order_time_of_its_state_only",
-                condition=Q(
-                    state=State.PLACED,
-                    paid_at__isnull=True,
-                    declined_at__isnull=True,
-                    cancelled_at__isnull=True,
-                )
-                | Q(
-                    state=State.PAID,
-                    paid_at__isnull=False,
-                    declined_at__isnull=True,
-                    cancelled_at__isnull=True,
-                )
-                | Q(
-                    state=State.DECLINED,
-                    paid_at__isnull=True,
-                    declined_at__isnull=False,
-                    cancelled_at__isnull=True,
-                )
-                | Q(
-                    state=State.CANCELLED,
-                    paid_at__isnull=True,
-                    declined_at__isnull=True,
-                    cancelled_at__isnull=False,
-                ),
+                condition=reduce(or_, map(_with_its_moment, State)),
             ),
         ]
         indexes = [

@@ -1,7 +1,7 @@
 """What may be done with orders."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from django.db import transaction
@@ -11,7 +11,7 @@ from apps.notifications.errors import InvalidRecipients
 from apps.notifications.services import email_create
 from apps.orders.errors import InvalidOrder, OrderNotFound
 from apps.orders.messages import declined_context, receipt_context
-from apps.orders.models import Item, Order
+from apps.orders.models import MOMENTS, Item, Order
 from apps.orders.states import State
 from apps.payments import money
 from apps.payments.followups import FollowUp, register_follow_up
@@ -58,13 +58,9 @@ def order_create(
             description=f"Order {order_id}",
         )
         order = Order.objects.create(
-            id=order_id,
-            email=email,
-            currency=payment.currency,
-            total_amount=total,
-            payment=payment,
+            id=order_id, email=email, currency=payment.currency, total_amount=total, payment=payment
         )
-        Item.objects.bulk_create([_item(order, item) for item in items])
+        Item.objects.bulk_create([Item(order=order, **asdict(item)) for item in items])
     return order
 
 
@@ -79,9 +75,7 @@ def order_cancel(*, order_id: UUID, actor: object = None, reason: str = "") -> O
         if order is None:
             raise OrderNotFound(f"There is no order {order_id}.")
         payment_cancel(payment_id=order.payment_id, actor=actor, reason=reason)
-        audit.record(
-            verb="cancel", target_type="order", target_id=order_id, actor=actor, reason=reason
-        )
+        audit.record("cancel", "order", order_id, actor=actor, reason=reason)
     order.refresh_from_db()
     return order
 
@@ -97,13 +91,13 @@ def order_settle(*, payment: Payment) -> Order | None:
         return order
     match payment.state:
         case PaymentState.SUCCEEDED:
-            _move(order, State.PAID, "paid_at")
+            _move(order, State.PAID)
             _write("orders/receipt", order, receipt_context(order))
         case PaymentState.DECLINED:
-            _move(order, State.DECLINED, "declined_at")
+            _move(order, State.DECLINED)
             _write("orders/declined", order, declined_context(order))
         case PaymentState.CANCELLED:
-            _move(order, State.CANCELLED, "cancelled_at")
+            _move(order, State.CANCELLED)
     return order
 
 
@@ -117,24 +111,14 @@ def order_refunded(*, payment: Payment) -> None:
     Order.objects.filter(payment=payment).update(refunded_amount=payment.refunded_amount)
 
 
-def _move(order: Order, state: State, moment: str) -> None:
-    Order.objects.filter(id=order.id).update(state=state, **{moment: Now()})
+def _move(order: Order, state: State) -> None:
+    Order.objects.filter(id=order.id).update(state=state, **{MOMENTS[state]: Now()})
     order.refresh_from_db()
 
 
 def _write(template: str, order: Order, context: dict[str, object]) -> None:
     email_create(
         template=template, recipient=order.email, reference=order.reference, context=context
-    )
-
-
-def _item(order: Order, line: Line) -> Item:
-    return Item(
-        order=order,
-        sku=line.sku,
-        name=line.name,
-        quantity=line.quantity,
-        unit_amount=line.unit_amount,
     )
 
 

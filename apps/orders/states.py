@@ -1,16 +1,16 @@
 """The life of an order. Pure."""
 
-from enum import StrEnum
+from django.db.models import TextChoices
 
 
-class State(StrEnum):
+class State(TextChoices):
     """What an order's row says; each names what moves it on."""
 
     #: Waits for its payment; moved on by the payment's outcome.
-    PLACED = "placed"
+    PLACED = "placed", "placed"
     #: The payment succeeded and the receipt is on its way; final.
-    PAID = "paid"
+    PAID = "paid", "paid"
     #: The payment was declined; final.
-    DECLINED = "declined"
+    DECLINED = "declined", "declined"
     #: Given up before it was paid; final.
-    CANCELLED = "cancelled"
+    CANCELLED = "cancelled", "cancelled"

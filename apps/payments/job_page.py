@@ -1,11 +1,10 @@
 """What payments know of a job: the money it moves, and whether a human must look."""
 
 from collections.abc import Iterator
-from uuid import UUID
 
 from apps.payments.models import Operation, PaymentEvent
 from apps.payments.states import OperationKind
-from celeriac import Event, Job, JobPageSection, Link, Step, Wait, job_pages
+from celeriac import Event, Job, JobPageSection, Link, Step, Wait, job_pages, read_uuid
 
 #: Of a payment's own events, the latest so many.
 MOST = 50
@@ -30,26 +29,17 @@ def section_of_job(job: Job) -> JobPageSection | None:
     if operation is None:
         return None
     return JobPageSection(
-        links=tuple(_links(operation)),
-        wait=_human(operation),
-        events=tuple(_events(operation)),
+        links=tuple(_links(operation)), wait=_human(operation), events=tuple(_events(operation))
     )
 
 
 def _operation(args: dict[str, str]) -> Operation | None:
     found = Operation.objects.select_related("payment")
-    if operation_id := _uuid(args.get("operation_id")):
+    if operation_id := read_uuid(args.get("operation_id")):
         return found.filter(id=operation_id).first()
-    if payment_id := _uuid(args.get("payment_id")):
+    if payment_id := read_uuid(args.get("payment_id")):
         return found.filter(payment_id=payment_id, kind=OperationKind.CAPTURE).first()
     return None
-
-
-def _uuid(value: object) -> UUID | None:
-    try:
-        return UUID(str(value)) if value else None
-    except ValueError:
-        return None
 
 
 def _links(operation: Operation) -> Iterator[Link]:

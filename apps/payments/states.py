@@ -1,23 +1,23 @@
 """The life of a payment operation, as one table. Pure: no Django."""
 
-from enum import StrEnum
+from django.db.models import TextChoices
 
 
-class State(StrEnum):
+class State(TextChoices):
     """What a payment's or an operation's row says; each names what moves it on."""
 
     #: Committed, never sent; moved on by submit, or cancelled without a call.
-    PENDING = "pending"
+    PENDING = "pending", "pending"
     #: Key and parameters are committed and the provider may have been called.
-    SUBMITTED = "submitted"
+    SUBMITTED = "submitted", "submitted"
     #: Called, and the answer got lost: money may have moved. Moved on by its resolution or a human.
-    UNKNOWN = "unknown"
+    UNKNOWN = "unknown", "unknown"
     #: The provider did it; final.
-    SUCCEEDED = "succeeded"
+    SUCCEEDED = "succeeded", "succeeded"
     #: The provider said no; final.
-    DECLINED = "declined"
+    DECLINED = "declined", "declined"
     #: Given up before money moved; final.
-    CANCELLED = "cancelled"
+    CANCELLED = "cancelled", "cancelled"
 
 
 FINAL = frozenset({State.SUCCEEDED, State.DECLINED, State.CANCELLED})
@@ -31,12 +31,12 @@ EDGES: dict[State, frozenset[State]] = {
 }
 
 
-class OperationKind(StrEnum):
+class OperationKind(TextChoices):
     """What an operation asks of the provider."""
 
-    CAPTURE = "capture"
-    REFUND = "refund"
-    CANCEL = "cancel"
+    CAPTURE = "capture", "capture"
+    REFUND = "refund", "refund"
+    CANCEL = "cancel", "cancel"
 
 
 def allows(before: State, after: State) -> bool:

@@ -16,7 +16,6 @@ Each raises CircuitOpen when nothing was sent, else what the guarded code raised
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ContextDecorator
-from types import TracebackType
 
 from celeriac.breakers.breaker import GuardedCall, refuse_deferred
 from celeriac.breakers.errors import (
@@ -53,12 +52,7 @@ class Guard(AbstractContextManager[None], ContextDecorator):
         guarded_call.__enter__()
         self._open().append(guarded_call)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self._open().pop().__exit__(kind, error, traceback)
 
     def __call__[F: Callable[..., object]](self, func: F) -> F:

@@ -22,7 +22,6 @@ import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import pybreaker
@@ -220,12 +219,7 @@ class GuardedCall(AbstractContextManager[None]):
     def __enter__(self) -> None:
         self._ticket = self._breaker.enter()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         admission, self._ticket = self._ticket, None
         if admission is not None:
             self._breaker.leave(admission, error)

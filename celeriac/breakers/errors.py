@@ -28,12 +28,7 @@ class CircuitOpen(BreakerError, CircuitBreakerError):
     """
 
     def __init__(
-        self,
-        message: str = "",
-        *,
-        name: str = "",
-        retry_after: float = 0.0,
-        endless: bool = False,
+        self, message: str = "", *, name: str = "", retry_after: float = 0.0, endless: bool = False
     ) -> None:
         super().__init__(message or f"The circuit {name!r} is open; nothing was sent.")
         self.name = name

@@ -5,17 +5,10 @@ from django.db import models
 
 from celeriac.breakers import options as options_module
 from celeriac.breakers.errors import BreakerError
+from celeriac.breakers.replies import BreakerState
 from celeriac.core.clock import Now
 from celeriac.core.ids import UUID7
 from celeriac.core.models import EditedModel
-
-
-class CircuitState(models.TextChoices):
-    """Where a circuit stands."""
-
-    CLOSED = "closed", "closed"
-    OPEN = "open", "open"
-    HALF_OPEN = "half_open", "half-open"
 
 
 class Breaker(EditedModel):
@@ -26,7 +19,7 @@ class Breaker(EditedModel):
     """
 
     name = models.CharField(max_length=200, primary_key=True)
-    state = models.CharField(max_length=10, choices=CircuitState, db_default=CircuitState.CLOSED)
+    state = models.CharField(max_length=10, choices=BreakerState, db_default=BreakerState.CLOSED)
     version = models.BigIntegerField(db_default=0, editable=False)
     open_until = models.DateTimeField(null=True, blank=True)
     changed_at = models.DateTimeField(db_default=Now())
@@ -65,7 +58,7 @@ class Breaker(EditedModel):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(state__in=CircuitState.values), name="celeriac_breaker_state"
+                condition=models.Q(state__in=BreakerState.values), name="celeriac_breaker_state"
             ),
             models.CheckConstraint(
                 condition=models.Q(forced__in=["", "open", "closed"]),

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from django.db.models import TextChoices
 
-class BreakerState(StrEnum):
+
+class BreakerState(TextChoices):
     """Where a circuit stands."""
 
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
+    CLOSED = "closed", "closed"
+    OPEN = "open", "open"
+    HALF_OPEN = "half_open", "half-open"
 
 
 class Verdict(StrEnum):

@@ -70,7 +70,8 @@ def tune(name: str, *, options: dict[str, Any], actor: Any = None, reason: str =
     with transaction.atomic():
         before = _locked(name).overrides
         _update(name, overrides=options)
-        _record("breaker.tune", name, actor, reason, {"before": before, "after": options})
+        details = {"before": before, "after": options}
+        audit.record("breaker.tune", "breaker", name, actor=actor, reason=reason, details=details)
         transaction.on_commit(lambda: _push(name), robust=True)
     return Breaker.objects.get(name=name)
 
@@ -134,18 +135,7 @@ def _write_down(
         open_until=until if becomes == "forced open" else None,
     )
     details = {"from": was, "until": until.isoformat() if until else None}
-    _record(verb, name, actor, reason, details)
-
-
-def _record(verb: str, name: str, actor: Any, reason: str, details: dict[str, Any]) -> None:
-    audit.record(
-        verb=verb,
-        target_type="breaker",
-        target_id=name,
-        actor=actor,
-        reason=reason,
-        details=details,
-    )
+    audit.record(verb, "breaker", name, actor=actor, reason=reason, details=details)
 
 
 def _push(name: str) -> None:

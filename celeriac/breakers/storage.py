@@ -84,8 +84,7 @@ class BreakerStorage(pybreaker.CircuitBreakerStorage):
     def move(self, to: BreakerState, *, reason: str = "") -> Reply:
         """Move the circuit by hand: open for a cooldown, closed, or half-open."""
         reply = self._run(
-            lambda: self._shared.move(self.options, to),
-            lambda: self._local.move(self.options, to),
+            lambda: self._shared.move(self.options, to), lambda: self._local.move(self.options, to)
         )
         self._write_down(reply, reason=reason, wait=durable.WAIT)
         return reply

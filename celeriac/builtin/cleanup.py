@@ -85,12 +85,7 @@ KEPT = {
 
 
 #: Reasons for tables that grow all the same, or whose rows others delete.
-_GROWS = {
-    _PRUNE,
-    _ROLL_UP,
-    KEPT["celeriac_jobs.Job"],
-    KEPT["celeriac_monitoring.Pass"],
-}
+_GROWS = {_PRUNE, _ROLL_UP, KEPT["celeriac_jobs.Job"], KEPT["celeriac_monitoring.Pass"]}
 
 
 def large_tables() -> list[str]:

@@ -146,12 +146,7 @@ def job[**P, R](
 def job[**P, R](kind: Callable[P, R], /) -> JobTask[P, R, R]: ...
 @overload
 def job(
-    kind: str | None = None,
-    /,
-    *,
-    bind: Literal[True],
-    expires: float | None = ...,
-    **options: Any,
+    kind: str | None = None, /, *, bind: Literal[True], expires: float | None = ..., **options: Any
 ) -> BoundDecorator: ...
 @overload
 def job(
@@ -199,11 +194,7 @@ def job(
 
 
 def declare_task(
-    handler: Callable[..., Any],
-    kind: str,
-    *,
-    expires: float | None = None,
-    **options: Any,
+    handler: Callable[..., Any], kind: str, *, expires: float | None = None, **options: Any
 ) -> JobTask[..., Any, Any]:
     """Declare a kind and return its Celery task; without a name it is the handler's path."""
     kind = kind or f"{handler.__module__}.{handler.__name__}"

@@ -10,40 +10,19 @@ from dataclasses import fields
 from functools import wraps
 from typing import Any
 
-from celery.exceptions import MaxRetriesExceededError
+from celery.exceptions import MaxRetriesExceededError as MaxRetriesExceededError
 from celery.utils.time import get_exponential_backoff_interval
 
 from celeriac.celery.base import JobTask, declare_task
 from celeriac.celery.bound_task import BoundTask, bind_first_parameter
-from celeriac.celery.canvas import CanvasRefused, refused_function
-from celeriac.celery.results import AsyncResult, ResultTimeout
+from celeriac.celery.canvas import CanvasRefused as CanvasRefused, refused_function
+from celeriac.celery.results import AsyncResult as AsyncResult, ResultTimeout
 from celeriac.core.hints import did_you_mean
 from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.errors import InvalidOption
-from celeriac.jobs.outcomes import Cancelled, GiveUp, Retry, TimeLimitExceeded
+from celeriac.jobs.outcomes import Cancelled, GiveUp, Retry as Retry, TimeLimitExceeded
 from celeriac.jobs.registry import Kind
 from celeriac.settings import conf
-
-__all__ = [
-    "AsyncResult",
-    "CanvasRefused",
-    "Ignore",
-    "MaxRetriesExceededError",
-    "Reject",
-    "Retry",
-    "SoftTimeLimitExceeded",
-    "TimeoutError",
-    "chain",
-    "chord",
-    "chunks",
-    "group",
-    "maybe_signature",
-    "shared_task",
-    "signature",
-    "subtask",
-    "xmap",
-    "xstarmap",
-]
 
 chain, group, chord, chunks = (
     refused_function(name) for name in ("chain", "group", "chord", "chunks")

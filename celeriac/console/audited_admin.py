@@ -42,11 +42,7 @@ class AuditedAdmin(SafeListAdmin):
     delete_selected_confirmation_template = "admin/celeriac/delete.html"
 
     def get_form(
-        self,
-        request: HttpRequest,
-        obj: Any = None,
-        change: bool = False,
-        **kwargs: Any,
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
         """Return the form, with the question why for those who may write."""
         if "fields" not in kwargs:
@@ -148,21 +144,13 @@ class AuditedAdmin(SafeListAdmin):
         return before
 
     def _record(
-        self,
-        verb: str,
-        request: HttpRequest,
-        obj: Model,
-        message: Any,
-        **facts: dict[str, Any],
+        self, verb: str, request: HttpRequest, obj: Model, message: Any, **facts: dict[str, Any]
     ) -> None:
-        name, besides = self.audited_name(), self.audited_besides(obj)
+        name, target = self.audited_name(), self.audited_id(obj)
+        reason = request.POST.get(_FIELD, "").strip()[:LONGEST]
+        details = {"name": str(obj)[:500], "changes": message} | facts | self.audited_besides(obj)
         audit.record(
-            verb=f"{name}.{verb}",
-            target_type=name,
-            target_id=self.audited_id(obj)[:128],
-            actor=request.user,
-            reason=request.POST.get(_FIELD, "").strip()[:LONGEST],
-            details={"name": str(obj)[:500], "changes": message} | facts | besides,
+            f"{name}.{verb}", name, target, actor=request.user, reason=reason, details=details
         )
 
 

@@ -31,10 +31,7 @@ class UntilForm(ReasonForm):
     #: What somebody does who ends it.
     ends = "resumes"
     minutes = forms.FloatField(
-        required=False,
-        min_value=0.01,
-        max_value=LONGEST / 60,
-        widget=UnfoldAdminDecimalFieldWidget,
+        required=False, min_value=0.01, max_value=LONGEST / 60, widget=UnfoldAdminDecimalFieldWidget
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from celeriac.core import tables
+from celeriac.core.ids import read_uuid
 from celeriac.core.queries import fetch_rows
 from celeriac.jobs import job_pages, registry
 from celeriac.jobs.enqueueing.searching import clip_term
@@ -69,9 +70,8 @@ def search_fields() -> list[str]:
 
 def _exact(term: str) -> Q:
     named = Q(pk__in=_by_term(term)) | Q(pk__in=_by_key(term))
-    try:
-        key = UUID(term)
-    except ValueError:
+    key = read_uuid(term)
+    if key is None:
         return named
     others = job_pages.search_names(key)
     found = SearchTerm.objects.filter(value__in=others).values_list("job_id", flat=True)

@@ -6,7 +6,9 @@ searched for by its name (an id, an address, a reference) is found by an index, 
 """
 
 from collections.abc import Iterable, Iterator
+from functools import reduce
 from ipaddress import ip_address
+from operator import or_
 from typing import Any
 from uuid import UUID
 
@@ -108,10 +110,7 @@ class LargeTableAdmin(SafeListAdmin, ModelAdmin):  # type: ignore[misc]  # unfol
         return self.finds or super().get_search_fields(request)
 
     def get_search_results(
-        self,
-        request: HttpRequest,
-        queryset: Any,
-        search_term: str,
+        self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
         """Find by indexes, where `finds` says by which."""
         if self.parent and search_term:
@@ -187,9 +186,7 @@ def find_rows(
             named = _named(queryset.model, lookup, value)
             keys.update(rows.filter(**named).values_list("pk", flat=True)[:FOUND])
     if not keys and (columns := list(words)):
-        said = Q()
-        for column in columns:
-            said |= Q(**{f"{column}__icontains": term})
+        said = reduce(or_, (Q(**{f"{column}__icontains": term}) for column in columns))
         recent = newest_rows(rows, by=age, most=READ)
         keys.update(recent.filter(said).order_by(f"-{age}").values_list("pk", flat=True)[:FOUND])
     return queryset.filter(pk__in=keys)

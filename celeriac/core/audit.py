@@ -10,17 +10,17 @@ from celeriac.core.models import Audit, AuditBatch
 
 
 def record(
-    *,
     verb: str,
     target_type: str,
     target_id: object = "",
+    *,
     actor: Any = None,
     count: int = 1,
     reason: str = "",
     filter: dict[str, Any] | None = None,
     details: dict[str, Any] | None = None,
 ) -> Audit:
-    """Write and return one audit row, in the caller's transaction.
+    """Write and return one audit row, in the caller's transaction: what was done to what.
 
     `actor` is a user, or the name of what acted (`"cli"`, `"system"`).
     """
@@ -30,7 +30,7 @@ def record(
         actor_name=str(actor or "")[:254],
         verb=verb,
         target_type=target_type,
-        target_id=str(target_id),
+        target_id=str(target_id)[:128],
         count=count,
         reason=reason,
         filter=filter or {},

@@ -247,11 +247,8 @@ def _tls(form: str, options: dict[str, str]) -> dict[str, Any]:
         raise BadAddress(f"ssl_cert_reqs is one of {', '.join(_CERTIFICATES)}, not {word[:40]!r}.")
     found["ssl_cert_reqs"] = word
     if "ssl_check_hostname" in found:
-        found["ssl_check_hostname"] = found["ssl_check_hostname"].lower() not in (
-            "false",
-            "0",
-            "no",
-        )
+        told = found["ssl_check_hostname"].lower()
+        found["ssl_check_hostname"] = told not in ("false", "0", "no")
     return found
 
 

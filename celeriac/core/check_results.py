@@ -1,7 +1,7 @@
 """What a doctor finds."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -21,9 +21,6 @@ class CheckResult:
     level: Level
     says: str
     todo: str = ""
-
-    def as_dict(self) -> dict[str, str]:
-        return asdict(self)
 
 
 Check = Callable[[], Iterator[CheckResult]]

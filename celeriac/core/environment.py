@@ -70,12 +70,8 @@ def read_list(name: str, text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _read_text(name: str, text: str) -> str:
-    return text
-
-
 _READERS: dict[type, Callable[[str, str], Any]] = {
-    str: _read_text,
+    str: lambda name, text: text,
     bool: read_flag,
     int: read_whole,
     float: read_number,

@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Func, UUIDField
+from django.db.models import Func, Model, QuerySet, UUIDField
 
 _lock = threading.Lock()
 _last = 0
@@ -29,6 +29,20 @@ def uuid7() -> UUID:
     millis, fraction = divmod(ticks, 4096)
     tail = int.from_bytes(os.urandom(8), "big") & (2**62 - 1)
     return UUID(int=millis << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | tail)
+
+
+def read_uuid(text: object) -> UUID | None:
+    """Return the id that a text names, None where it names none."""
+    try:
+        return UUID(str(text))
+    except ValueError:
+        return None
+
+
+def find_row[M: Model](rows: QuerySet[M], text: object) -> M | None:
+    """Return the row whose id a text names, None where there is none."""
+    key = read_uuid(text)
+    return rows.filter(pk=key).first() if key else None
 
 
 def lowest_uuid7(moment: datetime) -> UUID:

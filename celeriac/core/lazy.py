@@ -1,6 +1,6 @@
 """Public names of a package, each imported when it is first asked for."""
 
-import ast
+import dis
 import sys
 from importlib import import_module
 from typing import Any
@@ -9,13 +9,17 @@ from typing import Any
 def typed_imports(package: str) -> dict[str, str]:
     """Return what a package imports for type checkers alone: each name, and where it stands.
 
-    The package is being imported: its own text says so, in its block `if TYPE_CHECKING:`.
+    The package is being imported: its code has the imports of its block `if TYPE_CHECKING:`,
+    which do not run, and it has them where its source was not installed, too.
     """
     loader: Any = sys.modules[package].__loader__
-    body = ast.parse(loader.get_source(package)).body
-    blocks = (node for node in body if isinstance(node, ast.If))
-    imports = (node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom))
-    return {each.name: str(node.module) for node in imports for each in node.names}
+    root, home, homes = package.partition(".")[0], "", {}
+    for step in dis.get_instructions(loader.get_code(package)):
+        if step.opname == "IMPORT_NAME":
+            home = step.argval
+        elif step.opname == "IMPORT_FROM" and home.startswith(f"{root}.") and home != __name__:
+            homes[step.argval] = home
+    return homes
 
 
 def load_name(package: str, homes: dict[str, str], name: str) -> Any:

@@ -1,7 +1,6 @@
 """Between the ledger and Django's Tasks API: writing a job, reading its result."""
 
 from typing import Any
-from uuid import UUID
 
 from django.tasks import task_backends
 from django.tasks.backends.base import BaseTaskBackend
@@ -9,6 +8,7 @@ from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
 from django.tasks.signals import task_enqueued, task_finished
 from django.utils.json import normalize_json
 
+from celeriac.core.ids import find_row
 from celeriac.django_tasks import kinds, results
 from celeriac.django_tasks.types import AnyResult, AnyTask
 from celeriac.jobs.enqueueing.enqueue import enqueue_job
@@ -49,10 +49,7 @@ def write_job(
 
 def find_result(result_id: str, *, backend: BaseTaskBackend) -> AnyResult:
     """Return the result of a task's job; TaskResultDoesNotExist says why there is none."""
-    try:
-        job = Job.objects.filter(pk=UUID(result_id)).first()
-    except ValueError:
-        job = None
+    job = find_row(Job.objects.all(), result_id)
     if job is None:
         raise TaskResultDoesNotExist(f"There is no job {result_id!r}.")
     try:

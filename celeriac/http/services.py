@@ -13,6 +13,7 @@ from celeriac.core import audit, clock
 from celeriac.core.clock import Now
 from celeriac.http.models import Secret, ServiceAccount
 
+_TARGET = "service account"
 _PREFIX = "celeriac_"
 _SHOWN = len(_PREFIX) + 4
 
@@ -30,7 +31,10 @@ def make_secret(
         end = clock.db_now() + overlap
         account.secrets.living().exclude(expires_at__lt=end).update(expires_at=end)
         Secret.objects.create(account=account, digest=secret_digest(secret), hint=secret[:_SHOWN])
-        _record("account.secret", account, actor, reason, overlap_seconds=overlap.total_seconds())
+        details = {"overlap_seconds": overlap.total_seconds()}
+        audit.record(
+            "account.secret", _TARGET, account.name, actor=actor, reason=reason, details=details
+        )
     return secret
 
 
@@ -40,7 +44,7 @@ def revoke_tokens(*, account: ServiceAccount, actor: Any, reason: str = "") -> N
         ServiceAccount.objects.filter(pk=account.pk).update(
             generation=F("generation") + 1, updated_at=Now()
         )
-        _record("account.revoke", account, actor, reason)
+        audit.record("account.revoke", _TARGET, account.name, actor=actor, reason=reason)
     account.refresh_from_db(fields=["generation"])
 
 
@@ -58,14 +62,3 @@ def authenticate(*, client_id: str, client_secret: str) -> ServiceAccount | None
 def secret_digest(secret: str) -> str:
     """Return what is kept of a secret."""
     return sha256(secret.encode()).hexdigest()
-
-
-def _record(verb: str, account: ServiceAccount, actor: Any, reason: str, **details: Any) -> None:
-    audit.record(
-        verb=verb,
-        target_type="service account",
-        target_id=account.name,
-        actor=actor,
-        reason=reason,
-        details=details,
-    )

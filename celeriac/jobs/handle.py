@@ -88,8 +88,3 @@ def _pauses(timeout: float | None) -> Iterator[float]:
     while time.monotonic() < deadline:
         yield pause
         pause = min(_LONGEST_PAUSE, pause * 1.5)
-
-
-def wait_for(job_id: UUID, *, timeout: float | None = None) -> Any:
-    """Wait for a job's end and return its result, as `JobHandle.get` does; it raises the same."""
-    return JobHandle[Any](job_id).get(timeout)

@@ -28,9 +28,7 @@ def section_of_job(job: Job) -> JobPageSection | None:
     task = tick.periodic_task
     schedule = Link(f"Schedule {task.name}", task._meta.label_lower, (str(task.pk),))
     page = Link(
-        f"Tick {tick.scheduled_for:%Y-%m-%d %H:%M:%S}",
-        Tick._meta.label_lower,
-        (str(tick.id),),
+        f"Tick {tick.scheduled_for:%Y-%m-%d %H:%M:%S}", Tick._meta.label_lower, (str(tick.id),)
     )
     text = f"{task.name}, decided by {tick.source}" + (f": {tick.reason}" if tick.reason else "")
     event = Event(tick.scheduled_for, "Its tick was due", text, "idle", links=(page,))

@@ -54,7 +54,10 @@ def pause_schedule(
             updated_at=Now(),
         )
         details = {"until": until.isoformat()} if until else {}
-        _record("pause", policy.periodic_task, actor, reason, details)
+        name = policy.periodic_task.name
+        audit.record(
+            "schedule.pause", "schedule", name, actor=actor, reason=reason, details=details
+        )
     return Policy.objects.get(pk=task_id)
 
 
@@ -75,7 +78,8 @@ def resume_schedule(task_id: int, *, actor: Actor, reason: str = "") -> Policy:
         Policy.objects.filter(pk=task_id).update(
             paused_at=None, paused_until=None, paused_by="", pause_reason="", updated_at=Now()
         )
-        _record("resume", policy.periodic_task, actor, reason, {})
+        name = policy.periodic_task.name
+        audit.record("schedule.resume", "schedule", name, actor=actor, reason=reason)
     return Policy.objects.get(pk=task_id)
 
 
@@ -94,7 +98,8 @@ def run_schedule_now(task_id: int, *, actor: Actor, reason: str = "") -> Tick:
         verdict = TickVerdict(clock.db_now(), Status.FIRED, _said("run", actor, reason))
         planned = _planned(policy, verdict, f"run by {actor}")
         write_ticks([planned], own=False)
-        _record("run", policy.periodic_task, actor, reason, {"tick": str(planned.id)})
+        name, details = policy.periodic_task.name, {"tick": str(planned.id)}
+        audit.record("schedule.run", "schedule", name, actor=actor, reason=reason, details=details)
         return Tick.objects.get(pk=planned.id)
 
 
@@ -131,7 +136,9 @@ def backfill_schedule(
         ]
         fired = write_ticks(planned_ticks, take_over=True)
         details = {"start": start.isoformat(), "end": end.isoformat(), "ticks": len(moments)}
-        _record("backfill", policy.periodic_task, actor, reason, details, count=len(fired))
+        said = {"actor": actor, "reason": reason, "details": details}
+        name = policy.periodic_task.name
+        audit.record("schedule.backfill", "schedule", name, count=len(fired), **said)
         ids = [planned.id for planned in fired]
         return list(Tick.objects.filter(pk__in=ids).order_by("scheduled_for"))
 
@@ -198,22 +205,3 @@ def _held(task_id: int) -> Iterator[Policy]:
 
 def _said(verb: str, actor: Actor, reason: str) -> str:
     return f"{verb} by {actor}" + (f": {reason}" if reason else "")
-
-
-def _record(
-    verb: str,
-    task: PeriodicTask,
-    actor: Actor,
-    reason: str,
-    details: dict[str, Any],
-    count: int = 1,
-) -> None:
-    audit.record(
-        verb=f"schedule.{verb}",
-        target_type="schedule",
-        target_id=task.name[:128],
-        actor=actor,
-        count=count,
-        reason=reason,
-        details=details,
-    )

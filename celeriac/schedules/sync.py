@@ -70,12 +70,9 @@ def sync_schedules(*, actor: object = None) -> list[Change]:
         changes += _disable_others(declared)
         if actor is not None:
             touched = [change.name for change in changes if change.done != "unchanged"]
+            details = {"changed": touched}
             audit.record(
-                verb="schedule.sync",
-                target_type="schedule",
-                actor=actor,
-                count=len(touched),
-                details={"changed": touched},
+                "schedule.sync", "schedule", actor=actor, count=len(touched), details=details
             )
     return changes + [
         Change(name, "refused", error=one.message)

@@ -11,7 +11,8 @@ from django.db.models import Case, Count, F, QuerySet, Sum, TextField, Value, Wh
 from apps.notifications.models import Email
 from apps.orders.models import Order
 from celeriac.breakers import selectors as breakers
-from celeriac.breakers.models import CircuitState, Transition
+from celeriac.breakers.models import Transition
+from celeriac.breakers.replies import BreakerState
 from celeriac.core import clock
 from celeriac.core.clock import Now
 from celeriac.jobs.models import Attempt, Job, Queue, Worker
@@ -105,7 +106,7 @@ def scars() -> dict[str, int]:
 
 def openings() -> str:
     """Return how often each circuit opened, in words."""
-    opened = Transition.objects.filter(to_state=CircuitState.OPEN).order_by("breaker_id")
+    opened = Transition.objects.filter(to_state=BreakerState.OPEN).order_by("breaker_id")
     counted = opened.values_list("breaker_id").annotate(Count("id"))
     return ", ".join(f"{name} opened {count}x" for name, count in counted) or "never opened"
 

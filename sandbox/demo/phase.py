@@ -13,7 +13,8 @@ from django.db import transaction
 from apps.orders.services import order_create
 from celeriac import pause_queue, resume_queue
 from celeriac.breakers import registry
-from celeriac.breakers.models import Breaker, CircuitState, Transition
+from celeriac.breakers.models import Breaker, Transition
+from celeriac.breakers.replies import BreakerState
 from celeriac.core import clock
 from celeriac.jobs.models import Job
 from sandbox.demo.audit import CAPTURE, Check
@@ -72,16 +73,16 @@ class OutagePhase:
             yield order_create(email=email, items=basket(chance), payment_method=CARD).id
 
     def _is_calm(self) -> bool:
-        closed = Breaker.objects.get(name=CIRCUIT).state == CircuitState.CLOSED
+        closed = Breaker.objects.get(name=CIRCUIT).state == BreakerState.CLOSED
         return closed and not Job.objects.running().filter(queue=QUEUE).exists()
 
     def _is_open(self) -> bool:
-        return Breaker.objects.get(name=CIRCUIT).state != CircuitState.CLOSED
+        return Breaker.objects.get(name=CIRCUIT).state != BreakerState.CLOSED
 
     def _seen(self) -> Outage:
         window = self._stage.gateway.outages()["windows"][-1]
         opened = Transition.objects.filter(
-            breaker=CIRCUIT, to_state=CircuitState.OPEN, at__gt=self._began
+            breaker=CIRCUIT, to_state=BreakerState.OPEN, at__gt=self._began
         ).earliest("at")
         closed_at = Breaker.objects.get(name=CIRCUIT).closed_at
         assert closed_at is not None  # noqa: S101 every order was settled, so it has closed

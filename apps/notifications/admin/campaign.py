@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -12,7 +11,7 @@ from apps.notifications import services
 from apps.notifications.admin.forms import CampaignForm
 from apps.notifications.models import Campaign, Recipient
 from apps.notifications.selectors import campaign_counts
-from celeriac import ReadOnlyAdmin, action, confirmed_rows, display
+from celeriac import ReadOnlyAdmin, confirmed_action, display
 
 STATES = {"running": "info", "finished": "success", "cancelled": "warning", "stalled": "danger"}
 DELIVERIES = {
@@ -121,31 +120,21 @@ class CampaignAdmin(ReadOnlyAdmin):
         )
         obj.pk = written.pk
 
-    @action(description="Start, or go on with, the chosen campaigns", permissions=["start"])
-    def start(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:
-        """Start each that may be."""
-        return confirmed_rows(
-            request,
-            queryset,
-            title="Start, or go on with, campaigns",
-            done="Started",
-            service=lambda campaign, reason: services.campaign_start(
-                campaign_id=campaign.id, actor=request.user, reason=reason
-            ),
-        )
+    start = confirmed_action(
+        description="Start, or go on with, the chosen campaigns",
+        permissions=["start"],
+        title="Start, or go on with, campaigns",
+        done="Started",
+        service=lambda campaign, **said: services.campaign_start(campaign_id=campaign.id, **said),
+    )
 
-    @action(description="Stop the chosen campaigns", permissions=["cancel"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:
-        """Stop each that is under way."""
-        return confirmed_rows(
-            request,
-            queryset,
-            title="Stop campaigns",
-            done="Stopped",
-            service=lambda campaign, reason: services.campaign_cancel(
-                campaign_id=campaign.id, actor=request.user, reason=reason
-            ),
-        )
+    cancel = confirmed_action(
+        description="Stop the chosen campaigns",
+        permissions=["cancel"],
+        title="Stop campaigns",
+        done="Stopped",
+        service=lambda campaign, **said: services.campaign_cancel(campaign_id=campaign.id, **said),
+    )
 
 
 @admin.register(Recipient)

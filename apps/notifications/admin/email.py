@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from apps.notifications import services
 from apps.notifications.admin.forms import SuppressionForm
 from apps.notifications.models import Email, Suppression
-from celeriac import LargeTableAdmin, ReadOnlyAdmin, action, confirmed_rows, display
+from celeriac import LargeTableAdmin, ReadOnlyAdmin, confirmed_action, display
 
 
 @admin.register(Email)
@@ -51,18 +51,13 @@ class EmailAdmin(ReadOnlyAdmin):
         """Whether the user may send mail again."""
         return request.user.has_perm("notifications.resend_email")
 
-    @action(description="Send the chosen emails again", permissions=["resend"])
-    def resend(self, request: HttpRequest, queryset: QuerySet[Email]) -> Any:
-        """Queue each that failed or was suppressed."""
-        return confirmed_rows(
-            request,
-            queryset,
-            title="Send emails again",
-            done="Queued again",
-            service=lambda email, reason: services.email_requeue(
-                email_id=email.id, actor=request.user, reason=reason
-            ),
-        )
+    resend = confirmed_action(
+        description="Send the chosen emails again",
+        permissions=["resend"],
+        title="Send emails again",
+        done="Queued again",
+        service=lambda email, **said: services.email_requeue(email_id=email.id, **said),
+    )
 
 
 @admin.register(Suppression)

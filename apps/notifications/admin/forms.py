@@ -43,8 +43,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the
 
     subject = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget)
     text = forms.CharField(
-        widget=UnfoldAdminTextareaWidget,
-        help_text="Plain text; the way to unsubscribe is added.",
+        widget=UnfoldAdminTextareaWidget, help_text="Plain text; the way to unsubscribe is added."
     )
     addresses = forms.CharField(
         widget=UnfoldAdminTextareaWidget, help_text="One a line; doubles count once."

@@ -28,9 +28,7 @@ class Campaign(models.Model):
     )
     total = models.PositiveIntegerField(default=0)
     state = models.CharField(
-        max_length=16,
-        default=CampaignState.DRAFT,
-        choices=[(state.value, state.value) for state in CampaignState],
+        max_length=16, default=CampaignState.DRAFT, choices=CampaignState.choices
     )
     job = models.UUIDField(null=True, blank=True)
     run = models.UUIDField(null=True, blank=True, editable=False)
@@ -54,8 +52,7 @@ class Campaign(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
-                name="campaign_state_known",
-                condition=Q(state__in=[state.value for state in CampaignState]),
+                name="campaign_state_known", condition=Q(state__in=CampaignState.values)
             ),
             models.CheckConstraint(name="campaign_rate_positive", condition=Q(rate__gt=0)),
             models.CheckConstraint(
@@ -83,11 +80,7 @@ class Recipient(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     address = models.EmailField()
     context = models.JSONField(default=dict, blank=True)
-    state = models.CharField(
-        max_length=16,
-        default=Delivery.PENDING,
-        choices=[(state.value, state.value) for state in Delivery],
-    )
+    state = models.CharField(max_length=16, default=Delivery.PENDING, choices=Delivery.choices)
     sends = models.PositiveIntegerField(default=0)
     refusals = models.PositiveIntegerField(default=0)
     run = models.UUIDField(null=True, blank=True, editable=False)
@@ -105,8 +98,7 @@ class Recipient(models.Model):
                 name="recipient_once_a_campaign", fields=["campaign", "address"]
             ),
             models.CheckConstraint(
-                name="recipient_state_known",
-                condition=Q(state__in=[state.value for state in Delivery]),
+                name="recipient_state_known", condition=Q(state__in=Delivery.values)
             ),
             models.CheckConstraint(
                 name="recipient_sending_at_before_any_answer",

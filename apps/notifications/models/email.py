@@ -23,13 +23,9 @@ class Email(models.Model):
     reference = models.CharField(max_length=128, blank=True)
     context = models.JSONField(default=dict, blank=True)
     message_class = models.CharField(
-        max_length=16,
-        default=MessageClass.TRANSACTIONAL,
-        choices=[(value.value, value.value) for value in MessageClass],
+        max_length=16, default=MessageClass.TRANSACTIONAL, choices=MessageClass.choices
     )
-    state = models.CharField(
-        max_length=16, default=State.QUEUED, choices=[(state.value, state.value) for state in State]
-    )
+    state = models.CharField(max_length=16, default=State.QUEUED, choices=State.choices)
     message_id = models.CharField(max_length=255, unique=True)
     provider_id = models.CharField(max_length=255, blank=True)
     sends = models.PositiveIntegerField(default=0)
@@ -43,12 +39,9 @@ class Email(models.Model):
         ordering = ["-id"]
         permissions = [("resend_email", "Can send emails again")]
         constraints = [
+            models.CheckConstraint(name="email_state_known", condition=Q(state__in=State.values)),
             models.CheckConstraint(
-                name="email_state_known", condition=Q(state__in=[state.value for state in State])
-            ),
-            models.CheckConstraint(
-                name="email_class_known",
-                condition=Q(message_class__in=[value.value for value in MessageClass]),
+                name="email_class_known", condition=Q(message_class__in=MessageClass.values)
             ),
             models.CheckConstraint(
                 name="email_finished_at_exactly_when_final",

@@ -45,13 +45,8 @@ def campaign_create(
         )
         campaign_add(campaign_id=campaign.id, recipients=recipients)
         campaign.refresh_from_db()
-        audit.record(
-            verb="create",
-            target_type="campaign",
-            target_id=campaign.id,
-            actor=actor,
-            details={"name": name, "recipients": campaign.total},
-        )
+        details = {"name": name, "recipients": campaign.total}
+        audit.record("create", "campaign", campaign.id, actor=actor, details=details)
     return campaign
 
 

@@ -29,7 +29,7 @@ def campaign_start(*, campaign_id: UUID, actor: object, reason: str = "") -> Cam
         Campaign.objects.filter(id=campaign_id).update(
             state=CampaignState.RUNNING, job=job.id, started_at=campaign.started_at or Now()
         )
-        _record("start", campaign_id, actor, reason)
+        audit.record("start", "campaign", campaign_id, actor=actor, reason=reason)
     campaign.refresh_from_db()
     return campaign
 
@@ -44,7 +44,7 @@ def campaign_cancel(*, campaign_id: UUID, actor: object, reason: str = "") -> Ca
         if campaign.state not in (CampaignState.RUNNING, CampaignState.STALLED):
             raise CampaignBusy(f"{campaign} is {campaign.state}: there is nothing to stop.")
         Campaign.objects.filter(id=campaign_id).update(state=CampaignState.CANCELLED, run=None)
-        _record("cancel", campaign_id, actor, reason)
+        audit.record("cancel", "campaign", campaign_id, actor=actor, reason=reason)
     _cancel_job(campaign)
     campaign.refresh_from_db()
     return campaign
@@ -80,9 +80,3 @@ def _cancel_job(campaign: Campaign) -> None:
     if campaign.job is not None:
         with suppress(TransitionRefused, JobNotFound):
             cancel(campaign.job)
-
-
-def _record(verb: str, campaign_id: UUID, actor: object, reason: str) -> None:
-    audit.record(
-        verb=verb, target_type="campaign", target_id=campaign_id, actor=actor, reason=reason
-    )

@@ -28,8 +28,6 @@ def email_requeue(*, email_id: UUID, actor: object, reason: str = "") -> Email:
             )
         Email.objects.filter(id=email_id).update(state=State.QUEUED, error="", finished_at=None)
         enqueue("notifications.send", {"email_id": email_id})
-        audit.record(
-            verb="resend", target_type="email", target_id=email_id, actor=actor, reason=reason
-        )
+        audit.record("resend", "email", email_id, actor=actor, reason=reason)
     email.refresh_from_db()
     return email

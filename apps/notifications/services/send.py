@@ -5,12 +5,7 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.notifications.delivery import Accepted, Refused, deliver_message
-from apps.notifications.errors import (
-    EmailNotFound,
-    MailNotSent,
-    MailOutcomeUnknown,
-    MailRefused,
-)
+from apps.notifications.errors import EmailNotFound, MailNotSent, MailOutcomeUnknown, MailRefused
 from apps.notifications.models import Email
 from apps.notifications.render import render_email
 from apps.notifications.selectors import is_suppressed

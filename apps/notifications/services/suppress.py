@@ -20,13 +20,7 @@ def suppress(*, address: str, reason: str, note: str = "", actor: object = None)
             defaults={"note": note, "created_by_id": getattr(actor, "pk", None)},
         )
         if is_new:
-            audit.record(
-                verb="suppress",
-                target_type="address",
-                target_id=address[:128],
-                actor=actor,
-                reason=reason,
-            )
+            audit.record("suppress", "address", address, actor=actor, reason=reason)
     return row
 
 
@@ -38,12 +32,5 @@ def unsuppress(*, address: str, actor: object, note: str = "") -> int:
     address = normalise_address(address)
     with transaction.atomic():
         removed, _ = Suppression.objects.filter(address__iexact=address).delete()
-        audit.record(
-            verb="unsuppress",
-            target_type="address",
-            target_id=address[:128],
-            actor=actor,
-            reason=note,
-            count=removed,
-        )
+        audit.record("unsuppress", "address", address, actor=actor, reason=note, count=removed)
     return removed

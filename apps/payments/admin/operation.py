@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -21,7 +20,7 @@ from apps.payments.models import Operation
 from apps.payments.money import display_amount as money
 from apps.payments.selectors import payment_evidence
 from apps.payments.states import FINAL, State
-from celeriac import CeleriacError, ReadOnlyAdmin, action, confirmed_rows, display, uuid_or_404
+from celeriac import CeleriacError, ReadOnlyAdmin, action, confirmed_action, display, uuid_or_404
 
 
 class ForReview(admin.SimpleListFilter):
@@ -115,18 +114,15 @@ class OperationAdmin(ReadOnlyAdmin):
         """Whether the user may decide."""
         return request.user.has_perm("payments.decide_operation")
 
-    @action(description="Ask the provider again about the chosen", permissions=["decide"])
-    def ask_again(self, request: HttpRequest, queryset: QuerySet[Operation]) -> Any:
-        """Send each that waits through its resolution once more, under the same key."""
-        return confirmed_rows(
-            request,
-            queryset,
-            title="Ask the provider again",
-            done="Asked again",
-            service=lambda operation, reason: services.operation_retry(
-                operation_id=operation.id, actor=request.user, reason=reason
-            ),
-        )
+    ask_again = confirmed_action(
+        description="Ask the provider again about the chosen",
+        permissions=["decide"],
+        title="Ask the provider again",
+        done="Asked again",
+        service=lambda operation, **said: services.operation_retry(
+            operation_id=operation.id, **said
+        ),
+    )
 
     @action(description="Decide", url_path="decide", permissions=["decide"])
     def decide(self, request: HttpRequest, object_id: str) -> HttpResponse:

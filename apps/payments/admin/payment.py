@@ -1,16 +1,13 @@
 """Payments, their operations and their history."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.payments import services
 from apps.payments.admin.labels import STATES
 from apps.payments.models import Operation, Payment, PaymentEvent
 from apps.payments.money import display_amount as money
-from celeriac import ReadOnlyAdmin, ReadOnlyInline, action, confirmed_rows, display
+from celeriac import ReadOnlyAdmin, ReadOnlyInline, confirmed_action, display
 
 
 class OperationInline(ReadOnlyInline):
@@ -108,28 +105,18 @@ class PaymentAdmin(ReadOnlyAdmin):
         """Whether the user may cancel payments."""
         return request.user.has_perm("payments.cancel_payment")
 
-    @action(description="Refund all that is left of the chosen payments", permissions=["refund"])
-    def refund(self, request: HttpRequest, queryset: QuerySet[Payment]) -> Any:
-        """Refund each that was captured."""
-        return confirmed_rows(
-            request,
-            queryset,
-            title="Refund all that is left of payments",
-            done="Refunds under way",
-            service=lambda payment, reason: services.payment_refund(
-                payment_id=payment.id, actor=request.user, reason=reason
-            ),
-        )
+    refund = confirmed_action(
+        description="Refund all that is left of the chosen payments",
+        permissions=["refund"],
+        title="Refund all that is left of payments",
+        done="Refunds under way",
+        service=lambda payment, **said: services.payment_refund(payment_id=payment.id, **said),
+    )
 
-    @action(description="Cancel the chosen payments", permissions=["cancel"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Payment]) -> Any:
-        """Cancel each whose money has not moved."""
-        return confirmed_rows(
-            request,
-            queryset,
-            title="Cancel payments",
-            done="Cancelled, or under way",
-            service=lambda payment, reason: services.payment_cancel(
-                payment_id=payment.id, actor=request.user, reason=reason
-            ),
-        )
+    cancel = confirmed_action(
+        description="Cancel the chosen payments",
+        permissions=["cancel"],
+        title="Cancel payments",
+        done="Cancelled, or under way",
+        service=lambda payment, **said: services.payment_cancel(payment_id=payment.id, **said),
+    )

@@ -1,14 +1,11 @@
 """What providers told us, and where their books and ours disagree."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.payments import services
 from apps.payments.models import Difference, WebhookEvent
-from celeriac import ReadOnlyAdmin, action, confirmed_rows
+from celeriac import ReadOnlyAdmin, confirmed_action
 
 
 @admin.register(WebhookEvent)
@@ -38,15 +35,12 @@ class DifferenceAdmin(ReadOnlyAdmin):
         """Whether the user may close differences."""
         return request.user.has_perm("payments.close_difference")
 
-    @action(description="Close the chosen differences", permissions=["close"])
-    def close(self, request: HttpRequest, queryset: QuerySet[Difference]) -> Any:
-        """Close each that is open."""
-        return confirmed_rows(
-            request,
-            queryset,
-            title="Close differences",
-            done="Closed",
-            service=lambda difference, reason: services.difference_close(
-                difference_id=difference.id, actor=request.user, reason=reason
-            ),
-        )
+    close = confirmed_action(
+        description="Close the chosen differences",
+        permissions=["close"],
+        title="Close differences",
+        done="Closed",
+        service=lambda difference, **said: services.difference_close(
+            difference_id=difference.id, **said
+        ),
+    )

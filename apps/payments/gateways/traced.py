@@ -13,11 +13,7 @@ class TracedClient(stripe.RequestsClient):
     """Sends the W3C traceparent along where anything is traced."""
 
     def request(  # type: ignore[override]  # as its parent has it, which differs from its own
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None,
-        post_data: Any = None,
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """Make one call."""
         parts = urlsplit(url)

@@ -29,15 +29,9 @@ class Operation(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    kind = models.CharField(
-        max_length=16, choices=[(kind.value, kind.value) for kind in OperationKind]
-    )
+    kind = models.CharField(max_length=16, choices=OperationKind.choices)
     amount = models.PositiveBigIntegerField()
-    state = models.CharField(
-        max_length=16,
-        default=State.PENDING,
-        choices=[(state.value, state.value) for state in State],
-    )
+    state = models.CharField(max_length=16, default=State.PENDING, choices=State.choices)
     idempotency_key = models.CharField(max_length=255, unique=True)
     params = models.JSONField()
     params_hash = models.CharField(max_length=64)
@@ -62,12 +56,10 @@ class Operation(models.Model):
         permissions = [("decide_operation", "Can decide operations whose outcome is unknown")]
         constraints = [
             models.CheckConstraint(
-                name="operation_state_known",
-                condition=Q(state__in=[state.value for state in State]),
+                name="operation_state_known", condition=Q(state__in=State.values)
             ),
             models.CheckConstraint(
-                name="operation_kind_known",
-                condition=Q(kind__in=[kind.value for kind in OperationKind]),
+                name="operation_kind_known", condition=Q(kind__in=OperationKind.values)
             ),
             models.CheckConstraint(name="operation_amount_positive", condition=Q(amount__gt=0)),
             models.CheckConstraint(

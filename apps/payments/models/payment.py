@@ -30,11 +30,7 @@ class Payment(models.Model):
     currency = models.CharField(max_length=3)
     payment_method = models.CharField(max_length=255)
     description = models.CharField(max_length=255, blank=True)
-    state = models.CharField(
-        max_length=16,
-        default=State.PENDING,
-        choices=[(state.value, state.value) for state in State],
-    )
+    state = models.CharField(max_length=16, default=State.PENDING, choices=State.choices)
     captured_amount = models.PositiveBigIntegerField(default=0)
     refunding_amount = models.PositiveBigIntegerField(default=0)
     refunded_amount = models.PositiveBigIntegerField(default=0)
@@ -51,9 +47,7 @@ class Payment(models.Model):
             ("cancel_payment", "Can cancel payments"),
         ]
         constraints = [
-            models.CheckConstraint(
-                name="payment_state_known", condition=Q(state__in=[state.value for state in State])
-            ),
+            models.CheckConstraint(name="payment_state_known", condition=Q(state__in=State.values)),
             models.CheckConstraint(name="payment_amount_positive", condition=Q(amount__gt=0)),
             models.CheckConstraint(
                 name="payment_currency_is_iso_4217", condition=Q(currency__regex=r"^[a-z]{3}$")

@@ -30,9 +30,7 @@ def payment_cancel(*, payment_id: UUID, actor: object = None, reason: str = "") 
             settle_operation(capture, State.CANCELLED, Cancelled(""), source="service")
         else:
             _at_the_provider(payment, capture)
-        audit.record(
-            verb="cancel", target_type="payment", target_id=payment.id, actor=actor, reason=reason
-        )
+        audit.record("cancel", "payment", payment.id, actor=actor, reason=reason)
     payment.refresh_from_db()
     return payment
 

@@ -2,7 +2,7 @@
 
 from apps.payments import money
 from apps.payments.errors import InvalidAmount
-from apps.payments.models import Operation, Payment
+from apps.payments.models import Payment
 from apps.payments.services.operations import operation_create
 from apps.payments.states import OperationKind
 from celeriac import enqueue, uuid7
@@ -37,18 +37,8 @@ def payment_create(
         payment_method=payment_method,
         description=description,
     )
-    _capture_of(payment)
+    names = ("amount", "currency", "payment_method", "description")
+    params = {name: getattr(payment, name) for name in names}
+    operation_create(payment=payment, kind=OperationKind.CAPTURE, amount=amount, params=params)
     enqueue("payments.capture", {"payment_id": payment.id})
     return payment
-
-
-def _capture_of(payment: Payment) -> Operation:
-    params = {
-        "amount": payment.amount,
-        "currency": payment.currency,
-        "payment_method": payment.payment_method,
-        "description": payment.description,
-    }
-    return operation_create(
-        payment=payment, kind=OperationKind.CAPTURE, amount=payment.amount, params=params
-    )

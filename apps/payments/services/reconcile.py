@@ -47,13 +47,7 @@ def difference_close(*, difference_id: UUID, actor: object, reason: str) -> Diff
         Difference.objects.filter(id=difference_id).update(
             closed_at=Now(), closed_by=getattr(actor, "pk", None), close_reason=reason
         )
-        audit.record(
-            verb="close",
-            target_type="difference",
-            target_id=difference_id,
-            actor=actor,
-            reason=reason,
-        )
+        audit.record("close", "difference", difference_id, actor=actor, reason=reason)
     difference.refresh_from_db()
     return difference
 

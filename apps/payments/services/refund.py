@@ -32,14 +32,8 @@ def payment_refund(
             payment=payment, kind=OperationKind.REFUND, amount=wanted, params=params
         )
         enqueue("payments.refund", {"payment_id": payment.id, "operation_id": operation.id})
-        audit.record(
-            verb="refund",
-            target_type="payment",
-            target_id=payment.id,
-            actor=actor,
-            reason=reason,
-            details={"amount": wanted, "currency": payment.currency},
-        )
+        details = {"amount": wanted, "currency": payment.currency}
+        audit.record("refund", "payment", payment.id, actor=actor, reason=reason, details=details)
     return operation
 
 

@@ -28,14 +28,8 @@ def operation_decide(
         settle_operation(
             operation, state, _answer(operation, state, provider_id, reason), source="human"
         )
-        audit.record(
-            verb=f"decide {state}",
-            target_type="operation",
-            target_id=operation.id,
-            actor=actor,
-            reason=reason,
-            details={"provider_id": provider_id},
-        )
+        verb, details = f"decide {state}", {"provider_id": provider_id}
+        audit.record(verb, "operation", operation.id, actor=actor, reason=reason, details=details)
         return operation
 
 
@@ -55,13 +49,7 @@ def operation_retry(*, operation_id: UUID, actor: object, reason: str = "") -> O
             {"payment_id": operation.payment_id, "operation_id": operation.id},
             unique_key=f"operation:{operation.id}",
         )
-        audit.record(
-            verb="retry",
-            target_type="operation",
-            target_id=operation.id,
-            actor=actor,
-            reason=reason,
-        )
+        audit.record("retry", "operation", operation.id, actor=actor, reason=reason)
         return operation
 
 

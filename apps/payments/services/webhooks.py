@@ -15,7 +15,7 @@ from apps.payments.gateways.calls import call_gateway
 from apps.payments.models import Operation, WebhookEvent
 from apps.payments.services.record import record_answer
 from apps.payments.states import OperationKind, State
-from celeriac import Now, enqueue
+from celeriac import Now, enqueue, read_uuid
 
 TOLERANCE = 300  # seconds
 #: Levels of an event; a provider's have ten or so.
@@ -78,10 +78,8 @@ def _apply(webhook: WebhookEvent) -> str:
 
 def _capture(operation_id: str, provider_id: str) -> Operation | None:
     captures = Operation.objects.filter(kind=OperationKind.CAPTURE)
-    try:
-        found = captures.filter(id=UUID(operation_id)).first()
-    except ValueError:
-        found = None
+    key = read_uuid(operation_id)
+    found = captures.filter(id=key).first() if key else None
     return found or captures.filter(provider_id=provider_id).first()
 
 

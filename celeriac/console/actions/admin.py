@@ -20,6 +20,7 @@ from celeriac.console.actions.permissions import bulk_action, may_apply
 from celeriac.console.dialogs import Button, with_buttons
 from celeriac.console.readonly import ReadOnlyAdmin, row_link, uuid_or_404
 from celeriac.core.errors import CeleriacError
+from celeriac.core.ids import find_row
 from celeriac.core.models import Audit
 from celeriac.jobs.models import Job
 from celeriac.jobs.operating.actions import ACTIONS, Action
@@ -247,10 +248,7 @@ def _filter(request: HttpRequest) -> dict[str, list[str]]:
 
 
 def _found(bulk_id: object) -> BulkAction | None:
-    try:
-        return BulkAction.objects.filter(pk=UUID(str(bulk_id))).first()
-    except ValueError:
-        return None
+    return find_row(BulkAction.objects.all(), bulk_id)
 
 
 def _many(counted: int | None) -> str:

@@ -27,9 +27,7 @@ class DoneForm(forms.Form):
     kind = forms.CharField(required=False, widget=forms.HiddenInput)
     upto = forms.DateTimeField(widget=forms.HiddenInput)
     reason = forms.CharField(
-        max_length=1000,
-        label="What was done",
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        max_length=1000, label="What was done", widget=UnfoldAdminTextareaWidget(attrs={"rows": 2})
     )
 
 

@@ -11,11 +11,11 @@ from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
 )
 
+from celeriac.console.confirmation import ReasonConfirmForm
 from celeriac.console.dialogs import ReasonForm
-from celeriac.core.ids import uuid7
+from celeriac.core.ids import find_row, uuid7
 from celeriac.jobs import registry
 from celeriac.jobs.enqueueing.draft import checked_args
 from celeriac.jobs.errors import InvalidArgs
@@ -128,44 +128,29 @@ class ActionForm(ReasonForm):
         self.order_fields([*self.action.fields, "reason"])
 
 
-class BulkConfirmForm(forms.Form):
+class BulkConfirmForm(ReasonConfirmForm):
     """The parameter, the reason, and for a large set the number that the page shows."""
 
     confirm = forms.UUIDField(widget=forms.HiddenInput)
     seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    reason = forms.CharField(max_length=1000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
 
     def __init__(self, action: Action, counted: int | None, data: Any = None) -> None:
-        super().__init__(data, initial={"confirm": uuid7(), "seen": counted})
+        expected = ""
+        if counted is None or counted > TYPED_ABOVE:
+            shown = counted if data is None else data.get("seen", counted)
+            expected = action.name.replace("_", " ") if shown in (None, "") else str(shown)
+        initial = {"confirm": uuid7(), "seen": counted}
+        super().__init__(data, expected=expected, initial=initial)
         self._counted = counted
-        self._word = action.name.replace("_", " ")
         for name in action.fields:
             self.fields[name] = FIELDS[name](None)
-        if counted is None or counted > TYPED_ABOVE:
-            self.fields["typed"] = forms.CharField(
-                label=f"Type {self.expected} to confirm",
-                widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
-            )
         self.order_fields([*action.fields, "reason", "typed"])
-
-    @property
-    def expected(self) -> str:
-        """What must be typed: the number on the page, or the action where there is none."""
-        shown = self.data.get("seen", self._counted) if self.is_bound else self._counted
-        return str(shown) if shown not in (None, "") else self._word
 
     @property
     def token(self) -> UUID:
         """The id of the action to be, the same however often this page is sent."""
         token: UUID = self.cleaned_data["confirm"]
         return token
-
-    def clean_typed(self) -> str:
-        """Refuse anything but what the page asks for."""
-        typed: str = self.cleaned_data["typed"].strip().replace(",", "").lower()
-        if typed != self.expected:
-            raise forms.ValidationError(f"Type {self.expected}, as the page says.")
-        return typed
 
     def clean(self) -> dict[str, Any]:
         """Refuse a set that is much larger than the one that was looked at."""
@@ -181,7 +166,4 @@ class BulkConfirmForm(forms.Form):
 
 def found_job(object_id: object) -> Job | None:
     """Return the job of a dialog, or None for an id that is none."""
-    try:
-        return Job.objects.filter(pk=UUID(str(object_id))).first()
-    except ValueError:
-        return None
+    return find_row(Job.objects.all(), object_id)

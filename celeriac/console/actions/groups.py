@@ -39,7 +39,6 @@ _SEEN = frozenset(
         "django_celery_results",
     }
 )
-GROUPS = ROLES
 
 
 def operated(actions: Iterable[Action] = ACTIONS.values()) -> frozenset[str]:
@@ -63,7 +62,7 @@ def fill_groups(*, using: str = "default") -> None:
     known = _permissions(using)
     given = set(GroupGrant.objects.using(using).values_list("group", "permission"))
     with transaction.atomic(using=using):
-        for name in GROUPS:
+        for name in ROLES:
             fresh = {
                 label: pk
                 for label, pk in known.items()

@@ -1,6 +1,5 @@
 """A bulk action, and what the platform gave to its groups."""
 
-from enum import StrEnum
 from typing import Any
 
 from django.conf import settings
@@ -10,15 +9,15 @@ from celeriac.core.clock import Now
 from celeriac.core.ids import uuid7
 
 
-class BulkState(StrEnum):
+class BulkState(models.TextChoices):
     """How a bulk action stands; the last four are ends, *failed* may be gone on with."""
 
-    WAITING = "waiting"
-    RUNNING = "running"
-    FINISHED = "finished"
-    STOPPED = "stopped"
-    REFUSED = "refused"
-    FAILED = "failed"
+    WAITING = "waiting", "waiting"
+    RUNNING = "running", "running"
+    FINISHED = "finished", "finished"
+    STOPPED = "stopped", "stopped"
+    REFUSED = "refused", "refused"
+    FAILED = "failed", "failed"
 
 
 #: What a run may go on with.
@@ -46,9 +45,7 @@ class BulkAction(models.Model):
     #: Jobs that were enqueued or ended after this moment are not touched.
     cutoff = models.DateTimeField()
     state = models.CharField(
-        max_length=16,
-        default=BulkState.WAITING.value,
-        choices=[(state.value, state.value) for state in BulkState],
+        max_length=16, default=BulkState.WAITING.value, choices=BulkState.choices
     )
     error = models.TextField(blank=True)
     #: How many the filter held at first; None until somebody has counted them all.
@@ -104,7 +101,7 @@ class GroupGrant(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(name="celeriac_grant_once", fields=["group", "permission"]),
+            models.UniqueConstraint(name="celeriac_grant_once", fields=["group", "permission"])
         ]
         default_permissions = ()
 

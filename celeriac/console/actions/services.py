@@ -94,9 +94,7 @@ def bulk_stop(bulk_id: UUID, *, actor: Actor, reason: str = "") -> BulkAction:
         if not bulk.is_open:
             raise NothingToStop(f"It has ended already: {bulk.state}.")
         end_bulk(bulk, BulkState.STOPPED, f"stopped by {actor}" + (f": {reason}" if reason else ""))
-        audit.record(
-            verb="bulk.stop", target_type="bulk", target_id=bulk_id, actor=actor, reason=reason
-        )
+        audit.record("bulk.stop", "bulk", bulk_id, actor=actor, reason=reason)
     if bulk.job is not None:
         with suppress(TransitionRefused, JobNotFound, EnqueueBusy):
             cancel(bulk.job)  # its next batch would find it stopped anyway
@@ -109,8 +107,8 @@ def _begin(bulk_id: UUID, action: Action, actor: Actor, said: dict[str, Any]) ->
     chosen = selection.before_cutoff(selection.selected_jobs(filter, action, actor=actor), cutoff)
     total = selection.count_jobs(chosen)
     entry = audit.record(
-        verb=action.audited,
-        target_type="job",
+        action.audited,
+        "job",
         actor=actor,
         count=0,
         reason=said["reason"],

@@ -77,10 +77,7 @@ class AuditAdmin(ReadOnlyAdmin):
     )
 
     def get_search_results(
-        self,
-        request: HttpRequest,
-        queryset: Any,
-        search_term: str,
+        self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
         """Find by an id also what was done to it among many."""
         found, duplicates = super().get_search_results(request, queryset, search_term)

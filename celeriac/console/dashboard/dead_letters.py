@@ -8,6 +8,7 @@ from django.urls import reverse
 from celeriac.console.dashboard import links
 from celeriac.core import tables
 from celeriac.core.queries import fetch_rows
+from celeriac.jobs.models import Attempt
 from celeriac.jobs.operating import dead
 
 #: The newest dead jobs that are looked at one by one.
@@ -92,7 +93,7 @@ def _classes(rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
             "count": sum(row[2] for row in mine),
             "newest": max(row[3] for row in mine),
             "kind": mine[0][1] if len(mine) == 1 else f"{len(mine)} kinds",
-            "url": links.attempts_link(q=name),
+            "url": links.list_link(Attempt, q=name),
         }
         for name, mine in found.items()
     ]

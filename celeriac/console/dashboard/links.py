@@ -7,17 +7,12 @@ from django.contrib.admin.utils import quote
 from django.db.models import Model
 from django.urls import reverse
 
-from celeriac.jobs.models import Attempt, Job
+from celeriac.jobs.models import Job
 
 
 def jobs_link(**filters: str) -> str:
     """Return the list of jobs under filters."""
-    return _list(Job, filters)
-
-
-def attempts_link(**filters: str) -> str:
-    """Return the list of attempts under filters."""
-    return _list(Attempt, filters)
+    return list_link(Job, **filters)
 
 
 def page_link(model: type[Model], key: int | str | UUID) -> str:
@@ -25,12 +20,8 @@ def page_link(model: type[Model], key: int | str | UUID) -> str:
     return reverse(_name(model, "change"), args=[quote(key)])
 
 
-def list_link(model: type[Model]) -> str:
-    """Return the list of a model's rows."""
-    return _list(model, {})
-
-
-def _list(model: type[Model], filters: dict[str, str]) -> str:
+def list_link(model: type[Model], **filters: str) -> str:
+    """Return the list of a model's rows, all or under filters."""
     address = reverse(_name(model, "changelist"))
     return f"{address}?{urlencode(filters)}" if filters else address
 

@@ -64,12 +64,7 @@ def living_beats(now: datetime) -> list[dict[str, Any]]:
     """Return the beats that have not signed off."""
     rows = Beat.objects.living(REMEMBERED).with_life()[:MOST]
     return [
-        {
-            "name": str(row),
-            "fired": row.fired,
-            "age": _age(row.beat_at, now),
-            "alive": row.lives,
-        }
+        {"name": str(row), "fired": row.fired, "age": _age(row.beat_at, now), "alive": row.lives}
         for row in rows
     ]
 

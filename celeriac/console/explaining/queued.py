@@ -80,12 +80,7 @@ def _circuit(facts: Facts) -> Iterator[Wait]:
     else:
         wait = Step("Nothing while the provider is down: it starts once the circuit closes.", page)
         when = "If the provider is known to be back, clear the circuit; the next call is its probe."
-    clear = Step(
-        when,
-        page,
-        verb="Clear",
-        command=f"manage.py breakers clear {found.name}",
-    )
+    clear = Step(when, page, verb="Clear", command=f"manage.py breakers clear {found.name}")
     steps = (wait, clear) if found.code == CIRCUIT.code else (wait,)
     sentence = f"{found.sentence}: {found.forced}" if found.forced else found.sentence
     yield Wait(found.code, sentence, until=found.until, by=found.name, steps=steps)
@@ -160,10 +155,7 @@ def _start_worker(queue: str) -> tuple[Step, ...]:
 
 def _deploy() -> tuple[Step, ...]:
     return (
-        Step(
-            UNKNOWN_KIND.todo,
-            page=Link("Workers", "admin:celeriac_jobs_worker_changelist"),
-        ),
+        Step(UNKNOWN_KIND.todo, page=Link("Workers", "admin:celeriac_jobs_worker_changelist")),
         Step("If the kind is gone for good, cancel the job.", verb="Cancel"),
     )
 

@@ -85,11 +85,7 @@ def _post(
     seconds = conf.CALLBACK_TIMEOUT_SECONDS
     try:
         return transport.post_callback(target, body, headers, timeout=seconds, resolver=resolver)
-    except (
-        httpcore.NetworkError,
-        httpcore.TimeoutException,
-        httpcore.ProtocolError,
-    ) as error:
+    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
         words = f"{type(error).__name__}: {error}".strip(": ")
         raise CallbackFailed(f"{target.authority} gave no answer: {words}"[:300]) from error
 

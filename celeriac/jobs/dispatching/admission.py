@@ -132,7 +132,7 @@ WHERE id = ANY(%(ids)s) AND state = {prepared.QUEUED} AND queue = ANY(%(queues)s
 """
 
 #: A skip scan: one descent of the index for every priority that has queued rows.
-PRIORITIES = f"""
+LEVELS = f"""
 WITH RECURSIVE levels(queue, priority) AS (
     SELECT q, (SELECT priority FROM {tables.JOB}
                WHERE state = 'queued' AND queue = q ORDER BY priority DESC LIMIT 1)
@@ -142,9 +142,8 @@ WITH RECURSIVE levels(queue, priority) AS (
                      WHERE j.state = 'queued' AND j.queue = l.queue AND j.priority < l.priority
                      ORDER BY j.priority DESC LIMIT 1)
     FROM levels l WHERE l.priority IS NOT NULL
-)
-SELECT queue, priority FROM levels WHERE priority IS NOT NULL
-"""
+)"""
+PRIORITIES = f"{LEVELS} SELECT queue, priority FROM levels WHERE priority IS NOT NULL"
 
 NEXT_OF_LOCK = f"""
 SELECT j.id, j.queue

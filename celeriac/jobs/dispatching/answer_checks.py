@@ -9,13 +9,11 @@ everybody who looks (celeriac/jobs/operating/unresponsive.py).
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
-
-from django.db import connection
 
 from celeriac.core import tables
 from celeriac.core.clock import NOW
+from celeriac.core.queries import execute, fetch_rows
 from celeriac.jobs.dispatching.pending_doorbells import DoorbellPublisher
 from celeriac.jobs.living import living_condition
 from celeriac.jobs.slots import shared_queues
@@ -71,14 +69,8 @@ class Canaries:
 
     def send(self) -> int:
         """Send a canary to each quiet worker; return how many."""
-        parameters: dict[str, Any] = {
-            "lease": conf.WORKER_LEASE_SECONDS,
-            "quiet": QUIET,
-            "shared": shared_queues(),
-        }
-        with connection.cursor() as cursor:
-            cursor.execute(QUIET_WORKERS, {**parameters, "me": self.me})
-            rows = cursor.fetchall()
+        parameters = {"me": self.me, "lease": conf.WORKER_LEASE_SECONDS, "quiet": QUIET}
+        rows = fetch_rows(QUIET_WORKERS, parameters | {"shared": shared_queues()})
         since = self.clock() - AGAIN
         self._asked = {worker: at for worker, at in self._asked.items() if at > since}
         asked = [row for row in rows if row[0] not in self._asked]
@@ -90,8 +82,7 @@ class Canaries:
             logger.debug("canaries can't be sent: %s", error)
             return 0
         self._asked |= {row[0]: self.clock() for row in asked}
-        with connection.cursor() as cursor:
-            cursor.execute(ASKED, {"workers": [row[0] for row in asked], "now": asked[0][2]})
+        execute(ASKED, {"workers": [row[0] for row in asked], "now": asked[0][2]})
         return len(asked)
 
 
@@ -105,25 +96,15 @@ def write_answers(
     idle: float | None,
 ) -> None:
     """Write the dispatcher's word: seconds since it rang and since what has failed, or None."""
-    values: dict[str, Any] = {
-        "id": dispatcher,
-        "name": name,
-        "rang": rang,
-        "mute": mute,
-        "deaf": deaf,
-        "idle": idle,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(SAY, values)
+    ago = {"rang": rang, "mute": mute, "deaf": deaf, "idle": idle}
+    execute(SAY, {"id": dispatcher, "name": name, **ago})
 
 
 def delete_answers(dispatcher: UUID) -> None:
     """Take the dispatcher's word back: it ends."""
-    with connection.cursor() as cursor:
-        cursor.execute(GOODBYE, {"id": dispatcher})
+    execute(GOODBYE, {"id": dispatcher})
 
 
 def delete_old_answers() -> None:
     """Delete the words of dispatchers that ended without one, long ago."""
-    with connection.cursor() as cursor:
-        cursor.execute(FORGET)
+    execute(FORGET)

@@ -1,9 +1,8 @@
 """Expiry: a job whose deadline passed before it ever started ends cancelled."""
 
-from django.db import connection
-
 from celeriac.core import tables
 from celeriac.core.clock import NOW
+from celeriac.core.queries import fetch_row
 from celeriac.jobs import metrics
 from celeriac.jobs.callbacks import sql as callbacks
 
@@ -36,8 +35,6 @@ SELECT count(*), count(callback) FROM ended
 
 def expire_jobs(*, most: int = MOST) -> int:
     """Cancel up to `most` queued jobs that never ran and whose deadline passed; return how many."""
-    with connection.cursor() as cursor:
-        cursor.execute(EXPIRE, {"most": most})
-        count, calls = cursor.fetchone()
+    count, calls = fetch_row(EXPIRE, {"most": most})
     metrics.count_callbacks(calls)
     return int(count)

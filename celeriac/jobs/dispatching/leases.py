@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from celeriac.core import tables
 from celeriac.core.clock import NOW
+from celeriac.core.queries import execute, fetch_rows
 from celeriac.settings import conf
 
 _UNTIL = f"{NOW} + make_interval(secs => %(lease)s)"
@@ -58,15 +57,15 @@ class Leases:
 
     def renew(self) -> None:
         """Renew what is held, take what is free, and a fair share of what others hold."""
-        _execute(RENEW, self._parameters())
+        execute(RENEW, self._parameters())
         taken = to_take(self.me, _holders(set(self.wanted())))
         if taken:
             names, holders = list(taken), list(taken.values())
-            _execute(TAKE, self._parameters(queues=names, holders=holders, name=self.name))
+            execute(TAKE, self._parameters(queues=names, holders=holders, name=self.name))
 
     def release(self) -> None:
         """Give everything up."""
-        _execute(RELEASE, self._parameters())
+        execute(RELEASE, self._parameters())
 
     def wanted(self) -> list[str]:
         """Return the declared queues that this dispatcher is there for."""
@@ -104,11 +103,4 @@ def to_take(me: UUID, holders: dict[str, UUID | None]) -> dict[str, UUID | None]
 
 
 def _holders(queues: Set[str]) -> dict[str, UUID | None]:
-    with connection.cursor() as cursor:
-        cursor.execute(HOLDERS)
-        return {name: holder for name, holder in cursor.fetchall() if name in queues}
-
-
-def _execute(statement: str, parameters: dict[str, Any]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
+    return {name: holder for name, holder in fetch_rows(HOLDERS) if name in queues}

@@ -10,6 +10,7 @@ from django.db import connection
 
 from celeriac.core import tables
 from celeriac.core.clock import NOW
+from celeriac.core.queries import fetch_rows
 from celeriac.jobs import registry
 from celeriac.jobs.living import HEARD, living_condition
 from celeriac.jobs.running import prepared
@@ -135,9 +136,7 @@ def read_workers() -> Workers:
     """Return the workers that live now."""
     found = Workers()
     samples: dict[str, list[float]] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(LIVING, {"lease": conf.WORKER_LEASE_SECONDS})
-        rows = cursor.fetchall()
+    rows = fetch_rows(LIVING, {"lease": conf.WORKER_LEASE_SECONDS})
     _group_by_queue(found, rows)
     for *_, run_times in rows:
         for kind, seconds in _loaded(run_times).items():
@@ -154,9 +153,7 @@ def busy_slots(workers: Iterable[UUID], *, shared: Set[UUID] = frozenset()) -> d
 
 def recent_run_times(kinds: Iterable[str]) -> dict[str, float]:
     """Return the mean of each kind's last runs, from the ledger."""
-    with connection.cursor() as cursor:
-        cursor.execute(RECENT, {"kinds": list(kinds)})
-        return dict(cursor.fetchall())
+    return dict(fetch_rows(RECENT, {"kinds": list(kinds)}))
 
 
 def prune_workers() -> int:

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from celeriac.core import tables
 from celeriac.core.clock import NOW
+from celeriac.core.queries import fetch_rows
 from celeriac.jobs import metrics, registry
 from celeriac.jobs.living import HEARD, fresh_condition
 from celeriac.jobs.log_names import job_names
@@ -142,10 +141,7 @@ def find_lost_runs(*, most: int = MOST) -> list[Run]:
         "limits": list(limits.values()),
         "most": most,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(LOST, parameters)
-        rows = cursor.fetchall()
-    return [_lost_run(row) for row in rows]
+    return [_lost_run(row) for row in fetch_rows(LOST, parameters)]
 
 
 def _lost_run(row: tuple[Any, ...]) -> Run:

@@ -10,11 +10,7 @@ from celeriac.jobs import registry
 from celeriac.jobs.dispatching import admission, window
 from celeriac.jobs.dispatching.admission import Candidate
 from celeriac.jobs.dispatching.live_workers import Workers
-from celeriac.jobs.dispatching.pending_doorbells import (
-    Doorbell,
-    PendingDoorbell,
-    PendingDoorbells,
-)
+from celeriac.jobs.dispatching.pending_doorbells import Doorbell, PendingDoorbell, PendingDoorbells
 from celeriac.jobs.dispatching.queue_cursors import QueueCursor, position_before
 from celeriac.jobs.dispatching.window import Budget
 

@@ -31,6 +31,7 @@ _DRAFTED = (*insert_sql.COLUMNS, *insert_sql.TIMES)
 _TEXTS = {"args": "text", "headers": "headers_text"}
 _parameters = attrgetter(*(_TEXTS.get(name, name) for name in _DRAFTED))
 _values = attrgetter(*("values" if name == "args" else name for name in _DRAFTED))
+_times = attrgetter(*insert_sql.TIMES)
 _JSON = [insert_sql.NAMES.index(name) for name in ("args", "result", "progress", "headers")]
 _BLANK: dict[str, Any] = {
     **dict.fromkeys(insert_sql.NAMES),
@@ -150,12 +151,7 @@ def _apart(drafts: Sequence[Draft]) -> tuple[list[Draft], list[Draft], dict[Any,
 
 
 def _folds(first: Draft, draft: Draft) -> bool:
-    return (first.run_at, first.delay, first.expires_at, first.expires_in) == (
-        draft.run_at,
-        draft.delay,
-        draft.expires_at,
-        draft.expires_in,
-    )
+    return bool(_times(first) == _times(draft))
 
 
 def _chunks(drafts: Sequence[Draft]) -> Iterator[list[Draft]]:

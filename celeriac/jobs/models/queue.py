@@ -57,7 +57,7 @@ class Queue(EditedModel):
                 fields=["name"],
                 name="celeriac_queue_paused",
                 condition=models.Q(paused_at__isnull=False),
-            ),
+            )
         ]
 
     def __str__(self) -> str:

@@ -35,9 +35,9 @@ def acknowledge_dead(
     with transaction.atomic():
         count = chosen[:MOST].count()
         audit.record(
-            verb="dead_letters.acknowledge",
-            target_type="dead letters",
-            target_id=kind,  # or nothing, for every kind
+            "dead_letters.acknowledge",
+            "dead letters",
+            kind,  # or nothing, for every kind
             actor=actor,
             count=count,
             reason=reason,

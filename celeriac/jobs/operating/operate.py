@@ -80,14 +80,7 @@ def act_on_job(
         if not act_on_jobs(action, [job_id], given, reason=reason):
             raise _refusal(action, job_id)
         if actor is not None:
-            audit.record(
-                verb=action.audited,
-                target_type="job",
-                target_id=job_id,
-                actor=actor,
-                reason=reason,
-                details=details,
-            )
+            audit.record(action.audited, "job", job_id, actor=actor, reason=reason, details=details)
         return Job.objects.get(pk=job_id)
 
 

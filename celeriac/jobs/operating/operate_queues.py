@@ -1,5 +1,7 @@
 """Pausing queues."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from celeriac.core import audit, clock
@@ -28,19 +30,11 @@ def pause_queue(name: str, *, reason: str, actor: Actor, until: datetime | None 
         raise InvalidOption(f"until {until.isoformat()} has passed already.")
     if not reason.strip():
         raise InvalidOption("Say why: a pause needs a reason.")
-    with bounded_wait(f"queue {name}"):
-        Queue.objects.get_or_create(name=name)
-        Queue.objects.filter(name=name).update(
-            paused_at=Now(),
-            paused_until=until,
-            paused_by=str(actor or "")[:254],
-            pause_reason=reason[:1000],
-            updated_at=Now(),
-        )
+    by = {"paused_by": str(actor or "")[:254], "pause_reason": reason[:1000]}
+    with _changed(name, paused_at=Now(), paused_until=until, **by):
         details = {"until": until.isoformat()} if until else {}
-        _record("pause", name, actor, reason, details)
-        nudge.nudge_queues(queues=[name])
-        return Queue.objects.get(name=name)
+        audit.record("queue.pause", "queue", name, actor=actor, reason=reason, details=details)
+    return Queue.objects.get(name=name)
 
 
 def resume_queue(name: str, *, actor: Actor, reason: str = "") -> Queue:
@@ -51,22 +45,15 @@ def resume_queue(name: str, *, actor: Actor, reason: str = "") -> Queue:
         EnqueueBusy: somebody else holds the queue's row.
     """
     queues.check_queue(name)
+    with _changed(name, paused_at=None, paused_until=None, paused_by="", pause_reason=""):
+        audit.record("queue.resume", "queue", name, actor=actor, reason=reason)
+    return Queue.objects.get(name=name)
+
+
+@contextmanager
+def _changed(name: str, **values: object) -> Iterator[None]:
     with bounded_wait(f"queue {name}"):
         Queue.objects.get_or_create(name=name)
-        Queue.objects.filter(name=name).update(
-            paused_at=None, paused_until=None, paused_by="", pause_reason="", updated_at=Now()
-        )
-        _record("resume", name, actor, reason, {})
+        Queue.objects.filter(name=name).update(updated_at=Now(), **values)
+        yield
         nudge.nudge_queues(queues=[name])
-        return Queue.objects.get(name=name)
-
-
-def _record(verb: str, name: str, actor: Actor, reason: str, details: dict[str, str]) -> None:
-    audit.record(
-        verb=f"queue.{verb}",
-        target_type="queue",
-        target_id=name,
-        actor=actor,
-        reason=reason,
-        details=details,
-    )

@@ -21,16 +21,15 @@ from celeriac.settings import conf
 BATCH = 1000
 
 #: Kinds with finished rows: one index probe for each (a loose index scan).
-_KINDS = f"""
-WITH RECURSIVE found AS (
+ENDED_KINDS = f"""
+WITH RECURSIVE kinds(kind) AS (
     (SELECT kind FROM {tables.JOB} WHERE finished_at IS NOT NULL ORDER BY kind LIMIT 1)
     UNION ALL
-    SELECT (SELECT kind FROM {tables.JOB}
-            WHERE finished_at IS NOT NULL AND kind > found.kind ORDER BY kind LIMIT 1)
-    FROM found WHERE found.kind IS NOT NULL
-)
-SELECT kind FROM found WHERE kind IS NOT NULL
-"""
+    SELECT (SELECT j.kind FROM {tables.JOB} j
+            WHERE j.finished_at IS NOT NULL AND j.kind > kinds.kind ORDER BY j.kind LIMIT 1)
+    FROM kinds WHERE kinds.kind IS NOT NULL
+)"""
+_KINDS = f"{ENDED_KINDS} SELECT kind FROM kinds WHERE kind IS NOT NULL"
 
 #: Looks at one page of a kind's oldest finished rows, from where the last page ended.
 _PRUNE = f"""

@@ -46,8 +46,7 @@ def unresponsive_processes() -> list[Unresponsive]:
 def _workers() -> Iterator[Unresponsive]:
     patience = timedelta(seconds=max(PATIENCE, 2 * conf.HEARTBEAT_SECONDS))
     rows = Worker.objects.beating().filter(
-        Q(answered_at=None) | Q(answered_at__lt=F("asked_at")),
-        asked_at__lt=Now() - patience,
+        Q(answered_at=None) | Q(answered_at__lt=F("asked_at")), asked_at__lt=Now() - patience
     )
     for name, asked_at in rows.values_list("name", "asked_at"):
         if asked_at is None:

@@ -12,6 +12,7 @@ from typing import Any
 from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.core.queries import fetch_rows
+from celeriac.jobs.dispatching.admission import LEVELS
 from celeriac.jobs.holds import HOLDS, HoldReason, hold_parameters, parking_code
 from celeriac.jobs.models import Queue
 from celeriac.settings import conf
@@ -39,16 +40,7 @@ SELECT queue, reason, kind, due, again, count(*), max(age) FROM waiting GROUP BY
 
 #: The oldest due job of each queue.
 OLDEST = f"""
-WITH RECURSIVE levels(queue, priority) AS (
-    SELECT q, (SELECT priority FROM {tables.JOB}
-               WHERE state = 'queued' AND queue = q ORDER BY priority DESC LIMIT 1)
-    FROM unnest(%(queues)s::text[]) AS q
-    UNION ALL
-    SELECT l.queue, (SELECT j.priority FROM {tables.JOB} j
-                     WHERE j.state = 'queued' AND j.queue = l.queue AND j.priority < l.priority
-                     ORDER BY j.priority DESC LIMIT 1)
-    FROM levels l WHERE l.priority IS NOT NULL
-)
+{LEVELS}
 SELECT l.queue, extract(epoch FROM {NOW} - min(first.run_at))::float8
 FROM levels l CROSS JOIN LATERAL (
     SELECT run_at FROM {tables.JOB}

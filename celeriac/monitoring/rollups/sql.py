@@ -6,6 +6,7 @@ number, which grows with time. Nothing here writes to the ledger.
 
 from celeriac.core import tables
 from celeriac.core.clock import NOW
+from celeriac.jobs.operating.prune import ENDED_KINDS
 from celeriac.monitoring.rollups.buckets import bucket_of
 
 #: Spans are counted from here, so that minutes, hours and all between begin where clocks do.
@@ -18,13 +19,7 @@ _MINUTE = f"date_bin(interval '60 s', finished_at, {ORIGIN})"
 #: Every ending within [since, until) as (at, queue, kind, what, wait bucket, run bucket, count).
 #: Failures come from attempts: they stay when an operator queues the job anew.
 _FACTS = f"""
-WITH RECURSIVE kinds(kind) AS (
-    (SELECT kind FROM {tables.JOB} WHERE finished_at IS NOT NULL ORDER BY kind LIMIT 1)
-    UNION ALL
-    SELECT (SELECT j.kind FROM {tables.JOB} j
-            WHERE j.finished_at IS NOT NULL AND j.kind > kinds.kind ORDER BY j.kind LIMIT 1)
-    FROM kinds WHERE kinds.kind IS NOT NULL
-), ended AS (
+{ENDED_KINDS}, ended AS (
     SELECT j.at, j.queue, j.kind, j.what, j.wait, j.run, count(*) AS n
     FROM kinds CROSS JOIN LATERAL (
         SELECT {_MINUTE} AS at, queue, kind, state AS what,

@@ -281,7 +281,7 @@ def test_the_trail_is_filtered_by_whatever_it_speaks_of():
         name
         for folder in ("apps", "celeriac")
         for file in (ROOT / folder).rglob("*.py")
-        for name in re.findall(r'target_type="([a-z ]+)"', file.read_text())
+        for name in re.findall(r'audit\.record\(\s*[^,]+,\s*"([a-z ]+)"', file.read_text())
     }
     models = {
         page.audited_name()

@@ -1,7 +1,5 @@
 """Attempts: what went wrong, and where."""
 
-from uuid import UUID
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -10,6 +8,7 @@ from django.utils.html import format_html
 from celeriac.console.admin.jobs.filters import ByOutcome
 from celeriac.console.large_tables import newest_rows
 from celeriac.console.readonly import ReadOnlyAdmin, clip_text, display, row_link
+from celeriac.core.ids import read_uuid
 from celeriac.jobs.models import Attempt, Job
 from celeriac.jobs.redaction import redactor_for
 
@@ -61,10 +60,9 @@ class AttemptAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        try:
-            return queryset.filter(job_id=UUID(term)), False
-        except ValueError:
-            return newest_rows(queryset.filter(error_class=term)), False
+        if job_id := read_uuid(term):
+            return queryset.filter(job_id=job_id), False
+        return newest_rows(queryset.filter(error_class=term)), False
 
     @display(description="job")
     def shown_job(self, attempt: Attempt) -> str:

@@ -13,10 +13,9 @@ from celeriac.jobs.models import Job
 from celeriac.jobs.operating.actions import ACTIONS
 from celeriac.jobs.states import ENDINGS
 
-STATES = {
-    "queued": "info",
-    "running": "primary",
-} | {ending.state.value: ending.label for ending in ENDINGS}
+STATES = {"queued": "info", "running": "primary"} | {
+    ending.state.value: ending.label for ending in ENDINGS
+}
 
 
 @admin.register(Job)

@@ -170,27 +170,24 @@ class PeriodicTaskForm(TimingForm):
 
     def _post_clean(self) -> None:
         super()._post_clean()
-        for problem in (self._when_problems(), self._what_problems()):
-            for name, why in problem.items():
-                field = TYPED.get(name, name)
-                self.add_error(field if field in self.fields else None, why)
+        task = self.instance
+        problems: dict[str, str] = {}
+        when = _problems(lambda: times_of(task, anchor=clock.db_now()))
+        if "schedule" not in when:  # Django says itself that one of the four must be set
+            problems |= when
+        if "task" not in self.errors:
+            problems |= _problems(lambda: calls.call_of(task))
+        for name, why in problems.items():
+            field = TYPED.get(name, name)
+            self.add_error(field if field in self.fields else None, why)
 
-    def _when_problems(self) -> dict[str, str]:
-        try:
-            times_of(self.instance, anchor=clock.db_now())
-        except InvalidSchedule as error:
-            # Django says itself that one of the four must be set.
-            return {} if "schedule" in error.errors else error.errors
-        return {}
 
-    def _what_problems(self) -> dict[str, str]:
-        if "task" in self.errors:
-            return {}
-        try:
-            calls.call_of(self.instance)
-        except InvalidSchedule as error:
-            return error.errors
-        return {}
+def _problems(read: Callable[[], object]) -> dict[str, str]:
+    try:
+        read()
+    except InvalidSchedule as error:
+        return error.errors
+    return {}
 
 
 class MayGiveReasonForm(ReasonForm):

@@ -6,11 +6,10 @@ from typing import Any
 from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
-from django.utils.html import format_html
 from django_celery_beat.models import PeriodicTask
 
-from celeriac.console.readonly import ReadOnlyInline, display
+from celeriac.console.readonly import ReadOnlyInline, display, row_link
+from celeriac.jobs.models import Job
 from celeriac.schedules.definition import clock_of
 from celeriac.schedules.models import Tick
 
@@ -24,17 +23,6 @@ def in_zone(moment: datetime | None, task: PeriodicTask) -> str:
     if moment is None:
         return "-"
     return f"{moment.astimezone(clock_of(task)):%a %Y-%m-%d %H:%M:%S %Z}"
-
-
-def job_link(tick: Tick) -> Any:
-    """Return a link to the tick's job."""
-    if tick.job is None:
-        return "-"
-    try:
-        url = reverse("admin:celeriac_jobs_job_change", args=[tick.job])
-    except NoReverseMatch:
-        return str(tick.job)
-    return format_html('<a href="{}">{}</a>', url, tick.job)
 
 
 class TickColumns:
@@ -61,7 +49,7 @@ class TickColumns:
 
     @display(description="job")
     def shown_job(self, tick: Tick) -> Any:
-        return job_link(tick)
+        return row_link(Job, tick.job) if tick.job else "-"
 
 
 class TickInline(TickColumns, ReadOnlyInline):

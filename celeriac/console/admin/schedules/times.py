@@ -3,13 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django_celery_beat.models import (
-    ClockedSchedule,
-    CrontabSchedule,
-    IntervalSchedule,
-    PeriodicTask,
-    SolarSchedule,
-)
+from django_celery_beat.models import PeriodicTask
 from unfold.admin import ModelAdmin
 
 from celeriac.console.admin.schedules.ticks import TickColumns
@@ -18,12 +12,12 @@ from celeriac.console.readonly import ReadOnlyAdmin, display
 from celeriac.schedules.models import Beat, Tick
 from celeriac.schedules.receivers import COLUMNS
 
-for model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule):
+for model in COLUMNS:
     if admin.site.is_registered(model):  # by django-celery-beat, in the look of plain Django
         admin.site.unregister(model)
 
 
-@admin.register(ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule)
+@admin.register(*COLUMNS)
 class TimesAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """When a schedule fires; several periodic tasks may share one."""
 

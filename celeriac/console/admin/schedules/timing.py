@@ -60,10 +60,7 @@ class TimingForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
         required=False, choices=_PERIODS, initial="minutes", widget=UnfoldAdminSelectWidget
     )
     at = forms.SplitDateTimeField(
-        required=False,
-        label="Or once, at",
-        widget=UnfoldAdminSplitDateTimeWidget,
-        help_text="UTC.",
+        required=False, label="Or once, at", widget=UnfoldAdminSplitDateTimeWidget, help_text="UTC."
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -29,7 +30,7 @@ class Command(BaseCommand):
                 self._print(finding)
         healthy = is_healthy(found)
         if options["json"]:
-            rows = [finding.as_dict() for finding in found]
+            rows = [asdict(finding) for finding in found]
             self.stdout.write(as_json({"healthy": healthy, "findings": rows}))
         else:
             self._sum_up(found)
