@@ -37,7 +37,7 @@ class Command(BaseCommand):
             verb.add_arguments(verbs.add_parser(verb.name, help=verb.help))
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run what an app added; become the worker; or write the module, print it, or compare it."""
+        """Run what an app added; become the worker; or write the stubs, print or compare them."""
         if (verb := added_verbs().get(options["verb"])) is not None:
             code = verb.run(options, self.stdout.write)
             if code:
