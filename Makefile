@@ -1,6 +1,6 @@
 # `make help` lists the commands. A file target makes the virtual environment: instant when it is there.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt up migrate server worker dispatcher beat flower shell manage bench peers profile idle soak model chaos screenshots docs release audit clean
+.PHONY: help setup demo test lint fmt up migrate server worker worker-payments dispatcher beat flower shell manage bench peers profile idle soak model chaos screenshots docs release audit clean
 
 PYTHON := .venv/bin/python
 RUN := $(PYTHON) -m sandbox.run
@@ -21,7 +21,7 @@ JUDGE_COVERAGE = $(if $(strip $(ARGS)),echo "A part of the suite: its coverage i
 	$(PYTHON) -m coverage report --include='celeriac/*' --format=total --fail-under=90)
 
 help:  ## List the commands
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 $(SETUP): requirements/dev.txt requirements/uv.txt .python-version sandbox/bootstrap.py
 	@python=$(ANY_PYTHON); test -n "$$python" || { echo "No Python 3 runs here." >&2; exit 1; }; \
@@ -64,8 +64,11 @@ migrate: $(SETUP)  ## Bring the database up to date
 server: $(SETUP)  ## Run a web server alone
 	@$(RUN) web
 
-worker: $(SETUP)  ## Run a worker for the ledger's queues
+worker: $(SETUP)  ## Run a worker for the ledger's queues but payments and mails
 	@$(RUN) worker
+
+worker-payments: $(SETUP)  ## Run a worker for payments and mails, many at once
+	@$(RUN) worker-payments
 
 dispatcher: $(SETUP)  ## Run a dispatcher
 	@$(RUN) dispatcher

@@ -13,7 +13,7 @@ from sandbox.demo import ledger
 from sandbox.demo.audit import Check
 from sandbox.demo.client import PROMISES
 from sandbox.demo.outage import few_calls, most_calls
-from sandbox.demo.phase import CHILDREN, CIRCUIT
+from sandbox.demo.phase import CIRCUIT, WIDTH
 from sandbox.demo.stage import Stage
 from sandbox.demo.statements import Charge, Delivery, Statements
 
@@ -62,7 +62,7 @@ def disturbances(stage: Stage) -> dict[str, str]:
 def met_outage(stage: Stage) -> Check:
     """Count the calls that reached a gateway that was down, against what breakers allow."""
     options = registry.get_breaker(CIRCUIT).storage.options
-    slots = stage.options.workers * CHILDREN
+    slots = stage.options.workers * WIDTH
     windows = stage.gateway.outages()["windows"]
     lengths = [window["ends"] - window["started"] for window in windows]
     most = sum(most_calls(options, slots=slots, seconds=seconds) for seconds in lengths)

@@ -40,10 +40,10 @@ class Faults:
 
     def kill_a_worker(self) -> bool:
         """SIGKILL a worker in the middle of a job, with its children, and start another."""
-        busy = [each for each in self._stage.programs.named("worker") if ledger.is_busy(each.pid)]
+        busy = [each for each in self._stage.programs.named("payments") if ledger.is_busy(each.pid)]
         if not busy and not self._waited("kill"):
             return False
-        victim = (busy or self._stage.programs.named("worker"))[0]
+        victim = (busy or self._stage.programs.named("payments"))[0]
         self._stage.programs.kill(victim)
         fresh = self._stage.start_worker(self._next_worker)
         self._next_worker += 1

@@ -17,6 +17,7 @@ from celeriac.breakers.models import Breaker, Transition
 from celeriac.breakers.replies import BreakerState
 from celeriac.core import clock
 from celeriac.jobs.models import Job
+from celeriac.jobs.slots import slots_of_queue
 from sandbox.demo.audit import CAPTURE, Check
 from sandbox.demo.client import CARD, PROMISES, basket
 from sandbox.demo.outage import Outage, Start, check
@@ -25,8 +26,8 @@ from sandbox.demo.stage import Stage
 QUEUE = CIRCUIT = "payments"
 #: Orders placed in one transaction.
 AT_ONCE = 100
-#: Children of each worker in the Procfile.
-CHILDREN = 2
+#: Captures that each of its workers runs at a time: such a worker is one process in the Procfile.
+WIDTH = slots_of_queue(QUEUE).width
 #: Rates at which the gateway misbehaves: in this phase, never.
 RATES = ("drop_rate", "error_rate", "decline_rate", "delay_rate")
 
@@ -88,7 +89,7 @@ class OutagePhase:
         assert closed_at is not None  # noqa: S101 every order was settled, so it has closed
         return Outage(
             options=registry.get_breaker(CIRCUIT).storage.options,
-            slots=self._options.workers * CHILDREN,
+            slots=self._options.workers * WIDTH,
             down=window["started"],
             up=window["ends"],
             opened=opened.at.timestamp(),

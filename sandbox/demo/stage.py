@@ -23,7 +23,7 @@ from sandbox.servers import PostgresServer, ValkeyServer
 HOME = ROOT / ".local" / "demo"
 #: Parts of the Procfile that need no tables, and those that do.
 STAND_INS = ("gateway", "mailsink")
-PLATFORM = ("dispatcher", "beat", "web")
+PLATFORM = ("dispatcher", "worker", "beat", "web")
 #: Seconds after which the logs of a run that did not end well are thrown away.
 KEEP_LOGS = 24 * 3600
 
@@ -53,8 +53,8 @@ class Stage:
             self._start(part, part)
 
     def start_worker(self, number: int) -> Program:
-        """Start a worker on all queues of the ledger."""
-        return self._start(f"worker-{number}", "worker")
+        """Start a worker for payments and mails."""
+        return self._start(f"payments-{number}", "worker-payments")
 
     def _start(self, name: str, part: str) -> Program:
         return self.programs.start(name, ["/bin/sh", "-c", parts_of_procfile()[part]])

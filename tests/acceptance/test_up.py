@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from sandbox import ports
+from sandbox.procfile import RELOADED
 from tests.support.examples import examples, run_example
 from tests.support.processes import wait_until
 from tests.support.servers import ROOT
@@ -78,7 +79,10 @@ def change_code(launcher, home, directory):
     wait_until(lambda: web_server(launcher) not in (None, before), timeout=120)
     url = json.loads((home / "env.json").read_text())["WEB_PORT"]
     ports.wait_for_port(int(url), timeout=120)
-    wait_until(lambda: launcher.output.count("starts again: code has changed") == 5, timeout=120)
+    wait_until(
+        lambda: launcher.output.count("starts again: code has changed") == len(RELOADED),
+        timeout=120,
+    )
 
 
 def check_the_banner(home):
