@@ -7,6 +7,7 @@ which are told apart. Figures go to bench/results/idle.json.
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
@@ -37,11 +38,18 @@ DATABASE = "bench_ledger"
 #: The platform, and what a laptop runs beside it.
 PARTS = ("web", "dispatcher", "worker", "beat")
 BESIDE = ("flower", "gateway", "mailsink")
+#: Statements that are shown one by one.
+MOST = 25
 _STATEMENTS = """
-SELECT r.rolname, sum(s.calls)::bigint FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
-GROUP BY 1
+SELECT r.rolname, regexp_replace(s.query, '\\s+', ' ', 'g'), sum(s.calls)::bigint,
+       sum(s.total_exec_time), sum(s.total_plan_time)
+FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid GROUP BY 1, 2
 """
+#: A text that is prepared anew now and then bears a number at its end.
+_LIFE = re.compile(r"/\* \d+ \*/$")
 type Counted = dict[str, dict[str, float]]
+#: Calls, milliseconds of execution and of planning, by who asked and what.
+type Statements = dict[tuple[str, str], tuple[float, float, float]]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -50,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.idle", description=__doc__)
     parser.add_argument("--seconds", type=float, default=300.0, help="of each of the two stretches")
     parser.add_argument("--settle", type=float, default=60.0, help="seconds before each")
+    parser.add_argument("--alone", action="store_true", help="leave Flower and stand-ins out")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args(arguments)
     console = Console(width=120 if not sys.stdout.isatty() else None)
@@ -57,10 +66,12 @@ def main(arguments: Sequence[str]) -> int:
         found = {
             "machine": machine.describe(environment),
             "alone": measured(environment, PARTS, options),
-            "with_flower": measured(environment, (*PARTS, *BESIDE), options),
         }
-    for name in ("alone", "with_flower"):
+        if not options.alone:
+            found["with_flower"] = measured(environment, (*PARTS, *BESIDE), options)
+    for name in found.keys() - {"machine"}:
         console.print(_table(name, found[name]))
+    console.print(_statement_table(found["alone"]["by_statement"]))
     write(options.output, found)
     console.print(f"written: {options.output}", soft_wrap=True)
     return 0
@@ -72,23 +83,27 @@ def measured(
     """Run these parts and return what each takes while nothing is to be done."""
     with running(environment, names) as processes:
         _sleep(options.settle, processes)
+        asked = _statements(environment)
         before, started = _counted(environment, processes), time.monotonic()
         _sleep(options.seconds, processes)
         after, seconds = _counted(environment, processes), time.monotonic() - started
+        each = _by_statement(_statements(environment), asked, seconds)
     cores = {
         name: round((after["cpu"][name] - before["cpu"].get(name, 0.0)) / seconds, 5)
         for name in after["cpu"]
     }
-    statements = {
-        name: round(60 * (count - before["statements"].get(name, 0)) / seconds, 1)
-        for name, count in after["statements"].items()
-    }
+    statements: dict[str, float] = {}
+    for role, _, calls, *_ in each:
+        statements[role] = round(statements.get(role, 0.0) + calls, 1)
+    commands = after["commands"]["valkey"] - before["commands"]["valkey"]
+    statements["valkey (commands)"] = round(60 * commands / seconds, 1)
     platform_names = (*PARTS, "postgres", "valkey")
     return {
         "seconds": round(seconds, 1),
         "cores": cores,
         "cores_platform": round(sum(cores[name] for name in platform_names), 5),
         "statements_per_minute": statements,
+        "by_statement": each,
         "memory_mb": after["memory"],
     }
 
@@ -149,20 +164,42 @@ def _sleep(seconds: float, processes: Mapping[str, psutil.Popen]) -> None:
 
 
 def _counted(environment: Environment, processes: Mapping[str, psutil.Popen]) -> Counted:
-    """Return processor seconds, statements and memory so far, by part."""
+    """Return processor seconds, the broker's commands and memory so far, by part."""
     cpu = {name: cpu_time.of_tree(process) for name, process in processes.items()}
     servers = {"postgres": environment.postgres.pid, "valkey": environment.valkey.pid}
     cpu |= {name: cpu_time.of_tree(psutil.Process(pid)) for name, pid in servers.items()}
-    with psycopg.connect(environment.postgres.url(DATABASE)) as connection:
-        rows = connection.execute(_STATEMENTS).fetchall()
-    statements = {str(role).removeprefix("bench_"): float(count) for role, count in rows}
     commands = redis.Redis.from_url(environment.valkey.url(0)).info("stats")
-    statements["valkey (commands)"] = float(commands["total_commands_processed"])
     return {
         "cpu": cpu,
-        "statements": statements,
+        "commands": {"valkey": float(commands["total_commands_processed"])},
         "memory": {name: _memory_mb(process) for name, process in processes.items()},
     }
+
+
+def _statements(environment: Environment) -> Statements:
+    """Return what each part has asked the database so far; the bench's own is left out."""
+    found: Statements = {}
+    with psycopg.connect(environment.postgres.url(DATABASE)) as connection:
+        for role, query, *figures in connection.execute(_STATEMENTS).fetchall():
+            key = str(role).removeprefix("bench_"), _LIFE.sub("", str(query))
+            if str(role).startswith("bench_"):
+                known = found.get(key, (0.0, 0.0, 0.0))
+                calls, spent, planned = (a + float(b) for a, b in zip(known, figures, strict=True))
+                found[key] = calls, spent, planned
+    return found
+
+
+def _by_statement(
+    after: Statements, before: Statements, seconds: float
+) -> list[tuple[str, str, float, float, float]]:
+    """Return who asked what: calls, milliseconds of execution and of planning a minute."""
+    found = []
+    for (role, query), figures in after.items():
+        known = before.get((role, query), (0.0, 0.0, 0.0))
+        each = [round(60 * (a - b) / seconds, 2) for a, b in zip(figures, known, strict=True)]
+        if each[0] > 0:
+            found.append((role, query[:300], each[0], each[1], each[2]))
+    return sorted(found, key=lambda row: -(row[3] + row[4]))
 
 
 def _memory_mb(process: psutil.Process) -> float:
@@ -180,6 +217,15 @@ def _table(name: str, found: Mapping[str, Any]) -> Table:
         cores = f"{100 * found['cores'][part]:.2f}" if part in found["cores"] else "-"
         table.add_row(part, cores, f"{statements.get(part, 0):,.0f}", f"{memory.get(part, 0):,.0f}")
     table.caption = f"the platform: {found['cores_platform']:.2%} of a core"
+    return table
+
+
+def _statement_table(rows: Sequence[Sequence[Any]]) -> Table:
+    table = Table(title="the dearest statements, a minute")
+    for heading in ("who", "calls", "exec ms", "plan ms", "statement"):
+        table.add_column(heading, no_wrap=True, max_width=70)
+    for who, query, *figures in rows[:MOST]:
+        table.add_row(who, *(f"{each:,.1f}" for each in figures), query[:70])
     return table
 
 
