@@ -61,7 +61,7 @@ class ChildMonitor(threading.Thread):
 
     def stop(self) -> None:
         """End the monitor: settle what dead children left, and sign off."""
-        self.teller.stopped.set()
+        self.teller.end()
         self.teller.join(timeout=_LAST_WORDS)
         self._stopped.set()
         self.join(timeout=_LAST_WORDS)
@@ -72,6 +72,7 @@ class ChildMonitor(threading.Thread):
         self._grant_freezes(child_journals)
         children = [record for child in child_journals for record in child.read_all()]
         child_checks.kill_overdue(children, self.teller.killed)
+        self.teller.take_note(children)
         self._instance.line_queues = self._queues()
         self._end_grace(children)
         self._keep_house()
@@ -116,6 +117,7 @@ class ChildMonitor(threading.Thread):
                     os.kill(os.getpid(), signal.SIGTERM)
                 return
             logger.error("the journals' folder %s was removed, and is made anew", folder.path)
+            folder.child_journals.all()  # none of them is there
         self._homeless_since = None
         for child in folder.child_journals.astray():
             child.tell_gone()

@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -60,14 +60,16 @@ class Reporter(threading.Thread):
         self._publisher = publish.TotalsPublisher(instance.folder.path)
         self._left: list[Folder] = []
         self._taken_back: set[UUID] = set()
+        self._wanted = threading.Event()
+        self._wanted.set()
         self._bound = _StepLimit()
 
     def run(self) -> None:
         """Tell until told to stop; then the last words."""
         _connect_impatiently()
         while not self.stopped.is_set():
-            self._survive(self.report)
-            self.stopped.wait(_TELL_EVERY)
+            self._survive(self._look)
+            self._wanted.wait(_TELL_EVERY)
         self._survive(self.report)
         self._survive(self._publisher.publish)
         if not self._holds_claims():
@@ -76,9 +78,26 @@ class Reporter(threading.Thread):
             left.leave()
         connection.close()
 
+    def take_note(self, children: Iterable[ChildRecord]) -> None:
+        """Have the children looked at, where one is dead or holds others up; by another thread."""
+        if any(not each.alive or child_checks.holds_others_up(each) for each in children):
+            self._wanted.set()
+
+    def end(self) -> None:
+        """Say the last words, and end; called by another thread."""
+        self.stopped.set()
+        self._wanted.set()
+
     def cut_off(self) -> None:
         """End a step that takes too long, by its connection; called by another thread."""
         self._bound.cut_off()
+
+    def _look(self) -> None:
+        """Report where it is time, or where there is something that waits for it."""
+        wanted = self._wanted.is_set()
+        self._wanted.clear()
+        if wanted or self._left or self._is_due():
+            self.report()
 
     def report(self) -> None:
         """Tell what there is to tell."""

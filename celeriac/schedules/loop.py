@@ -5,6 +5,7 @@ import time
 
 from django.db import connection
 
+from celeriac.core.counting import publish
 from celeriac.core.database_errors import is_away
 from celeriac.jobs.errors import EnqueueBusy
 from celeriac.schedules import sql
@@ -28,6 +29,7 @@ class Loop:
         self._synced = False
         self._refreshed_at: float | None = None
         self._failing = False
+        self._publish_counts, self._published_at = publish.publish_in_loop(), float("-inf")
 
     def turn(self) -> float:
         """Fire what is due; return the seconds until it is worth looking again.
@@ -49,6 +51,7 @@ class Loop:
         """Say goodbye, if the database listens."""
         try:
             self.heartbeat.stop()
+            self._publish_counts()
         except Exception:
             logger.warning("beat: could not write that it stops", exc_info=True)
         connection.close()
@@ -63,11 +66,14 @@ class Loop:
         ):
             refresh_schedules()
             self._refreshed_at = now
-        done = self._fire()
+        at, upcoming = sql.next_fire()
+        done = self._fire() if upcoming is not None and upcoming <= at else FireResult()
         self.heartbeat.beat(now, fired=done.fired)
+        self._publish(now)
         if done.schedules == BATCH:
             return 0.0
-        at, upcoming = sql.next_fire()
+        if done.schedules:
+            at, upcoming = sql.next_fire()
         if upcoming is None:
             return LONGEST
         ahead = (upcoming - at).total_seconds()
@@ -86,6 +92,11 @@ class Loop:
             return
         for change in refused:
             logger.error("beat: a declared schedule was refused: %s", change.error)
+
+    def _publish(self, now: float) -> None:
+        if now - self._published_at >= conf.METRICS_PUBLISH_SECONDS:
+            self._published_at = now
+            self._publish_counts()
 
     def _fire(self) -> FireResult:
         try:

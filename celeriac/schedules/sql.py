@@ -13,6 +13,7 @@ from uuid import UUID
 from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.core.queries import execute, fetch_rows
+from celeriac.jobs.running import prepared
 
 _TASKS = f"""
 django_celery_beat_periodictask AS task
@@ -51,6 +52,11 @@ AND (%(only)s::int[] IS NULL OR task.id = ANY(%(only)s))
 ORDER BY task.id
 LIMIT %(limit)s
 FOR NO KEY UPDATE OF task SKIP LOCKED
+"""
+
+#: The same without locks: most of the time nothing has changed.
+_IS_ANY_CHANGED = f"""
+SELECT EXISTS (SELECT FROM {_TASKS} WHERE policy.definition IS DISTINCT FROM {_DEFINITION})
 """
 
 _DEFINITIONS = f"""
@@ -131,6 +137,12 @@ def lock_changed(*, limit: int, after: int = 0, only: Sequence[int] | None = Non
     return [row[0] for row in fetch_rows(_LOCK_CHANGED, parameters)]
 
 
+def is_any_changed() -> bool:
+    """Return whether any task is new or changed."""
+    rows = prepared.fetch_rows(_IS_ANY_CHANGED, (), slow=True)
+    return bool(rows[0][0])
+
+
 def task_definitions(ids: Sequence[int]) -> tuple[dict[int, tuple[str, str]], datetime | None]:
     """Return each task's `(definition, definition last seen)`, and the database's time."""
     rows = fetch_rows(_DEFINITIONS, [list(ids)])
@@ -139,7 +151,7 @@ def task_definitions(ids: Sequence[int]) -> tuple[dict[int, tuple[str, str]], da
 
 def next_fire() -> tuple[datetime, datetime | None]:
     """Return the database's time and the next moment at which any schedule has a tick."""
-    now, moment = fetch_rows(_NEXT, [])[0]
+    now, moment = prepared.fetch_rows(_NEXT, (), slow=True)[0]
     return now, moment
 
 

@@ -1,8 +1,9 @@
 """Adding what processes counted to the totals in the database, every few seconds.
 
-Web, dispatcher, beat and commands have a thread for it, which begins with the first count and
-ends with the process; the parent of a worker publishes with its heartbeat, for its children
-too. Nothing is ever counted twice: what was sent when the connection broke counts as told.
+Web and commands have a thread for it, which begins with the first count and ends with the
+process; dispatcher and beat publish in their loops; the parent of a worker publishes with its
+heartbeat, for its children too. Nothing is ever counted twice: what was sent when the connection
+broke counts as told.
 """
 
 import atexit
@@ -10,6 +11,7 @@ import json
 import logging
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from celeriac.core import tables
 from celeriac.core.counting.counters import Series, process
 from celeriac.core.counting.shared_memory import Collector
+from celeriac.core.database_errors import is_away
 from celeriac.core.queries import execute
 from celeriac.settings import conf
 
@@ -25,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 #: Rows are taken in order, and each for a moment only: many processes add to the same ones.
 ADD = f"""
-WITH bound AS MATERIALIZED (SELECT set_config('lock_timeout', '2s', true))
+WITH bound AS MATERIALIZED (SELECT set_config('lock_timeout', %s, true))
 INSERT INTO {tables.COUNTER} AS total (series, cells)
 SELECT series, cells FROM bound, json_to_recordset(%s) AS news (series text, cells bigint[])
 ORDER BY series
@@ -41,7 +44,9 @@ _UNKNOWN = ("08", "57P")
 class TotalsPublisher:
     """Gathers what this process and its children counted, and writes it."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, patience: float = 2.0) -> None:
+        """Gather from `folder` too; wait for a lock of others' for `patience` seconds at most."""
+        self._patience = patience
         self._collector = Collector(folder) if folder else None
         self.pending: dict[Series, list[int]] = {}
 
@@ -53,7 +58,7 @@ class TotalsPublisher:
         connection.ensure_connection()  # what fails here was not sent
         sent, self.pending = self.pending, {}
         try:
-            write_totals(sent)
+            write_totals(sent, patience=self._patience)
         except (DatabaseError, InterfaceError) as error:
             if not _may_have_happened(error):
                 self._put_back(sent)
@@ -71,13 +76,13 @@ class TotalsPublisher:
             self.pending[series] = [a + b for a, b in zip(known, values, strict=True)]
 
 
-def write_totals(news: dict[Series, list[int]]) -> None:
-    """Add `news` to the totals, in one statement."""
+def write_totals(news: dict[Series, list[int]], *, patience: float = 2.0) -> None:
+    """Add `news` to the totals, in one statement that waits `patience` seconds for a lock."""
     rows = [
         {"series": json.dumps(series, separators=(",", ":")), "cells": values}
         for series, values in news.items()
     ]
-    execute(ADD, [json.dumps(rows)])
+    execute(ADD, [f"{patience * 1000:.0f}ms", json.dumps(rows)])
 
 
 def _may_have_happened(error: Exception) -> bool:
@@ -136,3 +141,25 @@ def publish_by_thread() -> None:
 def publish_by_hand() -> None:
     """Leave publishing to whoever holds a Publisher: a worker's parent has one."""
     process.on_first = None
+
+
+def publish_in_loop() -> Callable[[], None]:
+    """Return what the loop of this process calls every few seconds, in the thread's place.
+
+    It uses the loop's own connection, hardly waits for a lock, and raises where the database is
+    away. Where nobody publishes it does nothing.
+    """
+    if process.on_first is None:
+        return lambda: None
+    publish_by_hand()
+    publisher = TotalsPublisher(patience=0.1)
+
+    def publish() -> None:
+        try:
+            publisher.publish()
+        except Exception as error:  # the counts wait for the next time
+            if is_away(error):
+                raise
+            logger.warning("what was counted could not be published: %s", error)
+
+    return publish

@@ -160,7 +160,8 @@ CROSS JOIN LATERAL (
 
 def read_snapshot(me: UUID, *, ramp: float) -> RoundSnapshot:
     """Return the queues' rows, the circuits and the time; `ramp` is the longest one's seconds."""
-    rows = prepared.fetch_rows(SNAPSHOT, {"me": me, "ramp": ramp})
+    parameters = {"me": me, "ramp": ramp}
+    rows = prepared.fetch_rows(SNAPSHOT, parameters, slow=True)
     queues = {row[0]: QueueStatus(row[0], row[1], bool(row[2]), bool(row[3])) for row in rows}
     if not rows:
         return RoundSnapshot({}, frozenset(), 0.0)
@@ -222,7 +223,8 @@ def queues_of(*, ids: Iterable[UUID], queues: Iterable[str]) -> list[tuple[UUID,
 def queued_priorities(queues: Iterable[str]) -> dict[str, set[int]]:
     """Return the priorities of which each queue has queued jobs."""
     found: dict[str, set[int]] = {}
-    for queue, priority in prepared.fetch_rows(PRIORITIES, {"queues": list(queues)}):
+    parameters = {"queues": list(queues)}
+    for queue, priority in prepared.fetch_rows(PRIORITIES, parameters, slow=True):
         found.setdefault(queue, set()).add(priority)
     return found
 

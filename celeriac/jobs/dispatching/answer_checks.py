@@ -14,6 +14,7 @@ from uuid import UUID
 from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.core.queries import execute, fetch_rows
+from celeriac.jobs.dispatching.live_workers import QUIET, QUIET_CONDITION
 from celeriac.jobs.dispatching.pending_doorbells import DoorbellPublisher
 from celeriac.jobs.living import living_condition
 from celeriac.jobs.slots import shared_queues
@@ -21,14 +22,13 @@ from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
-#: Seconds without an answer after which a worker is asked, and between two canaries.
-QUIET, AGAIN = 10.0, 3.0
+#: Seconds between two canaries.
+AGAIN = 3.0
 
 QUIET_WORKERS = f"""
 SELECT w.id, w.canary, {NOW}
 FROM {tables.WORKER} w
-WHERE {living_condition("w.beat_at")} AND w.canary <> ''
-  AND coalesce(w.answered_at, w.started_at) < {NOW} - make_interval(secs => %(quiet)s)
+WHERE {living_condition("w.beat_at")} AND {QUIET_CONDITION}
   AND EXISTS (SELECT FROM {tables.QUEUE} q WHERE q.holder = %(me)s AND q.name = ANY(w.queues))
   AND w.slots > (SELECT CASE WHEN w.queues <@ %(shared)s::text[] THEN count(*)
                              ELSE count(DISTINCT j.claim_id) END

@@ -4,25 +4,24 @@ A lease is a mark on the queue's row, by the database's clock, and renewed. It o
 divides the work: two holders for a moment ring twice, which claims make harmless.
 """
 
-from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from celeriac.core import tables
 from celeriac.core.clock import NOW
-from celeriac.core.queries import execute, fetch_rows
+from celeriac.core.queries import execute
+from celeriac.jobs.running import prepared
 from celeriac.settings import conf
 
 _UNTIL = f"{NOW} + make_interval(secs => %(lease)s)"
 
+#: Renews what is held, and says who holds what. Without the wanted names: there may be thousands,
+#: and the others are few.
 RENEW = f"""
-UPDATE {tables.QUEUE} SET lease_until = {_UNTIL} WHERE holder = %(me)s
-"""
-
-#: Without the wanted names: there may be thousands, and the others are few.
-HOLDERS = f"""
-SELECT name, CASE WHEN lease_until > {NOW} THEN holder END FROM {tables.QUEUE} ORDER BY name
+WITH renewed AS (UPDATE {tables.QUEUE} SET lease_until = {_UNTIL} WHERE holder = %(me)s)
+SELECT name, CASE WHEN holder = %(me)s OR lease_until > {NOW} THEN holder END
+FROM {tables.QUEUE} ORDER BY name
 """
 
 #: Takes queues that are free, or still held by whom they were seen with.
@@ -57,8 +56,9 @@ class Leases:
 
     def renew(self) -> None:
         """Renew what is held, take what is free, and a fair share of what others hold."""
-        execute(RENEW, self._parameters())
-        taken = to_take(self.me, _holders(set(self.wanted())))
+        found = prepared.fetch_rows(RENEW, self._parameters(), slow=True)
+        wanted = set(self.wanted())
+        taken = to_take(self.me, {name: holder for name, holder in found if name in wanted})
         if taken:
             names, holders = list(taken), list(taken.values())
             execute(TAKE, self._parameters(queues=names, holders=holders, name=self.name))
@@ -100,7 +100,3 @@ def to_take(me: UUID, holders: dict[str, UUID | None]) -> dict[str, UUID | None]
             break
         taken[others[victim].pop()] = victim
     return taken
-
-
-def _holders(queues: Set[str]) -> dict[str, UUID | None]:
-    return {name: holder for name, holder in fetch_rows(HOLDERS) if name in queues}

@@ -17,8 +17,14 @@ from celeriac.jobs.running import prepared
 from celeriac.jobs.slots import BadSlots, common_slots
 from celeriac.settings import conf
 
+#: Seconds without an answer after which a worker is quiet.
+QUIET = 10.0
+#: Who has been quiet, and has a queue where it can be asked.
+QUIET_CONDITION = f"""w.canary <> ''
+  AND coalesce(w.answered_at, w.started_at) < (SELECT {NOW}) - make_interval(secs => %(quiet)s)"""
+
 LIVING = f"""
-SELECT w.id, w.queues, w.kinds, w.slots, w.run_times
+SELECT w.id, w.queues, w.kinds, w.slots, w.run_times, {QUIET_CONDITION}
 FROM {tables.WORKER} w LEFT JOIN {tables.SIGN} s ON s.worker = w.id
 WHERE {living_condition(HEARD)}
 """
@@ -83,6 +89,8 @@ class Workers:
     neighbours: dict[str, set[str]] = field(default_factory=dict)
     #: Those whose processes run many jobs at a time.
     shared: set[UUID] = field(default_factory=set)
+    #: Whether any of them has been quiet for a while.
+    quiet: bool = False
     _row_kinds: dict[tuple[int, frozenset[str]], list[str]] = field(default_factory=dict)
 
     def of_queue(self, queue: str) -> QueueWorkers:
@@ -136,9 +144,11 @@ def read_workers() -> Workers:
     """Return the workers that live now."""
     found = Workers()
     samples: dict[str, list[float]] = {}
-    rows = fetch_rows(LIVING, {"lease": conf.WORKER_LEASE_SECONDS})
+    parameters = {"lease": conf.WORKER_LEASE_SECONDS, "quiet": QUIET}
+    rows = prepared.fetch_rows(LIVING, parameters, slow=True)
+    found.quiet = any(quiet for *_, quiet in rows)
     _group_by_queue(found, rows)
-    for *_, run_times in rows:
+    for *_, run_times, _quiet in rows:
         for kind, seconds in _loaded(run_times).items():
             samples.setdefault(kind, []).append(float(seconds))
     found.run_times = {kind: sum(values) / len(values) for kind, values in samples.items()}

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from django.db import connection
 from django.utils.module_loading import import_string
 
+from celeriac.core.counting import publish
 from celeriac.core.database_errors import is_away
 from celeriac.jobs import metrics
 from celeriac.jobs.dispatching import answer_checks, expire, live_workers, rescue
 from celeriac.jobs.dispatching.answer_checks import Canaries
 from celeriac.jobs.dispatching.dispatch import AdmissionControl
+from celeriac.jobs.dispatching.glance import Glance
 from celeriac.jobs.dispatching.nudge_listener import Listener
 from celeriac.jobs.dispatching.periodic import PeriodicStep
 from celeriac.jobs.dispatching.sweep import Sweep
@@ -48,6 +50,8 @@ class DispatcherLoop:
         self._pause, self._away = 0.0, False
         self._canaries = Canaries(dispatcher.id, dispatcher.publisher, dispatcher.clock)
         self._sweep = Sweep(dispatcher.doorbells)
+        self._glance = Glance(dispatcher.clock)
+        self._publish_counts = publish.publish_in_loop()
         self._fleet = PeriodicStep(dispatcher.read_workers, interval=1.0, share=0.2)
         self._steps = (
             PeriodicStep(dispatcher.leases.renew, interval=conf.QUEUE_LEASE_SECONDS / 8),
@@ -59,6 +63,7 @@ class DispatcherLoop:
             PeriodicStep(self._sweep_slice, interval=5.0, share=_SEARCH),
             PeriodicStep(listener.tend, interval=1.0),
             PeriodicStep(self._say, interval=2.0),
+            PeriodicStep(self._publish_counts, interval=conf.METRICS_PUBLISH_SECONDS),
             PeriodicStep(self._ask, interval=1.0),
             PeriodicStep(self._prune_workers, interval=600.0),
         )
@@ -180,6 +185,7 @@ class DispatcherLoop:
         try:
             self.dispatcher.leases.release()
             answer_checks.delete_answers(self.dispatcher.id)
+            self._publish_counts()
         except Exception as error:
             logger.warning("the queue leases could not be given up: %s", error)
         connection.close()
@@ -195,6 +201,8 @@ class DispatcherLoop:
             logger.info("rescue goes on")
         self._no_rescue_since, self._no_rescue_said = now, False
         metrics.count_answer("rescue")
+        if not self._glance.read().running:
+            return False
         return len(rescue.rescue_lost_runs()) >= rescue.MOST
 
     def _say_no_rescue(self, now: float) -> None:
@@ -206,7 +214,8 @@ class DispatcherLoop:
             logger.warning(text, waits, conf.WORKER_LEASE_SECONDS)
 
     def _ask(self) -> None:
-        if self.dispatcher.cursors and self.dispatcher.ringer.mute_since is None:
+        dispatcher = self.dispatcher
+        if dispatcher.workers.quiet and dispatcher.cursors and dispatcher.ringer.mute_since is None:
             self._canaries.send()
 
     def _say(self) -> None:
@@ -226,6 +235,8 @@ class DispatcherLoop:
         )
 
     def _expire(self) -> bool:
+        if not self._glance.read().expired:
+            return False
         count = expire.expire_jobs()
         if count:
             logger.info("expired: %d jobs that were not started in time", count)

@@ -11,7 +11,6 @@ import logging
 import os
 import signal
 from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
-from pathlib import Path
 from uuid import UUID
 
 from celeriac.jobs import metrics, nudge, outcomes, registry
@@ -48,10 +47,17 @@ def kill_overdue(children: Iterable[ChildRecord], killed: MutableMapping[UUID, s
 def is_frozen(pid: int) -> bool:
     """Return whether somebody has stopped the process, as far as that can be seen."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            stat = file.read(1024)
     except OSError:
         return False
     return stat[stat.rindex(b")") + 2 :][:1] in (b"T", b"t")
+
+
+def holds_others_up(record: ChildRecord) -> bool:
+    """Return whether a child's job uses up the time of its doorbell, and others wait behind it."""
+    late = record.running and record.awake > record.opened + conf.DOORBELL_BUDGET_SECONDS
+    return bool(record.alive and record.claim_id and late and record.unstarted)
 
 
 def halt_overlong(child: ChildJournal, record: ChildRecord) -> ChildRecord | None:
@@ -60,10 +66,8 @@ def halt_overlong(child: ChildJournal, record: ChildRecord) -> ChildRecord | Non
     Return what its journal said then, where something of the claim has not started: that can be
     taken back, since the child looks after it has noted a start.
     """
-    budget = conf.DOORBELL_BUDGET_SECONDS
     claim_id = record.claim_id
-    late = record.alive and claim_id and record.running and record.awake > record.opened + budget
-    if not late or claim_id is None or not record.unstarted:
+    if claim_id is None or not holds_others_up(record):
         return None
     halted = child.halt(claim_id)
     same = (halted.claim_id, halted.running) == (claim_id, record.running)

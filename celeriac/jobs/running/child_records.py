@@ -168,12 +168,13 @@ class ChildJournals:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._known: dict[tuple[int, int], ChildJournal] = {}
+        self._here: set[tuple[int, int]] = set()
         self._lock = threading.Lock()
 
     def all(self) -> list[ChildJournal]:
         """Return every journal, new ones too."""
         with self._lock:
-            self._find()
+            self._here = self._find()
             return list(self._known.values())
 
     def hold_claims(self) -> bool:
@@ -181,10 +182,9 @@ class ChildJournals:
         return any(record.claim_id for child in self.all() for record in child.read_all())
 
     def astray(self) -> list[ChildJournal]:
-        """Return those whose file is no longer at its place."""
+        """Return those whose file was not at its place when all were asked for last."""
         with self._lock:
-            here = self._find()
-            return [child for key, child in self._known.items() if key not in here]
+            return [child for key, child in self._known.items() if key not in self._here]
 
     def remove(self, child: ChildJournal) -> None:
         """Forget a journal, which closes once nobody reads it; remove its file if it is there."""
@@ -203,14 +203,14 @@ class ChildJournals:
 
     def _find(self) -> set[tuple[int, int]]:
         """Open what is new; return what is there."""
-        here = set()
-        for path in sorted(self.folder.glob("*.slot")):
-            key = _key(path)
-            if key is not None and key not in self._known:
-                with contextlib.suppress(OSError, ValueError):  # it went away, or is not ours
-                    self._known[key] = ChildJournal(path)
-            if key is not None:
-                here.add(key)
+        here: set[tuple[int, int]] = set()
+        with contextlib.suppress(OSError):  # the folder went away
+            for name in sorted(os.listdir(self.folder)):
+                if name.endswith(".slot") and (key := _key(path := f"{self.folder}/{name}")):
+                    here.add(key)
+                    if key not in self._known:
+                        with contextlib.suppress(OSError, ValueError):  # it went, or is not ours
+                            self._known[key] = ChildJournal(Path(path))
         return here
 
 
@@ -220,7 +220,7 @@ def _close(words: memoryview, mapped: mmap.mmap, file: IO[bytes]) -> None:
     file.close()
 
 
-def _key(path: Path) -> tuple[int, int] | None:
+def _key(path: Path | str) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
     except OSError:

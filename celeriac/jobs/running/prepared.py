@@ -5,7 +5,8 @@ psycopg prepares is the connection's `prepare_threshold` (None behind a pooler t
 knows no prepared statements).
 
 A plan made while a table was nearly empty is bad for a full one, and the database
-notices only at its next ANALYZE. So every statement is prepared anew after a while.
+notices only at its next ANALYZE. So every statement is prepared anew after a while: one that
+comes once a second less often, or it would never come to a kept plan.
 """
 
 import re
@@ -24,10 +25,10 @@ from psycopg.pq import Format
 #: States as values that no partial index answers: where rows are named by id, a plan made
 #: for a table that nobody has analyzed would read all that is queued or runs instead.
 QUEUED, RUNNING = "(SELECT 'queued')", "(SELECT 'running')"
-#: Seconds that a plan may live.
-PLAN_LIVES = 10
+#: Seconds that a plan may live: of a hot statement, and of one that comes once in a second or two.
+PLAN_LIVES, SLOW_PLAN_LIVES = 10, 60
 #: Prepared statements that a connection keeps: those of two lives.
-_KEPT = 30
+_KEPT = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,13 @@ class AnswerHook:
 
 
 def fetch_rows(
-    statement: str, parameters: Mapping[str, Any] | Sequence[Any]
+    statement: str, parameters: Mapping[str, Any] | Sequence[Any], *, slow: bool = False
 ) -> list[tuple[Any, ...]]:
     """Execute `statement` and return its rows.
 
-    Where somebody listens to Django's queries (query counts in tests, wrappers) it
-    goes through Django's cursor, or they would not hear it.
+    One that comes once in a second or two is `slow`: it is prepared at its first call, a hot one
+    at psycopg's threshold, and its plan lives longer. Where somebody listens to Django's queries
+    (query counts in tests, wrappers) it goes through Django's cursor, or they would not hear it.
     """
     wrappers = connection.execute_wrappers
     ear = wrappers[0] if len(wrappers) == 1 and isinstance(wrappers[0], AnswerHook) else None
@@ -62,9 +64,11 @@ def fetch_rows(
     raw = connection.connection
     raw.prepared_max = _KEPT
     # Another text is another prepared statement. Both parts are constants of ours.
-    query: Any = f"{statement}/* {int(time.monotonic()) // PLAN_LIVES} */"
+    lives = SLOW_PLAN_LIVES if slow else PLAN_LIVES
+    query: Any = f"{statement}/* {int(time.monotonic()) // lives} */"
+    at_once = True if slow and raw.prepare_threshold is not None else None
     with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
-        rows = cursor.execute(query, parameters, binary=True).fetchall()
+        rows = cursor.execute(query, parameters, prepare=at_once, binary=True).fetchall()
     if ear is not None:
         ear.tell()
     return rows

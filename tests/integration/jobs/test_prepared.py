@@ -42,6 +42,22 @@ def test_a_hot_statement_is_prepared_once_and_made_anew_after_a_while(monkeypatc
     assert prepared() == 2
 
 
+def test_a_statement_of_once_a_second_is_prepared_at_once_and_for_longer(monkeypatch):
+    """It would come to no kept plan otherwise; behind a pooler nothing is prepared."""
+    monkeypatch.setattr(statements, "PLAN_LIVES", 1)
+    monkeypatch.setattr(statements, "SLOW_PLAN_LIVES", 10**9)
+    values = {"ids": statements.UUIDArray([uuid4()])}
+    connection.ensure_connection()
+    with monkeypatch.context() as changed:
+        changed.setattr(connection.connection, "prepare_threshold", None)
+        statements.fetch_rows(ECHO, values, slow=True)
+        assert prepared() == 0
+    statements.fetch_rows(ECHO, values, slow=True)
+    assert prepared() == 1
+    statements.fetch_rows(ECHO, values, slow=True)
+    assert prepared() == 1
+
+
 KEPT = """SELECT custom_plans, generic_plans FROM pg_prepared_statements
 WHERE statement LIKE %s AND statement LIKE %s AND generic_plans + custom_plans > 0"""
 

@@ -20,6 +20,9 @@ from tests.integration.jobs.dispatching import Harness, hire, queued, start
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+LATER = timedelta(hours=1)
+
+
 class Deaf:
     """A listener that hears nothing."""
 
@@ -147,3 +150,39 @@ def test_a_turn_at_rest_costs_as_many_statements_for_many_queues_as_for_few(sett
     assert (
         len({id(queue_cursor.kinds) for queue_cursor in harness.dispatcher.cursors.values()}) == 1
     )
+
+
+def asked_in_a_turn(harness, server):
+    """Return the statements of one turn, a second after the last."""
+    harness.clock.now += 1.0
+    with CaptureQueriesContext(connection) as asked:
+        server._turn(Nudge())
+    return [query["sql"] for query in asked]
+
+
+def test_a_turn_asks_little_where_nothing_is_there(served):
+    """Half of a platform at rest was planning what found nothing."""
+    harness, server = served
+    hire(kinds=["test.noop"])
+    server._turn(Nudge(missed=True))
+    asked = asked_in_a_turn(harness, server)
+    assert len(asked) <= 6
+    assert not [each for each in asked if "WITH expired" in each or "previous_beat_at" in each]
+
+
+def test_what_runs_or_is_late_is_looked_after_in_the_next_turn(served):
+    """The glance hides nothing: a lost run is rescued, a late job expires."""
+    harness, server = served
+    hire(kinds=["test.noop"])
+    server._turn(Nudge(missed=True))
+    (late,) = queued(
+        expires_at=timezone.now() - timedelta(seconds=1), run_at=timezone.now() + LATER
+    )
+    (gone,) = queued()
+    start([gone], uuid4())
+    Job.objects.filter(pk=gone).update(started_at=timezone.now() - timedelta(hours=1))
+    for _ in range(int(conf.WORKER_LEASE_SECONDS) + 2):
+        harness.clock.now += 1.0
+        server._turn(Nudge())
+    assert Job.objects.get(pk=late).state == "cancelled"
+    assert Job.objects.get(pk=gone).losses == 1

@@ -9,7 +9,7 @@ from django.db import OperationalError, transaction
 
 from celeriac import enqueue_many
 from celeriac.core.counting import counters
-from celeriac.core.counting.publish import TotalsPublisher
+from celeriac.core.counting.publish import TotalsPublisher, publish_in_loop
 from celeriac.core.models import Counter
 from celeriac.jobs.dispatching.expire import expire_jobs
 from celeriac.jobs.enqueueing.enqueue import enqueue_job as enqueue
@@ -230,6 +230,31 @@ def test_totals_that_another_holds_are_added_to_later():
     assert Counter.objects.get(series='["a"]').cells == [7]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_loop_publishes_on_its_own_connection_and_waits_for_no_lock(monkeypatch, caplog):
+    """A dispatcher must ring meanwhile; the counts come the next time."""
+    monkeypatch.setattr(counters.process, "on_first", lambda: None)
+    publish_counts = publish_in_loop()
+    assert counters.process.on_first is None  # no thread besides
+    Counter.objects.create(series='["a"]', cells=[5])
+    counters.add(("a",), 2)
+    with held_open(lambda: list(Counter.objects.select_for_update())):
+        started = time.monotonic()
+        publish_counts()
+        assert time.monotonic() - started < 1.0
+    assert "could not be published" in caplog.text
+    publish_counts()
+    assert Counter.objects.get(series='["a"]').cells == [7]
+
+
+def test_where_nobody_publishes_a_loop_does_not_either(monkeypatch):
+    """Its counts are left for whoever reads them."""
+    monkeypatch.setattr(counters.process, "on_first", None)
+    counters.add(("a",))
+    publish_in_loop()()
+    assert ("a",) in counters.process.take()
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("sqlstate", "kept"), [(None, 0), ("57P01", 0), ("08006", 0), ("57014", 1), ("42P01", 1)]
@@ -237,7 +262,7 @@ def test_totals_that_another_holds_are_added_to_later():
 def test_what_may_have_been_added_is_not_added_again(monkeypatch, sqlstate, kept):
     """A connection that broke under way leaves it open; a refusal does not."""
 
-    def fail(news):
+    def fail(news, **_):
         cause = type("Cause", (Exception,), {"sqlstate": sqlstate})()
         raise OperationalError("gone") from cause
 

@@ -2,12 +2,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, connection
+from django.test.utils import CaptureQueriesContext
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from celeriac.core import clock
 from celeriac.jobs.models import Job
 from celeriac.schedules import fire, sql
 from celeriac.schedules.fire import fire_due
+from celeriac.schedules.loop import Loop
 from celeriac.schedules.models import Policy, Tick
 from celeriac.schedules.refresh import refresh_schedules
 from tests.factories import JobFactory
@@ -381,3 +383,17 @@ def test_a_burst_is_taken_in_batches(at, look):
         assert fire_due().fired == fire.BATCH
         look()
     assert Job.objects.count() == 250
+
+
+def test_a_beat_asks_once_a_turn_where_nothing_is_due():
+    """Neither a transaction nor a lock, and a change is still noticed in the refresh's time."""
+    loop = Loop()
+    loop.turn()
+    loop.turn()
+    with CaptureQueriesContext(connection) as asked:
+        loop.turn()
+    assert len(asked) == 1
+    task = PeriodicTaskFactory(name="new", cron="* * * * *")
+    loop._refreshed_at = None
+    loop.turn()
+    assert Policy.objects.get(pk=task.pk).next_fire_at is not None
