@@ -9,7 +9,7 @@ Each key is a field of `Settings`, where its default stands. `conf` has them all
 import os
 from collections.abc import Mapping
 from dataclasses import field, fields
-from typing import Any, cast, get_origin, get_type_hints
+from typing import Any, Literal, cast, get_origin, get_type_hints
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -39,6 +39,9 @@ class Settings:
     QUEUES: dict[str, dict[str, Any]] = field(default_factory=_queues)
     #: Names of the project's own Celery tasks that are jobs, as patterns: `acme.billing.*`.
     TASKS: list[str] = field(default_factory=list)
+    #: Whether a run of theirs that had begun and lost its process happens again, by pattern, in the
+    #: place of what the task's acknowledgement means: True, False, or "worker" (the whole of it).
+    RUN_AGAIN: dict[str, bool | Literal["worker"]] = field(default_factory=dict)
     #: Modules whose import declares kinds, beside each app's `tasks.py` and `jobs.py`.
     MODULES: list[str] = field(default_factory=list)
     #: What the dispatcher rings with.

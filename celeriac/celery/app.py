@@ -1,11 +1,13 @@
 """Celery's app class on the ledger: its workers answer doorbells, and what it sends is a row."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import django
 from celery import Celery as CeleryApp, signals
 from click import Option
 from django.apps import apps
+from django.conf import settings
 
 from celeriac.celery.adopted.patterns import is_adopted
 from celeriac.celery.defaults import DEFAULTS
@@ -66,6 +68,19 @@ class LedgerApp(Base):
             self.on_after_finalize.connect(
                 answer_doorbells, weak=False, dispatch_uid="celeriac.doorbells"
             )
+
+    def _get_backend(self) -> Any:
+        """Return the backend that `result_backend` names, which knows jobs besides."""
+        app: Any = super()
+        host = app._get_backend()
+        known = settings.configured or "DJANGO_SETTINGS_MODULE" in os.environ
+        if known and not (apps.ready or apps.loading):
+            django.setup()
+        if not apps.ready:
+            return host  # of a script that knows no ledger, or while Django loads the tasks
+        from celeriac.celery.adopted.backend import wrap_backend  # with the models
+
+        return wrap_backend(host)
 
     def _task_from_fun(  # type: ignore[override]  # its other options pass through
         self, fun: Any, name: str | None = None, base: Any = None, **options: Any

@@ -65,6 +65,10 @@ class NoCurrentJob(JobError):
     """There is no running job here: current_job() works inside a handler only."""
 
 
+class WaitsForItself(JobError, RuntimeError):
+    """A transaction waits for a job that it has enqueued, and which starts after its commit."""
+
+
 class JobFailed(JobError):
     """The job ended dead."""
 

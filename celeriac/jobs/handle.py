@@ -9,12 +9,22 @@ from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.db import connection
 
-from celeriac.jobs.errors import JobCancelled, JobFailed, JobNotFound
+from celeriac.core import tables
+from celeriac.jobs.errors import JobCancelled, JobFailed, JobNotFound, WaitsForItself
 from celeriac.jobs.models import Job
 from celeriac.jobs.states import ENDINGS, TERMINAL, State
 
 _WITH_RESULT = frozenset(ending.state for ending in ENDINGS if ending.has_result)
+#: Whether a row that this session sees was written by a transaction which goes on: its own. (The
+#: 32 bits that a row keeps of an id are completed from below what is to come.)
+_IS_OWN = f"""
+SELECT pg_xact_status((top - ((top - xmin::text::bigint) & 4294967295))::text::xid8)
+       = 'in progress'
+FROM {tables.JOB}, (SELECT pg_current_xact_id_if_assigned()::text::bigint + 2147483647 AS top) t
+WHERE id = %s
+"""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
 
 
@@ -47,9 +57,12 @@ class JobHandle[R]:
             JobCancelled: it ended cancelled.
             JobNotFound: it was pruned, or never committed.
             TimeoutError: it has not ended after `timeout` seconds; without any it waits on.
+            WaitsForItself: it was enqueued in this transaction, and can't start before its end.
         """
         pauses = _pauses(timeout)
         while (row := self._row("state", "result", "error"))[0] not in TERMINAL:
+            if timeout is None:
+                refuse_own_transaction(self.id)
             time.sleep(self._next(pauses, row[0], timeout))
         return self._result(*row)
 
@@ -79,6 +92,25 @@ class JobHandle[R]:
         for row in Job.objects.filter(pk=self.id).values_list(*fields):
             return tuple(row)
         raise JobNotFound(f"There is no job {self.id}: it was pruned, or never committed.")
+
+
+def refuse_own_transaction(job_id: UUID) -> None:
+    """Refuse to wait for a job that this open transaction has written: it starts after the commit.
+
+    Raises:
+        WaitsForItself: nobody else sees the job before the transaction has ended.
+    """
+    if not connection.in_atomic_block or connection.needs_rollback:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_OWN, [job_id])
+        row = cursor.fetchone()
+    if row is not None and row[0]:
+        raise WaitsForItself(
+            f"Job {job_id} was enqueued in this transaction, which waits for it: it can't start "
+            "before the commit. Ask for its result after the transaction (ATOMIC_REQUESTS makes "
+            "one of each request)."
+        )
 
 
 def _pauses(timeout: float | None) -> Iterator[float]:

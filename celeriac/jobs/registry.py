@@ -32,6 +32,8 @@ class Kind:
     retry: Backoff = field(default_factory=Backoff)
     timeout: float | None = 30.0
     hard_timeout: float | None = 600.0
+    #: What the soft limit raises; None: TimeLimitExceeded. A class of it, of another name.
+    limit_error: type[Any] | None = None
     lock: str | None = None
     unique: str | None = None
     breaker: str | None = None

@@ -52,6 +52,12 @@ class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run t
             InvalidOption: the ledger can't honour an option.
             InvalidArgs: JSON can't carry the arguments, or they are too large.
         """
+        if getattr(self.request, "adopted_run", None) is not None:
+            from celeriac.celery.adopted.retrying import take_retry  # with the models
+
+            again = take_retry(self, args, kwargs, task_id, options)
+            if again is not None:
+                return again
         if not self.is_on_ledger():
             return super().apply_async(
                 args, kwargs, task_id, producer, link, link_error, shadow, **options

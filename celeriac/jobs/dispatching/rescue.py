@@ -34,6 +34,9 @@ GRACE = 15.0
 
 #: Everything is found from the running rows, of which there are few. A claim is judged
 #: as a whole: nobody knows which of its jobs was running.
+_LIMIT = """
+    CASE WHEN jsonb_typeof(j.headers #> '{timelimit,0}') = 'number'
+         THEN (j.headers #>> '{timelimit,0}')::float8 + %(late)s ELSE k.seconds END"""
 LOST = f"""
 SELECT j.claim_id, j.id, j.kind, '', j.attempt, j.failures, j.losses, j.max_attempts,
        j.lock_key, j.correlation_id, j.tenant, false, 0.0, NULL,
@@ -55,7 +58,7 @@ WHERE j.state = 'running'
     OR w.stopped_at IS NOT NULL
     OR NOT {fresh_condition(HEARD)}
     OR (j.started_at < w.previous_beat_at AND j.claim_id <> ALL (w.claims))
-    OR GREATEST(j.started_at, w.woke_at) <= (SELECT {NOW}) - make_interval(secs => k.seconds)
+    OR GREATEST(j.started_at, w.woke_at) <= (SELECT {NOW}) - make_interval(secs => {_LIMIT})
   )
 ORDER BY j.id
 LIMIT %(most)s
@@ -129,8 +132,9 @@ def _grouped[T](pairs: Iterable[tuple[T, UUID]]) -> dict[T, list[UUID]]:
 
 def find_lost_runs(*, most: int = MOST) -> list[Run]:
     """Return the runs that are gone, decided as losses."""
+    late = conf.DOORBELL_BUDGET_SECONDS + GRACE
     limits = {
-        name: kind.hard_timeout + conf.DOORBELL_BUDGET_SECONDS + GRACE
+        name: kind.hard_timeout + late
         for kind in registry.declared_kinds()
         if kind.hard_timeout is not None
         for name in (kind.name, *kind.aliases)
@@ -139,6 +143,7 @@ def find_lost_runs(*, most: int = MOST) -> list[Run]:
         "lease": conf.WORKER_LEASE_SECONDS,
         "kinds": list(limits),
         "limits": list(limits.values()),
+        "late": late,
         "most": most,
     }
     return [_lost_run(row) for row in fetch_rows(LOST, parameters)]

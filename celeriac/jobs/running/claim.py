@@ -47,6 +47,7 @@ class ClaimedJob:
     #: The caller's own id that is no UUID, and what the message would have borne, as JSON.
     task_id: str | None = None
     headers: str | None = None
+    queue: str = ""
     #: Whether its circuit is half-open or has just closed, so that it must take its place.
     gated: bool = False
 
@@ -79,7 +80,7 @@ WHERE j.id = may_start.id
 RETURNING j.id, j.kind, j.args::text, j.attempt, j.failures, j.losses, j.max_attempts, j.lock_key,
           j.correlation_id, j.tenant, j.callback_url = '',
           extract(epoch FROM (SELECT {NOW}) - j.run_at)::float8, j.trace,
-          j.task_id, j.headers::text,
+          j.task_id, j.headers::text, j.queue,
           j.kind = ANY (ARRAY(
               SELECT g.kind
               FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
@@ -95,7 +96,7 @@ _CLAIM_ONE = prepared.for_one(_CLAIM, "ids")
 _HELD = f"""
 SELECT id, kind, args, attempt, failures, losses, max_attempts, lock_key, correlation_id, tenant,
        callback_url = '', extract(epoch FROM started_at - run_at)::float8, trace,
-       task_id, headers::text, true
+       task_id, headers::text, queue, true
 FROM {tables.JOB}
 WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
 ORDER BY id

@@ -55,9 +55,13 @@ class CurrentJob:
         self.attempt = job.attempt
         self.failures = job.failures
         self.max_attempts = job.max_attempts
+        self.losses = job.losses
+        self.queue = job.queue
+        #: The id that its caller chose, where it is no UUID.
+        self.task_id = job.task_id
         self.tenant = job.tenant
         self.correlation_id = job.correlation_id
-        self._args = job.args
+        self._args, self._headers = job.args, job.headers
         self._claim_id = claim_id
         #: Why should_stop() said yes, or ''.
         self.stop_reason = ""
@@ -69,6 +73,12 @@ class CurrentJob:
         """The job's arguments by name, as JSON gives them back."""
         args: dict[str, Any] = json.loads(self._args)
         return args
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        """What a message of Celery would bear beside its arguments."""
+        headers: dict[str, Any] = json.loads(self._headers) if self._headers else {}
+        return headers
 
     def idempotency_key(self, step: str) -> str:
         """Return a key for an external effect: the same on every attempt of this job."""
@@ -86,12 +96,15 @@ class CurrentJob:
         if now - self._reported < LOOK_EVERY and done < total:
             return
         self._reported = now
+        if not self.tell({"done": done, "total": total}):
+            raise LostClaim(f"Job {self.id} is no longer this run's; its progress is refused.")
+
+    def tell(self, facts: Mapping[str, Any]) -> bool:
+        """Write how far it is, as JSON; return whether the job is still this run's."""
         with _cursor("aprogress") as cursor:
-            value = json.dumps({"done": done, "total": total})
             statement = _PROGRESS if connection.in_atomic_block else _PROGRESS_LIGHTLY
-            cursor.execute(statement, [value, self.id, self._claim_id])
-            if not cursor.rowcount:
-                raise LostClaim(f"Job {self.id} is no longer this run's; its progress is refused.")
+            cursor.execute(statement, [json.dumps(facts), self.id, self._claim_id])
+            return bool(cursor.rowcount)
 
     def should_stop(self) -> bool:
         """Return whether to stop, which `stop_reason` explains.

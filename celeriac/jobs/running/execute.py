@@ -128,10 +128,10 @@ def settle_and_count(runs: list[Run], context: WorkerContext) -> None:
 def _may_start(run: Run, runs: list[Run], context: WorkerContext) -> bool:
     """Record the start; return False once the worker's parent has said that nothing may start."""
     try:
-        return context.journal.start(run.job.id, run.kind.hard_timeout)
+        return context.journal.start(run.job.id, run.limits[1])
     except JournalFull:
         _empty_journal(runs, context)
-        return context.journal.start(run.job.id, run.kind.hard_timeout)
+        return context.journal.start(run.job.id, run.limits[1])
 
 
 def _perform(run: Run, context: WorkerContext) -> None:

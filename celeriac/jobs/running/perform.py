@@ -28,6 +28,7 @@ from celeriac.jobs.running import (
     parking,
     sessions,
     soft_limit,
+    thread_limit,
 )
 from celeriac.jobs.running.coroutines import run_within
 from celeriac.jobs.running.finish import settle_in_its_transaction
@@ -79,7 +80,8 @@ def perform_run(run: Run) -> None:
 
 
 def _is_cut(error: BaseException | None) -> bool:
-    return error is not None and issubclass(type(error), _CUTTING)
+    cause = error.cause if isinstance(error, outcomes.Retry) else error
+    return cause is not None and issubclass(type(cause), _CUTTING)
 
 
 def _labels(run: Run) -> dict[str, str]:
@@ -113,12 +115,14 @@ def _perform(run: Run, before: sessions.ConnectionsBefore) -> Outcome:
     decimal.setcontext(decimal.getcontext().copy())  # a copied context shares the object
     if run.kind.redact:
         context.redact_with(redaction.redactor_of(run.kind, run.job.args).text)
+    if run.kind.limit_error is not None:
+        thread_limit.use_error(run.kind.limit_error)
     run.reached = True
     handler = partial(run.kind.handler, **run.kind.schema.load(run.job.args))
     if run.kind.transactional:
         outcome = _perform_in_transaction(run, handler, before)
     else:
-        outcome = _returned(_call(handler, run.kind.timeout))
+        outcome = _returned(_call(handler, run.limits[0]))
         if before.left_open():
             raise TransactionLeftOpen
     return outcome
@@ -131,7 +135,7 @@ def _perform_in_transaction(
     with block:
         began = joint_transaction.begin_transaction()
         try:
-            outcome = _returned(_call(handler, run.kind.timeout))
+            outcome = _returned(_call(handler, run.limits[0]))
         except BaseException as error:
             if not isinstance(error, KeyboardInterrupt) and joint_transaction.has_ended(began):
                 raise joint_transaction.ended_error() from error

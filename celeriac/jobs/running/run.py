@@ -1,8 +1,10 @@
 """A run: one claim of one job, on its way through the steps of execute.py."""
 
+import json
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from celeriac.core.arguments import LONGEST
 from celeriac.jobs import deciding, outcomes
 from celeriac.jobs.outcomes import Outcome, Settlement
 from celeriac.jobs.registry import Kind
@@ -48,6 +50,17 @@ class Run:
         """Whether it no longer owned its job when it was settled."""
         return self.settled is not None and self.settled.state is None
 
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        """Its soft and its hard limit: what the call says of them, else what its kind does."""
+        soft, hard = self.kind.timeout, self.kind.hard_timeout
+        if self.job.headers is None:
+            return soft, hard
+        told = json.loads(self.job.headers).get("timelimit")
+        if not isinstance(told, list) or len(told) != 2:
+            return soft, hard
+        return _seconds(told[1]) or soft, _seconds(told[0]) or hard
+
     def decide(self, outcome: Outcome | None) -> None:
         """Note how it ended, and decide once what that makes of its job: chance may decide.
 
@@ -70,3 +83,8 @@ class Run:
         return deciding.decide_settlement(
             outcome, self.kind, job.attempt, job.failures, job.losses, job.max_attempts
         )
+
+
+def _seconds(told: object) -> float | None:
+    """Return a limit that a call has named, None where that is no number of seconds."""
+    return float(told) if isinstance(told, int | float) and 0 < told <= LONGEST else None

@@ -129,6 +129,7 @@ WITH settled AS (
         args = coalesce(o.changes -> 'args', j.args),
         queue = coalesce(o.changes ->> 'queue', j.queue),
         priority = coalesce((o.changes -> 'priority')::smallint, j.priority),
+        headers = coalesce(o.changes -> 'headers', j.headers),
         result = coalesce(o.changes -> 'result', j.result),
         error = CASE WHEN o.error = '' THEN j.error ELSE o.error END,
         wait_reason = CASE WHEN {_STATE} = 'queued' THEN o.reason ELSE '' END,

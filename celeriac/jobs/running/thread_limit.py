@@ -10,12 +10,17 @@ import itertools
 import os
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 
 from celeriac.jobs.outcomes import TimeLimitExceeded
 from celeriac.jobs.running.awake_time import AwakeLimit, awake_seconds
 
 _raise = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _raise.argtypes = (ctypes.c_ulong, ctypes.py_object)
+#: What a handler is struck with, in the context of its run.
+_error: ContextVar[type[TimeLimitExceeded]] = ContextVar(
+    "celeriac_limit_error", default=TimeLimitExceeded
+)
 #: Limits after which those are forgotten whose handlers have ended.
 _MANY = 1_000
 #: Seconds for which the watch stays without one.
@@ -28,7 +33,7 @@ class _ThreadLimit:
     def __init__(self, seconds: float) -> None:
         self.awake = AwakeLimit(seconds)
         self.struck = False
-        self._thread = threading.get_ident()
+        self._thread, self._error = threading.get_ident(), _error.get()
         self._lock = threading.Lock()
         self.is_over = False
 
@@ -40,7 +45,7 @@ class _ThreadLimit:
             left = self.awake.left()
             if not left:
                 self.struck = self.is_over = True
-                _raise(self._thread, TimeLimitExceeded)
+                _raise(self._thread, self._error)
             return left
 
     def end(self) -> None:
@@ -99,9 +104,14 @@ _watch: _Enforcer | None = None
 _starting = threading.Lock()
 
 
+def use_error(error: type[TimeLimitExceeded]) -> None:
+    """Strike the handler of this context with this error, one that its code knows."""
+    _error.set(error)
+
+
 def limit_error(seconds: float) -> TimeLimitExceeded:
     """Return the error of a handler whose limit is so many seconds."""
-    return TimeLimitExceeded(f"The handler ran past its soft limit of {seconds:g} s.")
+    return _error.get()(f"The handler ran past its soft limit of {seconds:g} s.")
 
 
 def call_in_thread[T](function: Callable[[], T], seconds: float) -> T:

@@ -54,7 +54,10 @@ STATEMENTS = {
     "recent": (live_workers.RECENT, {"kinds": ["test.noop", "test.note"]}),
     "prune": (live_workers.PRUNE, {}),
     "expire": (expire.EXPIRE, {"most": 1000}),
-    "rescue": (rescue.LOST, {"lease": 20, "kinds": ["test.noop"], "limits": [60.0], "most": 1000}),
+    "rescue": (
+        rescue.LOST,
+        {"lease": 20, "kinds": ["test.noop"], "limits": [60.0], "late": 16.0, "most": 1000},
+    ),
     "claim": (
         claim._CLAIM,
         {
