@@ -1,6 +1,7 @@
 """A project's own Celery app, made in the test: some of its tasks are jobs."""
 
 import os
+from functools import partial
 
 import pytest
 
@@ -18,6 +19,7 @@ def adopt(settings):
         settings.CELERIAC = {**settings.CELERIAC, "TASKS": list(patterns), **(celeriac or {})}
         app = app_class("acme", set_as_current=False, broker=os.environ["BROKER_URL"])
         app.conf.update(task_default_queue="default", result_backend="django-db", **config)
+        app.task = partial(app.task, shared=False)  # or every other app had it, too
         apps.append(app)
         return app
 
