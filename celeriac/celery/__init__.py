@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from celeriac.core.lazy import load_name, typed_imports
 
 if TYPE_CHECKING:
-    from celeriac.celery.app import Celery as Celery
+    from celeriac.celery.adopted.task import Task as Task
+    from celeriac.celery.app import Celery as Celery, LedgerApp as LedgerApp
     from celeriac.celery.shared_tasks import (
         AsyncResult as AsyncResult,
         CanvasRefused as CanvasRefused,
@@ -40,7 +41,6 @@ __all__ = sorted(_HOMES)
 
 #: What Celery has and the ledger does not, by the way out.
 _ELSEWHERE = {
-    "Task": "declare plain functions: bind=True gives them self, on_dead= follows a failure",
     "current_task": "use celeriac.current_job()",
     "current_app": "the app of this project is the one that its celery.py makes",
     "GroupResult": "keep the results that delay() returned, or count rows of your own",

@@ -4,43 +4,15 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import django
-from celery import Celery as CeleryApp, signals
-from click import Option
+from celery import Celery as CeleryApp
 from django.apps import apps
 from django.conf import settings
 
+from celeriac.celery import installing
 from celeriac.celery.adopted.patterns import is_adopted
-from celeriac.celery.defaults import DEFAULTS
 
 #: What send_task says where its caller says nothing.
 _SILENT = {"add_to_parent": True, "retries": 0, "replaced_task_nesting": 0}
-
-WITH_DISPATCHER = Option(
-    ["--with-dispatcher"],
-    is_flag=True,
-    help="Ring for due jobs too, in a thread: no `manage.py dispatcher` is needed beside.",
-)
-
-
-def answer_doorbells(sender: CeleryApp, **_: object) -> None:
-    """Let the workers of an app answer doorbells, once Django is set up."""
-    if not apps.ready:
-        # Some module that Django loads has asked for a task already.
-        @signals.celeryd_init.connect(weak=False, dispatch_uid=f"celeriac.late.{id(sender)}")
-        def answer_later(**_: object) -> None:
-            django.setup()
-            answer_doorbells(sender)
-
-        return
-    from celeriac.celery import canary, child_setup, kinds, worker  # imports models
-    from celeriac.celery.adopted import receiving
-
-    worker.install_worker(sender)
-    canary.install_canaries(sender)
-    receiving.install_receiving(sender)
-    kinds.install_kinds(sender)
-    child_setup.install_child_setup()
-
 
 if TYPE_CHECKING:
     from celery import Celery as Base
@@ -60,14 +32,7 @@ class LedgerApp(Base):
 
     def __init__(self, *args: Any, doorbells: bool = True, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.add_defaults(lambda: DEFAULTS)
-        if doorbells:
-            self.user_options["worker"].add(WITH_DISPATCHER)
-            self.steps["worker"].add("celeriac.celery.dispatcher_step:DispatcherStep")
-            # Not before it is configured does the app know its backend and its tasks.
-            self.on_after_finalize.connect(
-                answer_doorbells, weak=False, dispatch_uid="celeriac.doorbells"
-            )
+        installing.install_ledger(self, doorbells=doorbells)
 
     def _get_backend(self) -> Any:
         """Return the backend that `result_backend` names, which knows jobs besides."""
@@ -120,13 +85,11 @@ class LedgerApp(Base):
             InvalidOption: the ledger can't honour an option of a kind's call.
             InvalidArgs: the arguments do not fit the kind.
         """
-        task = None if options.get("task_type") else self._kind_task(name)
-        if task is not None and hasattr(task, "is_on_ledger"):
-            if is_adopted(name):
-                given = {**options, "countdown": countdown, "eta": eta}
-                return task.send(args, kwargs, task_id, given)
-            task = None
-        if task is None:
+        known = options.get("task_type") is not None  # apply_async of a task that is plain now
+        if not known and is_adopted(name) and hasattr(own := self.tasks.get(name), "is_on_ledger"):
+            return own.send(args, kwargs, task_id, {**options, "countdown": countdown, "eta": eta})
+        task = None if known else self._kind_task(name)
+        if task is None or hasattr(task, "is_on_ledger"):
             parent: Any = super()
             return parent.send_task(name, args, kwargs, countdown, eta, task_id, *rest, **options)
         given = {

@@ -5,6 +5,7 @@ from typing import Any
 
 from celery.contrib.django.task import DjangoTask
 
+from celeriac.celery import installing
 from celeriac.celery.adopted import declaring
 from celeriac.celery.adopted.patterns import is_adopted
 from celeriac.celery.adopted.writing import write_call
@@ -19,6 +20,8 @@ class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run t
     def bind(cls, app: Any) -> Any:
         """Declare the task's kind once it has its app."""
         bound = super().bind(app)
+        if not hasattr(app, "is_of_ledger"):  # Celery's own app class, with ours as its task_cls
+            installing.install_ledger(app)
         if is_adopted(cls.name) and (task := app._tasks.get(cls.name)) is not None:
             declaring.declare_adopted(task)
         return bound
@@ -111,3 +114,7 @@ def adopting(base: Any) -> Any:
         return AdoptedTask
     names = {"abstract": True, "__module__": base.__module__, "__doc__": base.__doc__}
     return type(base.__name__, (base, AdoptedTask), names)
+
+
+#: What an app of Celery's own class may name as its `task_cls`.
+Task = AdoptedTask

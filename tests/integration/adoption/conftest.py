@@ -5,6 +5,8 @@ from functools import partial
 
 import pytest
 
+from celery import _state
+
 from celeriac.celery import Celery
 from celeriac.jobs import registry
 
@@ -12,7 +14,7 @@ from celeriac.jobs import registry
 @pytest.fixture
 def adopt(settings):
     """Return what makes an app whose tasks fit the patterns; its kinds are forgotten afterwards."""
-    before = set(registry.kind_names())
+    before, shared = set(registry.kind_names()), set(_state._on_app_finalizers)
     apps = []
 
     def make(*patterns, app_class=Celery, celeriac=None, **config):
@@ -28,6 +30,7 @@ def adopt(settings):
         registry.forget_kind(name)
     for app in apps:
         app.close()
+    _state._on_app_finalizers &= shared  # what one test's app shares is no other's
 
 
 @pytest.fixture
