@@ -22,8 +22,12 @@ from celeriac.core.hints import did_you_mean
 from celeriac.core.setting_defaults import Count, Days, Seconds, Share, broker_url, slot_directory
 
 
+class OpenQueues(dict[str, dict[str, Any]]):
+    """The queues that the engine needs; any other is declared by its first job."""
+
+
 def _queues() -> dict[str, dict[str, Any]]:
-    return {"default": {}, "callbacks": {}, "maintenance": {}}
+    return OpenQueues(default={}, callbacks={}, maintenance={})
 
 
 def _breakers() -> dict[str, dict[str, Any]]:
@@ -35,7 +39,8 @@ class Settings:
     """What may be set, with its defaults. Times are seconds unless the name says otherwise."""
 
     #: Every queue that a job may name. Values are options of the queue's row. The engine's own
-    #: kinds need `callbacks` and `maintenance`.
+    #: kinds need `callbacks` and `maintenance`. Without it (or with "auto") a queue is declared by
+    #: its first job, as Celery's routes name it.
     QUEUES: dict[str, dict[str, Any]] = field(default_factory=_queues)
     #: Names of the project's own Celery tasks that are jobs, as patterns: `acme.billing.*`.
     TASKS: list[str] = field(default_factory=list)
@@ -214,7 +219,7 @@ def read_settings(given: object) -> Settings:
             hint = did_you_mean(key, known)
             raise ImproperlyConfigured(f"CELERIAC has no setting {key!r}.{hint}")
     try:
-        return Settings(**given)
+        return Settings(**{k: v for k, v in given.items() if (k, v) != ("QUEUES", "auto")})
     except ValidationError as error:
         bad = [f"CELERIAC[{'.'.join(map(str, e['loc']))!r}]: {e['msg']}" for e in error.errors()]
         raise ImproperlyConfigured("; ".join(bad)) from None

@@ -86,7 +86,8 @@ class LedgerApp(Base):
             InvalidArgs: the arguments do not fit the kind.
         """
         known = options.get("task_type") is not None  # apply_async of a task that is plain now
-        if not known and is_adopted(name) and hasattr(own := self.tasks.get(name), "is_on_ledger"):
+        own: Any = self.tasks.get(name) if is_adopted(name) and not known else None
+        if hasattr(own, "is_on_ledger"):
             return own.send(args, kwargs, task_id, {**options, "countdown": countdown, "eta": eta})
         task = None if known else self._kind_task(name)
         if task is None or hasattr(task, "is_on_ledger"):

@@ -19,9 +19,9 @@ from django.db import connection
 from celeriac.celery import call_options
 from celeriac.core.database_errors import is_away
 from celeriac.jobs import invalid_messages
+from celeriac.jobs.enqueueing.queues import is_declared
 from celeriac.jobs.errors import EnqueueBusy, JobError
 from celeriac.jobs.models import Job
-from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def _enqueue(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UUID:
         options={},
     )
     queue = (request.delivery_info or {}).get("routing_key")
-    if queue in conf.QUEUES:
+    if queue and is_declared(queue):
         options["queue"] = queue
     options |= {"idempotency_key": str(request.id), "enqueued_by": "celery"}
     written: UUID = task.write(args, kwargs, options).id

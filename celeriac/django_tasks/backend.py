@@ -9,6 +9,7 @@ from django.tasks.exceptions import InvalidTask, InvalidTaskBackend
 from celeriac.django_tasks import policy
 from celeriac.django_tasks.task import LedgerTask
 from celeriac.django_tasks.types import AnyResult, AnyTask
+from celeriac.jobs.enqueueing.queues import are_open, is_declared
 from celeriac.settings import conf
 
 
@@ -27,7 +28,7 @@ class LedgerBackend(BaseTaskBackend):
     supports_priority = True
 
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
-        super().__init__(alias, {"QUEUES": list(conf.QUEUES), **params})
+        super().__init__(alias, {"QUEUES": [] if are_open() else list(conf.QUEUES), **params})
         try:
             self.defaults = policy.policy_of_backend(self.options)
         except (TypeError, ValueError) as error:
@@ -65,5 +66,6 @@ class LedgerBackend(BaseTaskBackend):
                 hint="Declare it there, or take it out of QUEUES.",
                 id="celeriac_jobs.E008",
             )
-            for queue in sorted(self.queues - set(conf.QUEUES))
+            for queue in sorted(self.queues)
+            if not is_declared(queue)
         ]

@@ -15,6 +15,7 @@ from celeriac.core import broker
 from celeriac.core.hints import did_you_mean
 from celeriac.core.setting_defaults import LOCAL
 from celeriac.jobs import registry
+from celeriac.jobs.enqueueing.queues import is_declared
 from celeriac.jobs.errors import InvalidArgs
 from celeriac.jobs.registry import Kind
 from celeriac.jobs.slots import BadSlots, slots_of_queue
@@ -111,7 +112,7 @@ def check_kinds(**_: Any) -> list[CheckMessage]:
 def _check_kind(kind: Kind) -> Iterator[CheckMessage]:
     if kind.on_dead is not None:
         yield from _check_hook(kind.name, kind.on_dead)
-    if kind.queue not in conf.QUEUES:
+    if not is_declared(kind.queue):
         text = f"{kind.name}: CELERIAC['QUEUES'] declares no queue {kind.queue!r}."
         yield Error(text, hint="No such job could be enqueued.", id="celeriac_jobs.E004")
     if kind.breaker is not None:

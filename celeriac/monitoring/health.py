@@ -22,6 +22,7 @@ from celeriac.breakers.options import declared_breakers
 from celeriac.breakers.replies import BreakerState
 from celeriac.core.queries import execute
 from celeriac.jobs import nudge
+from celeriac.jobs.enqueueing.queues import queue_names
 from celeriac.jobs.models import Queue, Worker
 from celeriac.jobs.operating.unresponsive import Unresponsive, unresponsive_processes
 from celeriac.monitoring.shared_answers import SharedAnswer
@@ -133,7 +134,7 @@ def broker_part() -> Iterator[tuple[str, Part]]:
 
 def dispatcher_part(silent: Sequence[Unresponsive] = ()) -> Part:
     """Return whether dispatchers serve the queues, and ring, hear and rescue."""
-    declared = set(conf.QUEUES)
+    declared = set(queue_names())
     rows = Queue.objects.served().filter(name__in=declared)
     missing = declared - set(rows.values_list("name", flat=True))
     if missing == declared:

@@ -27,6 +27,7 @@ from celeriac.core.models import Counter
 from celeriac.core.plugins import plugins
 from celeriac.core.queries import execute, fetch_row
 from celeriac.jobs import invalid_messages, metrics
+from celeriac.jobs.enqueueing.queues import queue_names
 from celeriac.jobs.models import Worker
 from celeriac.jobs.operating.selectors import Depth, queue_depths
 from celeriac.monitoring.bounded_calls import BoundedCall
@@ -166,7 +167,7 @@ def _queues(depths: list[Depth]) -> Iterator[Metric]:
 
 
 def _dispatcher_lag() -> Metric:
-    names = list(conf.QUEUES)
+    names = queue_names()
     (lag,) = fetch_row(_LAG, [conf.QUEUE_LEASE_SECONDS, names])
     return GaugeMetricFamily(
         "celeriac_dispatcher_lag_seconds",

@@ -18,13 +18,13 @@ from celeriac.console.dialogs import ReasonForm
 from celeriac.core.ids import find_row, uuid7
 from celeriac.jobs import registry
 from celeriac.jobs.enqueueing.draft import checked_args
+from celeriac.jobs.enqueueing.queues import queue_names
 from celeriac.jobs.errors import InvalidArgs
 from celeriac.jobs.models import Job
 from celeriac.jobs.models.job import MAX_PRIORITY, MIN_PRIORITY
 from celeriac.jobs.operating import redacted_args
 from celeriac.jobs.operating.actions import Action
 from celeriac.jobs.redaction import MASK
-from celeriac.settings import conf
 
 #: A set larger than this, or one that nobody counted, is confirmed by typing.
 TYPED_ABOVE = 100
@@ -101,7 +101,7 @@ def _priority(job: Job | None) -> forms.Field:
 
 def _queue(job: Job | None) -> forms.Field:
     return forms.ChoiceField(
-        choices=[(name, name) for name in sorted(conf.QUEUES)],
+        choices=[(name, name) for name in queue_names()],
         initial=job.queue if job else None,
         widget=UnfoldAdminSelectWidget,
     )

@@ -9,11 +9,11 @@ from django_celery_beat.models import PeriodicTask
 from celeriac.breakers.api import breaker_statuses
 from celeriac.breakers.models import Breaker
 from celeriac.console.dashboard import links
+from celeriac.jobs.enqueueing.queues import queue_names
 from celeriac.jobs.models import Job, Worker
 from celeriac.jobs.operating.unresponsive import unresponsive_processes
 from celeriac.schedules import api as schedules
 from celeriac.schedules.models import Beat, Policy
-from celeriac.settings import conf
 
 #: Workers and beats that went without a word are shown for so long.
 REMEMBERED = timedelta(hours=1)
@@ -35,12 +35,13 @@ def recent_workers() -> list[Worker]:
 
 def show_workers(rows: list[Worker], now: datetime) -> list[dict[str, Any]]:
     """Return the workers as the page wants them."""
+    every = set(queue_names())
     return [
         {
             "name": row.name,
             "url": links.page_link(Worker, row.pk),
             "queues": row.queues,
-            "everywhere": set(row.queues) >= set(conf.QUEUES),
+            "everywhere": set(row.queues) >= every,
             "slots": row.slots,
             "busy": len(row.claims) if row.lives else 0,
             "age": _age(row.heard_at, now),

@@ -10,6 +10,7 @@ from celeriac.console.doctor.database import judge_clock
 from celeriac.core.check_results import CheckResult, error, ok, warning
 from celeriac.core.setting_defaults import broker_url
 from celeriac.jobs import nudge
+from celeriac.jobs.enqueueing.queues import queue_names
 from celeriac.jobs.phrases import waits
 from celeriac.settings import conf
 
@@ -64,7 +65,7 @@ def _clock(client: Any) -> CheckResult:
 
 
 def _lists(client: Any) -> Iterator[CheckResult]:
-    for queue in conf.QUEUES:
+    for queue in queue_names():
         waiting = int(client.llen(queue))
         if waiting > MANY:
             says = f"{waits(waiting, 'doorbell')} for {queue}"

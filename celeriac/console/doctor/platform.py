@@ -13,6 +13,7 @@ from celeriac.core import tables
 from celeriac.core.check_results import CheckResult, error, ok, warning
 from celeriac.core.queries import fetch_rows
 from celeriac.jobs import registry
+from celeriac.jobs.enqueueing.queues import queue_names
 from celeriac.jobs.models import Job, Queue, Worker
 from celeriac.jobs.operating.unresponsive import unresponsive_processes
 from celeriac.jobs.phrases import clock_time, count
@@ -31,7 +32,7 @@ def check_dispatchers() -> Iterator[CheckResult]:
     """Look at the queues' leases."""
     rows = Queue.objects.served()
     served = dict(rows.values_list("name", "holder_name"))
-    missing = sorted(set(conf.QUEUES) - set(served))
+    missing = sorted(set(queue_names()) - set(served))
     if missing:
         says = f"none serves {', '.join(missing)}"
         yield error("dispatcher", says, "Start one: manage.py dispatcher.")
@@ -49,7 +50,7 @@ def check_workers() -> Iterator[CheckResult]:
         yield warning("workers", says, todo)
     served = {queue for worker in living for queue in worker.queues}
     waiting = {queue for queue, _ in _waiting_kinds()}
-    missing = sorted((set(conf.QUEUES) | waiting) - served)
+    missing = sorted((set(queue_names()) | waiting) - served)
     if missing:
         named = [f"{queue} (where jobs wait)" if queue in waiting else queue for queue in missing]
         says = f"none lives that serves {', '.join(named)}"

@@ -11,6 +11,7 @@ from uuid import UUID
 from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.core.queries import execute
+from celeriac.jobs.enqueueing.queues import queue_names
 from celeriac.jobs.running import prepared
 from celeriac.settings import conf
 
@@ -69,8 +70,7 @@ class Leases:
 
     def wanted(self) -> list[str]:
         """Return the declared queues that this dispatcher is there for."""
-        declared = conf.QUEUES
-        return [name for name in declared if self.queues is None or name in self.queues]
+        return [name for name in queue_names() if self.queues is None or name in self.queues]
 
     def _parameters(self, **values: Any) -> dict[str, Any]:
         return {"me": self.me, "lease": conf.QUEUE_LEASE_SECONDS, **values}

@@ -7,10 +7,10 @@ from datetime import datetime
 from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.core.queries import fetch_rows
+from celeriac.jobs.enqueueing.queues import queue_names
 from celeriac.jobs.holds import HOLDS, HoldReason, hold_parameters, parking_code
 from celeriac.jobs.models import Queue
 from celeriac.jobs.operating.circuits import Hold, holds_by_queue
-from celeriac.settings import conf
 
 
 def depth_statement(reasons: Sequence[HoldReason]) -> str:
@@ -84,7 +84,7 @@ class Recent:
 
 def queue_depths(reasons: Sequence[HoldReason] = HOLDS) -> list[Depth]:
     """Return every queue that is declared or holds jobs, by name."""
-    found = {name: Depth(name) for name in conf.QUEUES}
+    found = {name: Depth(name) for name in queue_names()}
     for queue, *counts, oldest in fetch_rows(depth_statement(reasons), hold_parameters()):
         _add(found.setdefault(queue, Depth(queue)), counts, oldest)
     for queue, kept in holds_by_queue().items():

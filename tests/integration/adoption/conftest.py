@@ -4,7 +4,6 @@ import os
 from functools import partial
 
 import pytest
-
 from celery import _state
 
 from celeriac.celery import Celery

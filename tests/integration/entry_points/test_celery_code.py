@@ -243,7 +243,7 @@ def test_a_reject_ends_dead(kind):
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("Task", "bind=True"), ("current_task", "current_job"), ("nothing", "name")],
+    [("current_app", "celery.py"), ("current_task", "current_job"), ("nothing", "name")],
 )
 def test_what_celery_has_and_the_ledger_has_not_can_not_be_imported(name, remedy):
     """And the error says what to use."""

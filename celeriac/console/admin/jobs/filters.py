@@ -13,8 +13,8 @@ from django.http import HttpRequest
 
 from celeriac.console.large_tables import newest_rows
 from celeriac.jobs import registry
+from celeriac.jobs.enqueueing.queues import queue_names
 from celeriac.jobs.states import State
-from celeriac.settings import conf
 
 #: What became of a run that is remembered.
 OUTCOMES = ("failed", "dead", "lost", "cancelled", "stopped", "superseded", "succeeded")
@@ -49,7 +49,7 @@ def declared_filter(column: str, names: Callable[[], Iterable[str]]) -> type[Dec
 
 ByState = declared_filter("state", lambda: [state.value for state in State])
 ByKind = declared_filter("kind", lambda: [kind.name for kind in registry.declared_kinds()])
-ByQueue = declared_filter("queue", lambda: sorted(conf.QUEUES))
+ByQueue = declared_filter("queue", queue_names)
 ByOutcome = declared_filter("outcome", lambda: OUTCOMES)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from celeriac.jobs.dispatching.loop import DispatcherLoop, make_dispatcher
+from celeriac.jobs.enqueueing.queues import is_declared
 from celeriac.jobs.phrases import count
-from celeriac.settings import conf
 
 
 class Command(BaseCommand):
@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM or SIGINT."""
         queues = [name.strip() for name in options["queues"].split(",") if name.strip()]
-        unknown = sorted(set(queues) - set(conf.QUEUES))
+        unknown = sorted(name for name in queues if not is_declared(name))
         if unknown:
             raise CommandError(f"CELERIAC['QUEUES'] declares no queue named {', '.join(unknown)}.")
         server = make_dispatcher(queues)
