@@ -12,6 +12,7 @@ one: a task can clean up before it is killed. A task may set limits of its own b
 from collections.abc import Iterator
 
 from celeriac.celery import Celery
+from celeriac.celery.defaults import LEDGER_ALONE
 from config.celery import app as ledger_app
 
 #: Seconds.
@@ -19,6 +20,7 @@ SOFT_TIME_LIMIT, TIME_LIMIT, VISIBILITY_TIMEOUT = 25 * 60, 30 * 60, 60 * 60
 
 app = Celery("celeriac-plain", set_as_current=False, doorbells=False)
 app.config_from_object("django.conf:settings", namespace="CELERY")
+app.add_defaults(lambda: LEDGER_ALONE)
 app.conf.update(
     broker_transport_options={
         **ledger_app.conf.broker_transport_options,

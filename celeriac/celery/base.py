@@ -12,6 +12,7 @@ from celery import Task, shared_task
 from celeriac.celery import call_options, doorbells, messages, result_rows
 from celeriac.celery.bound_task import BoundTask, bind_first_parameter
 from celeriac.celery.canvas import CanvasRefused, refused_method
+from celeriac.celery.headers import HEADER
 from celeriac.celery.results import AsyncResult
 from celeriac.core.hints import did_you_mean
 from celeriac.jobs import registry
@@ -51,7 +52,7 @@ class JobTask[**P, R, Called](Task):  # type: ignore[type-arg]  # not generic at
 
     def run(self, *args: Any, **kwargs: Any) -> str | None:
         """Answer a doorbell, or write the row of a plain message."""
-        if messages.is_doorbell(self.request.get(messages.HEADER), args, kwargs):
+        if messages.is_doorbell(self.request.get(HEADER), args, kwargs):
             return doorbells.answer_doorbell(*args)
         return messages.enqueue_message(self, args, kwargs)
 

@@ -9,6 +9,7 @@ from celery.exceptions import CPendingDeprecationWarning
 from celery.worker.consumer import Consumer as CeleryConsumer
 from celery.worker.state import maybe_shutdown
 
+from celeriac.celery.headers import DOORBELL, HEADER
 from celeriac.jobs import invalid_messages
 
 logger = logging.getLogger(__name__)
@@ -111,6 +112,30 @@ class LedgerConsumer(Consumer):
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Drop a doorbell of an unknown kind; no result's row is written for what a sender says."""
         self._drop(message, LookupError(f"no task of that name: {exc}"))
+
+
+class SharedConsumer(LedgerConsumer):
+    """That of a worker that has plain tasks, too: what it can't read it treats as Celery does."""
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Log and acknowledge it, as Celery does."""
+        CeleryConsumer.on_decode_error(self, message, exc)
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        """Reject it, as Celery does."""
+        CeleryConsumer.on_unknown_message(self, body, message)
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Reject it, as Celery does."""
+        CeleryConsumer.on_invalid_task(self, body, message, exc)
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Drop a doorbell, which is rung again; fail a task, as Celery does."""
+        headers = message.headers
+        if isinstance(headers, dict) and headers.get(HEADER) == DOORBELL:
+            super().on_unknown_task(body, message, exc)
+        else:
+            CeleryConsumer.on_unknown_task(self, body, message, exc)
 
 
 def can_call_off(consumer: Any) -> bool:

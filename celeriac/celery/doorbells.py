@@ -16,7 +16,13 @@ from celery.worker.request import Request
 from celery.worker.state import task_ready
 
 from celeriac.celery import messages
-from celeriac.celery.worker import doorbell_context, open_line, slot_pool
+from celeriac.celery.headers import DOORBELL, HEADER
+from celeriac.celery.worker import (
+    doorbell_context,
+    has_plain_tasks_alone,
+    open_line,
+    slot_pool,
+)
 from celeriac.jobs import invalid_messages, metrics, nudge
 from celeriac.jobs.errors import JobFailed
 from celeriac.jobs.log_names import job_names
@@ -40,7 +46,7 @@ class DoorbellRequest(Request):
 
     def __init__(self, message: Any, **options: Any) -> None:
         headers = options.pop("headers", None) or message.headers
-        if headers.get(messages.HEADER) != messages.DOORBELL:
+        if headers.get(HEADER) != DOORBELL:
             headers = messages.without_times(headers)
         super().__init__(message, headers=headers, **options)
 
@@ -55,7 +61,7 @@ class DoorbellRequest(Request):
         Where a project says `task_acks_late`, the worker would fetch no other message meanwhile.
         """
         super().on_accepted(pid, time_accepted)
-        if self.request_dict.get(messages.HEADER) == messages.DOORBELL:
+        if self.request_dict.get(HEADER) == DOORBELL:
             self.acknowledge()
 
     def on_failure(
@@ -82,6 +88,11 @@ def answer_doorbell(ids: Any) -> str | None:
     no such child is on the line: its jobs end later.
     """
     jobs = _read_ids(ids)
+    if has_plain_tasks_alone():
+        logger.warning(
+            "a worker of plain tasks was rung for %s: it can't run them", job_names(jobs)
+        )
+        raise Ignore
     runs = _run_jobs(jobs)
     if runs is None:
         return None

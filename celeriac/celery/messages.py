@@ -17,6 +17,7 @@ from celery.utils.time import maybe_iso8601
 from django.db import connection
 
 from celeriac.celery import call_options
+from celeriac.celery.headers import DOORBELL, HEADER
 from celeriac.core.database_errors import is_away
 from celeriac.jobs import invalid_messages
 from celeriac.jobs.enqueueing.queues import is_declared
@@ -25,9 +26,6 @@ from celeriac.jobs.models import Job
 
 logger = logging.getLogger(__name__)
 
-#: The header by which a message says what it is, and what it says in a doorbell and in one that
-#: is to run as a plain task, though jobs of its name exist.
-HEADER, DOORBELL, PLAIN = "celeriac", "doorbell", "plain"
 #: Times of a plain message, which wait in its row and not in a worker's memory.
 _TIMES = ("eta", "expires")
 #: What would have followed the message's own task.

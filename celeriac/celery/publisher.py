@@ -14,7 +14,7 @@ from celery.app import app_or_default
 from celery.utils import uuid
 from celery.utils.nodenames import anon_nodename
 
-from celeriac.celery.messages import DOORBELL, HEADER
+from celeriac.celery.headers import DOORBELL, HEADER
 from celeriac.jobs.dispatching.line import DispatcherLine
 from celeriac.jobs.dispatching.pending_doorbells import Doorbell, RingFailed
 from celeriac.jobs.open_line import LineState

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from celery import Celery, signals
 from django.core.exceptions import ImproperlyConfigured
 
-from celeriac.celery import consumed, many, pool_size, revoking, sharing
+from celeriac.celery import consumed, many, pool_size, revoking, serving, sharing
 from celeriac.celery.child_monitor import ChildMonitor
 from celeriac.celery.consumer import can_call_off
 from celeriac.celery.instance import WorkerInstance
@@ -29,8 +29,6 @@ from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
-#: A pool whose tasks run in a process of their own, or in the worker itself.
-_POOLS = ("prefork", "solo")
 #: Seconds that a new child waits for its parent to make the journals' folder anew, and to see it.
 _PATIENCE = 3.0
 
@@ -40,6 +38,8 @@ _journal: FileJournal | None = None
 _slots: many.ChildSlots | None = None
 _watch: ChildMonitor | None = None
 _line: OpenLine | None = None
+#: Whether this worker has plain tasks alone.
+_is_plain = False
 #: Whether this child ignores SIGTERM, and with it whatever it would start.
 _is_deaf = False
 
@@ -54,9 +54,10 @@ def install_worker(app: Celery) -> None:
     # Celery tells of a worker's life in no other way than by these signals.
     @signals.worker_init.connect(weak=False, dispatch_uid=f"celeriac.boot.{id(app)}")
     def start_boot(sender: Any, **_: object) -> None:
-        global _instance
+        global _instance, _is_plain
         if ours(sender):
             _instance = _begin_instance(sender)
+            _is_plain = _instance is None
 
     # A child is born: it must settle in before its first job.
     @signals.worker_process_init.connect(weak=False, dispatch_uid="celeriac.child")
@@ -95,6 +96,11 @@ def _settle_in(instance: WorkerInstance) -> None:
 def open_line() -> OpenLine | None:
     """Return this child's place on the open line; None where there is none, as in a solo worker."""
     return _line
+
+
+def has_plain_tasks_alone() -> bool:
+    """Return whether no job may run in this worker."""
+    return _is_plain
 
 
 def canary_queue() -> str | None:
@@ -241,10 +247,15 @@ def _write_sign() -> None:
         logger.warning("a sign of life could not be given: %s", error)
 
 
-def _begin_instance(worker: Any) -> WorkerInstance:
-    """Return a new instance; SystemExit where this worker can't be one of the ledger's."""
+def _begin_instance(worker: Any) -> WorkerInstance | None:
+    """Return a new instance, None where the worker has plain tasks alone.
+
+    SystemExit where its queues may get jobs and it can't serve them.
+    """
     try:
-        _check_pool(worker)
+        if not serving.can_hold_jobs(worker):
+            return None
+        serving.take_own_queues(worker.app)
         publish.publish_by_hand()
         revoking.install_revoking()
         pool_size.install_pool_size()
@@ -265,14 +276,6 @@ def _slot_directory() -> Path:
             " SLOT_DIRECTORY to one that this user may write and that no cleaner empties."
         ) from error
     return directory
-
-
-def _check_pool(worker: Any) -> None:
-    name = many.pool_name(worker)
-    if not any(each in name for each in _POOLS):
-        raise ImproperlyConfigured(
-            f"The pool {name!r} can't hold a job to its limits: use --pool=prefork (or solo)."
-        )
 
 
 def _make_monitor(consumer: Any, instance: WorkerInstance) -> ChildMonitor:

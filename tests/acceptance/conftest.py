@@ -3,7 +3,7 @@
 import pytest
 from celery import Celery
 
-from celeriac.celery.messages import DOORBELL, HEADER
+from celeriac.celery.headers import DOORBELL, HEADER
 from celeriac.jobs import registry
 from celeriac.jobs.models import Job, Queue
 from celeriac.settings import conf

@@ -16,6 +16,7 @@ from celery.worker.strategy import default
 from celeriac.celery import doorbells, messages
 from celeriac.celery.adopted.patterns import is_adopted
 from celeriac.celery.adopted.writing import write_call
+from celeriac.celery.headers import DOORBELL, HEADER, PLAIN
 from celeriac.jobs.errors import JobFailed
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class DoorbellTask(Task):  # type: ignore[type-arg]  # not generic at run time
 
     def run(self, *args: Any, **kwargs: Any) -> str | None:
         """Answer a doorbell, or write the row of a message."""
-        if self.request.get(messages.HEADER) == messages.DOORBELL:
+        if self.request.get(HEADER) == DOORBELL:
             return doorbells.answer_doorbell(*args)
         task = self.app.tasks[self.request.get(FOR)]
         return messages.enqueue_message(
@@ -65,8 +66,8 @@ def start_strategy(task: Any, app: Any, consumer: Any, plain: Any) -> Callable[.
     ours = default(app.tasks[NAME], app, consumer)
 
     def take(message: Any, body: Any, *rest: Any, **options: Any) -> Any:
-        said = (message.headers or {}).get(messages.HEADER)
-        if said == messages.DOORBELL or (is_adopted(task.name) and _becomes_row(said, message)):
+        said = (message.headers or {}).get(HEADER)
+        if said == DOORBELL or (is_adopted(task.name) and _becomes_row(said, message)):
             return ours(message, body, *rest, **options)
         return plain(message, body, *rest, **options)
 
@@ -74,7 +75,7 @@ def start_strategy(task: Any, app: Any, consumer: Any, plain: Any) -> Callable[.
 
 
 def _becomes_row(said: object, message: Any) -> bool:
-    if said == messages.PLAIN:
+    if said == PLAIN:
         return False
     payload = message.payload
     embedded = payload if isinstance(payload, Mapping) else payload[2] if len(payload) > 2 else {}
@@ -99,13 +100,11 @@ def _write(task: Any, receiver: Any, args: tuple[Any, ...], kwargs: dict[str, An
 
 def _told(request: Any) -> dict[str, Any]:
     """Return what a message says of its call, as options of apply_async."""
-    said = request.get(messages.HEADER)
+    said = request.get(HEADER)
     times = said if isinstance(said, dict) else {}
     hard, soft = request.get("timelimit") or (None, None)
     own = {
-        name: value
-        for name, value in (request.headers or {}).items()
-        if name not in (messages.HEADER, FOR)
+        name: value for name, value in (request.headers or {}).items() if name not in (HEADER, FOR)
     }
     return {
         "eta": maybe_iso8601(times.get("eta")),

@@ -24,4 +24,5 @@ CELERY_RESULT_EXTENDED = True
 CELERY_ENABLE_UTC = True
 CELERY_TIMEZONE = "UTC"
 #: Schedules are declared beside their jobs (`@job(…, schedule=…)`); entries here work, too.
+CELERY_BEAT_SCHEDULER = "celeriac.celery.beat:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}

@@ -412,7 +412,7 @@ def test_a_plain_app_may_take_our_task_class(adopt, seen):
     drain()
     assert seen == [1]
     assert "celeriac.doorbell" in app.tasks  # its workers answer
-    assert "LedgerConsumer" in app.conf.worker_consumer
+    assert "SharedConsumer" in app.conf.worker_consumer
 
 
 def test_a_shared_task_is_a_job(acme, seen):

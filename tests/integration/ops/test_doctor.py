@@ -224,7 +224,6 @@ def test_deaths_are_named_until_somebody_has_dealt_with_them(healthy):
         ("PAYMENTS_TIMEOUT", 60.0, "permit"),
         ("PAYMENTS_KEY_HOURS", 25.0, "a key is used"),
         ("CELERY_BEAT_SCHEDULER", "celery.beat:PersistentScheduler", "another scheduler"),
-        ("CELERY_BROKER_TRANSPORT_OPTIONS", {}, "acknowledges doorbells"),
     ],
 )
 def test_settings_that_do_not_fit_are_named(settings, name, value, word):
