@@ -1,6 +1,8 @@
 """Kinds that only tests declare. Worker processes load them through CELERIAC['MODULES']."""
 
+import asyncio
 import contextlib
+import ctypes
 import multiprocessing
 import os
 import subprocess
@@ -267,3 +269,40 @@ def plain(self, name, kill_first=False):
     seen = TaskResult.objects.filter(task_id=self.request.id).values_list("status", flat=True)
     Effect.objects.create(name=name, value=",".join(seen))
     return name
+
+
+@job("test.await", retry=SOON, timeout=60)
+async def await_seconds(seconds: float = 0.3, name: str = "") -> int:
+    """Wait as a coroutine does; leave an effect where it has a name."""
+    await asyncio.sleep(seconds)
+    if name:
+        await Effect.objects.acreate(name=name)
+    return os.getpid()
+
+
+@job("test.await_briefly", retry=SOON, timeout=60, hard_timeout=3.0)
+async def await_briefly(seconds: float) -> None:
+    """Wait, within a short hard limit."""
+    await asyncio.sleep(seconds)
+
+
+@job("test.await_on", retry=SOON, timeout=0.2, hard_timeout=1.0)
+async def await_on(seconds: float = 30.0) -> None:
+    """Ignore the soft limit."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(deadline - time.monotonic())
+
+
+@job("test.block", retry=SOON, timeout=60)
+async def block(seconds: float) -> None:
+    """Keep the loop, without a wait that it could use: Python itself can't go on either."""
+    await asyncio.sleep(0.01)
+    keep_python(seconds)
+
+
+def keep_python(seconds: float) -> None:
+    """Let no other Python run in this process: what a C function does that takes long."""
+    kept = ctypes.PyDLL(None)
+    kept.usleep(int(seconds * 1_000_000))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
-from inspect import signature
+from inspect import iscoroutinefunction, markcoroutinefunction, signature
 from typing import Any, NoReturn
 
 from celery.exceptions import MaxRetriesExceededError
@@ -169,4 +169,4 @@ def bind_first_parameter(function: Callable[..., Any], bound: BoundTask) -> Call
 
     parameters = list(full.parameters.values())[1:]
     handler.__signature__ = full.replace(parameters=parameters)  # type: ignore[attr-defined]  # inspect's own hook
-    return handler
+    return markcoroutinefunction(handler) if iscoroutinefunction(function) else handler

@@ -162,9 +162,8 @@ class Reporter(threading.Thread):
             records, self.killed, reason=reason, loss=loss, blameless=stopped
         ):
             self._instance.folder.child_journals.remove(child)
-            for record in records:
-                if record.running:
-                    self.killed.pop(record.running, None)
+            for job_id in [job_id for record in records for job_id in record.ids]:
+                self.killed.pop(job_id, None)
 
     def _release_unstarted(self, record: ChildRecord) -> None:
         claim_id = record.claim_id

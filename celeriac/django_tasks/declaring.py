@@ -1,6 +1,7 @@
 """Declaring tasks as kinds of the ledger: when an app's tasks.py is loaded, and at start."""
 
 from collections.abc import Callable
+from inspect import iscoroutinefunction
 from typing import Any
 
 from django.apps import apps
@@ -67,13 +68,19 @@ def _declare(
 
 
 def _handler(task: AnyTask) -> Callable[..., Any]:
-    """Return the kind's handler; it returns an awaitable where the function is a coroutine's."""
+    """Return the kind's handler: a coroutine's where the function is one's."""
 
-    def handler(args: Any = (), kwargs: Any = None) -> Any:
+    def call(args: Any = (), kwargs: Any = None) -> Any:
         from celeriac.django_tasks import run  # models are loaded by now
 
         return run.call_task(task, args, kwargs or {})
 
+    async def call_and_await(args: Any = (), kwargs: Any = None) -> Any:
+        from celeriac.django_tasks import run  # models are loaded by now
+
+        return await run.await_task(task, args, kwargs or {})
+
+    handler = call_and_await if iscoroutinefunction(task.func) else call
     handler.__module__, handler.__qualname__ = task.func.__module__, task.func.__qualname__
     return handler
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from inspect import isawaitable
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.tasks import TaskContext, task_backends
 from django.tasks.signals import task_started
 from django.utils.json import normalize_json
@@ -24,6 +25,12 @@ def call_task(task: AnyTask, args: list[Any], kwargs: dict[str, Any]) -> Any:
     """Run the function; return what it returns as JSON, or the awaitable of that."""
     value = task.func(*_start(task), *args, **kwargs)
     return _awaited(task, value) if isawaitable(value) else checked_result(task, value)
+
+
+async def await_task(task: AnyTask, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Await a coroutine's function; return what it returns as JSON."""
+    context = await sync_to_async(_start)(task)
+    return checked_result(task, await task.func(*context, *args, **kwargs))
 
 
 def checked_result(task: AnyTask, value: object) -> Any:

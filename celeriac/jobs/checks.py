@@ -115,11 +115,22 @@ def _check_kind(kind: Kind) -> Iterator[CheckMessage]:
     if not is_declared(kind.queue):
         text = f"{kind.name}: CELERIAC['QUEUES'] declares no queue {kind.queue!r}."
         yield Error(text, hint="No such job could be enqueued.", id="celeriac_jobs.E004")
+    if kind.transactional and kind.is_coroutine and _is_async(kind.queue):
+        text = f"{kind.name}: a transactional coroutine, on the async queue {kind.queue!r}."
+        hint = "Django has no async transactions: declare a plain function, or name another queue."
+        yield Error(text, hint=hint, id="celeriac_jobs.E014")
     if kind.breaker is not None:
         try:
             options.breaker_options(kind.breaker)
         except BreakerError as error:
             yield Error(f"{kind.name}: {error}", id="celeriac_jobs.E005")
+
+
+def _is_async(queue: str) -> bool:
+    try:
+        return slots_of_queue(queue).mode == "async"
+    except BadSlots:
+        return False  # E013 says so
 
 
 def _check_hook(name: str, hook: str) -> Iterator[CheckMessage]:

@@ -4,6 +4,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+#: What a running job's row says while its code keeps the others of its process waiting.
+BLOCKS = "blocks the loop of its process"
+
 
 @dataclass(frozen=True, slots=True)
 class Link:

@@ -6,7 +6,7 @@ arguments: see schema.py.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from inspect import isasyncgenfunction, isgeneratorfunction
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any
 
 from celeriac.core.arguments import LONGEST
@@ -111,6 +111,11 @@ class Kind:
                 raise ValueError(
                     f"{self.name}: {option}= would show {', '.join(both)}, which redact= hides."
                 )
+
+    @property
+    def is_coroutine(self) -> bool:
+        """Whether its handler is known to return a coroutine as soon as it is called."""
+        return iscoroutinefunction(self.handler)
 
     @property
     def rings_alone(self) -> bool:

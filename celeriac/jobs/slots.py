@@ -1,7 +1,7 @@
 """Slots: how many jobs of a queue run at a time in one process of its workers.
 
-The option `slots` of a queue says it: `"threads:50"` for functions that wait for others; without it
-a process runs one job at a time.
+The option `slots` of a queue says it: `"async:200"` for coroutines, `"threads:50"` for functions
+that wait for others; without it a process runs one job at a time.
 """
 
 import re
@@ -14,7 +14,7 @@ from celeriac.settings import conf
 
 #: More slots than any process can serve.
 MOST = 10_000
-_FORM = re.compile(r"(threads):([1-9][0-9]*)")
+_FORM = re.compile(r"(async|threads):([1-9][0-9]*)")
 
 
 class BadSlots(JobError):
@@ -23,7 +23,7 @@ class BadSlots(JobError):
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """How the processes of a worker run jobs: `mode` is prefork or threads."""
+    """How the processes of a worker run jobs: `mode` is prefork, threads or async."""
 
     mode: str = "prefork"
     width: int = 1
@@ -44,7 +44,7 @@ def parse_slots(text: object) -> Slots:
     """Read the option of a queue; BadSlots says what may stand there."""
     found = _FORM.fullmatch(text) if isinstance(text, str) else None
     if found is None or int(found[2]) > MOST:
-        raise BadSlots(f'slots={text!r}: write "threads:50", up to {MOST}.')
+        raise BadSlots(f'slots={text!r}: write "async:200" or "threads:50", up to {MOST}.')
     return Slots(found[1], int(found[2]))
 
 

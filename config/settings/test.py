@@ -21,6 +21,7 @@ STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="sk_test_sandbox")
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.app"]
 CELERIAC = CELERIAC | {
     "MODULES": [*CELERIAC["MODULES"], "tests.kinds", "tests.app.moved", "tests.chaos.kinds"],
+    "QUEUES": CELERIAC["QUEUES"] | {"payments": {"slots": env.str("TEST_SLOTS", "threads:20")}},
     # Below what the tests remove.
     "SLOT_DIRECTORY": env.str("CELERIAC_SLOT_DIRECTORY", default=gettempdir()),
     "CALLBACK_ALLOWED_HOSTS": ["example.com", "*.example.com"],

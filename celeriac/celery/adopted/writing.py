@@ -4,7 +4,6 @@ from typing import Any
 
 from celeriac.celery.adopted import declaring, options as call_words
 from celeriac.celery.adopted.calls import encode_call
-from celeriac.celery.adopted.publishing import publishing
 
 
 def write_call(
@@ -19,8 +18,7 @@ def write_call(
     read = call_words.read_options(task, args, kwargs, given)
     call = encode_call(args, kwargs)
     named = call_words.name_of_job(task_id)
-    with publishing(task, call, read, named):
-        job = enqueue_job(task.name, call, **read.enqueue, **named, headers=read.headers or None)
+    job = enqueue_job(task.name, call, **read.enqueue, **named, headers=read.headers or None)
     result = task.AsyncResult(job.task_id or str(job.id))
     result.ignored = read.ignore_result
     if read.add_to_parent and parent is not None:

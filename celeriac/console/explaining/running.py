@@ -4,14 +4,14 @@ from datetime import timedelta
 
 from celeriac.console.explaining.facts import Facts
 from celeriac.console.explaining.queued import START_DISPATCHER
-from celeriac.jobs.phrases import Link, Step, Wait, ago, clock_time, span
+from celeriac.jobs.phrases import BLOCKS, Link, Step, Wait, ago, clock_time, span
 from celeriac.settings import conf
 
 
 def running_reason(facts: Facts) -> Wait:
     """Return what there is to say about the run."""
-    found = _lost(facts) or _stopping(facts) or _behind(facts) or _late(facts)
-    return found or _at_work(facts)
+    reasons = (_lost, _stopping, _behind, _late, _blocking)
+    return next(filter(None, (reason(facts) for reason in reasons)), None) or _at_work(facts)
 
 
 def _lost(facts: Facts) -> Wait | None:
@@ -89,6 +89,16 @@ def _late(facts: Facts) -> Wait | None:
     limit = span(kind.hard_timeout)
     text = f"is past its hard limit of {limit}: its process is killed, and the run counts as lost"
     return Wait("late", text, because=False, steps=(_rescue(facts),))
+
+
+def _blocking(facts: Facts) -> Wait | None:
+    """Its coroutine does not await: so its child has seen, which shows it on the row."""
+    if not facts.job.error.startswith(BLOCKS):
+        return None
+    where = f" on {facts.runner.name}" if facts.runner else ""
+    text = f"is running{where}, and {facts.job.error}: the other jobs there wait for it"
+    step = Step("Await there, or hand the call to a thread: await asyncio.to_thread(…).")
+    return Wait("blocking", text, because=False, steps=(step,))
 
 
 def _at_work(facts: Facts) -> Wait:

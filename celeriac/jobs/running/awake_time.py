@@ -49,6 +49,10 @@ class AwakeLimit:
         self._until = awake_seconds() + seconds
         self._waited = 0
 
+    def grant(self, seconds: float) -> None:
+        """Give it so many seconds more."""
+        self._until += seconds
+
     def left(self) -> float:
         """Return the seconds after which to ask again; 0 once they are used up.
 

@@ -27,20 +27,24 @@ logger = logging.getLogger(__name__)
 
 #: Why the process of a job ended.
 DIED = "its worker's process died"
-NEIGHBOUR = "its process was killed: job {}, which ran there too, ran past its hard limit"
+NEIGHBOUR = "its process was killed: job {}, which ran there too, {}"
+#: What is said of one that kept another from going on until that one's hard limit.
+BLOCKED = "blocked the loop of its process until job {} was past its hard limit, and was killed"
 
 
 def kill_overdue(children: Iterable[ChildRecord], killed: MutableMapping[UUID, str]) -> None:
     """Kill each child in which a handler ran past its hard limit; note why, by job.
 
-    Where many run in a child, and one of them keeps the rest from going on, it is that one. Before
-    the kill: whoever finds the child dead must know whose fault it was.
+    It is that job's fault, or that of the one which kept it from going on. Before the kill:
+    whoever finds the child dead must know whose fault it was.
     """
     for record in children:
         if record.alive and record.running and record.awake > record.running_until:
-            culprit = record.blocker or record.running
-            logger.error("job %s ran past its hard limit: its child is killed", culprit)
-            killed[culprit] = outcomes.OVERRAN
+            culprit, why = record.running, outcomes.OVERRAN
+            if record.blocker not in (None, culprit):
+                culprit, why = record.blocker, BLOCKED.format(record.running)
+            logger.error("job %s %s", culprit, why)
+            killed[culprit] = why
             kill_child(record.pid)
 
 
@@ -108,12 +112,12 @@ def settle_dead_child(
     monitor killed the child of a job: then that one is charged, and who else ran there is not.
     `blameless` charges nobody: the worker was stopped, which is no job's fault.
     """
-    running = [record.running for record in records if record.running is not None]
-    culprits = {job_id: killed[job_id] for job_id in running if job_id in killed}
+    claimed = [job_id for record in records for job_id in record.ids]
+    culprits = {job_id: killed[job_id] for job_id in claimed if job_id in killed}
     spared = outcomes.stopped() if blameless else None
     ending = outcomes.loss(reason, loss)
     if culprits:
-        words = NEIGHBOUR.format(min(culprits))
+        words = NEIGHBOUR.format(*min(culprits.items()))
         ending, spared = outcomes.loss(words, Loss.CHILD), outcomes.cut_off(words)
     done = True
     for record in records:

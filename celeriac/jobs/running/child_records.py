@@ -20,7 +20,7 @@ from celeriac.jobs.outcomes import Settlement
 from celeriac.jobs.running.journals import lock_is_free
 from celeriac.jobs.running.records import (
     ANSWERED,
-    BLOCKER,
+    BEAT,
     FROZEN,
     HALT,
     HEADER,
@@ -30,6 +30,7 @@ from celeriac.jobs.running.records import (
     SIZE,
     SLOT_SIZE,
     TIMES_AT,
+    TURN,
     WORDS_AT,
     claimed_ids,
     ended_entries,
@@ -39,6 +40,8 @@ from celeriac.jobs.running.records import (
 
 #: How often a journal is read again whose child has opened another claim meanwhile.
 _READINGS = 5
+#: Seconds without a beat of a loop after which the step that it is at blocks it.
+BLOCKED_AFTER = 1.0
 #: How the part of a slot begins that has no claim.
 _NOTHING = bytes(HEADER.size)
 
@@ -64,7 +67,8 @@ class ChildRecord:
     answered: float = 0.0
     #: Seconds that it was frozen.
     frozen: float = 0.0
-    #: The job that keeps the others of the process from going on.
+    #: Whether what runs is a coroutine on the process' loop, and whose step blocks that loop.
+    on_loop: bool = False
     blocker: UUID | None = None
 
     @property
@@ -108,11 +112,18 @@ class ChildJournal:
         for at in range(SIZE, len(self._map), SLOT_SIZE):
             if self._map[at : at + HEADER.size] != _NOTHING:
                 every.append(self._read_settled(alive, at, at + SLOT_SIZE))
-        blocker = int(self._words[BLOCKER])
-        if blocker and (at := SIZE + (blocker - 1) * SLOT_SIZE) < len(self._map):
-            job_id = self._read_settled(alive, at, at + SLOT_SIZE).running
-            every = [replace(record, blocker=job_id) for record in every]
+        if (blocker := self._blocker(alive)) is not None:
+            every = [replace(each, blocker=blocker) if each.on_loop else each for each in every]
         return every
+
+    def _blocker(self, alive: bool) -> UUID | None:
+        """Return the job at whose step the loop has been for too long."""
+        beat, turn = self._words[BEAT], int(self._words[TURN])
+        at = SIZE + (turn - 1) * SLOT_SIZE
+        if not beat or not turn or at >= len(self._map):
+            return None
+        record = self._read_settled(alive, at, at + SLOT_SIZE)
+        return record.running if record.awake - beat > BLOCKED_AFTER else None
 
     def write_looked(self, frozen: float) -> None:
         """Tell the child that it is watched, and that it was frozen for so many seconds more."""
@@ -159,6 +170,7 @@ class ChildJournal:
             ended=dict(ended_entries(records)),
             running=last.get("start"),
             running_until=last.get("until", 0.0),
+            on_loop=last.get("on_loop", False),
         )
 
 

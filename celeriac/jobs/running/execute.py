@@ -106,8 +106,8 @@ def _answer_doorbell(
 
 def take_turn(run: Run, runs: list[Run], context: WorkerContext) -> bool:
     """Take one of the `runs` of a claim through steps 2 to 4; return whether the next may."""
-    if run.job.gated and (outcome := parking.turn_away_outcome(run.job, run.kind)):
-        run.decide(outcome)  # 3
+    if turn_away(run):  # 3
+        pass
     elif _may_start(run, runs, context):
         _perform(run, context)  # 2, 3
     else:
@@ -115,6 +115,14 @@ def take_turn(run: Run, runs: list[Run], context: WorkerContext) -> bool:
     if run.settled is None:
         _record(run, runs, context)  # 4
     return True
+
+
+def turn_away(run: Run) -> bool:
+    """Take its place behind its circuit; return whether there is none, which is decided then."""
+    if run.job.gated and (outcome := parking.turn_away_outcome(run.job, run.kind)):
+        run.decide(outcome)
+        return True
+    return False
 
 
 def settle_and_count(runs: list[Run], context: WorkerContext) -> None:
@@ -137,6 +145,11 @@ def _may_start(run: Run, runs: list[Run], context: WorkerContext) -> bool:
 def _perform(run: Run, context: WorkerContext) -> None:
     context.used = True
     perform_run(run)
+    note_end(run, context)
+
+
+def note_end(run: Run, context: WorkerContext) -> None:
+    """Note what follows from the end of a handler, but for its settlement."""
     if run.outcome and run.outcome.verb in (Verb.SNOOZE, Verb.STOP):
         _note_stop(run, run.outcome)
     context.process_state.set_back()

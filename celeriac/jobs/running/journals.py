@@ -13,7 +13,7 @@ import mmap
 import os
 import time
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 from uuid import UUID
 from weakref import WeakSet
 from zlib import crc32
@@ -22,7 +22,6 @@ from celeriac.jobs.outcomes import Settlement
 from celeriac.jobs.running import awake_time
 from celeriac.jobs.running.records import (
     ANSWERED,
-    BLOCKER,
     FROZEN,
     HALT,
     HEADER,
@@ -215,9 +214,10 @@ class FileJournal(_Records):
         """The database has answered: a claim, though it took nothing, or a settle."""
         self._words[ANSWERED] = time.monotonic()
 
-    def note_blocker(self, slot: int) -> None:
-        """The job of this slot (from 1 on) keeps the others from going on; 0: none does."""
-        self._words[BLOCKER] = float(slot)
+    @property
+    def shared(self) -> Any:
+        """The words that both sides read and write, see records.py."""
+        return self._words
 
     @property
     def is_halted(self) -> bool:
@@ -248,6 +248,10 @@ class SlotJournal(_Records):
         super().__init__(begin, begin + SLOT_SIZE)
         self._whole = whole
         self._map = shared
+
+    def start_on_loop(self, job_id: UUID, until: float) -> None:
+        """A coroutine is about to run, or may run for longer: `until` then by the child's clock."""
+        self._append(pack_start(job_id, until, on_loop=True))
 
     def times(self, means: dict[str, float]) -> None:
         """The mean seconds of a run, by kind, of the whole process."""

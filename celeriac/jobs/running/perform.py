@@ -30,7 +30,7 @@ from celeriac.jobs.running import (
     soft_limit,
     thread_limit,
 )
-from celeriac.jobs.running.coroutines import run_within
+from celeriac.jobs.running.coroutines import await_within, run_within
 from celeriac.jobs.running.finish import settle_in_its_transaction
 from celeriac.jobs.running.joint_transaction import TransactionLeftOpen
 from celeriac.jobs.running.run import Run
@@ -51,15 +51,38 @@ def perform_run(run: Run) -> None:
 
     It is decided before anything is set back: what goes wrong then changes no ending.
     """
-    process, outcome = _process, None
-    before = sessions.look_at_connections()
     run.started_at = run.ended_at = time.monotonic()
+    if tracing.is_on():
+        _decide_by(_perform_traced, run, sessions.look_at_connections())
+    else:
+        _decide_by(_perform, run, sessions.look_at_connections())
+
+
+async def await_run(run: Run, lost: Callable[[], float]) -> Any:
+    """Call a coroutine's handler, and await it; `lost` as in `await_within`."""
+    with _traced(run) if tracing.is_on() else tracing.NOTHING:
+        return await await_within(run.limits[0], _enter(run)(), lost)
+
+
+def conclude_run(run: Run, ended: Callable[[], Any], before: sessions.ConnectionsBefore) -> None:
+    """Decide how a run ended that was awaited: `ended` returns what it did, or raises it."""
+
+    def conclude(run: Run, before: sessions.ConnectionsBefore) -> Outcome:
+        outcome = _returned(ended())
+        if before.left_open():
+            raise TransactionLeftOpen
+        return outcome
+
+    _decide_by(conclude, run, before)
+
+
+_Step = Callable[[Run, sessions.ConnectionsBefore], Outcome]
+
+
+def _decide_by(step: _Step, run: Run, before: sessions.ConnectionsBefore) -> None:
+    process, outcome = _process, None
     try:
-        if tracing.is_on():
-            with _traced(run):
-                outcome = contextvars.copy_context().run(_perform, run, before)
-        else:
-            outcome = contextvars.copy_context().run(_perform, run, before)
+        outcome = contextvars.copy_context().run(step, run, before)
     except KeyboardInterrupt:
         raise  # of this process, not of this job: nobody can say how it ended
     except BaseException as error:  # every ending is an outcome
@@ -109,7 +132,13 @@ def _traced(run: Run) -> AbstractContextManager[object]:
     )
 
 
-def _perform(run: Run, before: sessions.ConnectionsBefore) -> Outcome:
+def _perform_traced(run: Run, before: sessions.ConnectionsBefore) -> Outcome:
+    with _traced(run):
+        return _perform(run, before)
+
+
+def _enter(run: Run) -> Callable[[], Any]:
+    """Make the current context the run's; return the call of its handler."""
     context.bind_lazily(partial(_labels, run))
     current.enter_job(run.job, run.claim_id)
     decimal.setcontext(decimal.getcontext().copy())  # a copied context shares the object
@@ -118,7 +147,11 @@ def _perform(run: Run, before: sessions.ConnectionsBefore) -> Outcome:
     if run.kind.limit_error is not None:
         thread_limit.use_error(run.kind.limit_error)
     run.reached = True
-    handler = partial(run.kind.handler, **run.kind.schema.load(run.job.args))
+    return partial(run.kind.handler, **run.kind.schema.load(run.job.args))
+
+
+def _perform(run: Run, before: sessions.ConnectionsBefore) -> Outcome:
+    handler = _enter(run)
     if run.kind.transactional:
         outcome = _perform_in_transaction(run, handler, before)
     else:

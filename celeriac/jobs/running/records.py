@@ -24,7 +24,8 @@ WORDS_AT = SIZE - 64
 ANSWERED = 0  # the child's: when the database last answered it (monotonic seconds)
 FROZEN = 1  # the parent's: how many seconds the child was kept from working
 LOOKED = 2  # the parent's: when it last looked (monotonic seconds); 0 before it ever did
-BLOCKER = 3  # the child's: which of its slots keeps the others from going on, from 1 on; 0 none
+TURN = 3  # the child's: at which of its slots its loop is, from 1 on; 0: at none
+BEAT = 7  # the child's: when its loop last went round (its own clock); 0: it has none
 #: Behind the words there is room for each slot of a process that runs many jobs at once.
 SLOT_SIZE = 1 << 14
 #: The claim of which nothing more may start, and whether there is one.
@@ -36,7 +37,7 @@ IS_GONE = WORDS_AT + 49
 HEADER = struct.Struct("<II")
 #: A record's payload: these are too frequent for JSON, which starts with a brace.
 _CLAIM = struct.Struct("<c16sd")  # claim, when it was made; behind it the jobs
-_START = struct.Struct("<c16sd")  # job, until when it may run
+_START = struct.Struct("<c16sd")  # job, until when it may run; W where it runs on the loop
 _DONE = struct.Struct("<c16sdd??")  # job, started, seconds, whether an attempt is written, a result
 
 
@@ -50,9 +51,9 @@ def pack_claim(claim_id: UUID, ids: list[UUID], at: float) -> bytes:
     return _CLAIM.pack(b"C", claim_id.bytes, at) + b"".join([job_id.bytes for job_id in ids])
 
 
-def pack_start(job_id: UUID, until: float) -> bytes:
+def pack_start(job_id: UUID, until: float, *, on_loop: bool = False) -> bytes:
     """Return the payload of a start."""
-    return _START.pack(b"S", job_id.bytes, until)
+    return _START.pack(b"W" if on_loop else b"S", job_id.bytes, until)
 
 
 def pack_end(job_id: UUID, settlement: Settlement) -> bytes:
@@ -92,9 +93,9 @@ def ended_entries(records: list[dict[str, Any]]) -> Iterator[tuple[UUID, Settlem
 
 
 def _unpack(payload: bytes) -> dict[str, Any]:
-    if payload.startswith(b"S"):
-        _, job_id, until = _START.unpack(payload)
-        return {"start": UUID(bytes=job_id), "until": until}
+    if payload[:1] in (b"S", b"W"):
+        letter, job_id, until = _START.unpack(payload)
+        return {"start": UUID(bytes=job_id), "until": until, "on_loop": letter == b"W"}
     if payload.startswith(b"C"):
         _, claim_id, at = _CLAIM.unpack_from(payload)
         return {"claim": UUID(bytes=claim_id), "at": at, "ids": payload[_CLAIM.size :]}

@@ -263,6 +263,11 @@ def discard_connection(each: BaseDatabaseWrapper) -> None:
     each.closed_in_transaction = False
 
 
+def is_clean(each: BaseDatabaseWrapper) -> bool:
+    """Say whether nothing is left on a connection of what this thread did with it."""
+    return _state(each) == _CLEAN and each.connection not in _seen.changed
+
+
 def _state(each: BaseDatabaseWrapper) -> int:
     raw = each.connection
     if not isinstance(raw, psycopg.Connection):

@@ -141,4 +141,25 @@ def test_slots_that_can_not_be_read_are_refused(settings, text):
     settings.CELERIAC = settings.CELERIAC | {"QUEUES": {"default": {"slots": text}}}
     (found,) = checks.check_queues()
     assert found.id == "celeriac_jobs.E013"
-    assert 'write "threads:50", up to' in found.msg
+    assert 'write "async:200" or "threads:50", up to' in found.msg
+
+
+def test_a_transactional_coroutine_on_an_async_queue_is_refused(settings, declare):
+    """A function may be there, and so may the coroutine elsewhere."""
+
+    async def pay():
+        """Do nothing."""
+
+    def book():
+        """Do nothing."""
+
+    queues = {"calls": {"slots": "async:200"}, "mail": {"slots": "threads:5"}}
+    settings.CELERIAC = settings.CELERIAC | {"QUEUES": settings.CELERIAC["QUEUES"] | queues}
+    declare(book, name="test.book", queue="calls", transactional=True)
+    declare(pay, name="test.call", queue="calls")
+    declare(pay, name="test.mail", queue="mail", transactional=True)
+    assert not checks.check_kinds()
+    declare(pay, name="test.pay", queue="calls", transactional=True)
+    (found,) = checks.check_kinds()
+    assert found.id == "celeriac_jobs.E014"
+    assert found.msg == "test.pay: a transactional coroutine, on the async queue 'calls'."

@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from uuid import uuid4
 
@@ -6,7 +7,7 @@ import pytest
 from celeriac.jobs.outcomes import Settlement
 from celeriac.jobs.running.child_records import ChildJournal, ChildJournals
 from celeriac.jobs.running.journals import FileJournal, JournalFull
-from celeriac.jobs.running.records import SIZE
+from celeriac.jobs.running.records import BEAT, SIZE, TURN
 from celeriac.jobs.states import Verb
 
 CLAIM = uuid4()
@@ -147,8 +148,14 @@ def test_each_slot_has_records_of_its_own(tmp_path):
     assert [record.claim_id for record in claims] == [CLAIM, CLAIM]
     assert [record.running for record in claims] == [one[0], None]
     assert claims[1].ended == {two[0]: two[1]}
-    journal.note_blocker(1)
-    assert {record.blocker for record in child.read_all()} == {one[0]}
+    journal.shared[TURN] = 2
+    first.start_on_loop(one[0], 60.0)
+    journal.shared[BEAT] = time.monotonic()
+    assert {record.blocker for record in child.read_all()} == {None}  # its loop goes round
+    journal.shared[BEAT] -= 2.0
+    assert [record.blocker for record in child.read_all()] == [None, None, None]  # it has ended
+    second.start(two[0], 60.0)
+    assert [record.blocker for record in child.read_all()] == [None, two[0], None]
     child.close()
     journal.abandon()
 

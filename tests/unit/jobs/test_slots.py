@@ -27,6 +27,7 @@ def test_the_option_says_how_and_how_many():
     """And is said again as it was written."""
     assert parse_slots("threads:50") == Slots("threads", 50)
     assert str(parse_slots("threads:200")) == "threads:200"
+    assert parse_slots("async:200") == Slots("async", 200)
     assert not ONE.are_many
     assert shared_queues() == ["mail", "calls", "hooks"]
 

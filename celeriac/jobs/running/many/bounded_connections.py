@@ -125,9 +125,3 @@ def bound_connections(most: int) -> None:
         wrapper.close()
         wrapper.settings_dict["OPTIONS"]["pool"] = True
         type(wrapper)._connection_pools[alias] = BoundedConnections(alias, most)
-
-
-def give_back_connections() -> None:
-    """Give back the connections of this thread."""
-    for each in connections.all(initialized_only=True):
-        each.close()

@@ -5,13 +5,16 @@ from uuid import UUID
 
 from celeriac.jobs.running.journals import FileJournal
 from celeriac.jobs.running.many.bounded_connections import bound_connections
-from celeriac.jobs.running.many.slot_pool import SlotPool
+from celeriac.jobs.running.many.loop import LoopSlots
+from celeriac.jobs.running.many.slot_pool import Performer, SlotPool
 from celeriac.jobs.running.many.threads import ThreadSlots
 from celeriac.jobs.running.worker_context import WorkerContext
 from celeriac.jobs.slots import Slots
 
 #: Connections of a process besides its jobs': to claim, and to settle.
 OWN = 2
+#: Those of its jobs on a loop, which need one for a call at a time, not for a run.
+ON_LOOP = 20
 
 
 def make_pool(
@@ -22,6 +25,11 @@ def make_pool(
     run_alone: Callable[[Sequence[UUID]], None],
 ) -> SlotPool:
     """Make them; from now on this process' connections are bounded."""
-    bound_connections(slots.width + OWN)
-    performer = ThreadSlots(slots.width)
+    performer: Performer
+    if slots.mode == "async":
+        bound_connections(min(slots.width, ON_LOOP) + OWN)
+        performer = LoopSlots(slots.width, journal)
+    else:
+        bound_connections(slots.width + OWN)
+        performer = ThreadSlots(slots.width)
     return SlotPool(context, journal.slots, performer=performer, run_alone=run_alone)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from celeriac.jobs.running import execute
-from celeriac.jobs.running.many.bounded_connections import give_back_connections
+from celeriac.jobs.running.many.lent import give_back_connections
 from celeriac.jobs.running.many.run_slot import RunSlot
 from celeriac.jobs.running.setbacks import one_line
 from celeriac.jobs.running.worker_context import WorkerContext

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from django.conf import settings
 
 from celeriac.core.sessions import forget_queries
-from celeriac.jobs.running.many.bounded_connections import give_back_connections
+from celeriac.jobs.running.many.lent import give_back_connections
 from celeriac.jobs.running.many.run_slot import RunSlot
 from celeriac.jobs.running.many.slot_pool import SlotPool, perform_in_slot
 
