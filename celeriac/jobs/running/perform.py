@@ -103,8 +103,9 @@ def _decide_by(step: _Step, run: Run, before: sessions.ConnectionsBefore) -> Non
 
 
 def _is_cut(error: BaseException | None) -> bool:
-    cause = error.cause if isinstance(error, outcomes.Retry) else error
-    return cause is not None and issubclass(type(cause), _CUTTING)
+    if error is not None and issubclass(type(error), outcomes.Retry):  # it may lie of its class
+        error = getattr(error, "cause", None)
+    return error is not None and issubclass(type(error), _CUTTING)
 
 
 def _labels(run: Run) -> dict[str, str]:
