@@ -38,6 +38,7 @@ class JobTask[**P, R, Called](Task):  # type: ignore[type-arg]  # not generic at
 
     abstract = True
     ignore_result = True
+    answers_doorbells = True  # see quiet.py
     throws = (JobFailed,)
     Request = "celeriac.celery.doorbells:DoorbellRequest"
     kind: Kind

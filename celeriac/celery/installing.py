@@ -8,6 +8,7 @@ from click import Option
 from django.apps import apps
 
 from celeriac.celery.defaults import DEFAULTS
+from celeriac.celery.quiet import install_quiet
 
 WITH_DISPATCHER = Option(
     ["--with-dispatcher"],
@@ -38,6 +39,7 @@ def answer_doorbells(sender: Celery, **_: object) -> None:
 
 def install_ledger(app: Any, *, doorbells: bool = True) -> None:
     """Give an app our defaults, and let its workers answer doorbells; once is enough."""
+    install_quiet()
     app.add_defaults(lambda: DEFAULTS)
     if doorbells:
         app.user_options["worker"].add(WITH_DISPATCHER)

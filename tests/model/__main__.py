@@ -11,8 +11,7 @@ import time
 
 from tests.model.configs import FULL, SMALL
 from tests.model.explore import explore
-from tests.model.line_mutants import harmless
-from tests.model.mutants import MUTANTS
+from tests.model.mutants import HARMLESS, MUTANTS
 
 BASE = "| {:<14} | {:>9} | {:>10} | {:>5} | {:>7} | {:<14} | {} |"
 MUTANT = "| {:<58} | {:<72} | {:>5} | {:>7} | {:>7} |"
@@ -30,7 +29,7 @@ def main(arguments=None):
     began = time.perf_counter()
     surprises = _bounds(SMALL if options.small else FULL) + _mutants()
     print("\nWhat costs only time or order:\n")
-    surprises += _bounds(harmless())
+    surprises += _bounds(HARMLESS)
     print(f"\n{surprises} surprises, {time.perf_counter() - began:.0f} s")
     return 1 if surprises else 0
 

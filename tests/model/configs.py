@@ -12,6 +12,7 @@ from celeriac.jobs.losses import Loss
 from tests.model.call_off import CallOff
 from tests.model.halting import Halting
 from tests.model.heartbeat import Heartbeat
+from tests.model.many import Many
 from tests.model.model import Model, Spec
 from tests.model.world import Budget
 
@@ -133,6 +134,33 @@ LINE_CALM = Model(
 LINE_SLEEP = replace(LINE, name="line, sleep", budget=Budget(stall=1))
 #: What a claim has to see to: a queue is paused behind the hand-over, a claim is forgotten.
 LINE_CLAIM = replace(LINE, name="line, claim", budget=Budget(pause=1, twice=1))
+#: Two in the slots of a process that dies between any two steps.
+MANY = Many("many", specs=(PLAIN, EFFECT), queued=(0, 1), bells=1, budget=Budget(child=1))
+#: One that never ends, whose parent dies as well: between look, note, kill and burial.
+MANY_LIMIT = replace(
+    MANY, name="many, limit", specs=(Spec(kills="limit"), Spec()), budget=Budget(worker=1)
+)
+#: One that may end just as it is killed for its limit; its process may die of something else.
+MANY_LATE = replace(MANY, name="many, late", specs=(Spec(kills="late"), Spec()))
+#: One that takes its process along each time, beside an innocent one.
+MANY_POISON = replace(
+    MANY, name="many, poison", specs=POISON_CHILD.specs, budget=Budget(twice=1, early=1)
+)
+#: A worker that is told to stop.
+MANY_STOP = replace(MANY_LATE, name="many, stop", budget=Budget(stop=1))
+#: A result that is stale beside one that is not: gathered into one transaction.
+MANY_STALE = replace(
+    MANY,
+    name="many, stale",
+    specs=(Spec(), PLAIN),
+    queued=(0,),
+    enqueues=(1,),
+    budget=Budget(stall=1),
+)
+#: A process that can't settle what has ended in it.
+MANY_UNFIT = replace(
+    MANY, name="many, unfit", specs=(PLAIN, Spec()), budget=Budget(unfit=1, child=1)
+)
 #: Who may be called lost, with a clock.
 HEARTBEAT = Heartbeat(faults=1)
 #: What is taken back behind a long job.
@@ -163,6 +191,13 @@ SMALL = (
     LINE_CALM,
     LINE_SLEEP,
     LINE_CLAIM,
+    MANY,
+    MANY_LIMIT,
+    MANY_LATE,
+    MANY_POISON,
+    MANY_STOP,
+    MANY_STALE,
+    MANY_UNFIT,
     HEARTBEAT,
     HALTING,
     CALL_OFF,
@@ -185,6 +220,19 @@ FULL = (
     replace(LINE_CALM, specs=(Spec(), PLAIN, Spec()), enqueues=(1, 2)),
     _more(LINE_SLEEP, silent=1, twice=1),
     _more(LINE_CLAIM, failover=1),
+    replace(_more(MANY, flush=1, twice=1), bells=2),
+    _more(MANY_LIMIT, child=1),
+    replace(
+        _more(MANY_LATE, child=0), specs=(*MANY_LATE.specs, Spec(kills="limit")), queued=(0, 1, 2)
+    ),
+    replace(
+        _more(MANY_POISON, twice=0, early=0),
+        specs=(*MANY_POISON.specs, MANY_POISON.specs[0]),
+        queued=(0, 1, 2),
+    ),
+    _more(MANY_STOP, worker=1),
+    _more(MANY_STALE, failover=1),
+    _more(MANY_UNFIT, stall=1, child=0),
     Heartbeat(faults=2),
     HALTING,
     CallOff(children=3, messages=3, doorbells=2, deaths=1),

@@ -83,7 +83,7 @@ def _rescue(model, world, index, dispatcher):
         return
     if not model.rules.rescues:
         return
-    held = {worker.claim for worker in world.workers if worker.awake}
+    held = set().union(*(worker.claims for worker in world.workers if worker.awake))
     for number in sorted({row.claim for row in world.jobs} - held - {0}):
         after = set_dispatcher(world, index, dispatcher._replace(rescues=number))
         yield f"a dispatcher sees that claim {number} is lost", after, True

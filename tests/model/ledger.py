@@ -22,6 +22,7 @@ OUTCOMES = {
     "snooze": Outcome(Verb.SNOOZE, delay=1.0),
     "stop": Outcome(Verb.STOP),
     "away": Outcome(Verb.SNOOZE, delay=1.0, cuts=None),
+    "cut off": outcomes.cut_off("its process was killed for another"),
     "release": outcomes.released("its doorbell's time was up"),
     "lost": outcomes.loss("its worker was lost", Loss.WORKER),
     "lost child": outcomes.loss("its process died", Loss.CHILD),
@@ -56,18 +57,22 @@ def inserting(model, world, key):
 def fresh_claim(world):
     """Return a claim_id that nothing refers to: the smallest such number."""
     used = {row.claim for rows in (world.jobs, *world.forgettable) for row in rows}
-    used.update(worker.claim for worker in world.workers)
+    used.update(*(worker.claims for worker in world.workers))
     used.update(dispatcher.rescues for dispatcher in world.dispatchers)
     return next(number for number in range(1, 99) if number not in used)
 
 
-def claim(model, world, ids):
-    """Claim what may be claimed of `ids`; return the world and the claimed ids."""
+def claim(model, world, ids, *, alone=None):
+    """Claim what may be claimed of `ids`; return the world, the claimed ids and the claim.
+
+    `alone` says whether a job with losses may be among them; if not said, one id may.
+    """
     takes = []
     before = world.jobs
     number = fresh_claim(world)
+    alone = len(ids) == 1 if alone is None else alone
     for job in ids:
-        if _claimable(model, world, job, alone=len(ids) == 1):
+        if _claimable(model, world, job, alone=alone):
             takes.append(job)
             world = _take(model, world, job, number)
     if takes:

@@ -19,7 +19,8 @@ class Spec:
     """What a job is, apart from its row. `kills` names what its handler takes down."""
 
     endings: tuple = ("ok",)
-    kills: str = ""  # or "child", "worker"
+    kills: str = ""  # or "child", "worker"; with slots "limit" (it never ends) or "late"
+    waits_for: int = -1  # it ends no sooner than that job
     transactional: bool = False
     key: str = ""  # unique_key
     lock: str = ""  # lock_key

@@ -3,7 +3,15 @@
 from dataclasses import dataclass, replace
 
 from celeriac.jobs.losses import Loss
-from tests.model import call_off, explore, halting, heartbeat, line_mutants, properties
+from tests.model import (
+    call_off,
+    explore,
+    halting,
+    heartbeat,
+    line_mutants,
+    many_mutants,
+    properties,
+)
 from tests.model.configs import EFFECT, PLAIN
 from tests.model.model import Model, Spec
 from tests.model.world import Budget
@@ -272,6 +280,7 @@ _PROTOCOL = (
 MUTANTS = (
     *_PROTOCOL,
     *(Mutant(model.name, model, breaks) for model, breaks in line_mutants.models()),
+    *(Mutant(model.name, model, breaks) for model, breaks in many_mutants.models()),
     *(Mutant(model.name, model, heartbeat.WRONGED) for model in heartbeat.MUTANTS),
     *(
         Mutant(model.name, model, halting.BOTH if model.rules.names_claim else explore.STUCK)
@@ -279,3 +288,6 @@ MUTANTS = (
     ),
     *(Mutant(model.name, model, breaks) for model, breaks in call_off.MUTANTS),
 )
+
+#: What costs only time or order.
+HARMLESS = (*line_mutants.harmless(), *many_mutants.harmless())

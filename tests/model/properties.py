@@ -25,6 +25,10 @@ ONE_RUNNING = "§4 one running job per lock_key"
 CANCEL = "§3 a cancel that was accepted is not forgotten"
 BEHIND = "the line: no doorbell lies in the mailbox of a child that runs a job"
 STANDS_IDLE = "the line: no doorbell lies in the overflow while a child stands idle"
+BLAME = "6 at a hard limit only the job that overran is charged"
+ONCE = "6 a job takes a neighbour down once at most"
+STOPS_FREE = "6 a stop charges nobody"
+GATHERED = "3 a stale result keeps no other from being written"
 FIRST_START = "§3 expires_at binds the first start only"
 
 
@@ -64,11 +68,14 @@ def _caps(model, world):
 
 
 def _innocent(model, world):
-    """Return whether a job that kills nothing is charged twice, with nothing else gone wrong."""
-    if not any(spec.kills for spec in model.specs):  # no other faults there, see configs.py
+    """Return whether a job that kills nothing is charged more than once, and once a fault."""
+    if not any(spec.kills for spec in model.specs):
         return False
+    most = 1 + model.budget.child + model.budget.worker + model.budget.stall
     return any(
-        row.losses > 1 for spec, row in zip(model.specs, world.jobs, strict=True) if not spec.kills
+        row.losses > most
+        for spec, row in zip(model.specs, world.jobs, strict=True)
+        if not spec.kills
     )
 
 

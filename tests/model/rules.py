@@ -53,6 +53,21 @@ class Rules(NamedTuple):
     loss_is_one: bool = True  # only the job that ran in a dead child is charged a loss
     outage_is_free: bool = True  # a run that lost the database is no failure of its handler
     cuts_end: bool = True  # unless it is one too many in a row that others did not meet
+    # many jobs at once in a process
+    claims_for_free_slots: bool = True  # as many as there are
+    losses_run: str = "alone"  # in a process without neighbours; or "first", "beside"
+    slot_opens_first: bool = True  # its part of the journal has the claim before that is made
+    slot_closes_last: bool = True  # and until what ended there is settled
+    told_is_kept: bool = True  # what the journal says has ended is settled so
+    stale_is_apart: bool = True  # a result that is refused keeps no other from being written
+    gathers_whole: bool = True  # results are settled together or not at all
+    unfit_ends_itself: bool = True  # a process that can't settle waits for no doorbell
+    notes_before_kill: bool = True  # whom a kill is for
+    note_names_child: bool = True  # it holds though the noted run has ended meanwhile
+    note_is_in_journal: bool = True  # it outlives the parent
+    neighbours_go_free: bool = True  # of a run past its hard limit
+    death_charges: str = "each"  # that ran, where no cause is known; or "one", "none"
+    stop_is_free: bool = True  # who is killed at the end of a stop's grace is not charged
     # rescue
     rescues: bool = True  # a lost worker's claims are taken back
     counts_losses: bool = True  # and each is charged a loss, up to max_losses

@@ -114,6 +114,11 @@ class Worker(NamedTuple):
         return self.alive and not self.stalled
 
     @property
+    def claims(self):
+        """The claims that its slot vouches for."""
+        return {self.claim}
+
+    @property
     def works(self):
         """Whether its child makes steps."""
         return self.awake and self.child
@@ -146,6 +151,8 @@ class Budget(NamedTuple):
     pause: int = 0
     deadline: int = 0
     silent: int = 0  # a child leaves the line, and the broker is away when it says so
+    stop: int = 0
+    unfit: int = 0  # what ends in a process can't be settled there
 
 
 class World(NamedTuple):
@@ -165,6 +172,7 @@ class World(NamedTuple):
     effects: tuple = ()  # ghost: commits of each transactional job's effect
     deaths: tuple = ()  # ghost: processes that each job's handler took down
     starts: tuple = ()  # ghost: runs that began, of jobs that not every loss brings back
+    downs: frozenset = frozenset()  # ghost: (job, neighbour whose run it took along)
     asked: frozenset = frozenset()  # ghost: cancels that were answered "yes"
     debts: tuple = ()  # ghost: the job that owes each caller a run which sees its change
     broken: str = ""  # ghost: the invariant that the last step broke

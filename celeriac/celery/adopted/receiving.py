@@ -39,6 +39,7 @@ class DoorbellTask(Task):  # type: ignore[type-arg]  # not generic at run time
 
     name = NAME
     ignore_result = True
+    answers_doorbells = True  # see quiet.py
     throws = (JobFailed,)
     Request = "celeriac.celery.adopted.receiving:AdoptedRequest"
     # A doorbell is acknowledged at once; a message not before its row is written.

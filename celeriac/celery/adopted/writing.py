@@ -4,6 +4,7 @@ from typing import Any
 
 from celeriac.celery.adopted import declaring, options as call_words
 from celeriac.celery.adopted.calls import encode_call
+from celeriac.celery.adopted.publishing import publishing
 
 
 def write_call(
@@ -18,7 +19,8 @@ def write_call(
     read = call_words.read_options(task, args, kwargs, given)
     call = encode_call(args, kwargs)
     named = call_words.name_of_job(task_id)
-    job = enqueue_job(task.name, call, **read.enqueue, **named, headers=read.headers or None)
+    with publishing(task, call, read, named):
+        job = enqueue_job(task.name, call, **read.enqueue, **named, headers=read.headers or None)
     result = task.AsyncResult(job.task_id or str(job.id))
     result.ignored = read.ignore_result
     if read.add_to_parent and parent is not None:

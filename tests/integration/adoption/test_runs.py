@@ -5,10 +5,12 @@ import uuid
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import celery
 import pytest
 from celery import current_task, signals, states
+from celery.app import trace
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 from celery.result import AsyncResult
 from django.db import connection, transaction
@@ -492,3 +494,48 @@ def test_states_of_an_id_that_nobody_knows_are_the_hosts_backends(acme):
     """PENDING, as in Celery."""
     result = AsyncResult(str(uuid.uuid4()), app=acme)
     assert (result.state, result.result, result.ready()) == (states.PENDING, None, False)
+
+
+def test_a_call_is_published_where_its_row_is_written(acme):
+    """Receivers see the job's id and arguments, and what they add to the headers goes with it."""
+    seen = []
+
+    @acme.task(name="acme.published", bind=True)
+    def published(self, x):
+        seen.append((self.request.token, self.request.headers))
+
+    def add(headers, **_):
+        headers["token"] = "t"
+        headers["odd"] = object()
+
+    signals.before_task_publish.connect(add)
+    try:
+        with heard("before_task_publish", "after_task_publish") as told:
+            calls = published.delay(1), published.apply_async((2,), task_id="mine")
+    finally:
+        signals.before_task_publish.disconnect(add)
+    drain()
+    assert seen == [("t", {"token": "t"})] * 2
+    assert [(name, sender) for name, sender, _ in told] == [
+        ("before_task_publish", "acme.published"),
+        ("after_task_publish", "acme.published"),
+    ] * 2
+    assert [facts["headers"]["id"] for *_, facts in told[::2]] == [call.id for call in calls]
+    assert [facts["body"][0] for *_, facts in told[::2]] == [[1], [2]]
+    assert told[0][2]["routing_key"] == "default"
+
+
+def test_a_doorbell_has_no_signals_of_its_own(acme):
+    """Neither where it is sent, nor where it is received and answered."""
+    bell = acme.tasks["celeriac.doorbell"]
+    names = ("task_prerun", "task_postrun", "task_success", "task_received", "before_task_publish")
+    with heard(*names) as told:
+        signals.task_received.send(sender=None, request=SimpleNamespace(task=bell))
+        signals.before_task_publish.send(sender="acme.x", headers={"celeriac": "doorbell"})
+        bell.__trace__ = None
+        trace.trace_task(bell, "x", [["no id"]], {}, {"celeriac": "doorbell"}, app=acme)
+    assert told == []
+    with heard("task_prerun", "task_postrun") as told:
+        ping = acme.tasks["celery.accumulate"]
+        trace.trace_task(ping, "x", [], {}, {"id": "x"}, app=acme)
+    assert [name for name, *_ in told] == ["task_prerun", "task_postrun"]

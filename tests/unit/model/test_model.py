@@ -7,8 +7,7 @@ from tests.model.configs import FULL, SMALL
 from tests.model.explore import STUCK, explore
 from tests.model.halting import Halt, Halting
 from tests.model.heartbeat import Beats, Heartbeat
-from tests.model.line_mutants import harmless
-from tests.model.mutants import MUTANTS
+from tests.model.mutants import HARMLESS, MUTANTS
 from tests.model.rules import Rules
 
 
@@ -26,7 +25,7 @@ def test_a_protocol_without_one_of_its_rules_is_caught(mutant):
     assert found.broken == mutant.breaks
 
 
-@pytest.mark.parametrize("model", harmless(), ids=lambda model: model.name)
+@pytest.mark.parametrize("model", HARMLESS, ids=lambda model: model.name)
 def test_what_costs_only_time_or_order_breaks_nothing(model):
     """The line's own rules hold no invariant: the claim does, and a dispatcher's look."""
     assert not explore(model).broken
@@ -36,7 +35,7 @@ def test_every_rule_is_missed_by_some_mutant():
     """A rule that no mutant leaves out would not have to be there."""
     left_out = {
         rule
-        for model in [*(mutant.model for mutant in MUTANTS), *harmless()]
+        for model in [*(mutant.model for mutant in MUTANTS), *HARMLESS]
         for rule, default in type(model.rules)()._asdict().items()
         if getattr(model.rules, rule) != default
     }

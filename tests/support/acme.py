@@ -1,0 +1,54 @@
+"""A project's own tasks, for real workers: as jobs in acme_ledger, and plain in acme_plain."""
+
+import os
+import time
+
+from celery import current_task
+
+#: The flags of delivery, by the name of the task that has them.
+FLAGS = {
+    "early": {},
+    "early_rejects": {"reject_on_worker_lost": True},
+    "late": {"acks_late": True},
+    "late_rejects": {"acks_late": True, "reject_on_worker_lost": True},
+    "early_retries": {"retry_on_worker_lost": True, "max_retries": 2, "default_retry_delay": 1},
+    "late_retries": {
+        "acks_late": True,
+        "retry_on_worker_lost": True,
+        "max_retries": 2,
+        "default_retry_delay": 1,
+    },
+}
+#: Seconds that a first run takes: it is killed meanwhile.
+LONG = 120
+
+
+def declare_tasks(app, prefix):
+    """Declare the project's tasks; those of `prefix` are jobs where it is `acme`."""
+    for name, flags in FLAGS.items():
+        app.task(name=f"{prefix}.{name}", shared=False, **flags)(start)
+    app.task(name=f"{prefix}.overruns", shared=False, time_limit=2)(start)
+    late = {"acks_late": True, "acks_on_failure_or_timeout": False}
+    app.task(name=f"{prefix}.overruns_late", shared=False, time_limit=2, **late)(start)
+    app.task(name=f"{prefix}.takes", shared=False)(take)
+    app.task(name=f"{prefix}.pid", shared=False)(os.getpid)
+    return app
+
+
+def start(label):
+    """Say that this task started here; a first run takes long."""
+    from tests.app.models import Effect
+
+    name = f"{label}:{current_task.name.split('.')[-1]}"
+    Effect.objects.create(name=name, value=str(os.getpid()))
+    if Effect.objects.filter(name=name).count() == 1:
+        time.sleep(LONG)  # the run that is killed
+
+
+def take(label, seconds):
+    """Take so long, and say when it began and ended."""
+    from tests.app.models import Effect
+
+    Effect.objects.create(name=label, value="began")
+    time.sleep(seconds)  # the work
+    Effect.objects.create(name=label, value="ended")
