@@ -1,7 +1,7 @@
 """`make chaos`: throw each fault at a platform of its own; exit 1 where a promise broke.
 
 `ARGS=` names the faults (all without); `JOBS=` is how many each meets, about, `ROUNDS=` how often
-each comes, `SEED=` in which order.
+each comes, `SEED=` in which order. `SLOTS=threads:20` has the workers run so many jobs at once.
 """
 
 import argparse
@@ -24,7 +24,7 @@ SPAN = 20
 def main(arguments):
     """Return the exit code."""
     options = parse(arguments)
-    with platform() as environment:
+    with platform(options.slots) as environment:
         from tests.chaos import report
         from tests.chaos.faults import FAULTS
         from tests.chaos.run import run_fault
@@ -43,7 +43,7 @@ def main(arguments):
                 said = "; ".join(one.broken) or "well"
                 print(f"{time.monotonic() - begun:5.0f} s  {name}: {said}", flush=True)
     report.show(found, seed=options.seed)
-    report.write(found, seed=options.seed)
+    report.write(found, seed=options.seed, slots=options.slots)
     return 1 if any(one.broken for one in found) else 0
 
 
@@ -55,11 +55,12 @@ def parse(arguments):
     parser.add_argument("--jobs", type=int, default=env("JOBS", "600"))
     parser.add_argument("--rounds", type=int, default=env("ROUNDS", "1"))
     parser.add_argument("--seed", type=int, default=env("SEED") or secrets.randbelow(10**6))
+    parser.add_argument("--slots", default=env("SLOTS", ""))
     return parser.parse_args(arguments)
 
 
 @contextmanager
-def platform():
+def platform(slots):
     """Yield a platform on servers of its own, gone at the end but for the logs of its processes."""
     home = ROOT / ".local" / "chaos" / f"{os.getpid()}-{secrets.token_hex(4)}"
     logs = home.parent / "logs"
@@ -88,6 +89,7 @@ def platform():
         env=env,
         directory=home,
         logs=logs,
+        slots=dict.fromkeys(("worker-1", "worker-2"), slots),
     )
     try:
         environment.start_all()

@@ -30,8 +30,12 @@ WHERE datname = current_database() AND application_name <> 'chaos'
 class Environment:
     """Servers, proxies and processes; `heal` brings back whatever a fault took."""
 
-    def __init__(self, *, postgres, valkey, database_url, env, directory, logs):
-        """Start proxies; the servers run already, and the database is migrated."""
+    def __init__(self, *, postgres, valkey, database_url, env, directory, logs, slots=None):
+        """Start proxies; the servers run already, and the database is migrated.
+
+        `slots` says of workers by their role how many jobs they run at once: "threads:20".
+        """
+        self._slots_of = slots or {}
         self.postgres, self.valkey, self.directory = postgres, valkey, directory
         self.database_url = database_url
         self.programs = Programs(logs)
@@ -55,13 +59,26 @@ class Environment:
         if role == "dispatcher":
             command = [sys.executable, "manage.py", "dispatcher"]
         else:
-            command = [sys.executable, "-m", "celery", "-A", "config", "worker", "-c", "2"]
-            command += ["--without-gossip", "--without-mingle", "-l", "INFO", "-Q", QUEUES]
-            command += ["-n", f"{role}-{time.monotonic_ns()}@chaos"]
+            command = self._worker_command(role)
         url = urlsplit(self.database_url)
         address = f"{url.username}:{url.password}@{url.hostname}:{self.proxies[role].port}"
-        self.programs.env = self.env | {"DATABASE_URL": f"postgres://{address}{url.path}"}
+        own = {"DATABASE_URL": f"postgres://{address}{url.path}", "CHAOS_SLOTS": self._slots(role)}
+        self.programs.env = self.env | own
         return self.programs.start(role, command)
+
+    def _worker_command(self, role):
+        name = f"--hostname={role}-{time.monotonic_ns()}@chaos"
+        if self._slots(role):
+            words = ["manage.py", "celeriac", "worker", "default"]
+        else:
+            words = ["-m", "celery", "-A", "config", "worker", "-c", "2", "-Q", QUEUES]
+            words += ["--without-gossip", "--without-mingle"]
+        return [sys.executable, *words, name, "-l", "INFO"]
+
+    def _slots(self, role):
+        """Return the option of the queue as a role knows it; a dispatcher knows any worker's."""
+        known = self._slots_of
+        return known.get(role, "") if role != "dispatcher" else next(iter(known.values()), "")
 
     def start_all(self):
         """Start every process, and return once all of them work."""

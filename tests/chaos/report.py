@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-RESULTS = Path(__file__).parent / "results" / "latest.json"
+RESULTS = Path(__file__).parent / "results"
 COUNTS = ("lost", "duplicate_effects", "stale_accepted", "lock_overlaps")
 COLUMNS = ("jobs", *COUNTS, "failures", "losses", "stuck")
 
@@ -30,10 +30,11 @@ def show(found, *, seed):
             console.print(f"{one.name}: {promise}", style="red", highlight=False)
 
 
-def write(found, *, seed):
-    """Write the result file."""
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result(found, seed=seed), indent=1) + "\n")
+def write(found, *, seed, slots=""):
+    """Write the result file; one of its own for workers that run many jobs at once."""
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"{slots.partition(':')[0] or 'latest'}.json"
+    file.write_text(json.dumps(result(found, seed=seed), indent=1) + "\n")
 
 
 def result(found, *, seed):

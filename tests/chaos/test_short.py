@@ -11,7 +11,7 @@ from tests.chaos.evidence import Finding, overlaps, recovery
 from tests.chaos.faults import FAULTS
 from tests.chaos.run import run_fault
 
-SHORT = "dispatcher-killed"
+SHORT = "child-killed"
 
 
 @pytest.fixture
@@ -26,6 +26,7 @@ def environment(
         env=process_env,
         directory=tmp_path,
         logs=tmp_path / "logs",
+        slots={"worker-2": "threads:8"},
     )
     try:
         environment.start_all()
@@ -35,7 +36,7 @@ def environment(
 
 
 def test_a_fault_costs_time_and_nothing_else(environment):
-    """Under a light load; the long run throws all of them."""
+    """Under a light load, with a worker of each sort; the long run throws all of them."""
     fault = replace(FAULTS[SHORT], seconds=2)
     found = run_fault(environment, fault, rate=20, dice=random.Random(1), tenant=SHORT)  # noqa: S311 repeats itself
     assert found.broken == []
