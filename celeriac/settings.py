@@ -9,7 +9,8 @@ Each key is a field of `Settings`, where its default stands. `conf` has them all
 import os
 from collections.abc import Mapping
 from dataclasses import field, fields
-from typing import Any, Literal, cast, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -235,10 +236,17 @@ def from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
     """
     hints = get_type_hints(Settings)
     return {
-        key: env.get_value(name, cast=get_origin(hints[key]) or hints[key])
+        key: env.get_value(name, cast=_cast(hints[key]))
         for key, name in variables.items()
         if os.environ.get(name, "").strip()
     }
+
+
+def _cast(hint: Any) -> Any:
+    """Return what reads such a value from text; None is said by leaving it out."""
+    if isinstance(hint, UnionType):
+        hint = next(each for each in get_args(hint) if each is not NoneType)
+    return get_origin(hint) or hint
 
 
 class _Conf:

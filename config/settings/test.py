@@ -19,12 +19,13 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MIDDLEWARE = [name for name in MIDDLEWARE if "whitenoise" not in name]
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="sk_test_sandbox")
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.app"]
-#: How many jobs of the queue default run at once in a process: for workers of tests/chaos.
-_SLOTS = env.str("CHAOS_SLOTS", default="")
+#: How many jobs of a queue run at once in a process: of workers in tests, and in tests/chaos.
+_QUEUES = CELERIAC["QUEUES"] | {"payments": {"slots": env.str("TEST_SLOTS", default="threads:20")}}
+if chaos := env.str("CHAOS_SLOTS", default=""):
+    _QUEUES["default"] = {"slots": chaos}
 CELERIAC = CELERIAC | {
-    "QUEUES": CELERIAC["QUEUES"] | ({"default": {"slots": _SLOTS}} if _SLOTS else {}),
+    "QUEUES": _QUEUES,
     "MODULES": [*CELERIAC["MODULES"], "tests.kinds", "tests.app.moved", "tests.chaos.kinds"],
-    "QUEUES": CELERIAC["QUEUES"] | {"payments": {"slots": env.str("TEST_SLOTS", "threads:20")}},
     # Below what the tests remove.
     "SLOT_DIRECTORY": env.str("CELERIAC_SLOT_DIRECTORY", default=gettempdir()),
     "CALLBACK_ALLOWED_HOSTS": ["example.com", "*.example.com"],

@@ -62,6 +62,7 @@ def test_the_environment_gives_what_it_names_and_nothing_else(monkeypatch):
         "HEARTBEAT_SECONDS": "A_NUMBER",
         "CALLBACK_ALLOWED_HOSTS": "A_LIST",
         "METRICS_PUBLISH": "A_FLAG",
+        "SHUTDOWN_GRACE_SECONDS": "A_NUMBER",  # may be None
     }
     assert from_environment(variables) == {}
     monkeypatch.setenv("A_NUMBER", "2.5")
@@ -69,6 +70,7 @@ def test_the_environment_gives_what_it_names_and_nothing_else(monkeypatch):
     monkeypatch.setenv("A_FLAG", " ")
     assert from_environment(variables) == {
         "HEARTBEAT_SECONDS": 2.5,
+        "SHUTDOWN_GRACE_SECONDS": 2.5,
         "CALLBACK_ALLOWED_HOSTS": ["a.example", "b.example"],
     }
     monkeypatch.setenv("A_FLAG", "perhaps")
