@@ -112,6 +112,8 @@ class OpenLine:
         if not connection.can_read(timeout=0) and self._hears_parent(connection):
             self._withdraw(wakes=True)
         found = connection.read_response()
+        if found and not found[1]:  # the place is gone, and no doorbell came before it went
+            self._entered = False
         return found[1] if found else None
 
     def _hears_parent(self, connection: Any) -> bool:

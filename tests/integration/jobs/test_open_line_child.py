@@ -122,6 +122,19 @@ def test_a_called_child_goes_at_once_and_leaves_nothing(child, instance, broker)
     assert not instance.take_call()
 
 
+def test_a_called_child_tells_the_broker_once(child, instance, broker, monkeypatch):
+    """What it tells wakes it too: a plain task waits for it."""
+    said = []
+    leave = child_side.LEAVE
+    monkeypatch.setattr(child_side, "LEAVE", lambda **told: said.append(told) or leave(**told))
+    waiting = child()
+    instance.call_off(1)
+    waiting.join(2)
+    assert not waiting.is_alive()
+    assert len(said) == 1
+    assert broker.exists(waiting.place, waiting.mailbox) == 0
+
+
 def test_one_call_takes_one_child_of_two(child, instance):
     """The other goes back onto the line."""
     both = [child(name="a"), child(name="b")]
