@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
     console = Console(width=160 if not sys.stdout.isatty() else None)
     subjects = subjects_of([row_named(name) for name in options.rows], options.against)
-    with open_environment(subjects) as environment:
+    with open_environment(subjects, durable=not options.quick) as environment:
         content = Bench(environment, options, console).run(subjects)
     report.show(content, console)
     report.write(options.output, content)

@@ -111,6 +111,7 @@ class Bench:
             enqueue_seconds=0.0 if waiting else 0.5 if quick else 2.0,
             latency_jobs=0 if waiting else 50 if quick else 300,
             warm_up=row.width * 2 if waiting else 50 if quick else 400,
+            rest=0.1 if quick else 1.0,
             seconds=self.options.seconds,
             neighbour_rate=self.neighbour_rate,
             neighbour_url=self.environment.postgres.url(neighbour.DATABASE),
@@ -133,6 +134,7 @@ class Bench:
         quick = self.options.quick
         arguments = {
             "breaker": ["1000" if quick else "10000"],
+            "plain_beside": ["50" if quick else "500"],
             "tailed": ["500" if quick else "2000"],
             "http_bulk": ["1" if quick else "5"],
             "dashboard": [str(HISTORY if history else 20_000)],

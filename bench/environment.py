@@ -46,12 +46,12 @@ _SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method
 class Environment:
     """Where stages run."""
 
-    def __init__(self, directory: Path) -> None:
-        """Use `directory` for data and logs."""
+    def __init__(self, directory: Path, *, durable: bool = True) -> None:
+        """Use `directory` for data and logs; not `durable`, the database waits for no disk."""
         self.directory = directory
         self.postgres = PostgresServer(
             directory / "postgres",
-            durable=True,
+            durable=durable,
             settings={
                 "shared_preload_libraries": "pg_stat_statements",
                 # A run's checkpoints come between its stages, not in the middle of one.
@@ -182,12 +182,12 @@ class Environment:
 
 
 @contextmanager
-def open_environment(subjects: Sequence[Subject]) -> Iterator[Environment]:
+def open_environment(subjects: Sequence[Subject], *, durable: bool = True) -> Iterator[Environment]:
     """Yield servers that live as long as the block."""
     home = Path(os.environ.get("CELERIAC_HOME") or ROOT / ".local")
     directory = home / f"bench-{secrets.token_hex(4)}"
     supervisor.current_supervisor().remove_at_end(directory)
-    environment = Environment(directory)
+    environment = Environment(directory, durable=durable)
     try:
         environment.postgres.start()
         environment.valkey.start()

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from celery import shared_task
+
 from bench import handlers, timestamps
 from bench.engine import engine
 from bench.plan import LONG, SHORT, is_long
@@ -32,6 +34,12 @@ def touch_urgent(number: int) -> None:
 @job("bench.touch_idle", queue=f"{QUEUE}_idle")
 def touch_idle(number: int) -> None:
     """Do the same in a queue that goes last."""
+    timestamps.touch(number)
+
+
+@shared_task(name="bench.plain", ignore_result=True)
+def plain(number: int) -> None:
+    """Do the same as a plain Celery task, on a worker of the ledger."""
     timestamps.touch(number)
 
 

@@ -11,7 +11,7 @@ from bench.rows import BY_NAME, NOT_YET, TABLES, USUAL, row_named
 LATEST = ROOT / "bench" / "results" / "latest.json"
 QUICK = ROOT / ".local" / "bench-quick.json"
 #: What is measured beside the rows, each once.
-BESIDE = ("breaker", "tailed", "http_bulk", "dashboard", "schedules")
+BESIDE = ("breaker", "tailed", "plain_beside", "http_bulk", "dashboard", "schedules")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

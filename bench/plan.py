@@ -21,6 +21,8 @@ class Plan:
     backlog: int
     prefetch: int
     warm_up: int = 400
+    #: Before each phase, for what the last one left behind.
+    rest: float = 1.0
     #: How long jobs are enqueued one by one; part of the backlog. 0 leaves it out.
     enqueue_seconds: float = 2.0
     #: Jobs enqueued one at a time into an idle system; 0 leaves it out.

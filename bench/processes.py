@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,13 +40,22 @@ def wait_until(
 class Processes:
     """Starts a row's processes, knows their memory, and ends them in every case."""
 
-    def __init__(self, row: Row, *, prefetch: int, directory: Path) -> None:
+    def __init__(
+        self,
+        row: Row,
+        *,
+        prefetch: int,
+        directory: Path,
+        env: Mapping[str, str] | None = None,
+        dispatches: bool = True,
+    ) -> None:
         """Start nothing yet; logs go to `directory`."""
+        self._env = env or {}
         self.commands = [
             [sys.executable, *_named(row.worker_command(prefetch), f"{row.name}-{number}@bench")]
             for number in range(row.workers)
         ]
-        if row.side == "ledger":
+        if row.side == "ledger" and dispatches:
             self.commands.append([sys.executable, "manage.py", "dispatcher"])
         self._directory = directory
         self._processes: list[psutil.Popen] = []
@@ -71,7 +80,7 @@ class Processes:
         """Return a process's environment: a profile tells its database role from the others'."""
         urls = json.loads(os.environ.get(URLS, "{}"))
         url = urls.get("dispatcher" if "dispatcher" in command else "worker")
-        return {**os.environ, **({"DATABASE_URL": url} if url else {})}
+        return {**os.environ, **self._env, **({"DATABASE_URL": url} if url else {})}
 
     def __exit__(self, *details: object) -> None:
         """End all processes, in good order where possible."""
@@ -101,16 +110,18 @@ class Processes:
     def memory_mb(self) -> dict[str, Any]:
         """Return the resident memory of all processes, and by role what they have to themselves.
 
-        Pages that processes share are counted in each in `rss_mb`, and divided among those that
-        have them in `pss_mb`.
+        Pages that processes share are counted in each in `rss_mb`, divided among those that have
+        them in `pss_mb`, and left out in `uss_mb`.
         """
-        members = self.members()
-        each = [process for role in members.values() for process in role]
-        pss = {role: sum(map(_pss_mb, found)) for role, found in members.items()}
-        return {
-            "rss_mb": sum(process.memory_info().rss for process in each) / 1e6,
-            "pss_mb": pss | {"all": sum(pss.values())},
-        }
+        found: dict[str, dict[str, float]] = {"pss_mb": {}, "uss_mb": {}}
+        rss = 0.0
+        for role, processes in self.members().items():
+            each = [process.memory_full_info() for process in processes]
+            rss += sum(one.rss for one in each) / 1e6
+            found["pss_mb"][role] = sum(getattr(one, "pss", one.rss) for one in each) / 1e6
+            found["uss_mb"][role] = sum(one.uss for one in each) / 1e6
+        sums = {name: by_role | {"all": sum(by_role.values())} for name, by_role in found.items()}
+        return {"rss_mb": rss, **sums}
 
     def connections(self, port: int) -> dict[str, int]:
         """Return how many connections to a port of this machine each role has."""
@@ -148,12 +159,6 @@ def _named(command: list[str], name: str) -> list[str]:
         return command
     at = command.index("worker") + 1
     return [*command[:at], f"--hostname={name}", *command[at:]]
-
-
-def _pss_mb(process: psutil.Process) -> float:
-    """Return a process's proportional share, its resident memory where the system tells none."""
-    full = process.memory_full_info()
-    return float(getattr(full, "pss", full.rss)) / 1e6
 
 
 def _connections(process: psutil.Process, port: int) -> int:

@@ -28,7 +28,14 @@ FIGURES = {
 }
 #: Processor time by role, in microseconds for each job; and what else a row tells by role.
 CPU = "cpu_us_per_job"
-BY_ROLE = (CPU, "enqueue_cpu_us_per_job", "latency_cpu_us_per_job", "pss_mb", "connections")
+BY_ROLE = (
+    CPU,
+    "enqueue_cpu_us_per_job",
+    "latency_cpu_us_per_job",
+    "pss_mb",
+    "uss_mb",
+    "connections",
+)
 ROLES = ("all", "parent", "children", "dispatcher", "postgres", "valkey", "publisher")
 #: What sets a row against the same of an older commit is named so, and then by the commit.
 AGAINST = "against_"
@@ -120,6 +127,15 @@ def _show_beside(content: Mapping[str, Any], console: Console) -> None:
             f"a kind with a heavy tail ({tailed['long']} of {tailed['jobs']:,} jobs take "
             f"{tailed['long_seconds']:g} s): short ones wait {tailed['short_wait_s_p50']:.2f} s "
             f"(p99 {tailed['short_wait_s_p99']:.2f})",
+            soft_wrap=True,
+        )
+    if plain := content.get("plain_beside"):
+        console.print(
+            f"a plain task on a worker whose children are on the line starts after "
+            f"{plain['line_latency_ms_p50']:.1f} ms (p90 {plain['line_ms_p90']:.1f}, p99 "
+            f"{plain['line_latency_ms_p99']:.1f}); without the line after "
+            f"{plain['without_latency_ms_p50']:.1f} ms (p90 {plain['without_ms_p90']:.1f}, p99 "
+            f"{plain['without_latency_ms_p99']:.1f})",
             soft_wrap=True,
         )
     if dashboard := content.get("dashboard"):

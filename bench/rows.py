@@ -17,6 +17,8 @@ QUEUES = (f"{QUEUE}_urgent", QUEUE, f"{QUEUE}_idle")
 SLOTS = {"threads": f"{QUEUE}_threads", "async": f"{QUEUE}_async"}
 #: Names the option of that queue in the environment of a row that has one: `threads:50`.
 SLOTS_VARIABLE = "BENCH_SLOTS"
+#: Says in the environment of a worker whether its children may stay on the open line.
+OPEN_LINE_VARIABLE = "BENCH_OPEN_LINE"
 #: Worker processes of every row that run handlers.
 CHILDREN = 2
 #: What keeps a worker's hands free: no events (they are off without -E), no gossip, no mingle,
@@ -103,7 +105,7 @@ class Row:
         if self.command:
             return list(self.command)
         if self.has_slots:
-            return ["manage.py", "celeriac", "worker", *self.queues]
+            return ["manage.py", "celeriac", "worker", *self.queues, *QUIET]
         queues = f"--queues={','.join(self.queues)}"
         concurrency = 1 if self.pool == "solo" else self.width
         pool = [] if self.pool == "prefork" else [f"--pool={self.pool}"]
@@ -240,8 +242,8 @@ TABLES = {
     "remote": (BY_NAME["celery"], BY_NAME["celeriac"], *(row for row in ROWS if row.remote)),
 }
 #: Rows that need what this checkout lacks are left out of tables; they can be named.
-_HAS_SLOTS = (PEERS.parent.parent / "celeriac" / "jobs" / "slots.py").exists()
-NOT_YET: set[str] = set() if _HAS_SLOTS else {"celeriac_threads", "celeriac_async"}
+_POOLS = (PEERS.parent.parent / "celeriac" / "jobs" / "slots.py").read_text()
+NOT_YET = {row.name for row in ROWS if row.has_slots and f"{row.pool}" not in _POOLS}
 #: Measured unless told otherwise.
 USUAL = tuple(row.name for row in ROWS[:15] if row.name not in NOT_YET)
 _VARIANT = re.compile(r"(?P<name>\w+?)_(?P<number>\d+)")

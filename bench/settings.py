@@ -1,7 +1,7 @@
 """The settings of every process that is measured: production's base, and the bench's kinds."""
 
 from bench.engine import settings_of
-from bench.rows import QUEUES, SLOTS, SLOTS_VARIABLE
+from bench.rows import OPEN_LINE_VARIABLE, QUEUES, SLOTS, SLOTS_VARIABLE
 from config.settings.base import *  # noqa: F403 a settings module is the base and its changes
 from config.settings.base import INSTALLED_APPS, env
 
@@ -19,6 +19,8 @@ if _slots := env.str(SLOTS_VARIABLE, default=""):
     _queues[SLOTS[_slots.partition(":")[0]]] = {"slots": _slots}
 if not _platform:
     globals().update(settings_of(_queues, ["bench.kinds"] if _ledger else []))
+if not env.bool(OPEN_LINE_VARIABLE, default=True):
+    globals()["CELERIAC"]["OPEN_LINE"] = False
 
 # As it is everywhere unless somebody finds the setting: Celery's Django fixup closes the
 # connection around every task. Rows without results use no connection in their tasks.

@@ -25,8 +25,6 @@ from bench.timestamps import VARIABLE, Timestamps
 if TYPE_CHECKING:
     from bench.backends import Backend
 
-#: Seconds of rest before each phase, for what the last one left behind.
-REST = 1.0
 #: Seconds that a backlog may take.
 PATIENCE = 180.0
 
@@ -111,7 +109,7 @@ class Stage:
         self._side.wait_for_workers(self._processes.check)
         self._side.enqueue_many(self._timestamps.reserve(self._plan.warm_up))
         self._await("the warm-up ends", timeout=90)
-        time.sleep(REST)
+        time.sleep(self._plan.rest)
 
     def _enqueue(self, numbers: range) -> dict[str, Any]:
         """One by one for a while, a transaction each; then the rest at once."""
@@ -135,7 +133,7 @@ class Stage:
 
     def _drain(self, jobs: int) -> dict[str, Any]:
         self._side.wait_for_workers(self._processes.check)
-        time.sleep(REST)
+        time.sleep(self._plan.rest)
         spent = self._processes.cpu_seconds()
         before = counters.traffic()
         with self._recorded("drain"):
@@ -151,7 +149,7 @@ class Stage:
         """Jobs one at a time into an idle system."""
         from bench import paced
 
-        time.sleep(REST)
+        time.sleep(self._plan.rest)
         numbers = self._timestamps.reserve(self._plan.latency_jobs)
         spent = self._spent()
         with self._recorded("latency"):
@@ -166,7 +164,7 @@ class Stage:
         from bench import paced
 
         numbers = self._timestamps.reserve(round(self._row.rate * self._plan.seconds))
-        time.sleep(REST)
+        time.sleep(self._plan.rest)
         with ExitStack() as stack:
             neighbour = self._neighbour(stack)
             stack.enter_context(self._recorded("steady"))
