@@ -130,14 +130,7 @@ def _show_beside(content: Mapping[str, Any], console: Console) -> None:
             soft_wrap=True,
         )
     if plain := content.get("plain_beside"):
-        console.print(
-            f"a plain task on a worker whose children are on the line starts after "
-            f"{plain['line_latency_ms_p50']:.1f} ms (p90 {plain['line_ms_p90']:.1f}, p99 "
-            f"{plain['line_latency_ms_p99']:.1f}); without the line after "
-            f"{plain['without_latency_ms_p50']:.1f} ms (p90 {plain['without_ms_p90']:.1f}, p99 "
-            f"{plain['without_latency_ms_p99']:.1f})",
-            soft_wrap=True,
-        )
+        console.print(_plain_beside(plain), soft_wrap=True)
     if dashboard := content.get("dashboard"):
         usual, week = dashboard["refresh"], dashboard["refresh_with_charts_7d"]
         console.print(
@@ -155,6 +148,18 @@ def _show_beside(content: Mapping[str, Any], console: Console) -> None:
             f"POST to /api/v1/jobs/bulk/ {bulk['bulk_per_s']:,}/s",
             soft_wrap=True,
         )
+
+
+def _plain_beside(figures: Mapping[str, Any]) -> str:
+    sides = [
+        f"{figures[f'{name}_latency_ms_p50']:.1f} ms (p90 {figures[f'{name}_ms_p90']:.1f}, p99 "
+        f"{figures[f'{name}_latency_ms_p99']:.1f})"
+        for name in ("line", "without")
+    ]
+    return (
+        f"a plain task whose worker's children are on the open line starts after {sides[0]}, "
+        f"without the line after {sides[1]}"
+    )
 
 
 def _schedules(figures: Mapping[str, Any]) -> str:
