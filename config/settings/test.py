@@ -25,6 +25,7 @@ if chaos := env.str("CHAOS_SLOTS", default=""):
     _QUEUES["default"] = {"slots": chaos}
 CELERIAC = CELERIAC | {
     "QUEUES": _QUEUES,
+    "TASKS": ["acme.*"],
     "MODULES": [*CELERIAC["MODULES"], "tests.kinds", "tests.app.moved", "tests.chaos.kinds"],
     # Below what the tests remove.
     "SLOT_DIRECTORY": env.str("CELERIAC_SLOT_DIRECTORY", default=gettempdir()),

@@ -34,7 +34,6 @@ class CallOptions:
     #: What the message would bear: the caller's own headers among them.
     headers: dict[str, Any] = field(default_factory=dict)
     ignore_result: bool | None = None
-    add_to_parent: bool = True
 
 
 def read_options(task: Any, args: Any, kwargs: Any, given: dict[str, Any]) -> CallOptions:
@@ -47,9 +46,7 @@ def read_options(task: Any, args: Any, kwargs: Any, given: dict[str, Any]) -> Ca
     if (priority := options.pop("priority", None)) is not None:
         chosen["priority"] = ledger_priority(task._get_app(), priority)
         headers["delivery_info"] = {"priority": priority}
-    read = CallOptions(
-        chosen, headers, options.pop("ignore_result", None), options.pop("add_to_parent", True)
-    )
+    read = CallOptions(chosen, headers, options.pop("ignore_result", None))
     _read_headers(task, options, read)
     _warn_of_rest(task.name, options)
     return read

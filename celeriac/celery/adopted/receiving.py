@@ -93,7 +93,7 @@ def _write(task: Any, receiver: Any, args: tuple[Any, ...], kwargs: dict[str, An
     """Write the job of a message, with what its headers say; return its id."""
     request = receiver.request
     info = request.delivery_info or {}
-    given = {**_told(request), "priority": info.get("priority"), "add_to_parent": False}
+    given = {**_told(request), "priority": info.get("priority")}
     if not info.get("exchange") and info.get("routing_key"):
         given["queue"] = info["routing_key"]
     return write_call(task, args, kwargs, request.id, given).id

@@ -8,7 +8,7 @@ from celery.contrib.django.task import DjangoTask
 from celeriac.celery import installing
 from celeriac.celery.adopted import declaring
 from celeriac.celery.adopted.patterns import is_adopted
-from celeriac.celery.adopted.writing import write_call
+from celeriac.celery.adopted.writing import write_own_call
 
 
 class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run time
@@ -73,13 +73,13 @@ class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run t
         if dump is not None:
             args, kwargs = dump(args, kwargs)
         given |= {"link": link, "link_error": link_error, "shadow": shadow}
-        return write_call(self, args, kwargs, task_id, given)
+        return write_own_call(self, args, kwargs, task_id, given)
 
     def send(self, args: Any, kwargs: Any, task_id: str | None, options: dict[str, Any]) -> Any:
         """Write the job of `send_task`, which looks at no signature and knows no eager mode."""
         task: Any = self  # its stubs lack what follows
         given = {"ignore_result": self.ignore_result, **task._get_exec_options(), **options}
-        return write_call(self, args, kwargs, task_id, given)
+        return write_own_call(self, args, kwargs, task_id, given)
 
     def delay_on_commit(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]  # as it is
         """Write the job now: it exists if and only if the open transaction commits."""

@@ -1,5 +1,6 @@
 """Writing the job of a call: with its options, in the caller's transaction."""
 
+from contextlib import nullcontext
 from typing import Any
 
 from celeriac.celery.adopted import declaring, options as call_words
@@ -7,24 +8,42 @@ from celeriac.celery.adopted.calls import encode_call
 from celeriac.celery.adopted.publishing import publishing
 
 
-def write_call(
+def write_own_call(
     task: Any, args: Any, kwargs: Any, task_id: str | None, given: dict[str, Any]
 ) -> Any:
-    """Write the job of a call with Celery's options; return its AsyncResult."""
-    from celeriac.jobs.enqueueing.enqueue import enqueue_job  # with the models, once one is called
+    """Write the job of a call made here, a child of the task that runs here if one does."""
+    parent = _name_parents(task._get_app(), given)
+    result = write_call(task, args, kwargs, task_id, given, is_told=True)
+    if parent is not None and given.get("add_to_parent", True):
+        parent.add_trail(result)
+    return result
 
-    app = task._get_app()
+
+def write_call(
+    task: Any,
+    args: Any,
+    kwargs: Any,
+    task_id: str | None,
+    given: dict[str, Any],
+    *,
+    is_told: bool = False,
+) -> Any:
+    """Write the job of a call with Celery's options; return its AsyncResult.
+
+    Inside another database's transaction it is written once that one commits. Celery's signals of
+    what is published are sent where `is_told` says so.
+    """
+    from celeriac.jobs.enqueueing.enqueue import enqueue_after_others  # imports models
+
     declaring.kind_of(task)
-    parent = _name_parents(app, given)
     read = call_words.read_options(task, args, kwargs, given)
     call = encode_call(args, kwargs)
     named = call_words.name_of_job(task_id)
-    with publishing(task, call, read, named):
-        job = enqueue_job(task.name, call, **read.enqueue, **named, headers=read.headers or None)
+    with publishing(task, call, read, named) if is_told else nullcontext():
+        options = {**read.enqueue, **named, "headers": read.headers or None}
+        job = enqueue_after_others(task.name, call, **options)
     result = task.AsyncResult(job.task_id or str(job.id))
     result.ignored = read.ignore_result
-    if read.add_to_parent and parent is not None:
-        parent.add_trail(result)
     return result
 
 

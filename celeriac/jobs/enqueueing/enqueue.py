@@ -7,19 +7,23 @@ one: keys are taken in sorted order, and the wait is bounded
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, Unpack
 
 from asgiref.sync import sync_to_async
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, transaction
 
 from celeriac.core import tracing
 from celeriac.jobs import metrics, nudge, registry
 from celeriac.jobs.enqueueing import insert, keys, locks
 from celeriac.jobs.enqueueing.draft import Draft, EnqueueOptions, prepare_draft
+from celeriac.jobs.enqueueing.own_connection import own_connection
 from celeriac.jobs.errors import InvalidArgs, InvalidOption, WrongTransaction
 from celeriac.jobs.handle import JobHandle
 from celeriac.jobs.models import Job
 from celeriac.jobs.open_line import FreshJob
+from celeriac.settings import conf
 
 
 class BatchOptions(EnqueueOptions, total=False):
@@ -30,7 +34,12 @@ class BatchOptions(EnqueueOptions, total=False):
 
 
 def enqueue(
-    kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[EnqueueOptions]
+    kind: str,
+    args: Mapping[str, Any],
+    *,
+    detached: bool = False,
+    survives_rollback: bool = False,
+    **options: Unpack[EnqueueOptions],
 ) -> JobHandle[Any]:
     """Write a job and return its handle; it exists if and only if the open transaction commits.
 
@@ -48,6 +57,8 @@ def enqueue(
     - `callback_url`: told how the job ended, see docs/callbacks.md. A queued job that takes this
       one in keeps its own address, unless it has none or `replace=True`.
     - `detached=True`: allows a call inside a transaction of another database.
+    - `survives_rollback=True`: writes it at once on a connection of its own, whatever becomes of
+      the open transaction: for what a failure reports before it is raised again.
 
     Raises:
         UnknownKind: no job of this kind is declared.
@@ -59,15 +70,51 @@ def enqueue(
         EnqueueBusy: another transaction holds the key; this one stays usable.
         WrongTransaction: the open transaction is another database's.
     """
-    return _handle(enqueue_job(kind, args, detached=detached, **options))
+    job = enqueue_job(kind, args, detached=detached, survives_rollback=survives_rollback, **options)
+    return _handle(job)
 
 
 def enqueue_job(
-    kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[EnqueueOptions]
+    kind: str,
+    args: Mapping[str, Any],
+    *,
+    detached: bool = False,
+    survives_rollback: bool = False,
+    **options: Unpack[EnqueueOptions],
 ) -> Job:
     """Write a job as `enqueue` does and return its row, for those who show or keep it."""
     with tracing.span(f"enqueue {kind}", "producer"):
-        return _enqueue(kind, args, detached, options)
+        draft = prepare_draft(kind, args, options)
+        if survives_rollback or _outlives(draft):
+            return _write_apart(draft)
+        check_transaction(detached=detached)
+        return write_draft(draft)
+
+
+def enqueue_after_others(
+    kind: str, args: Mapping[str, Any], **options: Unpack[EnqueueOptions]
+) -> Job | Draft:
+    """Write a job as `enqueue` does, or once the open transaction of another database commits."""
+    with tracing.span(f"enqueue {kind}", "producer"):
+        draft = prepare_draft(kind, args, options)
+        return _write_apart(draft) if _outlives(draft) else _write_after_others(draft)
+
+
+def _write_after_others(draft: Draft) -> Job | Draft:
+    """Write it where no other database's transaction could roll back alone; else wait for that."""
+    if (other := _transaction_elsewhere()) is None:
+        return write_draft(draft)
+    transaction.on_commit(partial(_write_after_others, draft), using=other)
+    return draft
+
+
+def _outlives(draft: Draft) -> bool:
+    return any(fnmatchcase(draft.kind, pattern) for pattern in conf.SURVIVES_ROLLBACK)
+
+
+def _write_apart(draft: Draft) -> Job:
+    with own_connection():
+        return write_draft(draft)
 
 
 def _handle(job: Job) -> JobHandle[Any]:
@@ -84,9 +131,8 @@ async def aenqueue(
     return await sync_to_async(enqueue)(kind, args, detached=detached, **options)
 
 
-def _enqueue(kind: str, args: Mapping[str, Any], detached: bool, options: EnqueueOptions) -> Job:
-    draft = prepare_draft(kind, args, options)
-    check_transaction(detached=detached)
+def write_draft(draft: Draft) -> Job:
+    """Write one draft, and tell of it once it is committed."""
     if draft.unique_key is not None or draft.idempotency_key is not None:
         return write_drafts([draft])[0]
     single = insert.insert_named if draft.is_named or draft.apart else insert.insert_one
@@ -173,15 +219,20 @@ def write_drafts(drafts: Sequence[Draft]) -> list[Job]:
 
 def check_transaction(*, detached: bool) -> None:
     """Refuse to join no transaction while another database's is open: it could roll back alone."""
-    if detached or connection.in_atomic_block:
-        return
-    for other in connections.all(initialized_only=True):
-        if other.in_atomic_block:
-            raise WrongTransaction(
-                f"The open transaction is on {other.alias!r}, but jobs live on "
-                f"{connection.alias!r}: the job would outlive a rollback. Enqueue outside of "
-                "it, or pass detached=True if that is what you mean."
-            )
+    if not detached and (other := _transaction_elsewhere()) is not None:
+        raise WrongTransaction(
+            f"The open transaction is on {other!r}, but jobs live on "
+            f"{connection.alias!r}: the job would outlive a rollback. Enqueue outside of "
+            "it, or pass detached=True if that is what you mean."
+        )
+
+
+def _transaction_elsewhere() -> str | None:
+    """Return the alias of a database whose transaction is open while the ledger's has none."""
+    if connection.in_atomic_block:
+        return None
+    open_ = (each for each in connections.all(initialized_only=True) if each.in_atomic_block)
+    return next((each.alias for each in open_), None)
 
 
 def _per_item(count: int, options: BatchOptions) -> list[EnqueueOptions]:
