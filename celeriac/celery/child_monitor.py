@@ -70,8 +70,10 @@ class ChildMonitor(threading.Thread):
         """Look at each child once."""
         child_journals = self._instance.folder.child_journals.all()
         self._grant_freezes(child_journals)
-        children = [record for child in child_journals for record in child.read_all()]
-        child_checks.kill_overdue(children, self.teller.killed)
+        traces = [(child, child.read_all()) for child in child_journals]
+        for child, records in traces:
+            child_checks.kill_overdue(records, child.note_kill)
+        children = [record for _, records in traces for record in records]
         self.teller.take_note(children)
         self._instance.line_queues = self._queues()
         self._end_grace(children)

@@ -48,8 +48,6 @@ class Reporter(threading.Thread):
     def __init__(self, instance: WorkerInstance, info: Callable[[], WorkerInfo]) -> None:
         super().__init__(name="celeriac-teller", daemon=True)
         self.stopped = threading.Event()
-        #: Why the monitor killed the child that ran a job.
-        self.killed: dict[UUID, str] = {}
         #: When the worker last went on after a freeze (monotonic seconds).
         self.woke_at: float | None = None
         self._instance = instance
@@ -159,11 +157,9 @@ class Reporter(threading.Thread):
         reason = outcomes.STOPPED if stopped else child_checks.DIED
         loss = Loss.WORKER if stopped else Loss.CHILD
         if child_checks.settle_dead_child(
-            records, self.killed, reason=reason, loss=loss, blameless=stopped
+            records, child.killed_for(), reason=reason, loss=loss, blameless=stopped
         ):
             self._instance.folder.child_journals.remove(child)
-            for job_id in [job_id for record in records for job_id in record.ids]:
-                self.killed.pop(job_id, None)
 
     def _release_unstarted(self, record: ChildRecord) -> None:
         claim_id = record.claim_id
@@ -184,7 +180,7 @@ class Reporter(threading.Thread):
         for child in left.child_journals.all():
             records = child.read_all()
             if not records[0].alive and child_checks.settle_dead_child(
-                records, {}, reason=reason, loss=Loss.WORKER, blameless=stopped
+                records, child.killed_for(), reason=reason, loss=Loss.WORKER, blameless=stopped
             ):
                 left.child_journals.remove(child)
         if not left.child_journals.all():

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from celeriac.jobs import metrics, nudge, outcomes, registry
@@ -32,19 +32,19 @@ NEIGHBOUR = "its process was killed: job {}, which ran there too, {}"
 BLOCKED = "blocked the loop of its process until job {} was past its hard limit, and was killed"
 
 
-def kill_overdue(children: Iterable[ChildRecord], killed: MutableMapping[UUID, str]) -> None:
-    """Kill each child in which a handler ran past its hard limit; note why, by job.
+def kill_overdue(records: Iterable[ChildRecord], note: Callable[[UUID, str], object]) -> None:
+    """Kill a child in which a handler ran past its hard limit; `note` for which job, and why.
 
     It is that job's fault, or that of the one which kept it from going on. Before the kill:
     whoever finds the child dead must know whose fault it was.
     """
-    for record in children:
+    for record in records:
         if record.alive and record.running and record.awake > record.running_until:
             culprit, why = record.running, outcomes.OVERRAN
             if record.blocker not in (None, culprit):
                 culprit, why = record.blocker, BLOCKED.format(record.running)
             logger.error("job %s %s", culprit, why)
-            killed[culprit] = why
+            note(culprit, why)
             kill_child(record.pid)
 
 
@@ -108,21 +108,19 @@ def settle_dead_child(
 ) -> bool:
     """Settle the claims of a dead child, which `loss` took along; return whether that is done.
 
-    It is not while a lock of others' holds one of its jobs: come again. `killed` says why the
-    monitor killed the child of a job: then that one is charged, and who else ran there is not.
+    It is not while a lock of others' holds one of its jobs: come again. `killed` says because of
+    which jobs its monitor killed it: they are charged, if they ran still, and no other is.
     `blameless` charges nobody: the worker was stopped, which is no job's fault.
     """
-    claimed = [job_id for record in records for job_id in record.ids]
-    culprits = {job_id: killed[job_id] for job_id in claimed if job_id in killed}
     spared = outcomes.stopped() if blameless else None
     ending = outcomes.loss(reason, loss)
-    if culprits:
-        words = NEIGHBOUR.format(*min(culprits.items()))
+    if killed:
+        words = NEIGHBOUR.format(*min(killed.items()))
         ending, spared = outcomes.loss(words, Loss.CHILD), outcomes.cut_off(words)
     done = True
     for record in records:
-        if record.running in culprits:
-            overrun = outcomes.loss(culprits[record.running], Loss.OVERRUN)
+        if record.running is not None and record.running in killed:
+            overrun = outcomes.loss(killed[record.running], Loss.OVERRUN)
             done = _settle_claim(record, overrun, None) and done
         else:
             done = _settle_claim(record, ending, spared) and done

@@ -27,13 +27,16 @@ from celeriac.jobs.running.records import (
     IS_GONE,
     IS_HALTED,
     LOOKED,
+    NOTES_AT,
     SIZE,
     SLOT_SIZE,
     TIMES_AT,
     TURN,
     WORDS_AT,
+    append_record,
     claimed_ids,
     ended_entries,
+    pack_kill,
     read_records,
     shared_words,
 )
@@ -131,6 +134,19 @@ class ChildJournal:
             self._words[FROZEN] += frozen
         self._words[LOOKED] = time.monotonic()
 
+    def note_kill(self, job_id: UUID, why: str) -> None:
+        """Note that the child is about to be killed because of a job: whoever buries it reads it.
+
+        It is a note of the child, whatever the job has come to when the kill arrives.
+        """
+        if job_id not in self.killed_for():
+            append_record(self._map, pack_kill(job_id, why), NOTES_AT, WORDS_AT)
+
+    def killed_for(self) -> dict[UUID, str]:
+        """Return the jobs because of which the child was killed, and why."""
+        notes = read_records(self._map, NOTES_AT, WORDS_AT)
+        return {UUID(note["kill"]): note["why"] for note in notes}
+
     def halt(self, claim_id: UUID) -> ChildRecord:
         """Let nothing more of the claim start; return what the journal says then."""
         self._map[HALT] = claim_id.bytes
@@ -153,7 +169,7 @@ class ChildJournal:
         idle = ChildRecord(
             self.pid,
             alive,
-            means=next(read_records(self._map, TIMES_AT, WORDS_AT), {}),
+            means=next(read_records(self._map, TIMES_AT, NOTES_AT), {}),
             answered=self._words[ANSWERED],
             frozen=self._words[FROZEN],
         )

@@ -28,10 +28,10 @@ from celeriac.jobs.running.records import (
     IS_GONE,
     IS_HALTED,
     LOOKED,
+    NOTES_AT,
     SIZE,
     SLOT_SIZE,
     TIMES_AT,
-    WORDS_AT,
     pack_claim,
     pack_end,
     pack_start,
@@ -205,7 +205,7 @@ class FileJournal(_Records):
         """The mean seconds of a run, by kind."""
         payload = json.dumps(means).encode()
         end = TIMES_AT + HEADER.size + len(payload)
-        if end + HEADER.size > WORDS_AT:
+        if end + HEADER.size > NOTES_AT:
             raise JournalFull
         self._map[end : end + HEADER.size] = bytes(HEADER.size)
         self._map[TIMES_AT:end] = HEADER.pack(len(payload), crc32(payload)) + payload

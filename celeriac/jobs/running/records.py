@@ -21,6 +21,8 @@ SIZE = 1 << 20
 TIMES_AT = SIZE - (1 << 16)
 #: The words: first some of eight bytes, by number.
 WORDS_AT = SIZE - 64
+#: Before them there is room for the parent's notes of whom it kills the child for.
+NOTES_AT = WORDS_AT - 1024
 ANSWERED = 0  # the child's: when the database last answered it (monotonic seconds)
 FROZEN = 1  # the parent's: how many seconds the child was kept from working
 LOOKED = 2  # the parent's: when it last looked (monotonic seconds); 0 before it ever did
@@ -64,14 +66,33 @@ def pack_end(job_id: UUID, settlement: Settlement) -> bytes:
     return json.dumps({"end": str(job_id), "settlement": asdict(settlement)}).encode()
 
 
+def pack_kill(job_id: UUID, why: str) -> bytes:
+    """Return the payload of a note that the child is killed because of a job."""
+    return json.dumps({"kill": str(job_id), "why": why}).encode()
+
+
+def append_record(data: mmap, payload: bytes, at: int, limit: int) -> None:
+    """Write a record behind those from `at` on, where it fits."""
+    for length in (len(record) for record in read_payloads(data, at, limit)):
+        at += HEADER.size + length
+    end = at + HEADER.size + len(payload)
+    if end + HEADER.size <= limit:
+        data[at:end] = HEADER.pack(len(payload), zlib.crc32(payload)) + payload
+
+
 def read_records(data: mmap, at: int, limit: int) -> Iterator[dict[str, Any]]:
     """Yield the records from `at` on."""
+    return map(_unpack, read_payloads(data, at, limit))
+
+
+def read_payloads(data: mmap, at: int, limit: int) -> Iterator[bytes]:
+    """Yield the records from `at` on, as they are written."""
     while at + HEADER.size <= limit:
         length, checksum = HEADER.unpack_from(data, at)
         payload = data[at + HEADER.size : at + HEADER.size + length]
         if not length or len(payload) < length or zlib.crc32(payload) != checksum:
             return
-        yield _unpack(payload)
+        yield payload
         at += HEADER.size + length
 
 

@@ -99,7 +99,8 @@ def test_a_beat_tells_when_a_child_last_had_an_answer(child, monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_a_child_whose_job_is_locked_is_buried_later_with_its_reason(child, dead_child):
     """The worker beats meanwhile, and lists the claim so that nobody else settles it."""
-    child.teller.killed[dead_child.id] = "ran past its hard limit and was killed"
+    (journal,) = child._instance.folder.child_journals.all()
+    journal.note_kill(dead_child.id, "ran past its hard limit and was killed")
     with held_open(lambda: Job.objects.select_for_update().get(pk=dead_child.pk)):
         child.teller.report()
         assert Worker.objects.filter(id=child._instance.id, claims__len=1).exists()
@@ -110,14 +111,59 @@ def test_a_child_whose_job_is_locked_is_buried_later_with_its_reason(child, dead
     assert child._instance.folder.child_journals.all() == []
 
 
+@pytest.fixture
+def neighbours(child):
+    """Leave the journal of a child that died in two of its slots; return it and their jobs."""
+    jobs = [enqueue("test.noop", {}) for _ in range(2)]
+    claim_id, me = uuid4(), child._instance.id
+    ids = [job.id for job in jobs]
+    assert len(claim_jobs(ids, claim_id=claim_id, worker=me, known=capabilities())) == 2
+    journal = FileJournal(child._instance.folder.path, slots=2)
+    for slot, job in zip(journal.slots, jobs, strict=True):
+        slot.open(claim_id, [job.id])
+        slot.start(job.id, 0.0)
+    return journal, jobs
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_that_ends_between_look_and_kill_costs_its_neighbours_nothing(
+    child, neighbours, monkeypatch
+):
+    """The note is of the child that is killed, not of a job that may have left it."""
+    monkeypatch.setattr(child_checks, "kill_child", lambda pid: None)  # this process
+    journal, (gone, neighbour) = neighbours
+    (seen,) = child._instance.folder.child_journals.all()
+    child_checks.kill_overdue(seen.read_all()[1:2], seen.note_kill)
+    Job.objects.filter(pk=gone.pk).update(state="queued", claim_id=None, started_at=None)
+    journal.slots[0].close()
+    journal.abandon()
+    child.teller.report()
+    neighbour.refresh_from_db()
+    assert (neighbour.state, neighbour.losses) == ("queued", 0)
+    assert str(gone.id) in neighbour.attempts.get().message
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_buries_a_child_knows_whom_it_was_killed_for(child, neighbours, tmp_path):
+    """Its worker died after the kill: another one of the host settles what it left."""
+    journal, (overran, neighbour) = neighbours
+    (seen,) = child._instance.folder.child_journals.all()
+    seen.note_kill(overran.id, "ran past its hard limit")
+    journal.abandon()
+    child.teller._left.append(child._instance.folder)
+    child.teller._settle_left(child._instance.folder)
+    found = [Job.objects.get(pk=job.pk) for job in (overran, neighbour)]
+    assert [(job.state, job.losses) for job in found] == [("queued", 1), ("queued", 0)]
+
+
 def test_a_child_that_is_gone_already_needs_no_killing():
     """It may end between the look and the kill."""
     gone = subprocess.Popen(["true"])
     gone.wait(10)
     overdue = ChildRecord(gone.pid, alive=True, running=uuid4(), running_until=0.0)
-    killed = {}
-    child_checks.kill_overdue([overdue], killed)
-    assert list(killed) == [overdue.running]
+    killed = []
+    child_checks.kill_overdue([overdue], lambda job_id, _: killed.append(job_id))
+    assert killed == [overdue.running]
 
 
 @pytest.mark.parametrize("make", [FileJournal, lambda parent: Folder.make(parent, uuid4())])
