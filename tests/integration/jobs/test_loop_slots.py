@@ -38,7 +38,11 @@ class Process:
         """The pool: a process knows its kinds from its start on."""
         context = WorkerContext(worker=uuid4(), capabilities=capabilities())
         return SlotPool(
-            context, self.journal.slots, performer=self.loop, run_alone=lambda ids: None
+            context,
+            self.journal.slots,
+            performer=self.loop,
+            run_alone=lambda ids: None,
+            end=lambda: None,
         )
 
     def run(self, *jobs):

@@ -28,7 +28,13 @@ def lonely():
 
 
 @pytest.fixture
-def make_pool(tmp_path, lonely):
+def has_ended():
+    """Return what is set once the process should have ended."""
+    return threading.Event()
+
+
+@pytest.fixture
+def make_pool(tmp_path, lonely, has_ended):
     """Return a function that makes a pool of so many threads."""
     made = []
 
@@ -36,7 +42,11 @@ def make_pool(tmp_path, lonely):
         journal = FileJournal(tmp_path, slots=width)
         context = WorkerContext(worker=uuid4(), capabilities=capabilities())
         pool = SlotPool(
-            context, journal.slots, performer=ThreadSlots(width), run_alone=lonely.extend
+            context,
+            journal.slots,
+            performer=ThreadSlots(width),
+            run_alone=lonely.extend,
+            end=has_ended.set,
         )
         made.append((pool, journal))
         return pool
@@ -172,6 +182,22 @@ def test_a_process_that_can_not_settle_ends_once_the_others_have(
         assert "left to its journal" in future.result(30)
     last.refresh_from_db()
     assert last.state == "queued"
+
+
+def test_a_process_that_can_not_settle_waits_for_no_doorbell(
+    make_pool, make_job, declare, has_ended, monkeypatch
+):
+    """Or its claims would be vouched for as long as none comes, and their jobs run for ever."""
+    going = threading.Event()
+    declare(lambda: going.wait(30) and None, name="test.long")
+    monkeypatch.setattr(slot_pools, "UNASKED_AFTER", 0.0)
+    pool = make_pool(2)
+    pool.answer([make_job("test.long").id])
+    monkeypatch.setattr(slot_pools.execute, "settle_and_count", lambda *_: 1 / 0)
+    pool.answer([make_job("test.noop").id])
+    assert not has_ended.wait(0.3)
+    going.set()
+    assert has_ended.wait(30)
 
 
 def wait_for_unfit(pool, job_id):

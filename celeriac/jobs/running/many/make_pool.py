@@ -1,6 +1,8 @@
 """The slots of a process, as its queues want them."""
 
+import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from uuid import UUID
 
 from celeriac.jobs.running.journals import FileJournal
@@ -32,4 +34,5 @@ def make_pool(
     else:
         bound_connections(slots.width + OWN)
         performer = ThreadSlots(slots.width)
-    return SlotPool(context, journal.slots, performer=performer, run_alone=run_alone)
+    end = partial(os._exit, 1)
+    return SlotPool(context, journal.slots, performer=performer, run_alone=run_alone, end=end)

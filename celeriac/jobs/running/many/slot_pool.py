@@ -8,7 +8,9 @@ one slow job holds one slot. A job with losses never gets here: it runs in a pro
 """
 
 import logging
+import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -31,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two looks for a stop, where no slot is free.
 LOOK_EVERY = 0.1
+#: Seconds that a process which can't settle waits for a doorbell to end with.
+UNASKED_AFTER = 1.0
 
 
 class Performer(Protocol):
@@ -44,7 +48,10 @@ class Performer(Protocol):
 
 
 class SlotPool:
-    """The slots of this process. `run_alone(ids)` has jobs run in processes of their own."""
+    """The slots of this process. `run_alone(ids)` has jobs run in processes of their own.
+
+    `end()` ends this process at once: what is in its journal its parent settles.
+    """
 
     def __init__(
         self,
@@ -53,8 +60,10 @@ class SlotPool:
         *,
         performer: Performer,
         run_alone: Callable[[Sequence[UUID]], None],
+        end: Callable[[], object],
     ) -> None:
         self._context = context
+        self._end = end
         shared = replace(context, has_neighbours=True)
         self._shared = shared
         self._performer = performer
@@ -67,7 +76,7 @@ class SlotPool:
         self._changed = threading.Condition()
         self._setbacks = 0  # in a row
         self._settler = Settler(
-            shared, others_run=self._others_run, free=self._take_back, fail=self._leave
+            shared, others_run=self._others_run, free=self._take_back, fail=self._fail
         )
         self._settler.start()
         current.set_stop_check(context.stopping)
@@ -164,6 +173,20 @@ class SlotPool:
         for slot in slots:
             slot.is_stuck = True
         self.retire(reason)
+
+    def _fail(self, slots: Sequence[RunSlot], reason: str) -> None:
+        """Leave what ended in these slots to the journal, and let this process end for it.
+
+        The next doorbell would end it; but none may come, and each beat vouches for their claims.
+        """
+        self._leave(slots, reason)
+        threading.Thread(target=self._end_unasked, name="celeriac-end", daemon=True).start()
+
+    def _end_unasked(self) -> None:
+        self.drain()
+        time.sleep(UNASKED_AFTER)  # who answers a doorbell now ends this process as well
+        logger.error("process %d ends and is replaced: %s", os.getpid(), self._context.retiring)
+        self._end()
 
     def ended(self, slot: RunSlot) -> None:
         """Settle the slot's run, and give the slot to the next."""
