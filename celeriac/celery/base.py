@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from celery import Task, shared_task
 
 from celeriac.celery import call_options, doorbells, messages, result_rows
+from celeriac.celery.answering import AnswersDoorbells
 from celeriac.celery.bound_task import BoundTask, bind_first_parameter
 from celeriac.celery.canvas import CanvasRefused, refused_method
 from celeriac.celery.headers import HEADER
@@ -29,7 +30,7 @@ __all__ = ["Backoff", "CanvasRefused", "JobTask", "job"]
 _GIVEN = ("name", "handler", "schema")
 
 
-class JobTask[**P, R, Called](Task):  # type: ignore[type-arg]  # not generic at run time
+class JobTask[**P, R, Called](AnswersDoorbells, Task):  # type: ignore[type-arg]  # not generic at run time
     """A kind as Celery sees it. A message to it is a doorbell: a list of job ids.
 
     `P` are the handler's parameters, `R` is a job's result, and `Called` what the handler
@@ -37,8 +38,6 @@ class JobTask[**P, R, Called](Task):  # type: ignore[type-arg]  # not generic at
     """
 
     abstract = True
-    ignore_result = True
-    answers_doorbells = True  # see quiet.py
     throws = (JobFailed,)
     Request = "celeriac.celery.doorbells:DoorbellRequest"
     kind: Kind

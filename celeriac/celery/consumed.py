@@ -28,13 +28,10 @@ def line_queues(consumer: Any, instance: WorkerInstance) -> tuple[str, ...]:
     """Return the queues whose doorbells may come over the open line to children of this worker.
 
     There is none where a child runs many jobs at once: it is free while they run. Nor where its
-    parent could not tell that a message waits for a child (consumer.py), nor where the pool ends a
-    task after a time: it would count the jobs of a whole stay.
+    parent could not tell that a message waits for a child (consumer.py).
     """
-    app, controller = consumer.app, consumer.controller
+    app = consumer.app
     if instance.slots.are_many or not can_call_off(consumer):
-        return ()
-    if controller.time_limit or controller.soft_time_limit:
         return ()
     return tuple(name for name in app.amqp.queues.consume_from.copy() if name != instance.canary)
 

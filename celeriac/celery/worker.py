@@ -13,6 +13,7 @@ from celery import Celery, signals
 from django.core.exceptions import ImproperlyConfigured
 
 from celeriac.celery import consumed, many, pool_size, revoking, serving, sharing
+from celeriac.celery.answering import limit_plain_tasks
 from celeriac.celery.child_monitor import ChildMonitor
 from celeriac.celery.consumer import can_call_off
 from celeriac.celery.instance import WorkerInstance
@@ -20,7 +21,7 @@ from celeriac.celery.open_line import OpenLine
 from celeriac.core import tracing
 from celeriac.core.counting import counters, publish
 from celeriac.core.counting.shared_memory import SharedStore
-from celeriac.jobs.running import awake_time, execute, liveness
+from celeriac.jobs.running import awake_time, execute, liveness, wear
 from celeriac.jobs.running.execute import WorkerContext, capabilities
 from celeriac.jobs.running.journals import FileJournal
 from celeriac.jobs.running.many.slot_pool import SlotPool
@@ -259,11 +260,19 @@ def _begin_instance(worker: Any) -> WorkerInstance | None:
         publish.publish_by_hand()
         revoking.install_revoking()
         pool_size.install_pool_size()
+        _replace_children(worker)
+        limit_plain_tasks(worker)
         return WorkerInstance(_slot_directory(), many.slots_of_worker(worker))
     except Exception as error:
         # Celery only logs what a receiver raises, and the worker would run jobs that nobody
         # watches: after a lease they would be rescued, and run twice.
         raise SystemExit(f"This worker can't work for the ledger: {error}") from error
+
+
+def _replace_children(worker: Any) -> None:
+    """Have `--max-tasks-per-child` count jobs, and not the messages that bring them."""
+    kilobytes = worker.max_memory_per_child
+    wear.use_limits(worker.max_tasks_per_child, kilobytes and -(-int(kilobytes) // 1024))
 
 
 def _slot_directory() -> Path:

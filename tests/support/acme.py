@@ -31,7 +31,7 @@ def declare_tasks(app, prefix):
     late = {"acks_late": True, "acks_on_failure_or_timeout": False}
     app.task(name=f"{prefix}.overruns_late", shared=False, time_limit=2, **late)(start)
     app.task(name=f"{prefix}.takes", shared=False)(take)
-    app.task(name=f"{prefix}.pid", shared=False)(os.getpid)
+    app.task(name=f"{prefix}.pid", shared=False)(pid)
     return app
 
 
@@ -43,6 +43,11 @@ def start(label):
     Effect.objects.create(name=name, value=str(os.getpid()))
     if Effect.objects.filter(name=name).count() == 1:
         time.sleep(LONG)  # the run that is killed
+
+
+def pid():
+    """Return the number of the process that runs it."""
+    return os.getpid()
 
 
 def take(label, seconds):

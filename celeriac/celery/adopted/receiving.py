@@ -16,6 +16,7 @@ from celery.worker.strategy import default
 from celeriac.celery import doorbells, messages
 from celeriac.celery.adopted.patterns import is_adopted
 from celeriac.celery.adopted.writing import write_call
+from celeriac.celery.answering import AnswersDoorbells
 from celeriac.celery.headers import DOORBELL, HEADER, PLAIN
 from celeriac.jobs.errors import JobFailed
 
@@ -34,12 +35,10 @@ class AdoptedRequest(doorbells.DoorbellRequest):
         super().__init__(message, headers={**headers, "task": NAME}, **options)
 
 
-class DoorbellTask(Task):  # type: ignore[type-arg]  # not generic at run time
+class DoorbellTask(AnswersDoorbells, Task):  # type: ignore[type-arg]  # not generic at run time
     """Answers doorbells of adopted tasks' jobs, and writes the rows of messages to them."""
 
     name = NAME
-    ignore_result = True
-    answers_doorbells = True  # see quiet.py
     throws = (JobFailed,)
     Request = "celeriac.celery.adopted.receiving:AdoptedRequest"
     # A doorbell is acknowledged at once; a message not before its row is written.

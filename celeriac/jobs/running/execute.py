@@ -24,7 +24,7 @@ from django.conf import settings
 from celeriac.core.sessions import forget_queries
 from celeriac.jobs import metrics, nudge, outcomes
 from celeriac.jobs.outcomes import Outcome
-from celeriac.jobs.running import current, parking, soft_limit, turns
+from celeriac.jobs.running import current, parking, soft_limit, turns, wear
 from celeriac.jobs.running.claim import claimed_jobs
 from celeriac.jobs.running.finish import settle_surely
 from celeriac.jobs.running.journals import JournalFull
@@ -55,6 +55,9 @@ def answer_doorbell(ids: Sequence[UUID], *, context: WorkerContext) -> list[Run]
     left what it holds to its journal.
     """
     runs: list[Run] = []
+    if (room := wear.room(context.ran)) is not None and len(ids) > room:
+        nudge.nudge_jobs(ids=ids[room:])
+        ids = ids[:room]
     try:
         _answer_doorbell(ids, uuid4(), context, runs)
     except UnfitProcess:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 
 import pytest
+from celery.exceptions import TimeLimitExceeded
 
 from celeriac.jobs import registry
 from celeriac.jobs.models import Job
@@ -40,10 +41,11 @@ def worker_env(tmp_path):
     return {**LEASE, "CELERIAC_SLOT_DIRECTORY": str(tmp_path), "ACME_TASKS": "acme.*"}
 
 
-def start_ledger(processes, env, concurrency=2, *, wait=True):
+def start_ledger(processes, env, concurrency=2, *options, wait=True):
     """Start a worker that rings for itself."""
     return processes.worker(
         "--with-dispatcher",
+        *options,
         app="tests.support.acme_ledger",
         queues=["default"],
         concurrency=concurrency,
@@ -141,3 +143,18 @@ def test_what_runs_at_a_deploy_ends_where_it_began(acme, processes, worker_env):
     assert set(told.values()) == {1}
     assert len(told) == 2 * 2 * deploys
     assert set(Job.objects.values_list("attempt", "losses")) == {(1, 0)}
+
+
+def test_a_workers_options_are_about_jobs(acme, processes, worker_env):
+    """`--time-limit` ends a job and no doorbell, `--max-tasks-per-child` counts jobs."""
+    ledger, _ = acme
+    start_ledger(processes, worker_env, 1, "--max-tasks-per-child=3", "--time-limit=3")
+    pids = [ledger.tasks["acme.pid"].delay() for _ in range(9)]
+    wait_until(lambda: all(call.ready() for call in pids), timeout=60)
+    assert set(Counter(call.get() for call in pids).values()) == {3}
+    slow = ledger.tasks["acme.takes"].delay("slow", 60)
+    brief = [ledger.tasks["acme.takes"].delay(f"brief {number}", 1.2) for number in range(3)]
+    wait_until(lambda: all(call.ready() for call in (slow, *brief)), timeout=60)
+    assert [call.state for call in (slow, *brief)] == ["FAILURE"] + ["SUCCESS"] * 3
+    assert isinstance(slow.result, TimeLimitExceeded)
+    assert Effect.objects.filter(name="slow").count() == 1

@@ -19,7 +19,7 @@ from celeriac.console.explaining.explain import explain_job
 from celeriac.core.counting.counters import process
 from celeriac.jobs import metrics
 from celeriac.jobs.models import Job
-from celeriac.jobs.running import process_state, turns
+from celeriac.jobs.running import process_state, turns, wear
 from celeriac.settings import conf
 from tests.app.models import Effect
 from tests.kinds import note
@@ -100,6 +100,15 @@ def test_a_child_that_has_run_or_grown_enough_is_replaced(run_in_context, monkey
     assert [job.state for job in jobs] == ["succeeded"] * 3
     assert worker_context.retiring[: len(said)] == said
     assert bool(worker_context.retiring) == bool(said)
+
+
+def test_a_workers_own_limit_counts_jobs_and_leaves_the_rest_to_others(run_in_context, monkeypatch):
+    """Of `--max-tasks-per-child`: what comes with them in one doorbell is never claimed."""
+    monkeypatch.setattr(wear, "_most_jobs", 2)
+    jobs, worker_context = run_in_context(*[lambda: None] * 5)
+    assert sorted(job.state for job in jobs) == ["queued"] * 3 + ["succeeded"] * 2
+    assert worker_context.retiring == "it has run 2 jobs (--max-tasks-per-child is 2)"
+    assert {job.attempt for job in jobs} == {0, 1}
 
 
 def test_what_harms_nobody_replaces_no_child(run_in_context, same_process):
