@@ -55,9 +55,9 @@ def answer_doorbell(ids: Sequence[UUID], *, context: WorkerContext) -> list[Run]
     left what it holds to its journal.
     """
     runs: list[Run] = []
-    if (room := wear.room(context.ran)) is not None and len(ids) > room:
-        nudge.nudge_jobs(ids=ids[room:])
-        ids = ids[:room]
+    if (left := wear.jobs_left(context.ran)) is not None and len(ids) > left:
+        nudge.nudge_jobs(ids=ids[left:])
+        ids = ids[:left]
     try:
         _answer_doorbell(ids, uuid4(), context, runs)
     except UnfitProcess:

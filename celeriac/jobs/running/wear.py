@@ -31,7 +31,7 @@ def use_limits(jobs: int | None, megabytes: int | None) -> None:
     _most_jobs, _most_megabytes = jobs or None, megabytes or None
 
 
-def room(jobs: int) -> int | None:
+def jobs_left(jobs: int) -> int | None:
     """Return how many more a process may run that has run so many; None: as many as there are."""
     return None if _most_jobs is None else max(1, _most_jobs - jobs)
 
