@@ -8,6 +8,8 @@ from celeriac.core.hints import did_you_mean
 from celeriac.jobs.errors import InvalidOption
 
 NOW = timedelta(0)
+#: The headers that beats put on whatever they send.
+_BEATS = {"celery_beat_task", "periodic_task_name"}
 #: Celery's, then those of the ledger's own enqueue.
 _SAME = ("queue", "priority")
 _OURS = ("idempotency_key", "unique_key", "lock_key", "tenant", "callback_url", "replace")
@@ -56,6 +58,9 @@ def translate_options(
         if chosen["expires_at"] == NOW:  # whenever it was to start, it never does
             chosen = {"expires_at": NOW}
     given = dict(options)
+    if set(given.get("headers") or ()) <= _BEATS:  # of any beat
+        named = (given.pop("headers", None) or {}).get("periodic_task_name")
+        given.setdefault("periodic_task_name", named)
     if periodic := given.pop("periodic_task_name", None):
         chosen["enqueued_by"] = f"beat: {periodic}"
         given.pop("headers", None)  # beat's own, with that name

@@ -6,9 +6,12 @@ import django
 from celery import Celery, signals
 from click import Option
 from django.apps import apps
+from django.core.checks import register
 
+from celeriac.celery.adopted.checks import check_adopted
 from celeriac.celery.defaults import DEFAULTS
 from celeriac.celery.quiet import install_quiet
+from celeriac.jobs.hosts import ledger_apps
 
 WITH_DISPATCHER = Option(
     ["--with-dispatcher"],
@@ -42,6 +45,8 @@ def install_ledger(app: Any, *, doorbells: bool = True) -> None:
     install_quiet()
     app.add_defaults(lambda: DEFAULTS)
     if doorbells:
+        ledger_apps[app.main or ""] = app
+        register(check_adopted)
         app.user_options["worker"].add(WITH_DISPATCHER)
         app.steps["worker"].add("celeriac.celery.dispatcher_step:DispatcherStep")
         # Not before it is configured does the app know its backend and its tasks.

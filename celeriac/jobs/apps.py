@@ -24,6 +24,7 @@ class JobsConfig(Needs, AppConfig):
         from celeriac.jobs import checks  # models are loaded by now, not before
         from celeriac.jobs.callbacks.checks import check_callbacks
         from celeriac.jobs.enqueueing import queues
+        from celeriac.jobs.hosts import check_ledger_app
 
         # Dispatchers lease rows, and only `migrate` knows when they can be made.
         post_migrate.connect(queues.after_migrate, sender=self, dispatch_uid="jobs.queues")
@@ -35,6 +36,7 @@ class JobsConfig(Needs, AppConfig):
         register(checks.check_kinds)
         register(checks.check_platform)
         register(check_callbacks)
+        register(check_ledger_app)
         for module in conf.MODULES:
             import_module(module)
         autodiscover_modules("tasks", "jobs")

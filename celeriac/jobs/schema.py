@@ -9,6 +9,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, NoReturn, NotRequired, TypedDict, Union, cast, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -51,7 +52,7 @@ class Schema:
     @classmethod
     def of(cls, handler: Callable[..., Any]) -> "Schema":
         """Read the schema from the signature of `handler`."""
-        hints = get_type_hints(handler, include_extras=True)
+        hints = _hints(handler)
         fields: dict[str, Any] = {}
         defaults: dict[str, Any] = {}
         for name, parameter in inspect.signature(handler).parameters.items():
@@ -145,6 +146,31 @@ class Schema:
             if not jsonable.is_same(item, back.get(name))
         }
         raise InvalidArgs(field_errors(problems), errors=problems)
+
+
+def _hints(handler: Callable[..., Any]) -> dict[str, Any]:
+    """Return the hints of the parameters; nobody looks at that of the result.
+
+    TypeError names an annotation that can't be read.
+    """
+    try:
+        return get_type_hints(handler, include_extras=True)
+    except NameError:
+        pass
+    found: dict[str, Any] = {}
+    function = inspect.unwrap(handler)
+    for name, hint in inspect.get_annotations(function).items():
+        if name == "return":
+            continue
+        try:
+            alone = SimpleNamespace(__annotations__={name: hint})
+            found |= get_type_hints(alone, function.__globals__, include_extras=True)
+        except NameError as error:
+            raise TypeError(
+                f"{handler.__qualname__}: the annotation of {name} ({hint!r}) can't be read: "
+                f"{error}. Import what it names at run time, too, not under TYPE_CHECKING alone."
+            ) from error
+    return found
 
 
 def _mapping(args: object) -> dict[str, Any]:
