@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         display as display,
         uuid_or_404 as uuid_or_404,
     )
+    from celeriac.console.sites import dress_site as dress_site
     from celeriac.core import (
         audit as audit,
         check_results as check_results,

@@ -94,6 +94,9 @@ class Settings:
     IDEMPOTENCY_DAYS: Days = 7.0
     #: The hard limit of a `shared_task` of the ledger that names no `time_limit`.
     SHARED_TASK_TIME_LIMIT_SECONDS: Seconds = 600.0
+    #: The admin site that the console's pages are on; "": Django's own. With
+    #: `celeriac.console.own_site.console` they are a site of their own.
+    CONSOLE_SITE: str = ""
     #: Where a job's trace can be seen, such as `https://traces.example/trace/{trace_id}`.
     TRACE_URL: str = ""
 

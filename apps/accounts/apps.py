@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.contrib import admin
 
-from celeriac import plug_in
+from celeriac import dress_site, plug_in
 
 
 class AccountsConfig(AppConfig):
@@ -13,11 +13,12 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        """Join the console; let changes of one's own password be written down, too."""
+        """Join the console, dress the site, and audit changes of one's own password, too."""
         from apps.accounts import passwords  # imports models
         from apps.accounts.plugin import PLUGIN
 
         plug_in(PLUGIN)
+        dress_site(admin.site)
 
         # unfold does not read the site's own hook for the form
         admin.site.password_change = passwords.password_change  # type: ignore[method-assign]  # so a method it is

@@ -1,14 +1,13 @@
 """Django's registration of the app."""
 
 from django.apps import AppConfig, apps
-from django.contrib import admin
 from django.db.models.signals import post_migrate
 
 from celeriac.core.needs import Needs
 
 
 class ConsoleConfig(Needs, AppConfig):
-    """What Django calls it; makes the dashboard the admin's landing page."""
+    """What Django calls it."""
 
     name = "celeriac.console"
     label = "celeriac_console"
@@ -17,15 +16,9 @@ class ConsoleConfig(Needs, AppConfig):
     extra = "admin"
 
     def ready(self) -> None:
-        """Dress the admin, and see to the groups."""
+        """See to the groups."""
         from celeriac.console.actions import groups  # apps are loaded by now, not before
-        from celeriac.console.paginating import InfinitePaginator
 
         *_, last = apps.get_app_configs()  # when its permissions stand, all do
         # Groups are given permissions, which Django makes when it has migrated.
         post_migrate.connect(groups.after_migrate, sender=last, dispatch_uid="celeriac.roles")
-        admin.site.index_template = "celeriac/dashboard.html"
-        admin.site.index_title = "Console"
-        # Defaults, so that also the lists of other people's apps count nothing.
-        admin.ModelAdmin.paginator = InfinitePaginator
-        admin.ModelAdmin.show_full_result_count = False

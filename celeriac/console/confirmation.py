@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from celeriac.console.readonly import action, apply_to_each
+from celeriac.console.sites import site_context
 
 Service = Callable[..., object]
 
@@ -76,7 +77,7 @@ def _asking(
     request: HttpRequest, rows: list[Any], form: ReasonConfirmForm, title: str
 ) -> HttpResponse:
     context = {
-        **admin.site.each_context(request),
+        **site_context(request),
         "title": f"{title}: {len(rows)}",
         "opts": rows[0]._meta,
         "action": request.POST["action"],

@@ -8,12 +8,12 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
+from celeriac.console.sites import address
 from celeriac.core import clock
 from celeriac.core.arguments import LONGEST
 from celeriac.core.errors import CeleriacError
@@ -101,7 +101,7 @@ def _method(button: Button, key: Callable[[str], Any]) -> Any:
             said = done.format(key=row, **values) if isinstance(done, str) else done(answer)
             messages.success(request, said)
         meta = page.model._meta
-        url = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[object_id])
+        url = address(f"admin:{meta.app_label}_{meta.model_name}_change", object_id)
         if request.headers.get("HX-Request"):  # the dialog posts by htmx
             return HttpResponse(headers={"HX-Redirect": url})
         return HttpResponseRedirect(url)

@@ -77,7 +77,6 @@ class LargeTableList(ChangeList):  # type: ignore[misc]  # unfold ships no types
 class LargeTableAdmin(SafeListAdmin, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """A list that costs what it shows."""
 
-    show_full_result_count = False
     #: Lookups by which the search finds, each served by an index; see large_tables.find_rows.
     finds: tuple[str, ...] = ()
     #: Columns that are searched for words among the newest rows, where nothing is found by those.

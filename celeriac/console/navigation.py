@@ -5,8 +5,8 @@ from typing import Any
 
 from django.apps import apps
 from django.http import HttpRequest
-from django.urls import reverse
 
+from celeriac.console.sites import address
 from celeriac.core.plugins import plugins
 from celeriac.settings import conf
 
@@ -49,7 +49,7 @@ NEEDS = {
 
 def sidebar_of(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sections for unfold, Flower's line only where there is a Flower."""
-    dashboard = {"title": "Console", "link": reverse("admin:index")}
+    dashboard = {"title": "Console", "link": address("admin:index")}
     found = (
         {"title": title, "items": [_line(*each) for each in lines if _is_there(each[1])]}
         for title, lines in sidebar_sections()
@@ -79,7 +79,7 @@ def _is_there(place: str) -> bool:
 
 def _line(title: str, place: str) -> dict[str, Any]:
     app, _, model = place.partition(".")
-    link = reverse(f"admin:{app}_{model}_changelist") if model else reverse(place)
+    link = address(f"admin:{app}_{model}_changelist") if model else address(place)
     needed = NEEDS.get(place) or f"{app}.view_{model}"
     return {"title": title, "link": link, "permission": _permitted(needed)}
 

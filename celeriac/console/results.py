@@ -1,18 +1,14 @@
 """Celery's own results in the admin: read, not written, and found by an index."""
 
-from django.contrib import admin
 from django_celery_results.models import GroupResult, TaskResult
 
 from celeriac.console.readonly import ReadOnlyAdmin, display
+from celeriac.console.sites import register
 
 COLOURS = {"SUCCESS": "success", "FAILURE": "danger", "RETRY": "warning", "REVOKED": "warning"}
 
-for model in (GroupResult, TaskResult):
-    if admin.site.is_registered(model):  # by django-celery-results: anybody may add and delete
-        admin.site.unregister(model)
 
-
-@admin.register(TaskResult)
+@register(TaskResult)
 class TaskResultAdmin(ReadOnlyAdmin):
     """What became of plain tasks, and of kinds that are declared with `celery_result=True`."""
 
@@ -44,7 +40,7 @@ class TaskResultAdmin(ReadOnlyAdmin):
         return str(row.status)
 
 
-@admin.register(GroupResult)
+@register(GroupResult)
 class GroupResultAdmin(ReadOnlyAdmin):
     """What became of groups and chords of plain tasks."""
 

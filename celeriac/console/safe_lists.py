@@ -10,6 +10,8 @@ from django.core.exceptions import BadRequest, ValidationError
 from django.db import DataError
 from django.http import HttpRequest
 
+from celeriac.console.paginating import InfinitePaginator
+
 logger = logging.getLogger(__name__)
 
 #: What columns and the database say of a value that they can't take.
@@ -17,7 +19,13 @@ _REFUSALS = (DataError, ValidationError, ValueError, TypeError, LookupError, Ove
 
 
 class SafeListAdmin:
-    """Put before ModelAdmin: what was typed into a list's address or form may be anything."""
+    """Put before ModelAdmin: what was typed into a list's address or form may be anything.
+
+    Nobody counts the rows of such a list.
+    """
+
+    paginator = InfinitePaginator
+    show_full_result_count = False
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Return the list with its rows read; an odd address leads back to the whole list."""

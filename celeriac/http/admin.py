@@ -6,11 +6,10 @@ from itertools import chain
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -20,6 +19,7 @@ from unfold.widgets import (
 
 from celeriac.console.audited_admin import AuditedAdmin
 from celeriac.console.readonly import ReadOnlyInline, action, display, uuid_or_404
+from celeriac.console.sites import address, register, site_context
 from celeriac.http import services
 from celeriac.http.models import ACTED, VERBS, Grant, Secret, ServiceAccount
 
@@ -97,7 +97,7 @@ class SecretForm(AccountReasonForm):
     )
 
 
-@admin.register(ServiceAccount)
+@register(ServiceAccount)
 class ServiceAccountAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """Accounts are switched off, never deleted: their jobs bear their names."""
 
@@ -175,7 +175,7 @@ class ServiceAccountAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]  # un
             services.revoke_tokens(account=account, actor=request.user, reason=values["reason"])
             messages.success(request, "Every token that it holds is refused from now on.")
             return HttpResponseRedirect(
-                reverse("admin:celeriac_http_serviceaccount_change", args=[account.pk])
+                address("admin:celeriac_http_serviceaccount_change", account.pk)
             )
 
         return self._asked(request, object_id, AccountReasonForm, "Revoke tokens", end)
@@ -196,7 +196,7 @@ class ServiceAccountAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]  # un
 
     def _page(self, request: HttpRequest, account: ServiceAccount, **shown: Any) -> HttpResponse:
         context = {
-            **self.admin_site.each_context(request),
+            **site_context(request),
             "title": f"{shown.get('verb', 'The new secret')}: {account.name}",
             "opts": self.model._meta,
             "account": account,

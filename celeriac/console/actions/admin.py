@@ -8,7 +8,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
@@ -17,8 +17,10 @@ from celeriac.console.actions.errors import BadFilter, UnknownAction
 from celeriac.console.actions.forms import BulkConfirmForm
 from celeriac.console.actions.models import BulkAction
 from celeriac.console.actions.permissions import bulk_action, may_apply
+from celeriac.console.dashboard.views import dashboard, data
 from celeriac.console.dialogs import Button, with_buttons
 from celeriac.console.readonly import ReadOnlyAdmin, row_link, uuid_or_404
+from celeriac.console.sites import address, register, site_context
 from celeriac.core.errors import CeleriacError
 from celeriac.core.ids import find_row
 from celeriac.core.models import Audit
@@ -49,7 +51,7 @@ class ByAction(admin.SimpleListFilter):
         return queryset.filter(verb=self.value()) if self.value() else queryset
 
 
-@admin.register(BulkAction)
+@register(BulkAction)
 @with_buttons(
     Button(
         name="stop",
@@ -99,7 +101,7 @@ class BulkActionAdmin(ReadOnlyAdmin):
         css = {"all": ("celeriac/bulk.css",)}
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the preview, the facts for the progress bar, and the dead letters."""
+        """Add the preview, the facts for the progress bar, the dead letters and the dashboard."""
         view = self.admin_site.admin_view
         own = [
             path("apply/<str:verb>/", view(self.apply), name="celeriac_console_bulkaction_apply"),
@@ -112,6 +114,8 @@ class BulkActionAdmin(ReadOnlyAdmin):
                 view(dead_letters.acknowledge_group),
                 name="ops_dead_letters_done",
             ),
+            path("dashboard/", view(dashboard), name="celeriac_dashboard"),
+            path("dashboard/data/", data, name="celeriac_dashboard_data"),
         ]
         return [*own, *super().get_urls()]
 
@@ -180,7 +184,7 @@ class BulkActionAdmin(ReadOnlyAdmin):
             return self._apply(request, wanted, _filter(request))
         except BadFilter as error:
             messages.error(request, error.message)
-            return HttpResponseRedirect(reverse("admin:celeriac_jobs_job_changelist"))
+            return HttpResponseRedirect(address("admin:celeriac_jobs_job_changelist"))
 
     def _apply(
         self, request: HttpRequest, wanted: Action, filter: dict[str, list[str]]
@@ -190,10 +194,10 @@ class BulkActionAdmin(ReadOnlyAdmin):
         form = BulkConfirmForm(wanted, counted, request.POST if "confirm" in request.POST else None)
         if form.is_valid() and (bulk := _begun(request, wanted, filter, form)):
             return HttpResponseRedirect(
-                reverse("admin:celeriac_console_bulkaction_change", args=[bulk.pk])
+                address("admin:celeriac_console_bulkaction_change", bulk.pk)
             )
         context = {
-            **self.admin_site.each_context(request),
+            **site_context(request),
             "title": f"{wanted.label}: {_many(counted)}",
             "opts": self.model._meta,
             "action": wanted,
@@ -210,7 +214,7 @@ class BulkActionAdmin(ReadOnlyAdmin):
 
     @action(description="Dead letters by error", url_path="dead")
     def dead_letters(self, request: HttpRequest) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:ops_dead_letters"))
+        return HttpResponseRedirect(address("admin:ops_dead_letters"))
 
     def has_stop_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether the user may stop this action: who may begin it may."""
@@ -259,4 +263,4 @@ def _many(counted: int | None) -> str:
 
 def _list_url(filter: dict[str, list[str]]) -> str:
     query = "" if selection.IDS in filter else selection.query_of_filter(filter)
-    return f"{reverse('admin:celeriac_jobs_job_changelist')}?{query}".rstrip("?")
+    return f"{address('admin:celeriac_jobs_job_changelist')}?{query}".rstrip("?")

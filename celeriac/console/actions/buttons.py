@@ -10,13 +10,13 @@ from typing import Any
 
 from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponseRedirect
-from django.urls import reverse
 from unfold.decorators import action as declared
 from unfold.enums import ActionVariant
 
 from celeriac.console.actions.forms import ActionForm, found_job
 from celeriac.console.dialogs import Button, with_buttons
 from celeriac.console.readonly import uuid_or_404
+from celeriac.console.sites import address
 from celeriac.jobs.operating.actions import Action
 from celeriac.jobs.operating.operate import act_on_job
 
@@ -68,7 +68,7 @@ def _allowed(find: Callable[..., list[Any]], offered: Iterable[Action]) -> Calla
 
 def _choice(action: Action) -> Any:
     def lead(admin: Any, request: HttpRequest, queryset: Any) -> HttpResponseRedirect:
-        url = reverse("admin:celeriac_console_bulkaction_apply", args=[action.name])
+        url = address("admin:celeriac_console_bulkaction_apply", action.name)
         query = request.GET.urlencode()
         # Posted again there, with what was chosen.
         return HttpResponseRedirect(f"{url}?{query}" if query else url, preserve_request=True)

@@ -4,16 +4,16 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from celeriac.console.actions import selection, selectors
 from celeriac.console.actions.models import BulkAction
 from celeriac.console.actions.permissions import may_apply
+from celeriac.console.sites import address, site_context
 from celeriac.core import clock
 from celeriac.core.errors import CeleriacError
 from celeriac.jobs.operating import dead
@@ -40,7 +40,7 @@ def dead_letter_groups(request: HttpRequest) -> HttpResponse:
         title="Dead letters by error",
         groups=[_group(row) for row in selectors.dead_letters()],
         may_retry=may_apply(ACTIONS["retry"], request.user),
-        done_url=reverse("admin:ops_dead_letters_done"),
+        done_url=address("admin:ops_dead_letters_done"),
     )
     return TemplateResponse(request, "admin/celeriac_console/bulkaction/dead_letters.html", context)
 
@@ -52,13 +52,13 @@ def acknowledge_group(request: HttpRequest) -> HttpResponse:
     first = {"kind": request.GET.get("kind", ""), "upto": clock.db_now().isoformat()}
     form = DoneForm(request.POST or None, initial=first)
     if form.is_valid() and _acknowledged(request, form.cleaned_data):
-        return HttpResponseRedirect(reverse("admin:ops_dead_letters"))
+        return HttpResponseRedirect(address("admin:ops_dead_letters"))
     kind = form["kind"].value()
     context = _context(
         request,
         title=f"Dead letters of {kind}: dealt with" if kind else "All dead letters: dealt with",
         form=form,
-        back=reverse("admin:ops_dead_letters"),
+        back=address("admin:ops_dead_letters"),
     )
     return TemplateResponse(
         request, "admin/celeriac_console/bulkaction/dead_letters_done.html", context
@@ -77,16 +77,16 @@ def _acknowledged(request: HttpRequest, values: dict[str, Any]) -> bool:
 
 
 def _context(request: HttpRequest, **values: Any) -> dict[str, Any]:
-    return {**admin.site.each_context(request), "opts": BulkAction._meta, **values}
+    return {**site_context(request), "opts": BulkAction._meta, **values}
 
 
 def _group(row: dict[str, Any]) -> dict[str, Any]:
     filter = {"state": ["dead"], "kind": [row["kind"]], "error_class": [row["error_class"]]}
     query, retry = (
         selection.query_of_filter(filter),
-        reverse("admin:celeriac_console_bulkaction_apply", args=["retry"]),
+        address("admin:celeriac_console_bulkaction_apply", "retry"),
     )
-    listed = f"{reverse('admin:celeriac_jobs_job_changelist')}?{query}"
+    listed = f"{address('admin:celeriac_jobs_job_changelist')}?{query}"
     latest: datetime = row["latest"]
     return row | {
         "list_url": listed,

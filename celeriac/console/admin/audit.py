@@ -10,6 +10,7 @@ from django.utils.html import format_html
 
 from celeriac.console.large_tables import FOUND
 from celeriac.console.readonly import ReadOnlyAdmin, display
+from celeriac.console.sites import register
 from celeriac.core.models import Audit, AuditBatch
 from celeriac.core.plugins import plugins
 
@@ -49,7 +50,7 @@ class ByTarget(admin.SimpleListFilter):
         return queryset.filter(target_type=self.value()) if self.value() else queryset
 
 
-@admin.register(Audit)
+@register(Audit)
 class AuditAdmin(ReadOnlyAdmin):
     """Who did what to what, and why."""
 

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -18,6 +17,7 @@ from celeriac.console.admin.circuit_forms import ForceForm, TuneForm
 from celeriac.console.dialogs import Button, with_buttons
 from celeriac.console.readonly import NoManualEdits, ReadOnlyAdmin, ReadOnlyInline
 from celeriac.console.safe_lists import SafeListAdmin
+from celeriac.console.sites import register
 
 #: Rows of history on a breaker's page; all of it is in the list of transitions.
 HISTORY = 25
@@ -52,7 +52,7 @@ class TransitionInline(ReadOnlyInline):
         return f"{row.calls} / {row.failures} / {row.slow}"
 
 
-@admin.register(Breaker)
+@register(Breaker)
 @with_buttons(
     Button(
         name="force_open",
@@ -147,7 +147,7 @@ class BreakerAdmin(NoManualEdits, SafeListAdmin, ModelAdmin):  # type: ignore[mi
         )
 
 
-@admin.register(Transition)
+@register(Transition)
 class TransitionAdmin(ReadOnlyAdmin):
     """Every move of every circuit."""
 

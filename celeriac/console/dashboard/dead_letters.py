@@ -3,9 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.urls import reverse
-
 from celeriac.console.dashboard import links
+from celeriac.console.sites import address
 from celeriac.core import tables
 from celeriac.core.queries import fetch_rows
 from celeriac.jobs.models import Attempt
@@ -64,7 +63,7 @@ def read_dead_letters() -> dict[str, Any]:
         "unseen": unseen,
         "oldest": oldest,
         "newest": max((row[3] for row in rows), default=None),
-        "url": reverse("admin:ops_dead_letters"),
+        "url": address("admin:ops_dead_letters"),
         "open": _open(rows),
         "classes": _classes(rows),
     }

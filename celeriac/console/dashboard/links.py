@@ -5,8 +5,8 @@ from uuid import UUID
 
 from django.contrib.admin.utils import quote
 from django.db.models import Model
-from django.urls import reverse
 
+from celeriac.console.sites import address
 from celeriac.jobs.models import Job
 
 
@@ -17,13 +17,13 @@ def jobs_link(**filters: str) -> str:
 
 def page_link(model: type[Model], key: int | str | UUID) -> str:
     """Return the page of one row."""
-    return reverse(_name(model, "change"), args=[quote(key)])
+    return address(_name(model, "change"), quote(key))
 
 
 def list_link(model: type[Model], **filters: str) -> str:
     """Return the list of a model's rows, all or under filters."""
-    address = reverse(_name(model, "changelist"))
-    return f"{address}?{urlencode(filters)}" if filters else address
+    found = address(_name(model, "changelist"))
+    return f"{found}?{urlencode(filters)}" if filters else found
 
 
 def _name(model: type[Model], page: str) -> str:

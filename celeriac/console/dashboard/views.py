@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from django.http import HttpRequest, JsonResponse
-from django.urls import reverse
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.response import TemplateResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from celeriac.console.dashboard import charts, payload
+from celeriac.console.sites import LANDING, TITLE, address, site_context
 from celeriac.monitoring.rollups import chart_series
 
 
@@ -23,11 +25,19 @@ def data(request: HttpRequest) -> JsonResponse:
     return JsonResponse(found)
 
 
+def dashboard(request: HttpRequest) -> HttpResponse:
+    """Show the dashboard on a page of its own: a site's landing page may be somebody else's."""
+    if not payload.may_see(request.user):
+        raise PermissionDenied
+    given = {**site_context(request), "title": TITLE}
+    return TemplateResponse(request, LANDING, context(request, given))
+
+
 def context(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
     """Add to the landing page's context what the dashboard starts with."""
     if payload.may_see(request.user):
         given["dashboard"] = {
-            "url": reverse("console:dashboard-data"),
+            "url": address("admin:celeriac_dashboard_data"),
             "first": payload.build_payload(request.user, window=charts.DEFAULT),
         }
         given["windows"] = payload.chart_windows()

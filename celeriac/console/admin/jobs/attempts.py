@@ -1,6 +1,5 @@
 """Attempts: what went wrong, and where."""
 
-from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -8,12 +7,13 @@ from django.utils.html import format_html
 from celeriac.console.admin.jobs.filters import ByOutcome
 from celeriac.console.large_tables import newest_rows
 from celeriac.console.readonly import ReadOnlyAdmin, clip_text, display, row_link
+from celeriac.console.sites import register
 from celeriac.core.ids import read_uuid
 from celeriac.jobs.models import Attempt, Job
 from celeriac.jobs.redaction import redactor_for
 
 
-@admin.register(Attempt)
+@register(Attempt)
 class AttemptAdmin(ReadOnlyAdmin):
     """Runs that did not simply succeed at the first go."""
 

@@ -18,6 +18,7 @@ from celeriac.console.explaining.facts import gather_facts
 from celeriac.console.explaining.links import job_links
 from celeriac.console.explaining.timeline import job_timeline
 from celeriac.console.readonly import ReadOnlyAdmin, clip_text
+from celeriac.console.sites import address
 from celeriac.jobs import redaction
 from celeriac.jobs.job_pages import sections_of
 from celeriac.jobs.models import Job
@@ -133,7 +134,7 @@ def link_address(link: Link, *, may: Callable[[str], bool]) -> str:
         return ""
     if page.startswith(("/", "http")):
         return page
-    found = reverse(page, args=[quote(each) for each in link.args])
+    found = address(page, *(quote(each) for each in link.args))
     if not link.query:
         return found
     name, _, value = link.query.partition("=")

@@ -1,6 +1,5 @@
 """Jobs: found, understood, retried and cancelled."""
 
-from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
@@ -9,6 +8,7 @@ from celeriac.console import job_search
 from celeriac.console.actions.buttons import offering
 from celeriac.console.admin.jobs.filters import ByErrorClass, ByKind, ByQueue, ByState
 from celeriac.console.admin.jobs.job_page import JobPageAdmin
+from celeriac.console.sites import register
 from celeriac.jobs.models import Job
 from celeriac.jobs.operating.actions import ACTIONS
 from celeriac.jobs.states import ENDINGS
@@ -18,7 +18,7 @@ STATES = {"queued": "info", "running": "primary"} | {
 }
 
 
-@admin.register(Job)
+@register(Job)
 @offering(ACTIONS.values())
 class JobAdmin(JobPageAdmin):
     """Every job; the ledger owns its fields, actions go through services."""

@@ -2,7 +2,6 @@
 
 from typing import cast
 
-from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
@@ -10,6 +9,7 @@ from unfold.enums import ActionVariant
 
 from celeriac.console.dialogs import Button, UntilForm, with_buttons
 from celeriac.console.readonly import ReadOnlyAdmin
+from celeriac.console.sites import register
 from celeriac.jobs.models import Queue, Worker
 from celeriac.jobs.models.queue import QueueQuerySet
 from celeriac.jobs.operating import operate_queues, selectors
@@ -19,7 +19,7 @@ from celeriac.jobs.phrases import waits
 NOBODY = ("no dispatcher", "no worker")
 
 
-@admin.register(Queue)
+@register(Queue)
 @with_buttons(
     Button(
         name="pause",

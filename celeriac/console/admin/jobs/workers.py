@@ -2,17 +2,17 @@
 
 from typing import cast
 
-from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
 from celeriac.console.readonly import ReadOnlyAdmin
+from celeriac.console.sites import register
 from celeriac.jobs.models import Job, Worker
 from celeriac.jobs.models.worker import WorkerQuerySet
 
 
-@admin.register(Worker)
+@register(Worker)
 class WorkerAdmin(ReadOnlyAdmin):
     """One row for each instance of a worker."""
 

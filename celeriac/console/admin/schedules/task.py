@@ -3,10 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django_celery_beat.models import PeriodicTask
 from unfold.admin import ModelAdmin
@@ -21,6 +20,7 @@ from celeriac.console.admin.schedules.timing import present_timing
 from celeriac.console.audited_admin import AuditedAdmin, audited_value
 from celeriac.console.dialogs import with_buttons
 from celeriac.console.readonly import RedactedAdmin
+from celeriac.console.sites import address, register
 from celeriac.core.clock import Now
 from celeriac.schedules import selectors
 from celeriac.schedules.declare import POLICY
@@ -33,11 +33,8 @@ from celeriac.schedules.refresh import refresh_schedules
 LATEST = 50
 _STATES = {"enabled": "success", "paused": "warning", "disabled": "info", "ended": "info"}
 
-if admin.site.is_registered(PeriodicTask):  # by django-celery-beat, without validation
-    admin.site.unregister(PeriodicTask)
 
-
-@admin.register(PeriodicTask)
+@register(PeriodicTask)
 @with_buttons(*BUTTONS, key=key_of)
 class PeriodicTaskAdmin(AuditedAdmin, RedactedAdmin, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """Schedules."""
@@ -205,7 +202,7 @@ class PeriodicTaskAdmin(AuditedAdmin, RedactedAdmin, ModelAdmin):  # type: ignor
         return format_html(
             '<div id="schedule-preview" data-url="{}" data-task="{}" aria-live="polite">'
             "Choose a schedule.</div>",
-            reverse("admin:schedules_preview"),
+            address("admin:schedules_preview"),
             task.pk if task and task.pk else "",
         )
 

@@ -2,22 +2,18 @@
 
 from typing import Any
 
-from django.contrib import admin
 from django_celery_beat.models import PeriodicTask
 from unfold.admin import ModelAdmin
 
 from celeriac.console.admin.schedules.ticks import TickColumns
 from celeriac.console.audited_admin import AuditedAdmin
 from celeriac.console.readonly import ReadOnlyAdmin, display
+from celeriac.console.sites import register
 from celeriac.schedules.models import Beat, Tick
 from celeriac.schedules.receivers import COLUMNS
 
-for model in COLUMNS:
-    if admin.site.is_registered(model):  # by django-celery-beat, in the look of plain Django
-        admin.site.unregister(model)
 
-
-@admin.register(*COLUMNS)
+@register(*COLUMNS)
 class TimesAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """When a schedule fires; several periodic tasks may share one."""
 
@@ -29,7 +25,7 @@ class TimesAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]  # unfold ship
         return {"schedules": list(users.order_by("name").values_list("name", flat=True)[:100])}
 
 
-@admin.register(Tick)
+@register(Tick)
 class TickAdmin(TickColumns, ReadOnlyAdmin):
     """Every tick of every schedule, and what became of it."""
 
@@ -56,7 +52,7 @@ class TickAdmin(TickColumns, ReadOnlyAdmin):
         return str(tick.periodic_task.name)
 
 
-@admin.register(Beat)
+@register(Beat)
 class BeatAdmin(ReadOnlyAdmin):
     """Every instance of a beat, and when it was last heard of."""
 
