@@ -4,7 +4,8 @@ It goes back to the queue, and counts as neither failure nor loss. But a handler
 that breaks its own connection each time must end: a run that ended so, while this
 process could connect again at once, is counted in the job's row (`cuts`), and from
 the third one in a row it is a failure. A run during an outage, when nobody can
-connect, leaves that count alone; any other ending sets it back.
+connect, leaves that count alone, and so does one that could not connect itself, as
+runs with a slot do; any other ending sets it back.
 """
 
 import logging
@@ -21,6 +22,7 @@ from celeriac.core.database_errors import is_away
 from celeriac.core.sessions import renew_connection
 from celeriac.jobs.outcomes import MOST_CUTS, GiveUp, Outcome, Retry, TimeLimitExceeded, error_line
 from celeriac.jobs.running.claim import ClaimedJob
+from celeriac.jobs.running.many.bounded_connections import NoConnection
 from celeriac.jobs.states import Verb
 
 logger = logging.getLogger(__name__)
@@ -63,6 +65,8 @@ def outcome_of(error: BaseException, job: ClaimedJob, failure: Outcome) -> Outco
     """
     reason = f"{AWAY}: {error_line(failure)}"[:200]
     away = Outcome(Verb.SNOOZE, delay=BACK_AFTER, reason=reason, cuts=None)
+    if any(isinstance(each, NoConnection) for each in error_chain(error)):
+        return away
     if connection.in_atomic_block:
         return away  # a test's own transaction, which nobody can connect anew
     cuts = _count(job)

@@ -4,11 +4,17 @@ import threading
 import time
 from uuid import uuid4
 
+import psycopg
 import pytest
 from django.db import connection
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from celeriac import current_job
+from celeriac.core import tracing
 from celeriac.jobs.models import Job
+from celeriac.jobs.running import outage
 from celeriac.jobs.running.journals import FileJournal
 from celeriac.jobs.running.many import bounded_connections, slot_pool as slot_pools
 from celeriac.jobs.running.many.bounded_connections import BoundedConnections, NoConnectionFree
@@ -108,6 +114,30 @@ def test_each_knows_its_own_job(make_pool, make_job, declare):
     for number, job in enumerate(jobs):
         job.refresh_from_db()
         assert job.result == [number, str(job.id), {"number": number}]
+
+
+@pytest.fixture
+def spans(settings, monkeypatch):
+    """Trace, and return a function that lists the spans that ended."""
+    settings.CELERIAC = settings.CELERIAC | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(tracing, "_provider", provider)
+    return exporter.get_finished_spans
+
+
+def test_each_has_a_span_in_the_trace_of_who_enqueued_it(make_pool, make_job, declare, spans):
+    """Though all of them are inside their handlers at the same moment."""
+    together = threading.Barrier(5)
+    declare(lambda: together.wait(30) >= 0 and tracing.trace_id(), name="test.traced")
+    traces = [f"{number:032x}" for number in range(1, 6)]
+    jobs = [make_job("test.traced", trace=f"00-{trace}-{7:016x}-01") for trace in traces]
+    pool = make_pool(5)
+    pool.answer([job.id for job in jobs])
+    pool.drain()
+    assert [Job.objects.get(pk=job.pk).result for job in jobs] == traces
+    runs = [span for span in spans() if span.parent is not None and span.parent.span_id == 7]
+    assert sorted(f"{span.context.trace_id:032x}" for span in runs) == traces
 
 
 def test_one_with_losses_is_left_to_a_process_of_its_own(make_pool, make_job, lonely):
@@ -216,6 +246,31 @@ def test_a_lock_in_the_way_of_one_settle_holds_no_other(make_pool, make_job):
         pool.answer([job.id, other.id])
         pool.drain()
     assert states() == {"succeeded"}
+
+
+def test_a_run_that_can_not_connect_broke_nothing(make_pool, make_job, declare, monkeypatch):
+    """However often in a row: each run of a slot connects anew, so resets of a network meet it."""
+    lender = BoundedConnections("default", 1)
+
+    def connects() -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(psycopg, "connect", refuse)
+            lender.getconn()
+
+    declare(connects, name="test.connects")
+    job = make_job("test.connects", cuts=2)
+    pool = make_pool(1)
+    monkeypatch.setattr(outage, "_came_from_ledger", lambda *_: True)  # Django has the lender there
+    pool.answer([job.id])
+    pool.drain()
+    job.refresh_from_db()
+    assert (job.state, job.failures, job.cuts) == ("queued", 0, 2)
+    assert "the database went away" in job.wait_reason
+
+
+def refuse(**_):
+    """Connect to nothing."""
+    raise psycopg.OperationalError("connection failed: server closed the connection unexpectedly")
 
 
 def test_connections_are_lent_up_to_the_bound_and_used_again(monkeypatch):

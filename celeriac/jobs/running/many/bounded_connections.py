@@ -17,7 +17,11 @@ from psycopg.pq import TransactionStatus
 PATIENCE, KEPT = 30.0, 30.0
 
 
-class NoConnectionFree(psycopg.OperationalError):
+class NoConnection(psycopg.OperationalError):
+    """A run could not connect: what it would have broken it never had."""
+
+
+class NoConnectionFree(NoConnection):
     """Others of this process had all its connections for too long."""
 
 
@@ -38,7 +42,7 @@ class BoundedConnections:
         """Django asks for it before each loan."""
 
     def getconn(self) -> psycopg.Connection:
-        """Lend a connection; NoConnectionFree where others keep all of them."""
+        """Lend a connection; NoConnection where none can be made, or others keep all of them."""
         with self._changed:
             if not self._changed.wait_for(self._has_room, timeout=PATIENCE):
                 raise NoConnectionFree(
@@ -96,7 +100,12 @@ class BoundedConnections:
     def _connect(self) -> psycopg.Connection:
         wrapper: Any = connections[self.alias]
         make: Any = psycopg.connect
-        raw: psycopg.Connection = make(**{**wrapper.get_connection_params(), "autocommit": True})
+        try:
+            raw: psycopg.Connection = make(
+                **{**wrapper.get_connection_params(), "autocommit": True}
+            )
+        except psycopg.OperationalError as error:
+            raise NoConnection(f"{error}") from error
         raw._pool = self  # type: ignore[assignment] # Django looks there for who takes it back
         wrapper._configure_connection(raw)
         return raw
