@@ -14,6 +14,10 @@ from celeriac.settings import conf
 
 #: More slots than any process can serve.
 MOST = 10_000
+#: Database connections of a process with many slots besides its jobs': to claim, and to settle.
+OWN = 2
+#: Those of its jobs on a loop, which need one for a call at a time, not for a run.
+ON_LOOP = 20
 _FORM = re.compile(r"(async|threads):([1-9][0-9]*)")
 
 
@@ -32,6 +36,13 @@ class Slots:
     def are_many(self) -> bool:
         """Whether a process runs several jobs at a time."""
         return self.mode != "prefork"
+
+    @property
+    def connections(self) -> int:
+        """The most database connections of one process."""
+        if not self.are_many:
+            return 1
+        return OWN + (min(self.width, ON_LOOP) if self.mode == "async" else self.width)
 
     def __str__(self) -> str:
         return f"{self.mode}:{self.width}" if self.are_many else "one job at a time"
@@ -56,13 +67,28 @@ def slots_of_queue(name: str) -> Slots:
 
 def common_slots(queues: Iterable[str]) -> Slots:
     """Return how a worker of all these queues runs jobs; BadSlots where they do not agree."""
-    found: dict[Slots, list[str]] = {}
-    for name in queues:
-        found.setdefault(slots_of_queue(name), []).append(name)
+    found = queues_by_slots(queues)
     if len(found) > 1:
         said = "; ".join(f"{', '.join(names)}: {slots}" for slots, names in found.items())
         raise BadSlots(f"These queues need workers of their own: {said}.")
     return next(iter(found), ONE)
+
+
+def queues_by_slots(queues: Iterable[str]) -> dict[Slots, list[str]]:
+    """Return which of the queues fit into one worker: those whose jobs run in the same way."""
+    found: dict[Slots, list[str]] = {}
+    for name in queues:
+        found.setdefault(slots_of_queue(name), []).append(name)
+    return found
+
+
+def slots_of_worker(queues: Iterable[str], slots: int) -> Slots:
+    """Return how the processes of a worker that has so many `slots` in all run jobs."""
+    try:
+        found = common_slots(name for name in queues if name in conf.QUEUES)
+    except BadSlots:
+        return ONE
+    return ONE if slots % found.width else found  # else it was started before the queue had them
 
 
 def shared_queues() -> list[str]:

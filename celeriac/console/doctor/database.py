@@ -10,6 +10,8 @@ from django.db import DatabaseError, connection, transaction
 from celeriac.core.check_results import CheckResult, error, ok, warning
 from celeriac.core.clock import NOW
 from celeriac.core.queries import execute, fetch_row
+from celeriac.jobs.models import Worker
+from celeriac.jobs.slots import slots_of_worker
 from celeriac.monitoring.health import unapplied_migrations
 from celeriac.settings import conf
 
@@ -90,11 +92,23 @@ def check_transactions() -> Iterator[CheckResult]:
         )
     else:
         yield ok("transactions", "none is old")
-    says = f"{used} of {most} used"
+    says, needed = f"{used} of {most} used", workers_connections()
     if used > most * conf.DOCTOR_CONNECTIONS_SHARE:
         yield warning("connections", says, "Raise max_connections, or put PgBouncer in front.")
+    elif needed > most:
+        says = f"{says}; the living workers' slots may take {needed}"
+        yield warning("connections", says, "Give the queues fewer slots, or raise max_connections.")
     else:
         yield ok("connections", says)
+
+
+def workers_connections() -> int:
+    """Return the most connections that living workers have: each parent's, and its children's."""
+    total = 0
+    for worker in Worker.objects.living():
+        slots = slots_of_worker(worker.queues, worker.slots)
+        total += 1 + worker.slots // slots.width * slots.connections
+    return total
 
 
 def check_disks() -> Iterator[CheckResult]:

@@ -17,6 +17,7 @@ from celeriac.jobs.enqueueing.queues import queue_names
 from celeriac.jobs.models import Job, Queue, Worker
 from celeriac.jobs.operating.unresponsive import unresponsive_processes
 from celeriac.jobs.phrases import clock_time, count
+from celeriac.jobs.slots import queues_by_slots
 from celeriac.schedules.api import lag_seconds, schedule_faults
 from celeriac.schedules.models import Beat
 from celeriac.settings import celery_app, conf
@@ -54,8 +55,7 @@ def check_workers() -> Iterator[CheckResult]:
     if missing:
         named = [f"{queue} (where jobs wait)" if queue in waiting else queue for queue in missing]
         says = f"none lives that serves {', '.join(named)}"
-        todo = f"Start one: celery -A {celery_app()} worker --queues={','.join(missing)}."
-        yield error("workers", says, todo)
+        yield error("workers", says, f"Start one: {_worker_commands(missing)}.")
     else:
         slots = sum(worker.slots for worker in living)
         serve = "serves" if len(living) == 1 else "serve"
@@ -153,6 +153,16 @@ def check_dead_letters() -> Iterator[CheckResult]:
         todo = "Read why: manage.py jobs list --state dead; then jobs retry, or fix and deploy."
         handled = "What is to stay dead: manage.py jobs acknowledge --reason …"
         yield warning("dead letters", dead_in_words(found), f"{todo} {handled}")
+
+
+def _worker_commands(queues: list[str]) -> str:
+    """Return what starts workers for these queues, with many slots where they have them."""
+    return "; ".join(
+        f"manage.py celeriac worker {' '.join(names)}"
+        if slots.are_many
+        else f"celery -A {celery_app()} worker --queues={','.join(names)}"
+        for slots, names in queues_by_slots(queues).items()
+    )
 
 
 def _waiting_kinds() -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from celeriac.core.queries import fetch_rows
 from celeriac.jobs import registry
 from celeriac.jobs.living import HEARD, living_condition
 from celeriac.jobs.running import prepared
-from celeriac.jobs.slots import BadSlots, common_slots
+from celeriac.jobs.slots import slots_of_worker
 from celeriac.settings import conf
 
 #: Seconds without an answer after which a worker is quiet.
@@ -186,20 +186,11 @@ def _group_by_queue(found: Workers, rows: Sequence[tuple[Any, ...]]) -> None:
             workers = [rows[place] for place in places]
             queue_workers = QueueWorkers({row[0]: row[3] for row in workers})
             queue_workers.kinds.update(*(row[2] for row in workers))
-            widths = {row[0]: _width(row[1], row[3]) for row in workers}
+            widths = {row[0]: slots_of_worker(row[1], row[3]).width for row in workers}
             queue_workers.width = min(widths.values(), default=1)
             found.shared |= {worker for worker, width in widths.items() if width > 1}
             made[key] = queue_workers, set().union(*(row[1] for row in workers))
         found.by_queue[queue], found.neighbours[queue] = made[key]
-
-
-def _width(queues: Iterable[str], slots: int) -> int:
-    """Return how many jobs a process of such a worker runs at a time."""
-    try:
-        width = common_slots(name for name in queues if name in conf.QUEUES).width
-    except BadSlots:
-        return 1
-    return 1 if slots % width else width  # else it was started before the queue had them
 
 
 def _loaded(value: Any) -> dict[str, float]:

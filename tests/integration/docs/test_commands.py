@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command, get_commands, loa
 from django_celery_beat.models import PeriodicTask
 
 from celeriac.jobs.enqueueing import queues
+from config.celery import app as celery_app
 from tests.factories import JobFactory
 from tests.integration.payments.conftest import circuits  # noqa: F401 a fixture
 from tests.support.pages import blocks, commands, is_commands
@@ -128,8 +129,11 @@ def test_a_celery_command_is_parsed_by_celery(command):
     _, *arguments = words(command)
     at = next(i for i, word in enumerate(arguments) if word in ("worker", "beat", "flower"))
     verb = celery.commands[arguments[at]]
-    verb.make_parser(context := verb.context_class(verb, ignore_unknown_options=False))
-    _, rest, _ = verb.make_parser(context).parse_args(list(arguments[at + 1 :]))
+    context = verb.context_class(verb, ignore_unknown_options=False)
+    parser = verb.make_parser(context)
+    for option in celery_app.user_options[arguments[at]]:
+        option.add_to_parser(parser, context)
+    _, rest, _ = parser.parse_args(list(arguments[at + 1 :]))
     assert rest == []
     apps = ("config", "config.plain", "acme")  # the last is a reader's own
     assert arguments[:at] in [*(["-A", app] for app in apps), ["--app=config"]]

@@ -123,3 +123,11 @@ def test_drain_gives_up_on_jobs_without_end(db, declare):
     enqueue("test.again", {})
     with pytest.raises(AssertionError, match=r"ran 5 jobs and more are due"):
         drain(limit=5)
+
+
+def test_jobs_of_a_queue_with_many_slots_run_here_one_after_the_other(any_db):
+    """A test sees what each left, on its own connection, whatever its workers would do at once."""
+    enqueue("test.note", {"name": "a"}, queue="payments")
+    enqueue("test.note", {"name": "b"}, queue="payments")
+    assert [job.state for job in drain("payments")] == ["succeeded", "succeeded"]
+    assert names() == ["a", "b"]

@@ -156,7 +156,22 @@ def test_workers_that_are_silent_and_queues_that_nobody_serves_are_named(healthy
     JobFactory(state="running", worker=Worker.objects.get().pk)
     levels = [(level, todo) for level, _, todo in said(platform.check_workers)]
     assert [level for level, _ in levels] == ["warning", "error"]
-    assert "celery -A config worker --queues=" in levels[1][1]
+    assert "celery -A config worker --queues=callbacks,default,maintenance; " in levels[1][1]
+    assert "manage.py celeriac worker notifications payments." in levels[1][1]
+
+
+def test_more_slots_than_connections_are_named_before_they_are_used(healthy):
+    """Each thread of a job may need one, beside those that its process and its parent have."""
+    assert said(database.check_transactions)[1][0] == "ok"
+    Worker.objects.update(queues=["payments"], slots=40)
+    assert database.workers_connections() == 1 + 2 * 22
+    Worker.objects.update(slots=20_000)
+    level, says, todo = said(database.check_transactions)[1]
+    assert (level, says.partition("; ")[2]) == (
+        "warning",
+        "the living workers' slots may take 22001",
+    )
+    assert "fewer slots" in todo
 
 
 def test_jobs_of_a_kind_that_no_worker_knows_are_named(healthy):

@@ -6,7 +6,15 @@ import pytest
 
 from celeriac.jobs.errors import UnknownQueue
 from celeriac.jobs.management.worker_command import worker_command
-from celeriac.jobs.slots import ONE, BadSlots, Slots, common_slots, parse_slots, shared_queues
+from celeriac.jobs.slots import (
+    ONE,
+    BadSlots,
+    Slots,
+    common_slots,
+    parse_slots,
+    shared_queues,
+    slots_of_worker,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +47,14 @@ def test_queues_of_one_worker_agree():
     said = "own: default: one job at a time; mail, calls: threads:50; hooks: threads:200."
     with pytest.raises(BadSlots, match=said):
         common_slots(["default", "mail", "calls", "hooks"])
+
+
+def test_a_worker_s_processes_are_told_by_its_queues_and_slots():
+    """One that was started before its queue had slots runs one by one; connections are bounded."""
+    assert slots_of_worker(["mail", "not ours"], 100) == Slots("threads", 50)
+    assert slots_of_worker(["mail"], 2) == slots_of_worker(["mail", "hooks"], 200) == ONE
+    wide = [Slots("threads", 50), Slots("async", 200), Slots("async", 5), ONE]
+    assert [slots.connections for slots in wide] == [52, 22, 7, 1]
 
 
 def test_a_worker_s_command_fits_its_queues():

@@ -13,11 +13,6 @@ from celeriac.jobs.running.many.threads import ThreadSlots
 from celeriac.jobs.running.worker_context import WorkerContext
 from celeriac.jobs.slots import Slots
 
-#: Connections of a process besides its jobs': to claim, and to settle.
-OWN = 2
-#: Those of its jobs on a loop, which need one for a call at a time, not for a run.
-ON_LOOP = 20
-
 
 def make_pool(
     slots: Slots,
@@ -27,12 +22,11 @@ def make_pool(
     run_alone: Callable[[Sequence[UUID]], None],
 ) -> SlotPool:
     """Make them; from now on this process' connections are bounded."""
+    bound_connections(slots.connections)
     performer: Performer
     if slots.mode == "async":
-        bound_connections(min(slots.width, ON_LOOP) + OWN)
         performer = LoopSlots(slots.width, journal)
     else:
-        bound_connections(slots.width + OWN)
         performer = ThreadSlots(slots.width)
     end = partial(os._exit, 1)
     return SlotPool(context, journal.slots, performer=performer, run_alone=run_alone, end=end)
