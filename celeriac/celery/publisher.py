@@ -18,6 +18,7 @@ from celeriac.celery.headers import DOORBELL, HEADER
 from celeriac.jobs.dispatching.line import DispatcherLine
 from celeriac.jobs.dispatching.pending_doorbells import Doorbell, RingFailed
 from celeriac.jobs.open_line import LineState
+from celeriac.settings import conf
 
 #: Messages in one write to the broker.
 PIPELINE = 500
@@ -44,6 +45,7 @@ class CeleryPublisher:
 
     def __init__(self, app: Celery | None = None) -> None:
         self.app: Celery = app_or_default(app)
+        _declare_tasks(self.app)
         self._connection: Any = None  # the types of kombu know neither batches nor channels
         self._producer: Any = None
         self._origin = anon_nodename()
@@ -145,3 +147,10 @@ class CeleryPublisher:
             declare=(),
             retry=False,
         )
+
+
+def _declare_tasks(app: Celery) -> None:
+    """Have the kinds of a project's own tasks declared: who rings also judges what was lost."""
+    if conf.TASKS:
+        app.loader.import_default_modules()
+        app.finalize()

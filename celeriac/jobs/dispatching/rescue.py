@@ -23,6 +23,7 @@ from celeriac.jobs.losses import Loss
 from celeriac.jobs.outcomes import loss
 from celeriac.jobs.running.claim import ClaimedJob
 from celeriac.jobs.running.finish import settle_what_is_free
+from celeriac.jobs.running.lost_kinds import kind_of_lost
 from celeriac.jobs.running.run import Run
 from celeriac.settings import conf
 
@@ -152,7 +153,7 @@ def find_lost_runs(*, most: int = MOST) -> list[Run]:
 def _lost_run(row: tuple[Any, ...]) -> Run:
     claim_id, *facts, worker, finding = row
     job = ClaimedJob(*facts)
-    run = Run(job, registry.get_or_default(job.kind), claim_id)
+    run = Run(job, kind_of_lost(job.kind), claim_id)
     text, what = _FINDINGS[finding]
     run.decide(loss(text.format(worker), what))
     return run

@@ -13,13 +13,14 @@ import signal
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
-from celeriac.jobs import metrics, nudge, outcomes, registry
+from celeriac.jobs import metrics, nudge, outcomes
 from celeriac.jobs.log_names import job_names
 from celeriac.jobs.losses import Loss
 from celeriac.jobs.outcomes import Outcome
 from celeriac.jobs.running.child_records import ChildJournal, ChildRecord
 from celeriac.jobs.running.claim import claimed_jobs
 from celeriac.jobs.running.finish import settle_what_is_free
+from celeriac.jobs.running.lost_kinds import kind_of_lost
 from celeriac.jobs.running.run import Run
 from celeriac.settings import conf
 
@@ -163,4 +164,4 @@ def _runs(record: ChildRecord, ids: Collection[UUID]) -> list[Run]:
     if record.claim_id is None:
         return []
     jobs = claimed_jobs(ids, claim_id=record.claim_id)
-    return [Run(job, registry.get_or_default(job.kind), record.claim_id) for job in jobs]
+    return [Run(job, kind_of_lost(job.kind), record.claim_id) for job in jobs]

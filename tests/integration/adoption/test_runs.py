@@ -15,8 +15,11 @@ from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 from celery.result import AsyncResult
 from django.db import connection, transaction
 
+from celeriac.celery.publisher import CeleryPublisher
 from celeriac.core import clock
+from celeriac.jobs import registry
 from celeriac.jobs.enqueueing.enqueue import enqueue_job
+from celeriac.jobs.losses import Loss
 from celeriac.jobs.models import Attempt, Job
 from celeriac.testing import drain
 
@@ -539,3 +542,15 @@ def test_a_doorbell_has_no_signals_of_its_own(acme):
         ping = acme.tasks["celery.accumulate"]
         trace.trace_task(ping, "x", [], {}, {"id": "x"}, app=acme)
     assert [name for name, *_ in told] == ["task_prerun", "task_postrun"]
+
+
+def test_a_dispatcher_declares_the_projects_tasks(acme):
+    """Or it would judge what was lost by the defaults of kinds that it does not know."""
+
+    @acme.task(name="acme.rescued", acks_late=True)
+    def rescued():
+        pass
+
+    assert registry.get_kind("acme.rescued") is None
+    CeleryPublisher(acme)
+    assert registry.find_kind("acme.rescued").runs_again == {Loss.WORKER}

@@ -116,6 +116,24 @@ def test_a_dispatcher_tells_a_lost_worker_from_a_claim_that_it_gave_up(worker, k
     assert state(ids[0])[0] == found
 
 
+@pytest.mark.parametrize(("kind", "found"), [("acme.unknown", "dead"), ("nobody.knows", "queued")])
+def test_a_projects_task_that_a_dispatcher_does_not_know_is_not_started_again(
+    settings, kind, found
+):
+    """It can't know what Celery would do; of the ledger's own kinds it can."""
+    settings.CELERIAC = {**settings.CELERIAC, "TASKS": ["acme.*"]}
+    ids = queued(kind)
+    Job.objects.filter(id__in=ids).update(
+        state="running",
+        attempt=1,
+        worker=hire(stopped_at=timezone.now()),
+        claim_id=uuid4(),
+        started_at="2020-01-01T00:00Z",
+    )
+    assert len(rescue_lost_runs()) == 1
+    assert state(ids[0])[0] == found
+
+
 def test_without_a_hard_limit_a_run_is_never_overdue(dead):
     """However long ago it began."""
     _, record = dead("test.late")
