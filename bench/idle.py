@@ -37,7 +37,7 @@ OUTPUT = ROOT / "bench" / "results" / "idle.json"
 DATABASE = "bench_ledger"
 #: The platform, and what a laptop runs beside it.
 PARTS = ("web", "dispatcher", "worker", "beat")
-BESIDE = ("flower", "gateway", "mailsink")
+BESIDE = ("worker-payments", "flower", "gateway", "mailsink")
 #: Statements that are shown one by one.
 MOST = 25
 _STATEMENTS = """
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
         }
         if not options.alone:
             found["with_flower"] = measured(environment, (*PARTS, *BESIDE), options)
-    for name in found.keys() - {"machine"}:
+    for name in [each for each in found if each != "machine"]:
         console.print(_table(name, found[name]))
     console.print(_statement_table(found["alone"]["by_statement"]))
     write(options.output, found)
