@@ -1,7 +1,9 @@
 """Django's registration of the app."""
 
 from importlib import import_module
+from importlib.util import find_spec
 
+import django
 from django.apps import AppConfig, apps
 
 from celeriac.core.needs import Needs
@@ -27,11 +29,11 @@ class BuiltinConfig(Needs, AppConfig):
     def ready(self) -> None:
         """Declare them; all models are loaded by now."""
         from celeriac.builtin.commands import add_verbs
-        from celeriac.django_tasks import declaring
 
         add_verbs()
 
         for name, app in KINDS.items():
             if not app or apps.is_installed(app):
                 import_module(f"celeriac.builtin.{name}")
-        declaring.load_tasks()
+        if django.VERSION >= (6, 0) or find_spec("django_tasks"):  # Django 5.2 has a backport
+            import_module("celeriac.django_tasks.declaring").load_tasks()

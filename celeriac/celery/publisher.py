@@ -74,7 +74,7 @@ class CeleryPublisher:
                 raise
             raise RingFailed(str(error), uncertain=False) from error
         try:
-            with producer.batch(max_size=PIPELINE):
+            with self._batch(producer):
                 for doorbell in doorbells:
                     self._send(doorbell, producer)
         except Exception as error:
@@ -113,12 +113,17 @@ class CeleryPublisher:
         options = {**self.app.conf.broker_transport_options, **IMPATIENT}
         self._connection = self.app.connection_for_write(transport_options=options)
         self._producer = self.app.amqp.Producer(self._connection, auto_declare=False)
-        if not self._producer.supports_batch_publish:
+        if getattr(self._producer, "supports_batch_publish", None) is False:
             raise BatchUnsupported(
                 "The broker's transport can't pipeline doorbells: use Redis or Valkey, and take "
                 "retry, retry_on_timeout and retry_on_error out of the transport options.",
                 uncertain=False,
             )
+
+    def _batch(self, producer: Any) -> contextlib.AbstractContextManager[Any]:
+        """Send what follows in one write; kombu before 5.7 can only send one by one."""
+        gathers = hasattr(producer, "batch")
+        return producer.batch(max_size=PIPELINE) if gathers else contextlib.nullcontext()
 
     def _send(self, doorbell: Doorbell, producer: Any) -> None:
         """One message; a doorbell of one id bears the job's id.

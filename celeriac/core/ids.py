@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Func, Model, QuerySet, UUIDField
@@ -12,11 +13,24 @@ _lock = threading.Lock()
 _last = 0
 
 
+#: The same in SQL, where a server may be too old for uuidv7(): six bytes of milliseconds over
+#: those of a random UUID, whose version becomes 7 (RFC 9562, section 5.7).
+UUID7_SQL = """encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING
+    substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
+    FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid"""
+#: The first version of PostgreSQL that has a function for it, as the driver tells versions.
+_OWN = 180000
+
+
 class UUID7(Func):
     """The same from the database, for rows that SQL inserts."""
 
-    function = "uuidv7"
+    arity = 0
     output_field = UUIDField()
+
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **context: Any) -> Any:
+        """Use the server's own function where it has one."""
+        return ("uuidv7()" if connection.pg_version >= _OWN else f"({UUID7_SQL})"), []
 
 
 def uuid7() -> UUID:

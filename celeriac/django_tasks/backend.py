@@ -3,10 +3,9 @@
 from typing import Any
 
 from django.core import checks
-from django.tasks.backends.base import BaseTaskBackend
-from django.tasks.exceptions import InvalidTask, InvalidTaskBackend
 
 from celeriac.django_tasks import policy
+from celeriac.django_tasks.origin import BaseTaskBackend, InvalidTask, InvalidTaskBackend
 from celeriac.django_tasks.task import LedgerTask
 from celeriac.django_tasks.types import AnyResult, AnyTask
 from celeriac.jobs.enqueueing.queues import are_open, is_declared

@@ -5,11 +5,10 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 from django.apps import apps
-from django.tasks import task_backends
-from django.tasks.exceptions import InvalidTask
 from django.utils.module_loading import autodiscover_modules
 
 from celeriac.django_tasks import kinds, policy, resolve
+from celeriac.django_tasks.origin import InvalidTask, task_backends
 from celeriac.django_tasks.types import AnyTask
 from celeriac.jobs import registry
 from celeriac.jobs.registry import Kind

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from inspect import Parameter, Signature, signature
 from typing import Any
 
-from django.tasks.exceptions import InvalidTask
-
 from celeriac.django_tasks import resolve
+from celeriac.django_tasks.origin import InvalidTask
 from celeriac.django_tasks.types import AnyTask
 from celeriac.jobs import registry
 from celeriac.jobs.errors import InvalidArgs

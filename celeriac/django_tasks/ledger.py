@@ -2,14 +2,17 @@
 
 from typing import Any
 
-from django.tasks import task_backends
-from django.tasks.backends.base import BaseTaskBackend
-from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
-from django.tasks.signals import task_enqueued, task_finished
-from django.utils.json import normalize_json
-
 from celeriac.core.ids import find_row
 from celeriac.django_tasks import kinds, results
+from celeriac.django_tasks.origin import (
+    BaseTaskBackend,
+    InvalidTask,
+    TaskResultDoesNotExist,
+    normalize_json,
+    task_backends,
+    task_enqueued,
+    task_finished,
+)
 from celeriac.django_tasks.types import AnyResult, AnyTask
 from celeriac.jobs.enqueueing.enqueue import enqueue_job
 from celeriac.jobs.errors import InvalidArgs

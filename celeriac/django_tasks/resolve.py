@@ -6,10 +6,9 @@ bears this very path is returned: never any other function.
 """
 
 from django.apps import apps
-from django.tasks import Task
-from django.tasks.exceptions import InvalidTask
 from django.utils.module_loading import import_string
 
+from celeriac.django_tasks.origin import InvalidTask, Task
 from celeriac.django_tasks.types import AnyTask
 from celeriac.settings import conf
 

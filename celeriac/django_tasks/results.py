@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
-from django.tasks import TaskResult, TaskResultStatus
-from django.tasks.base import TaskError
-
+from celeriac.django_tasks.origin import TaskError, TaskResult, TaskResultStatus
 from celeriac.django_tasks.policy import InvalidReturn
 from celeriac.django_tasks.types import AnyResult, AnyTask
 from celeriac.jobs.models import Attempt, Job

@@ -5,13 +5,11 @@ from inspect import isawaitable
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.tasks import TaskContext, task_backends
-from django.tasks.signals import task_started
-from django.utils.json import normalize_json
 from pydantic_core import from_json, to_json
 
 from celeriac.core.database_errors import is_away
 from celeriac.django_tasks import kinds, results
+from celeriac.django_tasks.origin import TaskContext, normalize_json, task_backends, task_started
 from celeriac.django_tasks.policy import InvalidReturn
 from celeriac.django_tasks.types import AnyContext, AnyTask
 from celeriac.jobs import jsonable

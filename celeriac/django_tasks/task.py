@@ -5,10 +5,14 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, overload
 
-from django.tasks import DEFAULT_TASK_BACKEND_ALIAS, DEFAULT_TASK_QUEUE_NAME, Task, task_backends
-from django.tasks.exceptions import InvalidTask
-
 from celeriac.django_tasks import declaring, policy
+from celeriac.django_tasks.origin import (
+    DEFAULT_TASK_BACKEND_ALIAS,
+    DEFAULT_TASK_QUEUE_NAME,
+    InvalidTask,
+    Task,
+    task_backends,
+)
 from celeriac.django_tasks.types import AnyTask
 
 #: Fields of a task that `using()` may change, Django's first.

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from django.tasks import Task, TaskContext, TaskResult
+from celeriac.django_tasks.origin import Task, TaskContext, TaskResult
 
 if TYPE_CHECKING:
     AnyTask = Task[..., Any]

@@ -11,11 +11,13 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from inspect import signature
 from uuid import UUID
 
 import redis
 from django.db import connections, transaction
 from redis.backoff import NoBackoff
+from redis.connection import AbstractConnection
 from redis.retry import Retry
 
 from celeriac.core import broker
@@ -167,6 +169,14 @@ class _Sender:
             return self._client
 
 
+#: A connection that does not introduce its driver, which would cost it two trips.
+_NAMELESS: dict[str, None] = (
+    {"driver_info": None}
+    if "driver_info" in signature(AbstractConnection.__init__).parameters
+    else {"lib_name": None, "lib_version": None}
+)
+
+
 def nudge_client(url: str, *, timeout: float) -> redis.Redis:
     """Return a client that fails fast and never tries twice."""
     return broker.broker_client(
@@ -175,8 +185,8 @@ def nudge_client(url: str, *, timeout: float) -> redis.Redis:
         socket_connect_timeout=timeout,
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
-        driver_info=None,
         protocol=2,
+        **_NAMELESS,
     )
 
 

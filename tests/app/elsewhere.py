@@ -2,8 +2,7 @@
 
 import asyncio
 
-from django.tasks import task
-
+from celeriac.django_tasks.origin import task
 from tests.app.models import Effect
 
 

@@ -4,11 +4,11 @@ import asyncio
 import time
 
 from asgiref.sync import sync_to_async
-from django.tasks import task
 from django.utils import timezone
 
 from celeriac import Backoff, GiveUp, current_job
 from celeriac.django_tasks import task as ledger_task
+from celeriac.django_tasks.origin import task
 from tests.app.models import Effect
 
 SOON = Backoff(max_attempts=3, base=0.1, cap=0.1, floor=0.05)

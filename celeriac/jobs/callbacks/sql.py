@@ -5,6 +5,7 @@ operator, the dispatcher), and a job without a `callback_url` pays for a compari
 """
 
 from celeriac.core import tables
+from celeriac.core.ids import UUID7_SQL
 from celeriac.settings import conf
 
 KIND = "callbacks.send"
@@ -32,7 +33,7 @@ def enqueue_from(ended: str) -> str:
     INSERT INTO {tables.JOB} (id, kind, queue, args, max_attempts, correlation_id, tenant,
         enqueued_by,
                           trace)
-    SELECT uuidv7(), '{KIND}', '{QUEUE}',
+    SELECT {UUID7_SQL}, '{KIND}', '{QUEUE}',
            jsonb_build_object('url', callback->'url', 'event', callback->'event'),
            {conf.CALLBACK_MAX_ATTEMPTS}, callback->'event'->>'correlation_id', callback->>'tenant',
            'job ' || (callback->'event'->>'id'), callback->>'trace'

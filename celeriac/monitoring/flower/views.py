@@ -6,9 +6,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.views.decorators.csp import csp_override
 from django.views.decorators.csrf import csrf_exempt
 
+from celeriac.core.middleware import set_policy
 from celeriac.monitoring.flower import pages, upstream
 
 
@@ -36,7 +36,6 @@ def flower(request: HttpRequest, path: str = "") -> HttpResponse:
         return _unavailable(request, error)
 
 
-@csp_override(pages.content_policy())
 def _page(request: HttpRequest, path: str) -> HttpResponse:
     answer = upstream.ask_flower(
         request.method or "GET",
@@ -47,6 +46,7 @@ def _page(request: HttpRequest, path: str) -> HttpResponse:
     )
     headers = {"Content-Type": "application/octet-stream"} | answer.headers
     response = HttpResponse(answer.body, status=answer.status, headers=headers)
+    set_policy(response, pages.content_policy())
     static = path.startswith("static/")
     response["Cache-Control"] = "private, max-age=3600" if static else "private, no-store"
     return response

@@ -4,10 +4,10 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
-from django.tasks import TaskResult
 
 from celeriac import JobFailed, JobHandle, JobNotFound, current_job, enqueue, enqueue_many
 from celeriac.celery.results import AsyncResult
+from celeriac.django_tasks.origin import TaskResult
 from celeriac.jobs.models import Job
 from celeriac.testing import drain
 from tests import kinds

@@ -6,8 +6,8 @@ from unittest import mock
 
 import pytest
 from django.db import connection
-from django.tasks import TaskResultStatus
 
+from celeriac.django_tasks.origin import TaskResultStatus
 from celeriac.jobs import states
 from celeriac.jobs.models import Job
 from tests.factories import JobFactory
