@@ -12,6 +12,7 @@ from celeriac.jobs.losses import Loss
 from tests.model.call_off import CallOff
 from tests.model.halting import Halting
 from tests.model.heartbeat import Heartbeat
+from tests.model.loop import Loop
 from tests.model.many import Many
 from tests.model.model import Model, Spec
 from tests.model.world import Budget
@@ -167,6 +168,8 @@ HEARTBEAT = Heartbeat(faults=1)
 HALTING = Halting()
 #: How a plain message gets a child off the line.
 CALL_OFF = CallOff()
+#: Whom a hard limit on a loop charges.
+LOOP = Loop()
 
 
 def _more(model, **faults):
@@ -201,6 +204,7 @@ SMALL = (
     HEARTBEAT,
     HALTING,
     CALL_OFF,
+    LOOP,
 )
 FULL = (
     _more(FLOW, dispatcher=1),
@@ -236,4 +240,5 @@ FULL = (
     Heartbeat(faults=2),
     HALTING,
     CallOff(children=3, messages=3, doorbells=2, deaths=1),
+    LOOP,
 )

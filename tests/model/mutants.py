@@ -9,6 +9,7 @@ from tests.model import (
     halting,
     heartbeat,
     line_mutants,
+    loop,
     many_mutants,
     properties,
 )
@@ -287,6 +288,7 @@ MUTANTS = (
         for model in halting.MUTANTS
     ),
     *(Mutant(model.name, model, breaks) for model, breaks in call_off.MUTANTS),
+    *(Mutant(model.name, model, breaks) for model, breaks in loop.MUTANTS),
 )
 
 #: What costs only time or order.

@@ -40,7 +40,7 @@ def kill_overdue(records: Iterable[ChildRecord], note: Callable[[UUID, str], obj
     whoever finds the child dead must know whose fault it was.
     """
     for record in records:
-        if record.alive and record.running and record.awake > record.running_until:
+        if record.alive and record.running and record.is_overdue:
             culprit, why = record.running, outcomes.OVERRAN
             if record.blocker not in (None, culprit):
                 culprit, why = record.blocker, BLOCKED.format(record.running)

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from uuid import UUID
 
 from celeriac.jobs.outcomes import Settlement
@@ -45,6 +45,8 @@ from celeriac.jobs.running.records import (
 _READINGS = 5
 #: Seconds without a beat of a loop after which the step that it is at blocks it.
 BLOCKED_AFTER = 1.0
+#: Seconds in which a loop that goes round gives each that is ready its turn: two beats.
+ROUND = 0.5
 #: How the part of a slot begins that has no claim.
 _NOTHING = bytes(HEADER.size)
 
@@ -70,14 +72,24 @@ class ChildRecord:
     answered: float = 0.0
     #: Seconds that it was frozen.
     frozen: float = 0.0
-    #: Whether what runs is a coroutine on the process' loop, and whose step blocks that loop.
+    #: Whether what runs is a coroutine on the process' loop, when that last went round (by the
+    #: child's clock), whether it does no more, and whose step blocks it.
     on_loop: bool = False
+    beat: float = 0.0
+    is_blocked: bool = False
     blocker: UUID | None = None
 
     @property
     def awake(self) -> float:
         """The time by the child's own clock."""
         return time.monotonic() - self.frozen
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether what runs is past its hard limit; on a loop, though it could have its turn."""
+        if not self.running or self.awake <= self.running_until:
+            return False
+        return not self.on_loop or self.is_blocked or self.beat >= self.running_until + ROUND
 
     @property
     def unstarted(self) -> list[UUID]:
@@ -111,22 +123,24 @@ class ChildJournal:
     def read_all(self) -> list[ChildRecord]:
         """Return the same, and a record more for each slot that has a claim of its own."""
         alive = not lock_is_free(self._file.fileno())
+        beat, turn = self._words[BEAT], self._words[TURN]
         every = [self._read_settled(alive, 0, TIMES_AT)]
         for at in range(SIZE, len(self._map), SLOT_SIZE):
             if self._map[at : at + HEADER.size] != _NOTHING:
                 every.append(self._read_settled(alive, at, at + SLOT_SIZE))
-        if (blocker := self._blocker(alive)) is not None:
-            every = [replace(each, blocker=blocker) if each.on_loop else each for each in every]
-        return every
+        # The beat is older than the records: a limit that has moved since was read moved. And it
+        # is blocked by who is at the same step still: who is next there has blocked nobody.
+        is_silent = every[0].awake - beat > BLOCKED_AFTER
+        is_blocked = is_silent and (beat, turn) == (self._words[BEAT], self._words[TURN])
+        blocker = self._running_at(alive, int(turn)) if is_blocked else None
+        loop: dict[str, Any] = {"beat": beat, "is_blocked": is_blocked, "blocker": blocker}
+        return [replace(each, **loop) if each.on_loop else each for each in every]
 
-    def _blocker(self, alive: bool) -> UUID | None:
-        """Return the job at whose step the loop has been for too long."""
-        beat, turn = self._words[BEAT], int(self._words[TURN])
-        at = SIZE + (turn - 1) * SLOT_SIZE
-        if not beat or not turn or at >= len(self._map):
-            return None
-        record = self._read_settled(alive, at, at + SLOT_SIZE)
-        return record.running if record.awake - beat > BLOCKED_AFTER else None
+    def _running_at(self, alive: bool, number: int) -> UUID | None:
+        """Return the job that runs in the slot of this number, from 1 on."""
+        at = SIZE + (number - 1) * SLOT_SIZE
+        is_there = number and at < len(self._map)
+        return self._read_settled(alive, at, at + SLOT_SIZE).running if is_there else None
 
     def write_looked(self, frozen: float) -> None:
         """Tell the child that it is watched, and that it was frozen for so many seconds more."""

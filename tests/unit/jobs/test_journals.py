@@ -1,12 +1,17 @@
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 
 from celeriac.jobs.outcomes import Settlement
+from celeriac.jobs.running import child_records
 from celeriac.jobs.running.child_records import ChildJournal, ChildJournals
 from celeriac.jobs.running.journals import FileJournal, JournalFull
+from celeriac.jobs.running.many import turns_of_loop
+from celeriac.jobs.running.many.run_slot import RunSlot
+from celeriac.jobs.running.many.turns_of_loop import LoopTurn
 from celeriac.jobs.running.records import BEAT, SIZE, TURN
 from celeriac.jobs.states import Verb
 
@@ -158,6 +163,70 @@ def test_each_slot_has_records_of_its_own(tmp_path):
     assert [record.blocker for record in child.read_all()] == [None, two[0], None]
     child.close()
     journal.abandon()
+
+
+@pytest.fixture
+def loop_of_two(tmp_path):
+    """Return the journal of a loop with a run past its limit in slot 1, at whose step 2 it is."""
+    journal = FileJournal(tmp_path, slots=2)
+    late, other = uuid4(), uuid4()
+    for slot, job_id, until in zip(journal.slots, (late, other), (-0.1, 60.0), strict=True):
+        slot.open(CLAIM, [job_id])
+        slot.start_on_loop(job_id, time.monotonic() + until)
+    journal.shared[TURN] = 2
+    child = ChildJournal(journal.path)
+    yield journal, child, other
+    child.close()
+    journal.abandon()
+
+
+@pytest.mark.parametrize(
+    ("beaten", "overdue"),
+    [
+        (0.0, False),  # it has gone round since, but whoever was ready may not have had its turn
+        (-0.8, False),  # another's step holds it: whoever is ready waits for that
+        (0.6, True),
+        (-2.0, True),  # its step blocks it
+    ],
+)
+def test_on_a_loop_a_limit_waits_for_a_round_of_it(loop_of_two, beaten, overdue):
+    """Or for its silence; then that is the fault of who is at a step there."""
+    journal, child, other = loop_of_two
+    journal.shared[BEAT] = time.monotonic() + beaten
+    _, late, _ = child.read_all()
+    assert late.is_overdue == overdue
+    assert late.blocker == (other if beaten < -1.0 else None)
+
+
+def test_a_step_that_has_blocked_a_loop_ends_with_a_beat(loop_of_two, monkeypatch):
+    """After the others' limits have moved, and before anybody else's step."""
+    journal, _, _ = loop_of_two
+    monkeypatch.setattr(turns_of_loop, "BLOCKING", -1.0)
+    journal.shared[BEAT] = 0.0
+    found = []
+
+    def look(*_):
+        found.append((journal.shared[BEAT], journal.shared[TURN]))
+
+    LoopTurn(journal, look).step(SimpleNamespace(slot=RunSlot(2, None)), lambda: None)
+    assert found == [(0.0, 2.0)]
+    assert journal.shared[BEAT] > 0.0
+    assert journal.shared[TURN] == 0.0
+
+
+def test_who_is_next_on_a_loop_has_not_blocked_it(loop_of_two, monkeypatch):
+    """Its step has begun while the parent read the records; the loop has not beaten yet."""
+    journal, child, _ = loop_of_two
+    journal.shared[BEAT] = time.monotonic() - 2.0
+    plain = child_records.read_records
+
+    def read_on(*args):
+        journal.shared[TURN] = 1
+        return plain(*args)
+
+    monkeypatch.setattr(child_records, "read_records", read_on)
+    _, late, _ = child.read_all()
+    assert (late.is_overdue, late.blocker) == (False, None)
 
 
 def test_a_slot_s_record_that_does_not_fit_is_refused(tmp_path):

@@ -7,6 +7,7 @@ from tests.model.configs import FULL, SMALL
 from tests.model.explore import STUCK, explore
 from tests.model.halting import Halt, Halting
 from tests.model.heartbeat import Beats, Heartbeat
+from tests.model.loop import Loop, Verdict
 from tests.model.mutants import HARMLESS, MUTANTS
 from tests.model.rules import Rules
 
@@ -39,7 +40,13 @@ def test_every_rule_is_missed_by_some_mutant():
         for rule, default in type(model.rules)()._asdict().items()
         if getattr(model.rules, rule) != default
     }
-    assert left_out == {*Rules._fields, *Beats._fields, *Halt._fields, *Watch._fields}
+    assert left_out == {
+        *Rules._fields,
+        *Beats._fields,
+        *Halt._fields,
+        *Watch._fields,
+        *Verdict._fields,
+    }
 
 
 def test_the_worlds_of_the_mutants_are_sound_without_their_mutation():
@@ -61,6 +68,6 @@ def test_a_stuck_job_is_found_with_the_way_to_it():
 
 
 def _restored(model):
-    if isinstance(model, Heartbeat | Halting | CallOff):
+    if isinstance(model, Heartbeat | Halting | CallOff | Loop):
         return Heartbeat(faults=1) if isinstance(model, Heartbeat) else type(model)()
     return model.mutate(**Rules()._asdict())

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Protocol
 
+from celeriac.jobs.running.awake_time import awake_seconds
 from celeriac.jobs.running.journals import FileJournal
 from celeriac.jobs.running.many.run_slot import RunSlot
 from celeriac.jobs.running.records import BEAT, TURN
@@ -57,10 +58,15 @@ class LoopTurn[R: HasSlot]:
             took = time.monotonic() - self.began
             self.run, self.began = outer, began
             if not self.is_foreign:
-                self.words[TURN] = 0.0 if outer is None else outer.slot.number
                 if took > BLOCKING:
-                    self.lost += took
-                    self.held(run, took)
+                    self._end_block(run, took)
+                self.words[TURN] = 0.0 if outer is None else outer.slot.number
+
+    def _end_block(self, run: R, took: float) -> None:
+        """Let others' limits be later, then beat: the loop goes on, whoever is next there."""
+        self.lost += took
+        self.held(run, took)
+        self.beat(awake_seconds())
 
 
 class NotedSteps[R: HasSlot](Coroutine[Any, Any, Any]):
