@@ -13,9 +13,9 @@ As a context manager, a decorator, or a call::
 Each raises CircuitOpen when nothing was sent, else what the guarded code raised.
 """
 
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ContextDecorator
+from contextvars import ContextVar
 
 from celeriac.breakers.breaker import GuardedCall, refuse_deferred
 from celeriac.breakers.errors import (
@@ -39,21 +39,27 @@ from celeriac.breakers.services import (
     tune as tune,
 )
 
+#: The guarded blocks around the code that runs here: each thread, and each task, has its own.
+_open_calls: ContextVar[tuple[tuple["Guard", GuardedCall], ...]] = ContextVar(
+    "celeriac_guarded", default=()
+)
+
 
 class Guard(AbstractContextManager[None], ContextDecorator):
     """A breaker by name: a context manager (also shared and nested), a decorator, a call."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._passages = threading.local()
 
     def __enter__(self) -> None:
         guarded_call = GuardedCall(get_breaker(self.name))
         guarded_call.__enter__()
-        self._open().append(guarded_call)
+        _open_calls.set((*_open_calls.get(), (self, guarded_call)))
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        self._open().pop().__exit__(kind, error, traceback)
+        own = [each for each in _open_calls.get() if each[0] is self][-1]
+        _open_calls.set(tuple(each for each in _open_calls.get() if each is not own))
+        own[1].__exit__(kind, error, traceback)
 
     def __call__[F: Callable[..., object]](self, func: F) -> F:
         """Return `func` guarded."""
@@ -69,12 +75,6 @@ class Guard(AbstractContextManager[None], ContextDecorator):
         """
         with self:
             return func(*args, **kwargs)
-
-    def _open(self) -> list[GuardedCall]:
-        if not hasattr(self._passages, "stack"):
-            self._passages.stack = []
-        stack: list[GuardedCall] = self._passages.stack
-        return stack
 
 
 def guard(name: str) -> Guard:

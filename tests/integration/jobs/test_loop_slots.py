@@ -13,6 +13,8 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connection, transaction
 
 from celeriac import Snooze, aenqueue, current_job
+from celeriac.breakers.api import guard
+from celeriac.breakers.breaker import SharedBreaker
 from celeriac.console.explaining.explain import explain_job
 from celeriac.jobs.models import Attempt, Job, Worker
 from celeriac.jobs.running.child_records import ChildJournal
@@ -20,6 +22,7 @@ from celeriac.jobs.running.journals import FileJournal
 from celeriac.jobs.running.many.loop import LoopSlots
 from celeriac.jobs.running.many.slot_pool import SlotPool
 from celeriac.jobs.running.worker_context import WorkerContext, capabilities
+from tests.acceptance.test_many_at_once import connections
 from tests.app.models import Effect
 from tests.support.threads import wait_until
 
@@ -336,6 +339,59 @@ def test_functions_and_transactions_run_in_threads(process, make_job, declare):
     assert facts(well)[0] == "succeeded"
     assert facts(fails) == ("queued", 1, 1, 0)
     assert Effect.objects.count() == 1
+
+
+def test_who_waits_keeps_no_connection(process, make_job, declare):
+    """Also where it has used the database before; the thread of its sync code stays its own."""
+    gone, asked = threading.Event(), []
+
+    async def ask_and_wait():
+        asked.append(await Job.objects.acount())
+        while not gone.is_set():
+            await asyncio.sleep(0.01)
+        return await Job.objects.acount()
+
+    declare(ask_and_wait, name="test.ask")
+    jobs = [make_job("test.ask") for _ in range(20)]
+    before = connections()
+    process.pool.answer([job.id for job in jobs])
+    wait_until(lambda: len(asked) == 20)
+    try:
+        wait_until(lambda: connections() - before <= 1, 5.0)  # the settler's
+    finally:
+        gone.set()
+    process.pool.drain()
+    assert set(Job.objects.values_list("state", "result")) == {("succeeded", 20)}
+
+
+def test_calls_under_one_guard_are_told_apart(process, make_job, declare, monkeypatch):
+    """A task that ends first does not end the call of the one that began last."""
+    ended = {}
+
+    def note(breaker, admission, error):
+        ended[admission] = (str(current_job().id), type(error))
+
+    began = {}
+    enter = SharedBreaker.enter
+
+    def begin(breaker):
+        admission = enter(breaker)
+        began[admission] = str(current_job().id)
+        return admission
+
+    monkeypatch.setattr(SharedBreaker, "enter", begin)
+    monkeypatch.setattr(SharedBreaker, "leave", note)
+    shared = guard("payments")
+
+    async def call(seconds):
+        await asyncio.sleep(0.05 if seconds < 0.3 else 0.0)
+        with shared:
+            await asyncio.sleep(seconds)
+
+    declare(call, name="test.calls")
+    process.run(*[make_job("test.calls", {"seconds": each}) for each in (0.4, 0.1, 0.2)])
+    assert len(began) == 3
+    assert {admission: job for admission, (job, _) in ended.items()} == began
 
 
 def test_a_fork_that_comes_back_runs_nobody(process, make_job, declare):
