@@ -94,6 +94,22 @@ def test_one_that_takes_long_holds_one_slot(make_pool, make_job, declare):
     assert states() == {"succeeded"}
 
 
+def test_a_slot_whose_job_ends_at_once_is_free_once(make_pool, make_job, monkeypatch):
+    """Given back twice it would take two jobs, and the journal would know of the second alone."""
+    start = ThreadSlots.start
+
+    def start_and_end(performer, slot, pool):
+        start(performer, slot, pool)
+        wait_until(lambda: slot.run is None)
+
+    monkeypatch.setattr(ThreadSlots, "start", start_and_end)
+    pool = make_pool(3)
+    pool.answer([make_job("test.noop").id, make_job("test.noop").id, uuid4()])
+    assert sorted(slot.number for slot in pool._free) == [1, 2, 3]
+    pool.drain()
+    assert states() == {"succeeded"}
+
+
 def test_claims_and_settles_are_gathered(make_pool, make_job, django_assert_max_num_queries):
     """Ten jobs cost one claim; what ends together is settled together."""
     jobs = [make_job("test.noop") for _ in range(10)]

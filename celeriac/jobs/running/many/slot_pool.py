@@ -151,9 +151,10 @@ class SlotPool:
         found = {run.job.id: run for run in runs}
         for slot, job_id in zip(slots, ids, strict=True):
             slot.run = found.get(job_id)
-            if slot.run is not None:
-                self._performer.start(slot, self)
+        begun = [slot for slot in slots if slot.run is not None]
         self._take_back([slot for slot in slots if slot.run is None])
+        for slot in begun:  # the last step: one that ends at once is free, and no longer ours
+            self._performer.start(slot, self)
         if len(ids) == 1 and not runs and (lonely := lonely_jobs(ids)):
             self._run_alone(lonely)
         return len(runs)
