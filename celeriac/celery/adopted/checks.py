@@ -27,6 +27,10 @@ def check_adopted(**_: Any) -> list[CheckMessage]:
 def _check_tasks() -> Iterator[CheckMessage]:
     for kind in registry.declared_kinds():
         task = kind.handler.task if isinstance(kind.handler, Handler) else None
+        if task is not None and task.rate_limit:
+            text = f"{kind.name}: rate_limit={task.rate_limit!r} is not kept for jobs."
+            hint = "Guard the provider with a circuit, take turns with a lock, or leave it plain."
+            yield Warning(text, hint=hint, id="celeriac_jobs.W019")
         if task is not None and "pickle" in str(task.serializer or ""):
             text = f"{kind.name}: serializer={task.serializer!r}: pickled objects can't be kept."
             hint = (

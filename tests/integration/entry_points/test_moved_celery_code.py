@@ -1,6 +1,6 @@
 """A Celery app moved by its imports alone: what works, what refuses, as the table of the docs.
 
-docs/from-celery.md has the table that this test makes: each row is run here.
+docs/celery-imports.md has the table that this test makes: each row is run here.
 """
 
 import re
@@ -18,7 +18,7 @@ from tests.app import moved
 
 pytestmark = pytest.mark.django_db
 
-GUIDE = Path(__file__).parents[3] / "docs" / "from-celery.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "celery-imports.md"
 
 
 @pytest.fixture(autouse=True)
