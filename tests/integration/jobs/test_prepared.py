@@ -52,10 +52,13 @@ def test_a_statement_of_once_a_second_is_prepared_at_once_and_for_longer(monkeyp
         changed.setattr(connection.connection, "prepare_threshold", None)
         statements.fetch_rows(ECHO, values, slow=True)
         assert prepared() == 0
-    statements.fetch_rows(ECHO, values, slow=True)
-    assert prepared() == 1
-    statements.fetch_rows(ECHO, values, slow=True)
-    assert prepared() == 1
+        changed.setattr(connection.connection, "prepare_threshold", 5)  # psycopg's own
+        statements.fetch_rows(ECHO, values)
+        assert prepared() == 0
+        statements.fetch_rows(ECHO, values, slow=True)
+        assert prepared() == 1
+        statements.fetch_rows(ECHO, values, slow=True)
+        assert prepared() == 1
 
 
 KEPT = """SELECT custom_plans, generic_plans FROM pg_prepared_statements
