@@ -29,6 +29,7 @@ class LedgerApp(Base):
     """
 
     amqp_cls = "celeriac.celery.broker:AMQP"
+    control_cls = "celeriac.celery.revoking:Control"
 
     def __init__(self, *args: Any, doorbells: bool = True, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from celery import states
-from celery.exceptions import TaskRevokedError, TimeLimitExceeded, WorkerLostError
+from celery.exceptions import SecurityError, TaskRevokedError, TimeLimitExceeded, WorkerLostError
 from celery.result import result_from_tuple
 
 from celeriac.celery.adopted.calls import decode_call
@@ -71,7 +71,21 @@ def _error(job: Job, host: Any) -> BaseException:
         kept = {**kept, "exc_message": own_value(kept.get("exc_message"))}
         error: BaseException = host.exception_to_python(kept)
         return error
-    return JobFailed(job.error)
+    return _named_error(job, host)
+
+
+def _named_error(job: Job, host: Any) -> BaseException:
+    """Return the error of a kind of the ledger's own, whose name and text its row keeps."""
+    name, _, text = job.error.partition(": ")
+    module, _, kind = name.rpartition(".")
+    if not kind.isidentifier():
+        return JobFailed(job.error)
+    kept = {"exc_type": kind, "exc_module": module or "builtins", "exc_message": [text]}
+    try:
+        error: BaseException = host.exception_to_python(kept)
+    except SecurityError:  # what bears that name is no error
+        return JobFailed(job.error)
+    return error
 
 
 def _is_error(kept: Any) -> bool:

@@ -15,10 +15,12 @@ from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 from celery.result import AsyncResult
 from django.db import connection, transaction
 
+from celeriac.celery import revoking
 from celeriac.celery.publisher import CeleryPublisher
 from celeriac.core import clock
 from celeriac.jobs import registry
 from celeriac.jobs.enqueueing.enqueue import enqueue_job
+from celeriac.jobs.errors import InvalidOption
 from celeriac.jobs.losses import Loss
 from celeriac.jobs.models import Attempt, Job
 from celeriac.testing import drain
@@ -554,3 +556,58 @@ def test_a_dispatcher_declares_the_projects_tasks(acme):
     assert registry.get_kind("acme.rescued") is None
     CeleryPublisher(acme)
     assert registry.find_kind("acme.rescued").runs_again == {Loss.WORKER}
+
+
+def test_a_job_is_revoked_by_its_id_and_a_plain_task_by_celery(acme, monkeypatch):
+    """At once, though no worker listens; `terminate` is refused by name."""
+    sent = []
+    monkeypatch.setattr(acme.control, "broadcast", lambda *_, **named: sent.append(named))
+
+    @acme.task(name="acme.revoked")
+    def revoked():
+        pass
+
+    call, named = revoked.delay(), revoked.apply_async(task_id="mine")
+    with heard("task_revoked") as told:
+        call.revoke()
+        acme.control.revoke(["mine", "plain-id"])
+    assert [sender for _, sender, _ in told] == ["acme.revoked"] * 2
+    assert set(Job.objects.values_list("state", flat=True)) == {"cancelled"}
+    assert [each["arguments"]["task_id"] for each in sent] == [["plain-id"]]
+    for each in (call, named):
+        assert result_of(acme, each).state == "REVOKED"
+        with pytest.raises(celery.exceptions.TaskRevokedError):
+            result_of(acme, each).get()
+    with pytest.raises(InvalidOption, match="terminate"):
+        acme.control.revoke(revoked.delay().id, terminate=True)
+
+
+def test_a_worker_revokes_jobs_and_leaves_other_ids_to_celery(acme, monkeypatch):
+    """Whose own verb gets them with its options."""
+    others = []
+    monkeypatch.setitem(revoking._plain, "revoke", lambda _, ids, **named: others.append(ids))
+    monkeypatch.setattr(revoking.connection, "close", lambda: None)
+
+    @acme.task(name="acme.told")
+    def told():
+        pass
+
+    call = told.delay()
+    answer = revoking.revoke(SimpleNamespace(app=acme), [call.id, "plain-id"])
+    assert answer == {"ok": f"jobs cancelled: {call.id}"}
+    assert others == [["plain-id"]]
+    assert Job.objects.get().state == "cancelled"
+
+
+def test_a_forgotten_result_is_pending_as_in_celery(acme):
+    """The row stays, with all that is known of its runs."""
+
+    @acme.task(name="acme.forgotten")
+    def forgotten():
+        return 5
+
+    call = forgotten.delay()
+    drain()
+    result_of(acme, call).forget()
+    assert (result_of(acme, call).state, result_of(acme, call).result) == ("PENDING", None)
+    assert Job.objects.get().state == "succeeded"
