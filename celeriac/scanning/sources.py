@@ -45,6 +45,7 @@ class Module:
     file: str
     tree: ast.Module
     is_package: bool = False
+    text: str = ""
     _parents: dict[ast.AST, ast.AST] = field(default_factory=dict)
     _bound: dict[ast.AST, set[str]] = field(default_factory=dict)
 
@@ -121,12 +122,13 @@ class Sources:
                 yield module
 
     def _parse(self, name: str, file: str) -> Module | None:
+        text = _text(self.files[file])
         try:
-            tree = ast.parse(_text(self.files[file]), filename=file)
+            tree = ast.parse(text, filename=file)
         except (SyntaxError, ValueError, RecursionError) as error:
             self.unread[file] = f"{type(error).__name__}: {error}"
             return None
-        return Module(name, file, tree, is_package=file.endswith("__init__.py"))
+        return Module(name, file, tree, is_package=file.endswith("__init__.py"), text=text)
 
     def _module_name(self, path: Path) -> str:
         top = next(top for top in self._tops if path.is_relative_to(top))

@@ -187,7 +187,7 @@ def _state_named(node):
 
 def guesses(text):
     """Find a question of what somebody meant."""
-    return re.findall(r"difflib|you mean \{", text)
+    return re.findall(r"difflib(?! import unified_diff)|you mean \{", text)
 
 
 def defaults_of_a_kind(text):
