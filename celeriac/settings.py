@@ -32,7 +32,8 @@ def _queues() -> dict[str, dict[str, Any]]:
 
 
 def _breakers() -> dict[str, dict[str, Any]]:
-    return {"callbacks": {"min_volume": 5, "max_cooldown": 900.0}}
+    named = ("callbacks", "mail")
+    return {name: {"min_volume": 5, "max_cooldown": 900.0} for name in named}
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -55,6 +56,9 @@ class Settings:
     MODULES: list[str] = field(default_factory=list)
     #: What the dispatcher rings with.
     PUBLISHER: str = "celeriac.celery.publisher.CeleryPublisher"
+    #: Which of Django's backends sends what `celeriac.mail.EmailBackend` wrote, and the queue.
+    MAIL_BACKEND: str = "django.core.mail.backends.smtp.EmailBackend"
+    MAIL_QUEUE: str = "default"
     #: Where nudges go; the broker's URL if nothing is said.
     NUDGE_URL: str = field(default_factory=broker_url)
     #: What one nudge may cost the caller that committed, and for how long a broker that failed is

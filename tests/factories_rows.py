@@ -18,7 +18,8 @@ from celeriac.breakers.models import Breaker, Transition
 from celeriac.console.models import BulkAction, GroupGrant as RoleGrant
 from celeriac.core.models import Audit, AuditBatch, Counter
 from celeriac.http.models import Secret
-from celeriac.jobs.models import Dispatcher, Queue, SearchTerm, Sign, Worker
+from celeriac.jobs.models import Dispatcher, LargeCall, Queue, SearchTerm, Sign, Worker
+from celeriac.mail.models import Message
 from celeriac.monitoring.models import ErrorRollup, Pass, Rollup, Sample
 from celeriac.schedules.models import Beat, Policy, Tick
 from tests import factories, factories_api, factories_domain, factories_schedules
@@ -223,6 +224,29 @@ class BulkActionFactory(Row):
     reason = "test"
     cutoff = factory.LazyFunction(timezone.now)
     audit = factory.SubFactory(AuditFactory)
+
+
+class LargeCallFactory(Row):
+    """Arguments that stand beside their job."""
+
+    class Meta:
+        model = LargeCall
+
+    job_id = factory.LazyFunction(uuid4)
+    text = "[]"
+
+
+class MessageFactory(Row):
+    """A message that waits for its job."""
+
+    class Meta:
+        model = Message
+
+    subject = "Receipt"
+    from_email = "from@shop.example"
+    to = factory.LazyFunction(lambda: ["ada@mail.example"])
+    message_id = unique("<id>")
+    job = factory.SubFactory(factories.JobFactory)
 
 
 class RoleGrantFactory(Row):

@@ -15,6 +15,7 @@ KINDS = {
     "rollups": "celeriac.monitoring",
     "bulk": "celeriac.console",
     "schedules": "celeriac.schedules",
+    "mail": "celeriac.mail",
 }
 
 

@@ -20,7 +20,7 @@ ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MIDDLEWARE = [name for name in MIDDLEWARE if "whitenoise" not in name]
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="sk_test_sandbox")
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.app"]
+INSTALLED_APPS = [*INSTALLED_APPS, "celeriac.mail", "tests.app"]
 #: How many jobs of a queue run at once in a process: of workers in tests, and in tests/chaos.
 _QUEUES = CELERIAC["QUEUES"] | {"payments": {"slots": env.str("TEST_SLOTS", default="threads:20")}}
 if chaos := env.str("CHAOS_SLOTS", default=""):
@@ -29,6 +29,7 @@ CELERIAC = CELERIAC | {
     "QUEUES": _QUEUES,
     "TASKS": ["acme.*"],
     "MODULES": [*CELERIAC["MODULES"], "tests.kinds", "tests.app.moved", "tests.chaos.kinds"],
+    "BREAKERS": CELERIAC["BREAKERS"] | {"mail": {}},
     # Below what the tests remove.
     "SLOT_DIRECTORY": env.str("CELERIAC_SLOT_DIRECTORY", default=gettempdir()),
     "CALLBACK_ALLOWED_HOSTS": ["example.com", "*.example.com"],

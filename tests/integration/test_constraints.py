@@ -15,6 +15,7 @@ from tests.factories_rows import (
     EmailRowFactory,
     ErrorRollupFactory,
     ItemFactory,
+    MessageFactory,
     OperationFactory,
     OrderRowFactory,
     PaymentRowFactory,
@@ -48,6 +49,12 @@ CHECKS = {
     "celeriac_schedule_seconds_not_negative": (PolicyFactory, {"jitter": -1}),
     "celeriac_tick_status_known": (TickFactory, {"status": "odd"}),
     "celeriac_tick_job_exactly_when_fired": (TickFactory, {"job": KEY}),
+    "celeriac_mail_state_known": (MessageFactory, {"state": "odd"}),
+    "celeriac_mail_accepted_at_with_its_state": (MessageFactory, {"state": "accepted"}),
+    "celeriac_mail_at_most_once_never_resent": (
+        MessageFactory,
+        {"at_most_once": True, "resends": 1},
+    ),
     "payment_state_known": (PaymentRowFactory, {"state": "odd"}),
     "payment_amount_positive": (PaymentRowFactory, {"amount": 0}),
     "payment_currency_is_iso_4217": (PaymentRowFactory, {"currency": "EUR"}),
@@ -93,6 +100,7 @@ CHECKS = {
 #: By name: a factory, and what two rows must not share; a list: what each of the two has.
 UNIQUE = {
     "celeriac_job_unique_key_queued": (JobFactory, {"unique_key": "a"}),
+    "celeriac_job_task_id_once": (JobFactory, {"task_id": "a"}),
     "celeriac_job_lock_key_running": (JobFactory, {"state": "running", "lock_key": "a"}),
     "celeriac_jobkey_once": (JobKeyFactory, {"key": "a"}),
     "celeriac_transition_once": (TransitionFactory, {"breaker": BreakerFactory, "version": 1}),

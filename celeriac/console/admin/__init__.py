@@ -9,5 +9,7 @@ __all__ = ["audit", "bulk", "circuits", "jobs"]
 
 if apps.is_installed("celeriac.schedules"):
     from celeriac.console.admin import schedules as schedules
+if apps.is_installed("celeriac.mail"):
+    from celeriac.console.admin import mail as mail
 if apps.is_installed("django_celery_results"):
     from celeriac.console import results as results

@@ -87,6 +87,17 @@ FROM (AGES) s""",
 INSERT INTO notifications_suppression (id, address, reason, note, created_at)
 SELECT uuidv7(-age), 'reader-' || n || '@mail.example',
     CASE WHEN n %% 1000 = 0 THEN 'operator' ELSE 'bounce' END, '', now() - age FROM (AGES) s""",
+    "celeriac_mail.Message": """
+INSERT INTO celeriac_mail_message (id, job_id, subject, from_email, "to", cc, bcc, reply_to,
+    headers, body, content_subtype, encoding, alternatives, attachments, contents, extra, options,
+    fail_silently, at_most_once, message_id, state, sends, resends, error, created_at, accepted_at)
+SELECT uuidv7(-age), gen_random_uuid(), 'Receipt', 'from@shop.example',
+    ARRAY['Reader-' || n || '@mail.example'], '{}', '{}', '{}', '{}', '', 'plain', '', '[]', '[]',
+    '{}',
+    '{}', '{}', false, false, '<' || n || '@shop>',
+    CASE WHEN n %% 1000 = 0 THEN 'refused' ELSE 'accepted' END, 1, 0, '', now() - age,
+    CASE WHEN n %% 1000 = 0 THEN NULL ELSE now() END
+FROM (AGES) s""",
     "celeriac_schedules.Tick": """
 INSERT INTO celeriac_schedules_tick (id, periodic_task_id, scheduled_for, status, reason,
     missed_before,
