@@ -42,7 +42,7 @@ def _value(run: Run, state: State, redactor: Redactor) -> Any:
         return redactor.result(json.loads(settlement.result)) if settlement.result else None
     if state is State.CANCELLED:
         return JobCancelled(redactor.text(settlement.message))
-    if isinstance(run.error, Exception) and redactor is redaction.OPEN:
+    if isinstance(run.error, Exception) and redactor.is_open:
         return getattr(run.error, "cause", None) or run.error
     return JobFailed(redactor.text(settlement.message))
 

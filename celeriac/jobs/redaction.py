@@ -28,9 +28,18 @@ class Redactor:
     result_paths: tuple[Path, ...] = ()
     #: The values that are redacted wherever they turn up.
     secrets: frozenset[str] = frozenset()
+    #: Of the arguments, what repeats the others for the machine alone.
+    hidden: frozenset[str] = frozenset()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is secret."""
+        return not (self.args_paths or self.result_paths or self.secrets)
 
     def args(self, value: Any) -> Any:
         """Return a copy of the arguments that may be shown."""
+        if self.hidden and isinstance(value, Mapping):
+            value = {name: item for name, item in value.items() if name not in self.hidden}
         return self._value(_redacted(value, self.args_paths))
 
     def result(self, value: Any) -> Any:
@@ -78,7 +87,7 @@ def redactor_for(kind: str, args: Any) -> Redactor:
 def redactor_of(kind: Kind, args: Any) -> Redactor:
     """Return what redacts the secrets of a job of the kind; arguments may still be JSON text."""
     if not kind.redact:
-        return OPEN
+        return Redactor(hidden=kind.schema.hidden) if kind.schema.hidden else OPEN
     paths = [tuple(name.split(".")) for name in kind.redact]
     in_args = [path for path in paths if path[0] != "result"]
     in_result = [path[1:] for path in paths if path[0] == "result"]

@@ -49,6 +49,9 @@ class Schema:
         #: The adapter's own validate_json, without its options: every run passes here.
         self._restore: Callable[[str], dict[str, Any]] = self._adapter.validator.validate_json
 
+    #: Of stored arguments, those that repeat the others for the machine alone.
+    hidden: frozenset[str] = frozenset()
+
     @classmethod
     def of(cls, handler: Callable[..., Any]) -> "Schema":
         """Read the schema from the signature of `handler`."""

@@ -29,7 +29,7 @@ class TaskArguments:
     def shown(self) -> dict[str, str]:
         """Return both columns as they may be shown; as they are where the kind redacts nothing."""
         redactor = self._redactor()
-        if redactor is OPEN:
+        if redactor.is_open:
             return {"args": self.args, "kwargs": self.kwargs}
         named = redactor.args(self._by_name())
         given = [named[name] for name in self._places()]

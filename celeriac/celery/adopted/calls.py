@@ -57,6 +57,7 @@ class AdoptedSchema(Schema):
     """Takes any call that kombu's JSON can carry; annotations are not enforced, as in Celery."""
 
     __slots__ = ("_signature",)
+    hidden = frozenset({"exact"})
 
     def __init__(self, name: str, function: Any) -> None:
         super().__init__(name, {"args": Any, "kwargs": Any}, {"args": [], "kwargs": {}})

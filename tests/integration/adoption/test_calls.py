@@ -23,6 +23,7 @@ from celeriac.jobs.errors import IdempotencyConflict, InvalidOption, UnknownQueu
 from celeriac.jobs.models import Job, Queue
 from celeriac.jobs.models.largecall import LargeCall
 from celeriac.jobs.operating.prune import prune_jobs
+from celeriac.jobs.redaction import redactor_for
 from celeriac.testing import drain
 
 pytestmark = pytest.mark.django_db
@@ -461,3 +462,12 @@ def test_queues_are_those_of_celerys_routes_until_a_setting_closes_the_set(adopt
     settings.CELERIAC = {**settings.CELERIAC, "QUEUES": {"default": {}}}
     with pytest.raises(UnknownQueue, match="acme-fast"):
         task.delay()
+
+
+def test_what_is_kept_for_the_machine_alone_is_not_shown(note):
+    """A page shows the arguments once, readably."""
+    note.delay({"b": 1, "a": 2, "": 3})
+    job = Job.objects.get()
+    assert "exact" in job.args
+    shown = redactor_for(job.kind, job.args).args(job.args)
+    assert shown == {"args": [{"": 3, "a": 2, "b": 1}], "kwargs": {}}
