@@ -31,7 +31,7 @@ class Reach:
         if not called:
             return
         moment = transactions.moment(module, node)
-        if moment is Moment.INSIDE:
+        if moment in (Moment.INSIDE, Moment.IN_SAVE):
             self._open.setdefault(called, module.line_of(node))
         elif moment is Moment.PLAIN:
             caller = _function_name(module, node)

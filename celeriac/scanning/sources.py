@@ -22,7 +22,8 @@ _TESTS = re.compile(
 )
 #: A file without any of these words declares no task, calls none and configures none.
 _WORDS_OF_TASKS = re.compile(
-    r"celery|task|delay|apply_async|on_commit|atomic|CELERY|DATABASES|INSTALLED_APPS|llen", re.ASCII
+    r"celery|task|delay|apply_async|on_commit|atomic|signals|CELERY|DATABASES|INSTALLED_APPS|llen",
+    re.ASCII,
 )
 
 

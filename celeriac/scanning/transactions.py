@@ -1,6 +1,7 @@
 """Which code runs in a transaction, and which only after it committed."""
 
 import ast
+from collections.abc import Iterator
 from enum import Enum
 
 from celeriac.scanning.names import Names
@@ -34,6 +35,8 @@ class Transactions:
         self._names = names
         self._atomic = set(_ATOMIC)
         self._on_commit = set(_ON_COMMIT)
+        #: Functions that Django's signals of models call, by their full names.
+        self._receivers = {name for module in modules for name in self._connected(module)}
         for _ in range(3):  # what is built of what was found before
             for module in modules:
                 for name, node in names.defined(module).items():
@@ -70,6 +73,8 @@ class Transactions:
                 return Moment.AFTER
             if name == _RECEIVER and any(each in ast.unparse(decorator) for each in _SENT_IN_SAVES):
                 return Moment.IN_SAVE
+        if f"{module.name}.{node.name}" in self._receivers:
+            return Moment.IN_SAVE
         outer = next(module.parents(node), None)
         if isinstance(outer, ast.ClassDef):
             serves = (
@@ -80,6 +85,14 @@ class Transactions:
         if around is None:
             return Moment.PLAIN
         return self._where_used(module, around, node)
+
+    def _connected(self, module: Module) -> Iterator[str]:
+        """Iterate over what a module connects to signals of models."""
+        for node in module.nodes:
+            if isinstance(node, ast.Call) and node.args:
+                name = self._names.full_name(module, node.func)
+                if name.startswith("django.db.models.signals.") and name.endswith(".connect"):
+                    yield self._names.full_name(module, node.args[0])
 
     def _where_used(self, module: Module, around: Function, inner: Function) -> Moment:
         """Return when a function within another one runs: after the commit if it is given there."""

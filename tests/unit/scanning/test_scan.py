@@ -247,6 +247,8 @@ CALLS = [
     ("class View:\n    def one(self):\n        send.delay(1)\n    def two(self):\n        with "
      "transaction.atomic():\n            self.one()", Weight.CHANGES, "around it is called in one"),
     ("@receiver(post_save)\ndef saved(**_):\n    send.delay(1)", Weight.CHANGES, "in a save"),
+    ("def gone(**_):\n    send.delay(1)\npost_save.connect(gone)", Weight.CHANGES, "in a save"),
+    ("def one():\n    send.delay(1)\n@receiver(post_save)\ndef f(**_):\n    one()", 1, "around"),
     (SAVING + "send.delay(1)", Weight.CHANGES, "in a save"),
     ("def view():\n    chain(send.s(1), send.s())()", Weight.CANT, "chain is canvas"),
     ("def view():\n    parts = [send.si(n) for n in 'ab']\n    group(parts)()", 4, "group"),
