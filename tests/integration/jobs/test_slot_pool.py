@@ -1,5 +1,6 @@
 """Many jobs at once in this process: claims and settles gathered, each job in a slot of its own."""
 
+import os
 import threading
 import time
 from uuid import uuid4
@@ -167,6 +168,14 @@ def test_one_with_losses_is_left_to_a_process_of_its_own(make_pool, make_job, lo
     pool.drain()
     job.refresh_from_db()
     assert (job.state, job.attempt) == ("queued", 0)
+
+
+def test_a_process_that_can_run_none_alone_is_replaced(make_pool, make_job, monkeypatch):
+    """Its helper is gone: or its jobs with losses would wait for ever."""
+    pool = make_pool(2)
+    monkeypatch.setattr(pool, "_run_alone", lambda ids: os.write(99999, b""))
+    with pytest.raises(UnfitProcess, match="without neighbours"):
+        pool.answer([make_job("test.noop", losses=1).id])
 
 
 def test_a_session_that_a_handler_changed_is_its_own(make_pool, make_job, declare):

@@ -156,8 +156,16 @@ class SlotPool:
         for slot in begun:  # the last step: one that ends at once is free, and no longer ours
             self._performer.start(slot, self)
         if len(ids) == 1 and not runs and (lonely := lonely_jobs(ids)):
-            self._run_alone(lonely)
+            self._have_run_alone(lonely)
         return len(runs)
+
+    def _have_run_alone(self, ids: list[UUID]) -> None:
+        """Have jobs with losses run; a process that can't any more is to be replaced."""
+        try:
+            self._run_alone(ids)
+        except OSError as error:
+            nudge.nudge_jobs(ids=ids)
+            self.retire(f"it can't run {job_names(ids)} without neighbours: {one_line(error)}")
 
     def _others_run(self) -> bool:
         return len(self._free) < len(self._slots) - 1
