@@ -284,7 +284,8 @@ def test_a_handler_that_blocks_the_loop_is_named_while_it_does(process, make_job
         time.sleep(1.5)
 
     async def wait():
-        await asyncio.sleep(0.9)
+        await asyncio.sleep(0.6)
+        await asyncio.sleep(0.3)
 
     declare(block, name="test.blocks")
     declare(wait, name="test.waits", timeout=1.0)
