@@ -13,7 +13,6 @@ from celery.exceptions import SoftTimeLimitExceeded
 from celery.result import AsyncResult, EagerResult
 from django.db import transaction
 
-from celeriac.celery import revoking
 from celeriac.celery.adopted.checks import check_adopted
 from celeriac.jobs.errors import JobError
 from celeriac.jobs.models import Job
@@ -32,10 +31,8 @@ def row(function):
 
 
 @pytest.fixture
-def at(acme, monkeypatch):
+def at(acme):
     """Return the app, what its tasks noted, and a task that notes its arguments."""
-    # A worker's parent closes its connection; here it is the test's.
-    monkeypatch.setattr(revoking, "connection", SimpleNamespace(close=lambda: None))
     noted = []
 
     @acme.task(name="acme.add")
@@ -354,11 +351,16 @@ def accepted(at):
 
 @row
 def revoked(at):
-    """`AsyncResult(id).revoke()`, also with `terminate=True`."""
-    revoking.revoke(None, [at.add.delay(1).id])
-    revoking.terminate(None, "SIGTERM", [at.add.delay(2).id])
-    assert set(Job.objects.values_list("state", flat=True)) == {"cancelled"}
-    return "the worker that hears of it cancels the row; nothing kills its process"
+    """`AsyncResult(id).revoke()`, `app.control.revoke(id)`."""
+    at.add.delay(1).revoke()
+    assert Job.objects.get().state == "cancelled"
+    return "cancels the row, though no worker may listen"
+
+
+@row
+def terminated(at):
+    """`AsyncResult(id).revoke(terminate=True)`."""
+    return at.add.delay(1).revoke(terminate=True)
 
 
 @row
@@ -395,7 +397,7 @@ def rate_limited(at):
 
 
 #: They raise the words of a refusal.
-REFUSES = {linked, canvas, pickled, no_json, rate_limited}
+REFUSES = {terminated, linked, canvas, pickled, no_json, rate_limited}
 
 
 def _nothing():
