@@ -20,11 +20,15 @@ class Reach:
             for node in module.nodes:
                 if isinstance(node, ast.Call):
                     self._note(module, node, transactions)
+        self._by_last_part: dict[str, list[str]] = {}
+        for caller, called in self._callers.items():
+            self._by_last_part.setdefault(_any_named(caller), []).extend(called)
         self._spread()
 
     def opened_by(self, call: TaskCall) -> SourceLine | None:
         """Return the place that calls the function around a call inside a transaction."""
-        return self._open.get(_function_name(call.module, call.node))
+        name = _function_name(call.module, call.node)
+        return self._open.get(name) or self._open.get(_any_named(name))
 
     def _note(self, module: Module, node: ast.Call, transactions: Transactions) -> None:
         called = self._called(module, node)
@@ -45,7 +49,10 @@ class Reach:
             cls = next((e for e in module.parents(node) if isinstance(e, ast.ClassDef)), None)
             return self._method(module, cls, rest) if cls is not None else ""
         found = self._names.definition(name)
-        return name if found and isinstance(found[1], ast.FunctionDef) else ""
+        if found and isinstance(found[1], ast.FunctionDef):
+            return name
+        # A method of some object: all methods of that name may be meant.
+        return _any_named(node.func.attr) if isinstance(node.func, ast.Attribute) else ""
 
     def _method(self, module: Module, cls: ast.ClassDef, method: str) -> str:
         for name in [f"{module.name}.{cls.name}", *self._names.bases(module, cls)]:
@@ -54,15 +61,25 @@ class Reach:
                 return f"{name}.{method}"
         return ""
 
+    def _calls_of(self, name: str) -> list[str]:
+        """Return what a function calls, or all that are so named."""
+        if not name.startswith("?."):
+            return self._callers.get(name, [])
+        return self._by_last_part.get(name, [])
+
     def _spread(self) -> None:
         """Follow the calls on from each function that is called inside a transaction."""
         waiting = deque(self._open)
         while waiting:
             name = waiting.popleft()
-            for called in self._callers.get(name, ()):
+            for called in self._calls_of(name):
                 if called not in self._open:
                     self._open[called] = self._open[name]
                     waiting.append(called)
+
+
+def _any_named(name: str) -> str:
+    return f"?.{name.rpartition('.')[2]}"
 
 
 def _function_name(module: Module, node: ast.AST) -> str:

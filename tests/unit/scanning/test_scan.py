@@ -246,6 +246,8 @@ CALLS = [
      "    two()", Weight.CHANGES, "the function around it is called in one"),
     ("class View:\n    def one(self):\n        send.delay(1)\n    def two(self):\n        with "
      "transaction.atomic():\n            self.one()", Weight.CHANGES, "around it is called in one"),
+    ("class Handler:\n    def end(self):\n        send.delay(1)\n@transaction.atomic\ndef view():\n"
+     "    Handler().end()", Weight.CHANGES, "around it is called in one"),
     ("@receiver(post_save)\ndef saved(**_):\n    send.delay(1)", Weight.CHANGES, "in a save"),
     ("def gone(**_):\n    send.delay(1)\npost_save.connect(gone)", Weight.CHANGES, "in a save"),
     ("def one():\n    send.delay(1)\n@receiver(post_save)\ndef f(**_):\n    one()", 1, "around"),
