@@ -10,9 +10,9 @@ from django.contrib.admin.utils import flatten_fieldsets
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from celeriac.console.safe_lists import SafeListAdmin
+from celeriac.console.theme import TextareaWidget
 from celeriac.core import audit
 
 LONGEST = 1000
@@ -25,7 +25,7 @@ class ReasonRequired(forms.Form):
     reason = forms.CharField(
         max_length=LONGEST,
         # a verb's dialog on the same page asks for its reason, too
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "id": "id_why"}),
+        widget=TextareaWidget(attrs={"rows": 2, "id": "id_why"}),
         help_text="For the audit trail.",
     )
 

@@ -8,10 +8,10 @@ from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from celeriac.console.readonly import action, apply_to_each
 from celeriac.console.sites import site_context
+from celeriac.console.theme import TextareaWidget, TextInputWidget
 
 Service = Callable[..., object]
 
@@ -26,7 +26,7 @@ FIRST = 20
 class ReasonConfirmForm(forms.Form):
     """Why; and, where that is asked for, what must be typed."""
 
-    reason = forms.CharField(max_length=1000, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
+    reason = forms.CharField(max_length=1000, widget=TextareaWidget(attrs={"rows": 2}))
 
     def __init__(self, data: Any = None, *, expected: str = "", **options: Any) -> None:
         super().__init__(data, **options)
@@ -34,7 +34,7 @@ class ReasonConfirmForm(forms.Form):
         if expected:
             self.fields["typed"] = forms.CharField(
                 label=f"Type {expected} to confirm",
-                widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+                widget=TextInputWidget(attrs={"autocomplete": "off"}),
             )
 
     def clean_typed(self) -> str:

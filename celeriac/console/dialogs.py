@@ -8,12 +8,15 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from unfold.decorators import action
-from unfold.enums import ActionVariant
-from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
 from celeriac.console.sites import address
+from celeriac.console.theme import (
+    ActionVariant,
+    BaseDialogForm,
+    DecimalFieldWidget,
+    TextareaWidget,
+    action,
+)
 from celeriac.core import clock
 from celeriac.core.arguments import LONGEST
 from celeriac.core.errors import CeleriacError
@@ -22,7 +25,7 @@ from celeriac.core.errors import CeleriacError
 class ReasonForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
     """Why. What a form has cleaned are the keywords of the service."""
 
-    reason = forms.CharField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
+    reason = forms.CharField(widget=TextareaWidget(attrs={"rows": 2}))
 
 
 class UntilForm(ReasonForm):
@@ -31,7 +34,7 @@ class UntilForm(ReasonForm):
     #: What somebody does who ends it.
     ends = "resumes"
     minutes = forms.FloatField(
-        required=False, min_value=0.01, max_value=LONGEST / 60, widget=UnfoldAdminDecimalFieldWidget
+        required=False, min_value=0.01, max_value=LONGEST / 60, widget=DecimalFieldWidget
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -30,10 +30,9 @@ from django.db.models import (
 from django.db.models.expressions import F, OrderBy
 from django.db.models.functions import Coalesce, Lower
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
-from unfold.views import ChangeList
 
 from celeriac.console.safe_lists import SafeListAdmin
+from celeriac.console.theme import ChangeList, ModelAdmin
 
 #: How many of the newest rows a filter or a sorting without an index looks at.
 NEWEST = 100_000

@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from unfold import paginator
+from celeriac.console import theme
 
 
 class Unknown(int):
@@ -12,7 +12,7 @@ class Unknown(int):
         return "matching"
 
 
-class InfinitePaginator(paginator.InfinitePaginator):  # type: ignore[misc]  # unfold ships no types
+class InfinitePaginator(theme.InfinitePaginator):  # type: ignore[misc]  # unfold ships no types
     """Offers "next" instead of a number of pages; unfold knows it by this name."""
 
     @cached_property

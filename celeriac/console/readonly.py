@@ -10,11 +10,11 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest
 from django.utils.html import format_html
 from django.utils.text import Truncator
-from unfold import decorators
-from unfold.admin import TabularInline
 
+from celeriac.console import theme
 from celeriac.console.dashboard.links import page_link
 from celeriac.console.large_tables import LargeTableAdmin
+from celeriac.console.theme import TabularInline
 from celeriac.core.errors import CeleriacError
 
 #: How links look; unfold knows no look of its own for those within a table.
@@ -27,7 +27,7 @@ def action[F: Callable[..., Any]](
     *, description: str, permissions: Sequence[str], url_path: str | None = None
 ) -> Callable[[F], F]:
     """Declare an admin action: unfold's decorator, with types."""
-    declare: Callable[[F], F] = decorators.action(
+    declare: Callable[[F], F] = theme.action(
         description=description, permissions=permissions, url_path=url_path
     )
     return declare
@@ -37,7 +37,7 @@ def display[F: Callable[..., Any]](
     *, description: str, ordering: str | None = None, label: Mapping[str, str] | None = None
 ) -> Callable[[F], F]:
     """Declare a column: unfold's decorator, with types; `label` maps values to colours."""
-    declare: Callable[[F], F] = decorators.display(
+    declare: Callable[[F], F] = theme.display(
         description=description, ordering=ordering, label=label
     )
     return declare

@@ -14,7 +14,6 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
-from celeriac.console.paginating import InfinitePaginator
 from celeriac.settings import conf
 
 LANDING = "celeriac/dashboard.html"
@@ -70,6 +69,8 @@ def dress_site(site: AdminSite) -> None:
 
     For a site whose owner asks for it, once its pages are registered.
     """
+    from celeriac.console.paginating import InfinitePaginator  # asks which apps are installed
+
     site.index_template = LANDING
     site.index_title = TITLE
     pages: Iterable[Any] = site._registry.values()

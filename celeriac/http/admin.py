@@ -10,16 +10,17 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from unfold.admin import ModelAdmin, TabularInline
-from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultipleWidget,
-    UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminTextareaWidget,
-)
 
 from celeriac.console.audited_admin import AuditedAdmin
 from celeriac.console.readonly import ReadOnlyInline, action, display, uuid_or_404
 from celeriac.console.sites import address, register, site_context
+from celeriac.console.theme import (
+    CheckboxSelectMultipleWidget,
+    IntegerFieldWidget,
+    ModelAdmin,
+    TabularInline,
+    TextareaWidget,
+)
 from celeriac.http import services
 from celeriac.http.models import ACTED, VERBS, Grant, Secret, ServiceAccount
 
@@ -42,7 +43,7 @@ class GrantForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the c
 
     actor: Any = None
     verbs = forms.MultipleChoiceField(
-        choices=[(verb, verb) for verb in VERBS], widget=UnfoldAdminCheckboxSelectMultipleWidget
+        choices=[(verb, verb) for verb in VERBS], widget=CheckboxSelectMultipleWidget
     )
 
     class Meta:
@@ -82,7 +83,7 @@ class SecretInline(ReadOnlyInline):
 class AccountReasonForm(forms.Form):
     """Why."""
 
-    reason = forms.CharField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}))
+    reason = forms.CharField(widget=TextareaWidget(attrs={"rows": 2}))
 
 
 class SecretForm(AccountReasonForm):
@@ -92,7 +93,7 @@ class SecretForm(AccountReasonForm):
         min_value=0,
         max_value=MOST_HOURS,
         initial=0,
-        widget=UnfoldAdminIntegerFieldWidget,
+        widget=IntegerFieldWidget,
         help_text="How long older secrets go on working while the new one is rolled out.",
     )
 

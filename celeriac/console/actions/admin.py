@@ -9,8 +9,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from unfold.decorators import action, display
-from unfold.enums import ActionVariant
 
 from celeriac.console.actions import dead_letters, selection, selectors, services
 from celeriac.console.actions.errors import BadFilter, UnknownAction
@@ -21,6 +19,7 @@ from celeriac.console.dashboard.views import dashboard, data
 from celeriac.console.dialogs import Button, with_buttons
 from celeriac.console.readonly import ReadOnlyAdmin, row_link, uuid_or_404
 from celeriac.console.sites import address, register, site_context
+from celeriac.console.theme import ActionVariant, action, display
 from celeriac.core.errors import CeleriacError
 from celeriac.core.ids import find_row
 from celeriac.core.models import Audit

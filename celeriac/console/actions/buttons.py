@@ -10,13 +10,12 @@ from typing import Any
 
 from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponseRedirect
-from unfold.decorators import action as declared
-from unfold.enums import ActionVariant
 
 from celeriac.console.actions.forms import ActionForm, found_job
 from celeriac.console.dialogs import Button, with_buttons
 from celeriac.console.readonly import uuid_or_404
 from celeriac.console.sites import address
+from celeriac.console.theme import ActionVariant, action as declared
 from celeriac.jobs.operating.actions import Action
 from celeriac.jobs.operating.operate import act_on_job
 

@@ -8,12 +8,12 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from celeriac.console.actions import selection, selectors
 from celeriac.console.actions.models import BulkAction
 from celeriac.console.actions.permissions import may_apply
 from celeriac.console.sites import address, site_context
+from celeriac.console.theme import TextareaWidget
 from celeriac.core import clock
 from celeriac.core.errors import CeleriacError
 from celeriac.jobs.operating import dead
@@ -27,7 +27,7 @@ class DoneForm(forms.Form):
     kind = forms.CharField(required=False, widget=forms.HiddenInput)
     upto = forms.DateTimeField(widget=forms.HiddenInput)
     reason = forms.CharField(
-        max_length=1000, label="What was done", widget=UnfoldAdminTextareaWidget(attrs={"rows": 2})
+        max_length=1000, label="What was done", widget=TextareaWidget(attrs={"rows": 2})
     )
 
 

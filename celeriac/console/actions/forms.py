@@ -7,14 +7,10 @@ from uuid import UUID
 
 from django import forms
 from django.forms.fields import InvalidJSONInput
-from unfold.widgets import (
-    UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
-)
 
 from celeriac.console.confirmation import ReasonConfirmForm
 from celeriac.console.dialogs import ReasonForm
+from celeriac.console.theme import IntegerFieldWidget, SelectWidget, TextareaWidget
 from celeriac.core.ids import find_row, uuid7
 from celeriac.jobs import registry
 from celeriac.jobs.enqueueing.draft import checked_args
@@ -43,7 +39,7 @@ class ArgumentsField(forms.JSONField):
         )
         super().__init__(
             label="Arguments",
-            widget=UnfoldAdminTextareaWidget(attrs={"rows": 10, "spellcheck": "false"}),
+            widget=TextareaWidget(attrs={"rows": 10, "spellcheck": "false"}),
             encoder=_Readable,
             initial=redacted_args.redact_args(kind, job.args) if kind and job else None,
             disabled=kind is None,
@@ -94,7 +90,7 @@ def _priority(job: Job | None) -> forms.Field:
         min_value=MIN_PRIORITY,
         max_value=MAX_PRIORITY,
         initial=job.priority if job else None,
-        widget=UnfoldAdminIntegerFieldWidget,
+        widget=IntegerFieldWidget,
         help_text=f"{MIN_PRIORITY} to {MAX_PRIORITY}; higher runs first.",
     )
 
@@ -103,7 +99,7 @@ def _queue(job: Job | None) -> forms.Field:
     return forms.ChoiceField(
         choices=[(name, name) for name in queue_names()],
         initial=job.queue if job else None,
-        widget=UnfoldAdminSelectWidget,
+        widget=SelectWidget,
     )
 
 

@@ -6,12 +6,12 @@ from typing import Any
 from django import forms
 from django.contrib.admin.utils import unquote
 from django.http import Http404
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from celeriac.breakers import options as options_module
 from celeriac.breakers.errors import BreakerError, UnknownBreaker
 from celeriac.breakers.models import Breaker
 from celeriac.console.dialogs import ReasonForm, UntilForm
+from celeriac.console.theme import TextInputWidget
 
 
 class ForceForm(UntilForm):
@@ -58,5 +58,5 @@ def _field(is_whole: bool, declared: float, override: float | None) -> forms.Fie
     return kind(
         required=False,
         initial=override,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": f"{declared:g}"}),
+        widget=TextInputWidget(attrs={"placeholder": f"{declared:g}"}),
     )

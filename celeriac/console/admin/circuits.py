@@ -7,9 +7,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
-from unfold.admin import ModelAdmin
-from unfold.decorators import display
-from unfold.enums import ActionVariant
 
 from celeriac.breakers import selectors, services
 from celeriac.breakers.models import Breaker, Transition
@@ -18,6 +15,7 @@ from celeriac.console.dialogs import Button, with_buttons
 from celeriac.console.readonly import NoManualEdits, ReadOnlyAdmin, ReadOnlyInline
 from celeriac.console.safe_lists import SafeListAdmin
 from celeriac.console.sites import register
+from celeriac.console.theme import ActionVariant, ModelAdmin, display
 
 #: Rows of history on a breaker's page; all of it is in the list of transitions.
 HISTORY = 25

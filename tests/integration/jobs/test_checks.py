@@ -85,7 +85,6 @@ def kept_site():
         ("celeriac.breakers", "celeriac.jobs", ""),
         ("django.contrib.postgres", "celeriac.jobs", ""),
         ("rest_framework", "celeriac.http", "celeriac[http]"),
-        ("unfold", "celeriac.console", "celeriac[admin]"),
         ("django_celery_beat", "celeriac.schedules", "celeriac[schedules]"),
     ],
 )

@@ -10,7 +10,6 @@ from django.contrib.admin.utils import quote
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from unfold.decorators import display
 
 from celeriac.console.admin.jobs.facts import fact_documents, fact_rows
 from celeriac.console.explaining.explain import explanation_of
@@ -19,6 +18,7 @@ from celeriac.console.explaining.links import job_links
 from celeriac.console.explaining.timeline import job_timeline
 from celeriac.console.readonly import ReadOnlyAdmin, clip_text
 from celeriac.console.sites import address
+from celeriac.console.theme import display
 from celeriac.jobs import redaction
 from celeriac.jobs.job_pages import sections_of
 from celeriac.jobs.models import Job

@@ -2,13 +2,13 @@
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.decorators import display
 
 from celeriac.console import job_search
 from celeriac.console.actions.buttons import offering
 from celeriac.console.admin.jobs.filters import ByErrorClass, ByKind, ByQueue, ByState
 from celeriac.console.admin.jobs.job_page import JobPageAdmin
 from celeriac.console.sites import register
+from celeriac.console.theme import display
 from celeriac.jobs.models import Job
 from celeriac.jobs.operating.actions import ACTIONS
 from celeriac.jobs.states import ENDINGS

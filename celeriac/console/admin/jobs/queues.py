@@ -4,12 +4,11 @@ from typing import cast
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.decorators import display
-from unfold.enums import ActionVariant
 
 from celeriac.console.dialogs import Button, UntilForm, with_buttons
 from celeriac.console.readonly import ReadOnlyAdmin
 from celeriac.console.sites import register
+from celeriac.console.theme import ActionVariant, display
 from celeriac.jobs.models import Queue, Worker
 from celeriac.jobs.models.queue import QueueQuerySet
 from celeriac.jobs.operating import operate_queues, selectors

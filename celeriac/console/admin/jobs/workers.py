@@ -4,10 +4,10 @@ from typing import cast
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
-from unfold.decorators import display
 
 from celeriac.console.readonly import ReadOnlyAdmin
 from celeriac.console.sites import register
+from celeriac.console.theme import display
 from celeriac.jobs.models import Job, Worker
 from celeriac.jobs.models.worker import WorkerQuerySet
 

@@ -2,10 +2,10 @@
 
 from django.contrib.admin.utils import unquote
 from django.http import Http404
-from unfold.enums import ActionVariant
 
 from celeriac.console.admin.schedules.forms import BackfillForm, MayGiveReasonForm
 from celeriac.console.dialogs import Button, UntilForm
+from celeriac.console.theme import ActionVariant
 from celeriac.schedules import operate
 from celeriac.schedules.models import Tick
 

@@ -8,15 +8,15 @@ from django import forms
 from django.db import transaction
 from django.http import Http404
 from django_celery_beat.models import PeriodicTask
-from unfold.widgets import (
-    UnfoldAdminDecimalFieldWidget,
-    UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminSplitDateTimeWidget,
-)
 
 from celeriac.console.admin.schedules.timing import TYPED, TimingForm
 from celeriac.console.dialogs import ReasonForm
+from celeriac.console.theme import (
+    DecimalFieldWidget,
+    IntegerFieldWidget,
+    SelectWidget,
+    SplitDateTimeWidget,
+)
 from celeriac.core import clock
 from celeriac.core.arguments import LONGEST
 from celeriac.jobs.errors import InvalidArgs
@@ -37,7 +37,7 @@ def _seconds(text: str, *, initial: float | None = None, least: float = 0.0) -> 
         initial=initial,
         min_value=least,
         max_value=LONGEST,
-        widget=UnfoldAdminDecimalFieldWidget,
+        widget=DecimalFieldWidget,
         help_text=text,
     )
 
@@ -47,11 +47,11 @@ class PeriodicTaskForm(TimingForm):
 
     #: When the row was last saved as this page was made.
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
-    task = forms.ChoiceField(widget=UnfoldAdminSelectWidget, label="Kind")
+    task = forms.ChoiceField(widget=SelectWidget, label="Kind")
     misfire = forms.ChoiceField(
         choices=Misfire.choices,
         initial=Misfire.ONCE,
-        widget=UnfoldAdminSelectWidget,
+        widget=SelectWidget,
         label="Late ticks",
         help_text="What to do with ticks that nobody fired in time.",
     )
@@ -61,13 +61,13 @@ class PeriodicTaskForm(TimingForm):
         initial=100,
         min_value=1,
         max_value=MOST_LATE,
-        widget=UnfoldAdminIntegerFieldWidget,
+        widget=IntegerFieldWidget,
         help_text="Of late ticks, run at most the newest so many.",
     )
     overlap = forms.ChoiceField(
         choices=Overlap.choices,
         initial=Overlap.ALLOW,
-        widget=UnfoldAdminSelectWidget,
+        widget=SelectWidget,
         help_text="What to do with a tick while the job of an earlier one has not finished.",
     )
     deadline = _seconds("Seconds after the tick within which its job must start.", least=0.001)
@@ -201,8 +201,8 @@ class MayGiveReasonForm(ReasonForm):
 class BackfillForm(MayGiveReasonForm):
     """From when, until when: yesterday, unless told otherwise."""
 
-    start = forms.SplitDateTimeField(widget=UnfoldAdminSplitDateTimeWidget)
-    end = forms.SplitDateTimeField(widget=UnfoldAdminSplitDateTimeWidget)
+    start = forms.SplitDateTimeField(widget=SplitDateTimeWidget)
+    end = forms.SplitDateTimeField(widget=SplitDateTimeWidget)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -8,8 +8,6 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django_celery_beat.models import PeriodicTask
-from unfold.admin import ModelAdmin
-from unfold.decorators import display
 
 from celeriac.console.admin.schedules.actions import BUTTONS, key_of
 from celeriac.console.admin.schedules.forms import PeriodicTaskForm
@@ -21,6 +19,7 @@ from celeriac.console.audited_admin import AuditedAdmin, audited_value
 from celeriac.console.dialogs import with_buttons
 from celeriac.console.readonly import RedactedAdmin
 from celeriac.console.sites import address, register
+from celeriac.console.theme import ModelAdmin, display
 from celeriac.core.clock import Now
 from celeriac.schedules import selectors
 from celeriac.schedules.declare import POLICY

@@ -3,12 +3,12 @@
 from typing import Any
 
 from django_celery_beat.models import PeriodicTask
-from unfold.admin import ModelAdmin
 
 from celeriac.console.admin.schedules.ticks import TickColumns
 from celeriac.console.audited_admin import AuditedAdmin
 from celeriac.console.readonly import ReadOnlyAdmin, display
 from celeriac.console.sites import register
+from celeriac.console.theme import ModelAdmin
 from celeriac.schedules.models import Beat, Tick
 from celeriac.schedules.receivers import COLUMNS
 

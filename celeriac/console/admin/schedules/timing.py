@@ -16,13 +16,13 @@ from django_celery_beat.models import (
     IntervalSchedule,
     PeriodicTask,
 )
-from unfold.widgets import (
-    UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminSplitDateTimeWidget,
-    UnfoldAdminTextInputWidget,
-)
 
+from celeriac.console.theme import (
+    IntegerFieldWidget,
+    SelectWidget,
+    SplitDateTimeWidget,
+    TextInputWidget,
+)
 from celeriac.schedules.cronfields import FIELDS as CRON
 from celeriac.schedules.declare import default_zone
 from celeriac.schedules.definition import crontab_of
@@ -44,23 +44,23 @@ class TimingForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
     cron = forms.CharField(
         required=False,
         label="Crontab",
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "30 2 * * mon-fri"}),
+        widget=TextInputWidget(attrs={"placeholder": "30 2 * * mon-fri"}),
         help_text="Minute, hour, day of the month, month, day of the week: 30 2 * * mon-fri",
     )
     zone = forms.ChoiceField(
         required=False,
         label="Time zone",
-        widget=UnfoldAdminSelectWidget,
+        widget=SelectWidget,
         help_text="The zone of the crontab's hours; changes of its clocks are taken care of.",
     )
     every = forms.IntegerField(
-        required=False, min_value=1, widget=UnfoldAdminIntegerFieldWidget, label="Or every"
+        required=False, min_value=1, widget=IntegerFieldWidget, label="Or every"
     )
     period = forms.ChoiceField(
-        required=False, choices=_PERIODS, initial="minutes", widget=UnfoldAdminSelectWidget
+        required=False, choices=_PERIODS, initial="minutes", widget=SelectWidget
     )
     at = forms.SplitDateTimeField(
-        required=False, label="Or once, at", widget=UnfoldAdminSplitDateTimeWidget, help_text="UTC."
+        required=False, label="Or once, at", widget=SplitDateTimeWidget, help_text="UTC."
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
