@@ -155,7 +155,11 @@ class CeleryPublisher:
 
 
 def _declare_tasks(app: Celery) -> None:
-    """Have the kinds of a project's own tasks declared: who rings also judges what was lost."""
+    """Have the kinds of a project's own tasks declared: who rings also judges what was lost.
+
+    Once a process, for Celery sets Django up on the way, and its logging with it: a worker that is
+    a dispatcher too has done so before it set the level that it was asked for.
+    """
     if conf.TASKS:
-        app.loader.import_default_modules()
+        app.loader.init_worker()
         app.finalize()

@@ -87,6 +87,7 @@ def _arguments(class_name: str, kind: Kind, modules: set[str]) -> Iterator[str]:
 def _protocol(function: str, kinds: dict[str, Kind], modules: set[str]) -> Iterator[str]:
     """Yield the lines of the type of one function: an overload for each kind."""
     args, options, returned, coroutine = _FUNCTIONS[function]
+    apart = "survives_rollback: bool = False, " if options is EnqueueOptions else ""
     yield f"\nclass _{_camel(function)}(Protocol):"
     for class_name, kind in kinds.items():
         result = _annotation(get_type_hints(kind.handler).get("return", Any), modules)
@@ -95,7 +96,8 @@ def _protocol(function: str, kinds: dict[str, Kind], modules: set[str]) -> Itera
             yield "    @overload"
         yield f"    {coroutine}def __call__("
         yield f"        self, kind: Literal[{names}], {args.format(args=class_name)},"
-        yield f"        *, detached: bool = False, **options: Unpack[{options.__name__}],"
+        yield "        *, detached: bool = False,"
+        yield f"        {apart}**options: Unpack[{options.__name__}],"
         yield f"    ) -> {returned.format(result=result)}: ..."
     yield ""
 

@@ -22,11 +22,11 @@ MIDDLEWARE = [name for name in MIDDLEWARE if "whitenoise" not in name]
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="sk_test_sandbox")
 INSTALLED_APPS = [*INSTALLED_APPS, "celeriac.mail", "tests.app"]
 #: How many jobs of a queue run at once in a process: of workers in tests, and in tests/chaos.
-_QUEUES = CELERIAC["QUEUES"] | {"payments": {"slots": env.str("TEST_SLOTS", default="threads:20")}}
+_queues = CELERIAC["QUEUES"] | {"payments": {"slots": env.str("TEST_SLOTS", default="threads:20")}}
 if chaos := env.str("CHAOS_SLOTS", default=""):
-    _QUEUES["default"] = {"slots": chaos}
+    _queues["default"] = {"slots": chaos}
 CELERIAC = CELERIAC | {
-    "QUEUES": _QUEUES,
+    "QUEUES": _queues,
     "TASKS": ["acme.*"],
     "MODULES": [*CELERIAC["MODULES"], "tests.kinds", "tests.app.moved", "tests.chaos.kinds"],
     "BREAKERS": CELERIAC["BREAKERS"] | {"mail": {}},

@@ -7,6 +7,7 @@ import pytest
 
 from celeriac.core import clock
 from celeriac.core.models import Audit
+from celeriac.jobs.errors import InvalidOption
 from celeriac.jobs.models import Job, Worker
 from celeriac.jobs.operating import operate
 from config.celery import app
@@ -71,8 +72,9 @@ def test_what_celery_revokes_is_cancelled_and_can_be_retried(worker, write):
     wait_until(all_end([job], "cancelled"))
     assert Job.objects.get(pk=job.id).error == "cancelled: revoked"
     assert Audit.objects.get(verb="job.cancel").actor_name == "celery control"
-    app.control.terminate(str(other.id), signal="KILL")
-    wait_until(all_end([other], "cancelled"))
+    with pytest.raises(InvalidOption, match="kills a process and its neighbours"):
+        app.control.terminate(str(other.id), signal="KILL")
+    assert Job.objects.get(pk=other.id).state == "queued"
     operate.retry(job.id)
     send_doorbell("test.note", [str(job.id)], task_id=str(job.id), queue="default")
     wait_until(all_end([job]))

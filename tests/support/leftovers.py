@@ -227,7 +227,9 @@ class Leftovers:
         """Yield what was left outside this process."""
         fixtures = set(item.fixturenames)
         if "processes" in fixtures:
-            yield from (f"a process, {pid}: {command(pid)}" for pid in orphans())
+            # One that was killed a moment ago may still be on its way out.
+            found = [(pid, command(pid)) for pid in orphans()]
+            yield from (f"a process, {pid}: {what}" for pid, what in found if what != "ended")
         for fixture in watched.keys() & fixtures:
             state, start = watched[fixture]
             now = state()

@@ -46,27 +46,32 @@ class _Enqueue(Protocol):
     @overload
     def __call__(
         self, kind: Literal['tests.typing.public_names.plain'], args: TestsTypingPublicNamesPlain,
-        *, detached: bool = False, **options: Unpack[EnqueueOptions],
+        *, detached: bool = False,
+        survives_rollback: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[dict[str, str]]: ...
     @overload
     def __call__(
         self, kind: Literal['typing.add', 'typing.plus'], args: TypingAdd,
-        *, detached: bool = False, **options: Unpack[EnqueueOptions],
+        *, detached: bool = False,
+        survives_rollback: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[int]: ...
     @overload
     def __call__(
         self, kind: Literal['typing.alone'], args: TypingAlone,
-        *, detached: bool = False, **options: Unpack[EnqueueOptions],
+        *, detached: bool = False,
+        survives_rollback: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[int]: ...
     @overload
     def __call__(
         self, kind: Literal['typing.bound'], args: TypingBound,
-        *, detached: bool = False, **options: Unpack[EnqueueOptions],
+        *, detached: bool = False,
+        survives_rollback: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[str]: ...
     @overload
     def __call__(
         self, kind: Literal['typing.fetch'], args: TypingFetch,
-        *, detached: bool = False, **options: Unpack[EnqueueOptions],
+        *, detached: bool = False,
+        survives_rollback: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[bytes]: ...
 
 
@@ -74,27 +79,32 @@ class _Aenqueue(Protocol):
     @overload
     async def __call__(
         self, kind: Literal['tests.typing.public_names.plain'], args: TestsTypingPublicNamesPlain,
-        *, detached: bool = False, **options: Unpack[EnqueueOptions],
+        *, detached: bool = False,
+        survives_rollback: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[dict[str, str]]: ...
     @overload
     async def __call__(
         self, kind: Literal['typing.add', 'typing.plus'], args: TypingAdd,
-        *, detached: bool = False, **options: Unpack[EnqueueOptions],
+        *, detached: bool = False,
+        survives_rollback: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[int]: ...
     @overload
     async def __call__(
         self, kind: Literal['typing.alone'], args: TypingAlone,
-        *, detached: bool = False, **options: Unpack[EnqueueOptions],
+        *, detached: bool = False,
+        survives_rollback: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[int]: ...
     @overload
     async def __call__(
         self, kind: Literal['typing.bound'], args: TypingBound,
-        *, detached: bool = False, **options: Unpack[EnqueueOptions],
+        *, detached: bool = False,
+        survives_rollback: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[str]: ...
     @overload
     async def __call__(
         self, kind: Literal['typing.fetch'], args: TypingFetch,
-        *, detached: bool = False, **options: Unpack[EnqueueOptions],
+        *, detached: bool = False,
+        survives_rollback: bool = False, **options: Unpack[EnqueueOptions],
     ) -> JobHandle[bytes]: ...
 
 
@@ -102,27 +112,32 @@ class _EnqueueMany(Protocol):
     @overload
     def __call__(
         self, kind: Literal['tests.typing.public_names.plain'], list_of_args: Iterable[TestsTypingPublicNamesPlain],
-        *, detached: bool = False, **options: Unpack[BatchOptions],
+        *, detached: bool = False,
+        **options: Unpack[BatchOptions],
     ) -> list[JobHandle[dict[str, str]]]: ...
     @overload
     def __call__(
         self, kind: Literal['typing.add', 'typing.plus'], list_of_args: Iterable[TypingAdd],
-        *, detached: bool = False, **options: Unpack[BatchOptions],
+        *, detached: bool = False,
+        **options: Unpack[BatchOptions],
     ) -> list[JobHandle[int]]: ...
     @overload
     def __call__(
         self, kind: Literal['typing.alone'], list_of_args: Iterable[TypingAlone],
-        *, detached: bool = False, **options: Unpack[BatchOptions],
+        *, detached: bool = False,
+        **options: Unpack[BatchOptions],
     ) -> list[JobHandle[int]]: ...
     @overload
     def __call__(
         self, kind: Literal['typing.bound'], list_of_args: Iterable[TypingBound],
-        *, detached: bool = False, **options: Unpack[BatchOptions],
+        *, detached: bool = False,
+        **options: Unpack[BatchOptions],
     ) -> list[JobHandle[str]]: ...
     @overload
     def __call__(
         self, kind: Literal['typing.fetch'], list_of_args: Iterable[TypingFetch],
-        *, detached: bool = False, **options: Unpack[BatchOptions],
+        *, detached: bool = False,
+        **options: Unpack[BatchOptions],
     ) -> list[JobHandle[bytes]]: ...
 
 
@@ -130,27 +145,32 @@ class _AenqueueMany(Protocol):
     @overload
     async def __call__(
         self, kind: Literal['tests.typing.public_names.plain'], list_of_args: Iterable[TestsTypingPublicNamesPlain],
-        *, detached: bool = False, **options: Unpack[BatchOptions],
+        *, detached: bool = False,
+        **options: Unpack[BatchOptions],
     ) -> list[JobHandle[dict[str, str]]]: ...
     @overload
     async def __call__(
         self, kind: Literal['typing.add', 'typing.plus'], list_of_args: Iterable[TypingAdd],
-        *, detached: bool = False, **options: Unpack[BatchOptions],
+        *, detached: bool = False,
+        **options: Unpack[BatchOptions],
     ) -> list[JobHandle[int]]: ...
     @overload
     async def __call__(
         self, kind: Literal['typing.alone'], list_of_args: Iterable[TypingAlone],
-        *, detached: bool = False, **options: Unpack[BatchOptions],
+        *, detached: bool = False,
+        **options: Unpack[BatchOptions],
     ) -> list[JobHandle[int]]: ...
     @overload
     async def __call__(
         self, kind: Literal['typing.bound'], list_of_args: Iterable[TypingBound],
-        *, detached: bool = False, **options: Unpack[BatchOptions],
+        *, detached: bool = False,
+        **options: Unpack[BatchOptions],
     ) -> list[JobHandle[str]]: ...
     @overload
     async def __call__(
         self, kind: Literal['typing.fetch'], list_of_args: Iterable[TypingFetch],
-        *, detached: bool = False, **options: Unpack[BatchOptions],
+        *, detached: bool = False,
+        **options: Unpack[BatchOptions],
     ) -> list[JobHandle[bytes]]: ...
 
 

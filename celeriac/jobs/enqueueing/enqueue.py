@@ -122,13 +122,19 @@ def _handle(job: Job) -> JobHandle[Any]:
 
 
 async def aenqueue(
-    kind: str, args: Mapping[str, Any], *, detached: bool = False, **options: Unpack[EnqueueOptions]
+    kind: str,
+    args: Mapping[str, Any],
+    *,
+    detached: bool = False,
+    survives_rollback: bool = False,
+    **options: Unpack[EnqueueOptions],
 ) -> JobHandle[Any]:
     """Write a job from async code, as `enqueue` does; it raises the same.
 
     It joins the transaction that is open in the thread of sync code, as Django's async ORM does.
     """
-    return await sync_to_async(enqueue)(kind, args, detached=detached, **options)
+    wish = {"detached": detached, "survives_rollback": survives_rollback}
+    return await sync_to_async(enqueue)(kind, args, **wish, **options)
 
 
 def write_draft(draft: Draft) -> Job:

@@ -51,11 +51,9 @@ def perform_run(run: Run) -> None:
 
     It is decided before anything is set back: what goes wrong then changes no ending.
     """
+    before = sessions.look_at_connections()
     run.started_at = run.ended_at = time.monotonic()
-    if tracing.is_on():
-        _decide_by(_perform_traced, run, sessions.look_at_connections())
-    else:
-        _decide_by(_perform, run, sessions.look_at_connections())
+    _decide_by(_perform_traced, run, before)
 
 
 async def await_run(run: Run, lost: Callable[[], float]) -> Any:
@@ -134,7 +132,7 @@ def _traced(run: Run) -> AbstractContextManager[object]:
 
 
 def _perform_traced(run: Run, before: sessions.ConnectionsBefore) -> Outcome:
-    with _traced(run):
+    with _traced(run) if tracing.is_on() else tracing.NOTHING:
         return _perform(run, before)
 
 

@@ -43,6 +43,7 @@ def claimed(reasons, jobs):
         "claim_id": uuid4(),
         "worker": uuid4(),
         "ramp": 0.0,
+        "lasting": [],
     }
     return {row[0] for row in prepared.fetch_rows(claim.claim_statement(reasons), parameters)}
 

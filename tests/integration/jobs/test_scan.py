@@ -17,7 +17,9 @@ class Own(Task):
     acks_late = True
 
 
-@shared_task(base=Own, name="scanned.late", time_limit=60, reject_on_worker_lost=True)
+@shared_task(
+    base=Own, name="scanned.late", soft_time_limit=50, time_limit=60, reject_on_worker_lost=True
+)
 def scanned_late():
     """A task with options of its own."""
 
