@@ -122,9 +122,10 @@ def test_one_trace_leads_from_a_request_to_the_providers_and_counts_add_up(platf
     assert value(page, "celeriac_rings_total", queue="payments") >= 1
     assert value(page, "celeriac_run_seconds_count", kind="payments.webhook") == 1
     deliver(platform.url, {})
+    # Not beside the next one, which would take it along.
+    wait_until(lambda: Job.objects.filter(state="succeeded").count() == 2, timeout=60)
     fatal = enqueue("test.die", {}, queue="payments")
     wait_until(lambda: Job.objects.filter(id=fatal.id, state="dead").exists(), timeout=60)
-    wait_until(lambda: Job.objects.filter(state="succeeded").count() == 2, timeout=60)
     assert platform.web.stop() == 0
     platform.worker.stop()
     judge_totals({tuple(json.loads(row.series)): row.cells for row in Counter.objects.all()})
