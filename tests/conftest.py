@@ -139,3 +139,14 @@ def processes(transactional_db, process_env, broker, run_directory, forks, reque
     started = Processes(env=process_env, directory=directory, forks=forks)
     yield started
     started.stop_all()
+
+
+@pytest.fixture(autouse=True)
+def _own_apps():
+    """Forget the Celery apps that a test makes: system checks speak of every one."""
+    yield
+    from celeriac.jobs.hosts import ledger_apps
+    from config.celery import app
+
+    for name in [name for name, each in ledger_apps.items() if each is not app]:
+        del ledger_apps[name]

@@ -56,7 +56,7 @@ def test_a_worker_whose_slots_are_removed_goes_on_and_ends(start, write, ring, s
     jobs = write("test.note", [{"name": str(number)} for number in range(20)])
     for job in jobs:
         ring([job])
-    wait_until(all_end(jobs))
+    wait_until(all_end(jobs), timeout=90)
     pids = {path.stem for path in folder.glob("*.slot")}
     assert pids
     assert pids <= {str(child.pid) for child in worker.children()}
@@ -105,7 +105,7 @@ def test_a_job_is_given_the_time_in_which_it_was_frozen(start, write, ring):
         freeze()
         time.sleep(4.0)  # the freeze itself
         thaw()
-        wait_until(all_end(jobs))
+        wait_until(all_end(jobs), timeout=90)
         assert unharmed(), Job.objects.values_list("error", flat=True)
 
 
@@ -144,4 +144,4 @@ def test_an_autoscaled_worker_offers_all_that_it_may_grow_to(start, write, ring)
     for job in (jobs := write("test.sleep", [{"seconds": 2.0}] * 3)):
         ring([job])
     wait_until(lambda: Job.objects.filter(state="running").count() >= 2)
-    wait_until(all_end(jobs))
+    wait_until(all_end(jobs), timeout=90)

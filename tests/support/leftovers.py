@@ -228,6 +228,9 @@ class Leftovers:
         fixtures = set(item.fixturenames)
         if "processes" in fixtures:
             # One that was killed a moment ago may still be on its way out.
+            deadline = time.monotonic() + 10
+            while orphans() and time.monotonic() < deadline:
+                time.sleep(0.05)
             found = [(pid, command(pid)) for pid in orphans()]
             yield from (f"a process, {pid}: {what}" for pid, what in found if what != "ended")
         for fixture in watched.keys() & fixtures:
