@@ -29,7 +29,7 @@ def take_retry(
         return None
     changes: dict[str, Any] = {}
     if list(args or ()) != list(run.args) or dict(kwargs or {}) != dict(run.kwargs):
-        changes["args"] = _stored(run, args, kwargs)
+        changes |= _stored(run, args, kwargs)
     changes |= _changed_options(run, options)
     run.again = Again(changes, _seconds(options))
     return task.AsyncResult(task_id)
@@ -47,14 +47,14 @@ def outcome_of(run: AdoptedRun, error: Any) -> Retry:
 
 
 def _stored(run: AdoptedRun, args: Any, kwargs: Any) -> dict[str, Any]:
-    """Return other arguments as the row has them; large ones are put beside it now."""
-    from celeriac.jobs.models import LargeCall
+    """Return other arguments as the row has them, and the text that is to stand beside it.
 
+    The settle writes both, if the run still owns its job.
+    """
     call = {"args": list(args or ()), "kwargs": dict(kwargs or {})}
     dumped = registry.find_kind(run.task.name).schema.check(call)
-    if dumped.apart is not None:
-        LargeCall.objects.update_or_create(job_id=run.job.id, defaults={"text": dumped.apart})
-    return dumped.values
+    beside = {} if dumped.apart is None else {"apart": dumped.apart}
+    return {"args": dumped.values, **beside}
 
 
 def _changed_options(run: AdoptedRun, options: dict[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ __all__ = ["UnfitProcess", "WorkerContext", "answer_doorbell", "capabilities"]
 
 logger = logging.getLogger(__name__)
 
-#: A result of this many characters is settled at once, not kept in the journal.
+#: A result, or other arguments, of so many characters is settled at once, not kept in the journal.
 LARGE_RESULT = 1 << 16
 
 
@@ -172,7 +172,7 @@ def _note_stop(run: Run, outcome: Outcome) -> None:
 def _record(run: Run, runs: list[Run], context: WorkerContext) -> None:
     """Leave the settlement in the journal; settle at once what is too large for it."""
     try:
-        if len(run.settlement.result or "") > LARGE_RESULT:
+        if len(run.settlement.result or run.settlement.changes or "") > LARGE_RESULT:
             raise JournalFull
         context.journal.end(run.job.id, run.settlement)
     except JournalFull:

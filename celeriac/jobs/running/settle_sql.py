@@ -155,7 +155,7 @@ WITH settled AS (
     WHERE j.id = o.id AND j.state = {prepared.RUNNING} AND j.claim_id = o.claim_id AND {_DURABLE}
     RETURNING j.id, j.state, j.queue, j.attempt, j.worker,
               j.superseded_by, j.started_at, {_ENDED} AS ended_at,
-              o.recorded, o.error_class, o.message, o.traceback,
+              o.recorded, o.error_class, o.message, o.traceback, o.changes ->> 'apart' AS apart,
               {callbacks.OWED}
 ), recorded AS (
     INSERT INTO {tables.ATTEMPT} (job_id, number, outcome, worker, started_at, finished_at,
@@ -169,6 +169,11 @@ WITH settled AS (
     -- The run that is superseded had started, so its deadline binds no more, nor its successor's.
     UPDATE {tables.JOB} h SET expires_at = NULL
     FROM settled WHERE h.id = settled.superseded_by AND h.expires_at IS NOT NULL
+), moved AS (
+    -- The arguments of its next run, where they are too large for the row.
+    INSERT INTO {tables.LARGE_CALL} AS kept (job_id, text)
+    SELECT id, apart FROM settled WHERE apart IS NOT NULL
+    ON CONFLICT (job_id) DO UPDATE SET text = excluded.text
 ), called AS ({callbacks.enqueue_from("settled")}
 )
 SELECT id, state, callback IS NOT NULL, queue FROM settled

@@ -22,7 +22,7 @@ from celeriac.jobs import registry
 from celeriac.jobs.enqueueing.enqueue import enqueue_job
 from celeriac.jobs.errors import InvalidOption
 from celeriac.jobs.losses import Loss
-from celeriac.jobs.models import Attempt, Job
+from celeriac.jobs.models import Attempt, Job, LargeCall
 from celeriac.testing import drain
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +58,28 @@ def heard(*named):
 def result_of(acme, handle):
     """Return a result by its id alone, as another process asks for it."""
     return AsyncResult(handle.id, app=acme)
+
+
+def test_other_arguments_that_are_large_are_written_by_the_settle_alone(acme, settings):
+    """A run that has lost its job changes nothing of what the next one finds."""
+    settings.CELERIAC = {**settings.CELERIAC, "MAX_ARGS_BYTES": 1000}
+    seen = []
+
+    @acme.task(name="acme.grows", bind=True, max_retries=3)
+    def grows(self, text, stale=False):
+        seen.append(len(text))
+        if stale:
+            Job.objects.filter(state="running").update(claim_id=uuid.uuid4())
+        if len(text) < 5000:
+            self.retry(args=("y" * 5000,), kwargs={}, countdown=0)
+        return len(text)
+
+    call = grows.delay("x" * 2000)
+    drain()
+    assert (seen, call.get()) == ([2000, 5000], 5000)
+    lost = grows.delay("x" * 2000, stale=True)
+    drain()
+    assert "x" * 2000 in LargeCall.objects.get(pk=lost.id).text
 
 
 def test_a_request_says_all_that_a_message_would(acme):
