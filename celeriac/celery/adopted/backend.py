@@ -17,6 +17,7 @@ from celeriac.celery.adopted import reported, runs
 from celeriac.celery.adopted.job_meta import meta_of
 from celeriac.celery.adopted.lookup import find_job, find_jobs
 from celeriac.jobs.handle import refuse_own_transaction
+from celeriac.jobs.models import Job
 
 logger = logging.getLogger(__name__)
 
@@ -175,7 +176,7 @@ class ResultBackend:
             RuntimeError: the job was enqueued in the transaction that waits for it.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        while find_job(result.id) is None:
+        while (job := find_job(result.id)) is None:
             left = None if deadline is None else deadline - time.monotonic()
             part = _SLICE if left is None else min(_SLICE, max(left, 0.0))
             try:
@@ -185,15 +186,14 @@ class ResultBackend:
             except CelerysTimeoutError:
                 if left is not None and left <= _SLICE:
                     raise
-        self._wait(result.id, deadline, options.get("on_interval"))
+        self._wait(job, deadline, options.get("on_interval"))
         return result.maybe_throw(propagate=propagate, callback=options.get("callback"))
 
-    def _wait(self, task_id: Any, deadline: float | None, on_interval: Any = None) -> None:
+    def _wait(self, job: Job, deadline: float | None, on_interval: Any = None) -> None:
         """Look at a job's row until it has ended."""
         pause = _FIRST
-        while self.get_task_meta(task_id)["status"] not in states.READY_STATES:
-            if (job := find_job(task_id)) is not None:
-                refuse_own_transaction(job.id)
+        while self.get_task_meta(job.id)["status"] not in states.READY_STATES:
+            refuse_own_transaction(job.id)
             if deadline is not None and time.monotonic() >= deadline:
                 raise CelerysTimeoutError("The operation timed out.")
             if on_interval is not None:

@@ -21,7 +21,11 @@ logger = logging.getLogger(__name__)
 
 #: The state of a result that its reader has dropped.
 FORGOTTEN = "FORGOTTEN"
-_TELL = f"UPDATE {tables.JOB} SET progress = %s::jsonb WHERE id = %s AND state <> ALL (%s)"
+#: It is told of the run that was seen: another one's own words stay.
+_TELL = f"""
+UPDATE {tables.JOB} j SET progress = told.facts FROM (SELECT %s::jsonb AS facts) AS told
+WHERE j.id = %s AND j.state <> ALL (%s) AND j.attempt = (told.facts ->> 'attempt')::int
+"""
 _FORGET = f"""
 UPDATE {tables.JOB} SET progress = %s::jsonb, result = NULL WHERE id = %s AND state = ANY (%s)
 """
