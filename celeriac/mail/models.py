@@ -24,6 +24,10 @@ class MailState(models.TextChoices):
     UNKNOWN = "unknown"
 
 
+#: Nothing more is sent then.
+SETTLED = (MailState.ACCEPTED, MailState.REFUSED)
+
+
 class Message(models.Model):
     """One e-mail and what became of it; it is deleted with its job.
 
@@ -91,4 +95,4 @@ class Message(models.Model):
     @property
     def is_settled(self) -> bool:
         """Whether nothing more is to be sent."""
-        return self.state in (MailState.ACCEPTED, MailState.REFUSED)
+        return self.state in SETTLED

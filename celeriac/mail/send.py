@@ -14,7 +14,7 @@ from celeriac.core.clock import Now
 from celeriac.core.effects import require_no_transaction
 from celeriac.core.errors import CeleriacError
 from celeriac.jobs.outcomes import GiveUp
-from celeriac.mail.models import MailState, Message
+from celeriac.mail.models import SETTLED, MailState, Message
 from celeriac.mail.smtp import LostAfterData
 from celeriac.mail.stored import restored_message
 from celeriac.settings import conf
@@ -81,9 +81,9 @@ def _begin(message_id: UUID) -> tuple[Message, MailState]:
         if lost and row.at_most_once:
             _end(row, MailState.UNKNOWN, row.error or "the run that sent it got lost")
             return row, MailState.UNKNOWN
-        row.state = MailState.SENDING
+        row.state, row.sends = MailState.SENDING, row.sends + 1
         Message.objects.filter(id=message_id).update(
-            state=MailState.SENDING, sends=F("sends") + 1, resends=F("resends") + int(lost)
+            state=MailState.SENDING, sends=row.sends, resends=F("resends") + int(lost)
         )
     return row, MailState.UNKNOWN if lost else MailState.QUEUED
 
@@ -155,7 +155,10 @@ def _may_have_left(error: Exception) -> bool:
 
 
 def _end(row: Message, state: MailState, error: str = "") -> None:
-    """Write how a try ended; the connection's options go once nothing more is sent."""
+    """Write how a try ended, unless another has begun or its end is known.
+
+    The connection's options go once nothing more is sent.
+    """
     row.state, row.error = state, error[:500]
     accepted = state == MailState.ACCEPTED
     fields: dict[str, Any] = {
@@ -165,4 +168,5 @@ def _end(row: Message, state: MailState, error: str = "") -> None:
     }
     if row.is_settled:
         fields["options"] = {}
-    Message.objects.filter(id=row.id).update(**fields)
+    here = Message.objects.filter(id=row.id, sends=row.sends)
+    here.exclude(state__in=SETTLED).update(**fields)

@@ -10,8 +10,11 @@ import pytest
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection, send_mail
+from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection, transaction
+from django.db.models import F
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from celeriac.jobs.models import Job
@@ -220,6 +223,24 @@ def test_an_unknown_outcome_is_sent_again_under_the_same_message_id(mailsink):
     row.refresh_from_db()
     assert (row.state, row.sends, row.resends) == ("accepted", 2, 1)
     assert mailsink.stats()["by_message_id"] == {row.message_id: 2}
+
+
+class Overtaken(BaseEmailBackend):
+    """A server that is away, while another run sends the message."""
+
+    def send_messages(self, messages):
+        Message.objects.update(state="accepted", accepted_at=timezone.now(), sends=F("sends") + 1)
+        raise ConnectionRefusedError
+
+
+def test_a_run_that_was_overtaken_writes_nothing_of_its_own_end(settings):
+    """What another one knows by now stands: the message has left."""
+    settings.CELERIAC = {**settings.CELERIAC, "MAIL_BACKEND": f"{__name__}.Overtaken"}
+    row = written()
+    with pytest.raises(MailFailed):
+        send_message(message_id=row.id)
+    row.refresh_from_db()
+    assert (row.state, row.error) == ("accepted", "")
 
 
 @pytest.mark.parametrize("lost", ["reply", "process"])
