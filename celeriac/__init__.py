@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     )
     from celeriac.jobs.phrases import Event as Event, Link as Link, Step as Step, Wait as Wait
     from celeriac.jobs.running.current import CurrentJob as CurrentJob, current_job as current_job
+    from celeriac.mail.smtp import LostAfterData as LostAfterData
     from celeriac.settings import conf as conf
 
 _HOMES = typed_imports(__name__)

@@ -10,8 +10,7 @@ from anymail.exceptions import AnymailAPIError, AnymailRecipientsRefused
 from django.core.mail import EmailMultiAlternatives, get_connection
 
 from apps.notifications.errors import MailNotSent, MailOutcomeUnknown
-from apps.notifications.smtp import LostAfterData
-from celeriac import guard, require_no_transaction
+from celeriac import LostAfterData, guard, require_no_transaction
 
 BREAKER = "email"
 

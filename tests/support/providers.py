@@ -73,7 +73,7 @@ def gateway(_gateway_server, circuits, settings):
 def mailsink(_mailsink_server, circuits, settings):
     """Yield the control of a mail sink without faults that the settings point to."""
     _mailsink_server.control.reset()
-    settings.EMAIL_BACKEND = "apps.notifications.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "celeriac.mail.smtp.SmtpBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = _mailsink_server.host, _mailsink_server.port
     settings.EMAIL_TIMEOUT = 2.0
     yield _mailsink_server.control

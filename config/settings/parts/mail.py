@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 #: The same, but it knows whether the message may have left.
-OUR_SMTP = "apps.notifications.smtp.EmailBackend"
+OUR_SMTP = "celeriac.mail.smtp.SmtpBackend"
 
 _UNREAD = (
     "EMAIL_URL can't be read: write it as smtp+tls://user:password@host:587, with special "

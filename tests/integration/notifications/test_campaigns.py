@@ -15,11 +15,11 @@ from apps.notifications.errors import (
     UnknownTemplate,
 )
 from apps.notifications.models import Campaign, Recipient
-from apps.notifications.smtp import EmailBackend
 from celeriac import Snooze, cancel
 from celeriac.core.clock import Now
 from celeriac.core.models import Audit
 from celeriac.jobs.models import Job
+from celeriac.mail.smtp import SmtpBackend
 from celeriac.settings import conf
 from celeriac.testing import perform_job
 from tests.factories_domain import CampaignFactory, SuppressionFactory, addresses, work
@@ -146,7 +146,7 @@ def test_a_kill_at_any_point_of_a_message_costs_that_one_only(
 ):
     """The third is unknown, whether it left or not, and never sent again."""
     campaign = start(CampaignFactory(size=6))
-    send, calls = EmailBackend.send_messages, []
+    send, calls = SmtpBackend.send_messages, []
 
     def killed(self, messages):
         calls.append(messages)
@@ -158,7 +158,7 @@ def test_a_kill_at_any_point_of_a_message_costs_that_one_only(
         return sent
 
     with monkeypatch.context() as patch:
-        patch.setattr(EmailBackend, "send_messages", killed)
+        patch.setattr(SmtpBackend, "send_messages", killed)
         with pytest.raises(Killed):
             run(campaign)
     assert counts(campaign) == {"accepted": 2, "sending": 1, "pending": 3}
@@ -174,7 +174,7 @@ def test_a_kill_at_any_point_of_a_message_costs_that_one_only(
 def test_a_run_that_was_taken_for_lost_stops_and_its_last_answer_counts(mailsink, monkeypatch):
     """A stalled process wakes up after another run has had the campaign for one message."""
     campaign = start(CampaignFactory(size=6))
-    send, calls = EmailBackend.send_messages, []
+    send, calls = SmtpBackend.send_messages, []
     looks = iter([False, True])
 
     def stalled(self, messages):
@@ -184,7 +184,7 @@ def test_a_run_that_was_taken_for_lost_stops_and_its_last_answer_counts(mailsink
             assert counts(campaign) == {"accepted": 3, "unknown": 1, "pending": 2}
         return send(self, messages)
 
-    monkeypatch.setattr(EmailBackend, "send_messages", stalled)
+    monkeypatch.setattr(SmtpBackend, "send_messages", stalled)
     assert run(campaign).wait is None
     assert counts(campaign) == {"accepted": 4, "pending": 2}
     run(campaign)
@@ -323,14 +323,14 @@ def test_a_cancelled_campaign_stops_and_goes_on_where_it_was(mailsink):
 def test_a_cancel_of_the_job_stops_the_campaign_too(mailsink, monkeypatch):
     """The handler is asked to stop, complies, and tells the campaign."""
     campaign = start(CampaignFactory(size=4))
-    send = EmailBackend.send_messages
+    send = SmtpBackend.send_messages
     monkeypatch.setattr("celeriac.jobs.running.current.LOOK_EVERY", 0.0)
 
     def cancelling(self, messages):
         cancel(Job.objects.get().id)
         return send(self, messages)
 
-    monkeypatch.setattr(EmailBackend, "send_messages", cancelling)
+    monkeypatch.setattr(SmtpBackend, "send_messages", cancelling)
     work()
     campaign.refresh_from_db()
     assert (campaign.state, Job.objects.get().state) == ("cancelled", "cancelled")
@@ -342,7 +342,7 @@ def test_a_campaign_whose_job_died_stands_still_for_all_to_see(mailsink, monkeyp
     campaign = start(CampaignFactory(size=2))
     Job.objects.update(max_attempts=1)
     with monkeypatch.context() as patch:
-        patch.setattr(EmailBackend, "send_messages", lambda self, messages: 1 / 0)
+        patch.setattr(SmtpBackend, "send_messages", lambda self, messages: 1 / 0)
         work()
     campaign.refresh_from_db()
     assert campaign.state == "stalled"

@@ -14,10 +14,10 @@ from apps.notifications.errors import (
     UnknownTemplate,
 )
 from apps.notifications.models import Email
-from apps.notifications.smtp import EmailBackend
 from apps.notifications.states import MessageClass
 from celeriac.breakers.api import CircuitOpen
 from celeriac.jobs.models import Job
+from celeriac.mail.smtp import SmtpBackend
 from celeriac.settings import conf
 from tests.factories_domain import (
     CampaignFactory,
@@ -149,14 +149,14 @@ class Killed(BaseException):
 def test_a_kill_after_the_message_left(mailsink, monkeypatch, message_class, state, copies):
     """The row says sending; the class decides what that means."""
     row = EmailFactory(message_class=message_class)
-    send = EmailBackend.send_messages
+    send = SmtpBackend.send_messages
 
     def killed(self, messages):
         send(self, messages)
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(EmailBackend, "send_messages", killed)
+        patch.setattr(SmtpBackend, "send_messages", killed)
         with pytest.raises(Killed):
             services.email_send(email_id=row.id)
     row.refresh_from_db()

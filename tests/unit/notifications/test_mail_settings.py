@@ -9,7 +9,7 @@ from config.settings.parts.mail import mail_settings
 def test_smtp_is_ours():
     """With what the URL says of the server."""
     mail = mail_settings("smtp+tls://user:p%40ss@mail.example:587")
-    assert mail.backend == "apps.notifications.smtp.EmailBackend"
+    assert mail.backend == "celeriac.mail.smtp.SmtpBackend"
     assert (mail.host, mail.port, mail.use_tls, mail.use_ssl) == ("mail.example", 587, True, False)
     assert (mail.user, mail.password, mail.provider) == ("user", "p@ss", "")
 
