@@ -57,6 +57,8 @@ def platform(processes, gateway, settings, store):  # noqa: F811 the fixture abo
         "STRIPE_API_BASE": settings.STRIPE_API_BASE,
         "PAYMENTS_TIMEOUT": "2",
         "BREAKERS_STORE_URL": store.url(),
+        # A job a child: with twenty of them hardly a call could be one too many.
+        "TEST_SLOTS": "threads:1",
     }
     tune("payments", options=TUNED, actor="test")
     started = [processes.dispatcher(env=env)]
