@@ -230,7 +230,7 @@ def test_workers_with_a_dispatcher_of_their_own_share_the_queues(processes):
     wait_until(lambda: holders() == even_shares(2))
     fill(200)
     wait_until(have_ended(200))
-    workers[0].send_group(signal.SIGKILL)
+    workers[0].kill_group()
     fill(200)
     wait_until(have_ended(400))
     wait_until(lambda: holders() == even_shares(1))

@@ -106,9 +106,22 @@ class Process:
         return self.wait(GRACE)
 
     def kill_group(self):
-        """Kill the process and everything in its group."""
+        """Kill the process and everything in its group; return once all of it is gone.
+
+        What died while another process is started would become a child of the test's own process,
+        which waits for no such one (forks.py).
+        """
         self.send_group(signal.SIGKILL)
-        return self.wait(GRACE)
+        code = self.wait(GRACE)
+        wait_until(self._group_is_gone, timeout=GRACE, every=0.005)
+        return code
+
+    def _group_is_gone(self):
+        try:
+            os.killpg(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
 
     def sigstop(self):
         """Freeze the process and its children, as a stalled machine would."""

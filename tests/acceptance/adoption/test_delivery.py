@@ -116,7 +116,7 @@ def test_a_killed_process_brings_back_what_plain_celery_brings_back(acme, start)
     assert started_again("limit", {"overruns_late"}) == [{"overruns_late"}] * 2
     call(acme, "worker", FLAGS)
     for worker in workers:
-        worker.send_group(signal.SIGKILL)
+        worker.kill_group()
     start()
     again = {"late", "late_rejects", "late_retries"}
     assert started_again("worker", again) == [again, again]
