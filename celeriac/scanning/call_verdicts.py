@@ -1,6 +1,7 @@
 """What the calls of a task say of its move: canvases, options, transactions."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from celeriac.scanning.calls import TaskCall
 from celeriac.scanning.remarks import Remark, Weight
@@ -50,7 +51,14 @@ _UNDERSTOOD = {
 }
 
 
-def call_remarks(calls: list[TaskCall], reached: dict[TaskCall, str]) -> Iterator[Remark]:
+class Reached(NamedTuple):
+    """What is to say of a call because of who calls the function around it."""
+
+    weight: Weight
+    text: str
+
+
+def call_remarks(calls: list[TaskCall], reached: dict[TaskCall, Reached]) -> Iterator[Remark]:
     """Yield what is to say of a task's calls; `reached` are calls within others' transactions."""
     yield from _canvas(calls)
     yield from _handed_on(calls)
@@ -98,12 +106,19 @@ def _handed_on(calls: list[TaskCall]) -> Iterator[Remark]:
         yield Remark(Weight.UNKNOWN, "handed on as a value: who calls it can't be seen", places)
 
 
-_INSIDE = (
+INSIDE = (
     "called inside a transaction: today it may start before the commit, and runs even where that "
     "never comes; as a job it starts after the commit, and is undone with it"
 )
+#: Of a call whose transaction nobody can name.
+UNSEEN = "who calls it, and whether inside a transaction, can't be seen"
+IN_A_MIGRATION = (
+    "called in a migration: it becomes a part of its transaction, and the ledger's tables may not "
+    'be there yet: let the migration depend on ("celeriac_jobs", "0001_initial"), or send from a '
+    "receiver of post_migrate"
+)
 _SAID = {
-    Moment.INSIDE: (Weight.CHANGES, _INSIDE),
+    Moment.INSIDE: (Weight.CHANGES, INSIDE),
     Moment.IN_SAVE: (
         Weight.CHANGES,
         "called in a save, which may be part of a transaction: then the job is undone with it",
@@ -112,11 +127,15 @@ _SAID = {
         Weight.UNKNOWN,
         "called inside a transaction of another database: its row comes when that commits",
     ),
+    Moment.DEFERRED: (
+        Weight.UNKNOWN,
+        f"called in a function that is made where it stands: {UNSEEN}",
+    ),
     Moment.AFTER: (Weight.AS_IS, "called on_commit, which a job no longer needs"),
 }
 
 
-def _moments(calls: list[TaskCall], reached: dict[TaskCall, str]) -> Iterator[Remark]:
+def _moments(calls: list[TaskCall], reached: dict[TaskCall, Reached]) -> Iterator[Remark]:
     """Say what of its calls depends on a transaction."""
     places: dict[tuple[Weight, str], list[SourceLine]] = {}
     for call in calls:
@@ -136,7 +155,6 @@ def _moments(calls: list[TaskCall], reached: dict[TaskCall, str]) -> Iterator[Re
         if call.moment in _SAID and "on_commit" not in call.how:
             places.setdefault(_SAID[call.moment], []).append(call.place)
         elif call.moment is not Moment.AFTER and call in reached:
-            said = (Weight.CHANGES, f"{_INSIDE}; {reached[call]}")
-            places.setdefault(said, []).append(call.place)
+            places.setdefault(reached[call], []).append(call.place)
     for (weight, text), where in places.items():
         yield Remark(weight, text, tuple(where))

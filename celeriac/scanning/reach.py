@@ -2,7 +2,9 @@
 
 import ast
 from collections import deque
+from collections.abc import Callable
 
+from celeriac.scanning.callbacks import Callbacks
 from celeriac.scanning.calls import TaskCall
 from celeriac.scanning.names import Names
 from celeriac.scanning.sources import Module, SourceLine
@@ -14,6 +16,7 @@ class Reach:
 
     def __init__(self, modules: list[Module], names: Names, transactions: Transactions) -> None:
         self._names = names
+        self._callbacks = Callbacks(modules, names, transactions)
         self._callers: dict[str, list[str]] = {}
         self._open: dict[str, SourceLine] = {}
         for module in modules:
@@ -23,23 +26,38 @@ class Reach:
         self._by_last_part: dict[str, list[str]] = {}
         for caller, called in self._callers.items():
             self._by_last_part.setdefault(_any_named(caller), []).extend(called)
-        self._spread()
+        self._migrating = dict(self._callbacks.migrating)
+        self._handed_on = dict(self._callbacks.handed_on)
+        self._spread(self._open, self._calls_of)
+        # By full names alone: of these too many would be meant by a method's name.
+        self._spread(self._migrating, self._named_calls_of)
+        self._spread(self._handed_on, self._named_calls_of)
 
     def opened_by(self, call: TaskCall) -> SourceLine | None:
         """Return the place that calls the function around a call inside a transaction."""
         name = _function_name(call.module, call.node)
         return self._open.get(name) or self._open.get(_any_named(name))
 
+    def migrated_by(self, call: TaskCall) -> SourceLine | None:
+        """Return the migration that runs the function around a call in its transaction."""
+        return self._migrating.get(_function_name(call.module, call.node))
+
+    def handed_on_by(self, call: TaskCall) -> SourceLine | None:
+        """Return the place that hands the function around a call on, as a value."""
+        return self._handed_on.get(_function_name(call.module, call.node))
+
     def _note(self, module: Module, node: ast.Call, transactions: Transactions) -> None:
-        called = self._called(module, node)
-        if not called:
+        name = self._called(module, node)
+        receivers = self._callbacks.receivers(module, node)
+        if not name and not receivers:
             return
         moment = transactions.moment(module, node)
-        if moment in (Moment.INSIDE, Moment.IN_SAVE):
-            self._open.setdefault(called, module.line_of(node))
-        elif moment is Moment.PLAIN:
-            caller = _function_name(module, node)
-            self._callers.setdefault(caller, []).append(called)
+        for called in filter(None, [*receivers, name]):
+            if moment in (Moment.INSIDE, Moment.IN_SAVE):
+                self._open.setdefault(called, module.line_of(node))
+            elif moment is Moment.PLAIN:
+                caller = _function_name(module, node)
+                self._callers.setdefault(caller, []).append(called)
 
     def _called(self, module: Module, node: ast.Call) -> str:
         """Return the project's function or method that a call calls; "" for all others."""
@@ -67,14 +85,17 @@ class Reach:
             return self._callers.get(name, [])
         return self._by_last_part.get(name, [])
 
-    def _spread(self) -> None:
-        """Follow the calls on from each function that is called inside a transaction."""
-        waiting = deque(self._open)
+    def _named_calls_of(self, name: str) -> list[str]:
+        return [] if name.startswith("?.") else self._callers.get(name, [])
+
+    def _spread(self, reached: dict[str, SourceLine], calls_of: Callable[[str], list[str]]) -> None:
+        """Follow the calls on from each function that is reached."""
+        waiting = deque(reached)
         while waiting:
             name = waiting.popleft()
-            for called in self._calls_of(name):
-                if called not in self._open:
-                    self._open[called] = self._open[name]
+            for called in calls_of(name):
+                if called not in reached:
+                    reached[called] = reached[name]
                     waiting.append(called)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from celeriac.scanning.call_verdicts import IN_A_MIGRATION, INSIDE, UNSEEN, Reached
 from celeriac.scanning.calls import CallFinder, TaskCall
 from celeriac.scanning.configuration import Configuration, read_configuration
 from celeriac.scanning.constants import Value
@@ -95,16 +96,23 @@ def scan_project(root: Path, registered: Iterable[Registered] | None = None) -> 
 
 def _reached(
     calls: list[TaskCall], reach: Reach, configuration: Configuration
-) -> dict[TaskCall, str]:
-    """Return the calls that others' transactions hold, with the words that say whose."""
-    found = {}
+) -> dict[TaskCall, Reached]:
+    """Return the calls that others' transactions may hold, with what is to say of them."""
+    found: dict[TaskCall, Reached] = {}
     for call in calls:
         if call.moment is not Moment.PLAIN:
             continue
-        if (place := reach.opened_by(call)) is not None:
-            found[call] = f"the function around it is called in one at {place}"
+        if reach.migrated_by(call) is not None:
+            found[call] = Reached(Weight.LINE, IN_A_MIGRATION)
+        elif (place := reach.opened_by(call)) is not None:
+            words = f"{INSIDE}; the function around it is called in one at {place}"
+            found[call] = Reached(Weight.CHANGES, words)
         elif configuration.has_atomic_requests and _serves_requests(call):
-            found[call] = "ATOMIC_REQUESTS puts one around each request"
+            words = f"{INSIDE}; ATOMIC_REQUESTS puts one around each request"
+            found[call] = Reached(Weight.CHANGES, words)
+        elif (place := reach.handed_on_by(call)) is not None:
+            words = f"the function around it is handed on as a value at {place}: {UNSEEN}"
+            found[call] = Reached(Weight.UNKNOWN, words)
     return found
 
 

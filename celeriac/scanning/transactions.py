@@ -11,6 +11,8 @@ _ATOMIC = {"django.db.transaction.atomic", "django.db.transaction.Atomic"}
 _ON_COMMIT = {"django.db.transaction.on_commit"}
 _MANAGERS = {"contextlib.contextmanager", "contextlib.asynccontextmanager"}
 _RECEIVER = "django.dispatch.receiver"
+#: What it connects is called when all migrations are through.
+_AFTER_MIGRATIONS = "django.db.models.signals.post_migrate.connect"
 _SENT_IN_SAVES = ("post_save", "pre_save", "post_delete", "pre_delete", "m2m_changed")
 _SAVES = ("save", "delete", "save_model", "perform_create", "perform_update")
 
@@ -41,6 +43,10 @@ class Transactions:
             for module in modules:
                 for name, node in names.defined(module).items():
                     self._learn(module, f"{module.name}.{name}", node)
+
+    def is_on_commit(self, name: str) -> bool:
+        """Tell whether a function, by its full name, calls what it is given after the commit."""
+        return name in self._on_commit
 
     def moment(self, module: Module, node: ast.AST) -> Moment:
         """Return when the code of a node runs."""
@@ -95,14 +101,20 @@ class Transactions:
                     yield self._names.full_name(module, node.args[0])
 
     def _where_used(self, module: Module, around: Function, inner: Function) -> Moment:
-        """Return when a function within another one runs: after the commit if it is given there."""
+        """Return when a function within another one runs: where it is called, or given to be."""
         for call in ast.walk(around):
-            if isinstance(call, ast.Call):
-                given = [each.id for each in call.args if isinstance(each, ast.Name)]
-                if inner.name in given and (
-                    self._names.full_name(module, call.func) in self._on_commit
-                ):
-                    return Moment.AFTER
+            if not isinstance(call, ast.Call) or inner in module.parents(call):
+                continue
+            if isinstance(call.func, ast.Name) and call.func.id == inner.name:
+                return self.moment(module, call)
+            given = {
+                each.id for arg in call.args for each in ast.walk(arg) if isinstance(each, ast.Name)
+            }
+            name = self._names.full_name(module, call.func)
+            if inner.name in given and name in self._on_commit:
+                return Moment.AFTER
+            if inner.name in given and name == _AFTER_MIGRATIONS:
+                return Moment.PLAIN
         return Moment.DEFERRED
 
     def _is_registered(self, module: Module, node: ast.Lambda) -> bool:

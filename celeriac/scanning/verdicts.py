@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from celeriac.scanning.arguments import Arguments, has_parameters, has_returns
-from celeriac.scanning.call_verdicts import FLOWS, call_remarks
+from celeriac.scanning.call_verdicts import FLOWS, Reached, call_remarks
 from celeriac.scanning.calls import TaskCall, canvases
 from celeriac.scanning.configuration import Configuration
 from celeriac.scanning.constants import Value
@@ -44,7 +44,7 @@ class Verdicts:
         self._arguments = Arguments(names)
 
     def remarks(
-        self, task: Task, calls: list[TaskCall], reached: dict[TaskCall, str]
+        self, task: Task, calls: list[TaskCall], reached: dict[TaskCall, Reached]
     ) -> list[Remark]:
         """Return all that is to say of a task; `reached` are calls within others' transactions."""
         found = [

@@ -215,13 +215,22 @@ def calling(body, head=""):
     return (
         "from functools import partial\nfrom contextlib import contextmanager\n"
         "from celery import group, chord, chain, signature\nfrom django.db import transaction\n"
-        "from django.db.models.signals import post_save\nfrom django.dispatch import receiver\n"
+        "from django.db.models.signals import post_migrate, post_save\n"
+        "from django.dispatch import Signal, receiver\nfrom django.urls import path\n"
         "from shop import tasks\nfrom shop.tasks import send\nfrom shop.celery import app\n"
         f"{head}\n{body}\n"
     )
 
 
 SAVING = "from django.db import models\nclass Order(models.Model):\n    def save(self):\n        "
+MIGRATION = """
+from django.db import migrations
+def fill(apps, editor):
+    {body}
+class Migration(migrations.Migration):
+    operations = [migrations.RunPython(fill)]
+    {atomic}
+"""
 MANAGER = (
     "@contextmanager\ndef saving():\n    with transaction.atomic():\n        yield\n"
     "def later(function, *args):\n    transaction.on_commit(lambda: function(*args))\n"
@@ -252,6 +261,27 @@ CALLS = [
     ("def gone(**_):\n    send.delay(1)\npost_save.connect(gone)", Weight.CHANGES, "in a save"),
     ("def one():\n    send.delay(1)\n@receiver(post_save)\ndef f(**_):\n    one()", 1, "around"),
     (SAVING + "send.delay(1)", Weight.CHANGES, "in a save"),
+    ("paid = Signal()\n@receiver(paid)\ndef f(**_):\n    send.delay(1)\n@transaction.atomic\n"
+     "def view():\n    paid.send(None)", Weight.CHANGES, "around it is called in one"),
+    ("paid = Signal()\ndone = Signal()\n@receiver([paid, done])\ndef f(**_):\n    send.delay(1)\n"
+     "@transaction.atomic\ndef view():\n    done.send(None)", Weight.CHANGES, "around it"),
+    ("paid = Signal()\ndef f(**_):\n    send.delay(1)\npaid.connect(f)\ndef view():\n    with "
+     "transaction.atomic():\n        paid.send_robust(None)", Weight.CHANGES, "called in one"),
+    ("paid = Signal()\n@receiver(paid)\ndef f(**_):\n    send.delay(1)\ndef view():\n"
+     "    paid.send(None)", Weight.AS_IS, ""),
+    ("def one(): send.delay(1)\nMAP = {'a': one}", Weight.UNKNOWN, "around it is handed on"),
+    ("def one(): send.delay(1)\ndef two(): one()\nrun(two)", Weight.UNKNOWN, "is handed on"),
+    ("def one(): send.delay(1)\nurlpatterns = [path('', one)]", Weight.AS_IS, ""),
+    ("def one(): send.delay(1)\n@transaction.atomic\ndef view():\n"
+     "    transaction.on_commit(one)", Weight.AS_IS, ""),
+    ("def view(): run(lambda: send.delay(1))", Weight.UNKNOWN, "made where it stands"),
+    ("def view():\n    def one(): send.delay(1)\n    one()", Weight.AS_IS, ""),
+    ("@transaction.atomic\ndef view():\n    def one(): send.delay(1)\n    one()", 1, "inside"),
+    ("def view():\n    def one(): send.delay(1)\n    return one", Weight.UNKNOWN, "who calls it"),
+    (MIGRATION.format(body="send.delay(1)", atomic=""), Weight.LINE, "in a migration"),
+    (MIGRATION.format(body="send.delay(1)", atomic="atomic = False"), Weight.AS_IS, ""),
+    (MIGRATION.format(body="def one(**_): send.delay(1)\n    post_migrate.connect(one)", atomic=""),
+     Weight.AS_IS, ""),
     ("def view():\n    chain(send.s(1), send.s())()", Weight.CANT, "chain is canvas"),
     ("def view():\n    parts = [send.si(n) for n in 'ab']\n    group(parts)()", 4, "group"),
     ("def view(): (send.s(1) | send.s())()", Weight.CANT, "| is canvas"),
@@ -279,6 +309,20 @@ def test_calls_are_judged(project, body, weight, text):
     judged = only(project({"shop/tasks.py": TASK, "shop/views.py": calling(body, MANAGER)}))
     assert judged.weight == weight, said(judged)
     assert text.lower() in said(judged).lower()
+
+
+def test_calls_are_followed_through_modules_that_say_nothing_of_tasks(project):
+    """A module between the transaction and the call need have no word of either."""
+    files = {
+        "shop/tasks.py": TASK,
+        "shop/one.py": "from shop.tasks import send\ndef one(): send.delay(1)",
+        "shop/two.py": "from shop.one import one\ndef two(): one()",
+        "shop/views.py": "from django.db import transaction\nfrom shop.two import two\n"
+        "@transaction.atomic\ndef view(): two()",
+    }
+    judged = only(project(files))
+    assert judged.weight is Weight.CHANGES
+    assert "shop/views.py:4" in said(judged)
 
 
 def test_atomic_requests_put_a_transaction_around_each_view(project):
