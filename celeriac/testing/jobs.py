@@ -1,9 +1,4 @@
-"""Test tools for users of the platform: docs/testing.md shows them at work.
-
-They read and run the rows of the open test database in this process, so they
-work under pytest-django's `db` (where nothing commits) and `transactional_db`
-alike, and need neither broker nor worker.
-"""
+"""What was enqueued, does a handler work, does the whole flow: in the test's own process."""
 
 import json
 from typing import Any
@@ -21,8 +16,6 @@ from celeriac.jobs.running import execute
 from celeriac.jobs.running.execute import WorkerContext, capabilities
 from celeriac.jobs.running.run import Run
 from celeriac.jobs.states import Verb
-
-__all__ = ["assert_enqueued", "assert_not_enqueued", "drain", "perform_job"]
 
 #: Due jobs that no pause, lock or circuit is asked about: the claim is the judge of those.
 _NEXT = f"""

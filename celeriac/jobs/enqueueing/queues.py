@@ -68,9 +68,14 @@ def _fields(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name != "slots"}
 
 
+def forget_rows() -> None:
+    """Take no queue's row for made any more: the table was emptied."""
+    _made.clear()
+
+
 def after_migrate(*, using: str, **_: Any) -> None:
     """Make the rows as soon as their table stands (post_migrate)."""
-    _made.clear()  # a flush has emptied it
+    forget_rows()  # a flush has emptied it
     with connections[using].cursor() as cursor:
         tables = connections[using].introspection.table_names(cursor)
     if Queue._meta.db_table in tables:
