@@ -46,6 +46,9 @@ class Settings:
     QUEUES: dict[str, dict[str, Any]] = field(default_factory=_queues)
     #: Names of the project's own Celery tasks that are jobs, as patterns: `acme.billing.*`.
     TASKS: list[str] = field(default_factory=list)
+    #: Plain tasks, as patterns, whose calls and starts are noted, and for how long.
+    SHADOW: list[str] = field(default_factory=list)
+    SHADOW_RETENTION_DAYS: Days = 7.0
     #: Whether a run of theirs that had begun and lost its process happens again, by pattern, in the
     #: place of what the task's acknowledgement means: True, False, or "worker" (the whole of it).
     RUN_AGAIN: dict[str, bool | Literal["worker"]] = field(default_factory=dict)
@@ -176,8 +179,7 @@ class Settings:
     #: Whether processes that count have a thread that publishes, and how often.
     METRICS_PUBLISH: bool = True
     METRICS_PUBLISH_SECONDS: Seconds = 5.0
-    #: How long /metrics may take: less than the scraper waits. How long scrapers share the depths
-    #: of queues, which cost a pass over the queued rows.
+    #: How long /metrics may take (less than the scraper waits), and scrapers share queues' depths.
     METRICS_TIMEOUT_SECONDS: Seconds = 8.0
     METRICS_DEPTHS_SECONDS: Seconds = 5.0
     #: How long /readyz may take: less than whoever probes waits.

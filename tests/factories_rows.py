@@ -18,7 +18,19 @@ from celeriac.breakers.models import Breaker, Transition
 from celeriac.console.models import BulkAction, GroupGrant as RoleGrant
 from celeriac.core.models import Audit, AuditBatch, Counter
 from celeriac.http.models import Secret
-from celeriac.jobs.models import Dispatcher, LargeCall, Queue, SearchTerm, Sign, Worker
+from celeriac.jobs.models import (
+    Dispatcher,
+    HandedBack,
+    LargeCall,
+    Queue,
+    Route,
+    SearchTerm,
+    ShadowCall,
+    ShadowGap,
+    ShadowRun,
+    Sign,
+    Worker,
+)
 from celeriac.mail.models import Message
 from celeriac.monitoring.models import ErrorRollup, Pass, Rollup, Sample
 from celeriac.schedules.models import Beat, Policy, Tick
@@ -234,6 +246,66 @@ class LargeCallFactory(Row):
 
     job_id = factory.LazyFunction(uuid4)
     text = "[]"
+
+
+class RouteFactory(Row):
+    """Where the calls of some tasks go."""
+
+    class Meta:
+        model = Route
+
+    pattern = unique("acme.mail")
+    share = 5.0
+    edit = factory.Sequence(lambda number: number)
+    reason = "to try it"
+
+
+class HandedBackFactory(Row):
+    """A job that became a plain message."""
+
+    class Meta:
+        model = HandedBack
+
+    job_id = factory.LazyFunction(uuid4)
+    task = "acme.note"
+    task_id = unique("call")
+    call = "{}"
+    tries = factory.LazyFunction(lambda: [timezone.now()])
+
+
+class ShadowCallFactory(Row):
+    """A plain call that was noted."""
+
+    class Meta:
+        model = ShadowCall
+
+    task = "acme.note"
+    task_id = unique("call")
+
+
+class ShadowRunFactory(Row):
+    """A plain start that was noted."""
+
+    class Meta:
+        model = ShadowRun
+
+    id = factory.LazyFunction(uuid4)
+    task = "acme.note"
+    task_id = unique("call")
+    host = "here"
+    pid = 1
+
+
+class ShadowGapFactory(Row):
+    """Notes that were lost."""
+
+    class Meta:
+        model = ShadowGap
+
+    host = "here"
+    pid = 1
+    notes = 3
+    why = "the database was slow"
 
 
 class MessageFactory(Row):

@@ -23,6 +23,12 @@ RULES = (
         RetentionRule(f"django_celery_results.{name}", "date_done", "RESULTS_RETENTION_DAYS")
         for name in ("TaskResult", "GroupResult")
     ),
+    # Whoever has not been sent stays.
+    RetentionRule("celeriac_jobs.HandedBack", "sent_at", "AUDIT_TARGETS_RETENTION_DAYS"),
+    *(
+        RetentionRule(f"celeriac_jobs.Shadow{name}", column, "SHADOW_RETENTION_DAYS")
+        for name, column in (("Call", "called_at"), ("Run", "started_at"), ("Gap", "at"))
+    ),
     RetentionRule("celeriac_breakers.Transition", "at", "BREAKERS_RETENTION_DAYS", by_key=True),
     RetentionRule("celeriac_schedules.Tick", "decided_at", "SCHEDULES_RETENTION_DAYS"),
     RetentionRule("celeriac_core.AuditBatch", "at", "AUDIT_TARGETS_RETENTION_DAYS", by_key=True),
@@ -66,6 +72,7 @@ KEPT = {
     "celeriac_core.Counter": "one row for each metric and set of labels",
     "celeriac_breakers.Breaker": "one row for each provider, and each host that may be called back",
     "celeriac_jobs.Queue": _DEPLOYED,
+    "celeriac_jobs.Route": _PEOPLE,
     "contenttypes.ContentType": _DEPLOYED,
     "auth.Permission": _DEPLOYED,
     "celeriac_console.GroupGrant": _DEPLOYED,

@@ -436,4 +436,120 @@ class Migration(migrations.Migration):
                 "indexes": [models.Index(fields=["job", "number"], name="celeriac_attempt_job")],
             },
         ),
+        migrations.CreateModel(
+            name="HandedBack",
+            fields=[
+                ("job_id", models.UUIDField(primary_key=True, serialize=False)),
+                ("task", models.TextField()),
+                ("task_id", models.TextField(db_index=True)),
+                ("call", models.TextField()),
+                ("taken_at", models.DateTimeField(db_default=celeriac.core.clock.Now())),
+                (
+                    "tries",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.DateTimeField(), default=list
+                    ),
+                ),
+                ("sent_at", models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                "ordering": ["taken_at", "job_id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("sent_at__isnull", True)),
+                        fields=["taken_at"],
+                        name="celeriac_handedback_unsent",
+                    ),
+                    models.Index(fields=["sent_at"], name="celeriac_handedback_sent"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Route",
+            fields=[
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=celeriac.core.clock.Now(), editable=False),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(auto_now=True, db_default=celeriac.core.clock.Now()),
+                ),
+                ("pattern", models.TextField(primary_key=True, serialize=False)),
+                ("share", models.FloatField()),
+                ("edit", models.BigIntegerField()),
+                ("reason", models.TextField()),
+                ("set_by", models.TextField(blank=True, db_default="")),
+            ],
+            options={
+                "ordering": ["-edit"],
+                "permissions": [("route_tasks", "Can route tasks to plain Celery and back")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("share__gte", 0), ("share__lte", 100)),
+                        name="celeriac_route_share_is_percent",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="ShadowCall",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("task", models.TextField()),
+                ("task_id", models.TextField()),
+                ("retries", models.IntegerField(db_default=0)),
+                ("called_at", models.DateTimeField(db_default=celeriac.core.clock.Now())),
+                ("eta", models.DateTimeField(blank=True, null=True)),
+                ("site", models.TextField(blank=True, db_default="")),
+                ("args_bytes", models.IntegerField(blank=True, null=True)),
+                ("xid", models.BigIntegerField(blank=True, null=True)),
+                ("in_savepoint", models.BooleanField(db_default=False)),
+                ("committed", models.BooleanField(blank=True, null=True)),
+                ("promised", models.BooleanField(db_default=False)),
+            ],
+            options={
+                "indexes": [
+                    models.Index(fields=["task", "called_at"], name="celeriac_shadowcall_task"),
+                    models.Index(fields=["task_id", "retries"], name="celeriac_shadowcall_id"),
+                    models.Index(fields=["called_at"], name="celeriac_shadowcall_at"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="ShadowGap",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField(db_default=celeriac.core.clock.Now())),
+                ("host", models.TextField()),
+                ("pid", models.IntegerField()),
+                ("notes", models.IntegerField()),
+                ("why", models.TextField()),
+            ],
+            options={
+                "indexes": [models.Index(fields=["at"], name="celeriac_shadowgap_at")],
+            },
+        ),
+        migrations.CreateModel(
+            name="ShadowRun",
+            fields=[
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("task", models.TextField()),
+                ("task_id", models.TextField()),
+                ("retries", models.IntegerField(db_default=0)),
+                ("started_at", models.DateTimeField(db_default=celeriac.core.clock.Now())),
+                ("transaction", models.TextField(blank=True, db_default="")),
+                ("host", models.TextField()),
+                ("pid", models.IntegerField()),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("outcome", models.TextField(blank=True, db_default="")),
+            ],
+            options={
+                "indexes": [
+                    models.Index(fields=["task", "started_at"], name="celeriac_shadowrun_task"),
+                    models.Index(fields=["task_id", "retries"], name="celeriac_shadowrun_id"),
+                    models.Index(fields=["started_at"], name="celeriac_shadowrun_at"),
+                ],
+            },
+        ),
     ]
