@@ -9,7 +9,8 @@ from django.apps import apps
 from django.conf import settings
 
 from celeriac.celery import installing
-from celeriac.celery.adopted.patterns import is_adopted
+from celeriac.celery.adopted.choosing import as_plain, choose_side
+from celeriac.celery.adopted.patterns import is_adopted, is_named_in_shadow
 
 #: What send_task says where its caller says nothing.
 _SILENT = {"add_to_parent": True, "retries": 0, "replaced_task_nesting": 0}
@@ -54,8 +55,8 @@ class LedgerApp(Base):
         """Put the ledger's task class under that of a task that is adopted."""
         parent: Any = super()
         name = name or self.gen_task_name(fun.__name__, fun.__module__)
-        if is_adopted(name) and "kind" not in options:
-            base = _adopting(base or self.Task)
+        if "kind" not in options and (is_adopted(name) or is_named_in_shadow(name)):
+            base = _adopting(base or self.Task, name)
         return parent._task_from_fun(fun, name=name, base=base, **options)
 
     def register_task(self, task: Any, **options: Any) -> Any:
@@ -63,8 +64,8 @@ class LedgerApp(Base):
         parent: Any = super()
         task = task() if isinstance(task, type) else task
         task.name = task.name or self.gen_task_name(type(task).__name__, type(task).__module__)
-        if is_adopted(task.name):
-            task.__class__ = _adopting(type(task))
+        if is_adopted(task.name) or is_named_in_shadow(task.name):
+            task.__class__ = _adopting(type(task), task.name)
         return parent.register_task(task, **options)
 
     def send_task(
@@ -89,7 +90,11 @@ class LedgerApp(Base):
         known = options.get("task_type") is not None  # apply_async of a task that is plain now
         own: Any = self.tasks.get(name) if is_adopted(name) and not known else None
         if hasattr(own, "is_on_ledger"):
-            return own.send(args, kwargs, task_id, {**options, "countdown": countdown, "eta": eta})
+            task_id, is_job = choose_side(own, task_id, options)
+            if is_job:
+                given = {**options, "countdown": countdown, "eta": eta}
+                return own.send(args, kwargs, task_id, given)
+            known, options = True, as_plain(options)
         task = None if known else self._kind_task(name)
         if task is None or hasattr(task, "is_on_ledger"):
             parent: Any = super()
@@ -120,7 +125,12 @@ class Celery(LedgerApp, CeleryApp):
     """Celery's own app class, on the ledger."""
 
 
-def _adopting(base: Any) -> Any:
-    from celeriac.celery.adopted.task import adopting  # with the models, where a task is adopted
+def _adopting(base: Any, name: str) -> Any:
+    """Return the class with the ledger's under it, or with the shadow's: those import models."""
+    if not is_adopted(name):
+        from celeriac.celery.shadow.task import shadowing
+
+        return shadowing(base)
+    from celeriac.celery.adopted.task import adopting
 
     return adopting(base)

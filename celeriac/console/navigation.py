@@ -17,6 +17,7 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Dead letters", "admin:ops_dead_letters"),
         ("Attempts", "celeriac_jobs.attempt"),
         ("Queues", "celeriac_jobs.queue"),
+        ("Routes", "celeriac_jobs.route"),
         ("Workers", "celeriac_jobs.worker"),
         ("Bulk actions", "celeriac_console.bulkaction"),
         ("Flower", "flower:index"),

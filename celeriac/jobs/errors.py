@@ -49,6 +49,14 @@ class JobNotFound(JobError):
     """There is no such job."""
 
 
+class RouteNotOrdered(JobError):
+    """Neither the broker nor the database took the order."""
+
+
+class HandbackStopped(JobError):
+    """A handback could not go on; what it had not sent is kept."""
+
+
 class TransitionRefused(JobError):
     """The job's state forbids it."""
 

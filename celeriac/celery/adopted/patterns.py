@@ -18,6 +18,11 @@ def is_adopted(name: str | None) -> bool:
     return fits(name, tuple(conf.TASKS))
 
 
+def is_named_in_shadow(name: str | None) -> bool:
+    """Return whether CELERIAC["SHADOW"] names the task."""
+    return bool(name) and settings.configured and fits(str(name), tuple(conf.SHADOW))
+
+
 @lru_cache(maxsize=4096)
 def fits(name: str, patterns: tuple[str, ...]) -> bool:
     """Return whether a task's name fits one of the patterns, such as `acme.mail.*`."""

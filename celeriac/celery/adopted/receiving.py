@@ -1,8 +1,8 @@
 """What a worker does with a message that bears an adopted task's name.
 
 A doorbell is answered. A message that we sent as plain runs as plain, and so does one that brings
-a canvas along. Any other was sent by somebody who knows no ledger: it becomes a row, before it is
-acknowledged, with its own id, times, headers and queue.
+a canvas along, or whose task is routed to plain Celery. Any other was sent by somebody who knows no
+ledger: it becomes a row, before it is acknowledged, with its own id, times, headers and queue.
 """
 
 import logging
@@ -14,11 +14,13 @@ from celery.utils.time import maybe_iso8601
 from celery.worker.strategy import default
 
 from celeriac.celery import doorbells, messages
+from celeriac.celery.adopted.choosing import is_routed_to_ledger
 from celeriac.celery.adopted.patterns import is_adopted
 from celeriac.celery.adopted.writing import write_call
 from celeriac.celery.answering import AnswersDoorbells
 from celeriac.celery.headers import DOORBELL, HEADER, PLAIN
 from celeriac.jobs.errors import JobFailed
+from celeriac.jobs.models import HandedBack
 
 logger = logging.getLogger(__name__)
 
@@ -67,17 +69,20 @@ def start_strategy(task: Any, app: Any, consumer: Any, plain: Any) -> Callable[.
 
     def take(message: Any, body: Any, *rest: Any, **options: Any) -> Any:
         said = (message.headers or {}).get(HEADER)
-        if said == DOORBELL or (is_adopted(task.name) and _becomes_row(said, message)):
+        if said == DOORBELL or (is_adopted(task.name) and _becomes_row(task.name, said, message)):
             return ours(message, body, *rest, **options)
         return plain(message, body, *rest, **options)
 
     return take
 
 
-def _becomes_row(said: object, message: Any) -> bool:
+def _becomes_row(name: str, said: object, message: Any) -> bool:
     if said == PLAIN:
         return False
     payload = message.payload
+    said_of = message.headers if "id" in message.headers else payload
+    if not is_routed_to_ledger(name, said_of["id"], message.delivery_info):
+        return False
     embedded = payload if isinstance(payload, Mapping) else payload[2] if len(payload) > 2 else {}
     if follows := [name for name in messages.CANVAS if embedded.get(name)]:
         logger.warning(
@@ -92,6 +97,8 @@ def _write(task: Any, receiver: Any, args: tuple[Any, ...], kwargs: dict[str, An
     """Write the job of a message, with what its headers say; return its id."""
     request = receiver.request
     info = request.delivery_info or {}
+    if info.get("redelivered") and HandedBack.objects.filter(task_id=request.id).exists():
+        return request.id  # it had its row before, and is a plain message now
     given = {**_told(request), "priority": info.get("priority")}
     if not info.get("exchange") and info.get("routing_key"):
         given["queue"] = info["routing_key"]

@@ -12,7 +12,7 @@ from celeriac.jobs.models import Job
 from celeriac.jobs.running.current import CurrentJob
 
 #: What Celery itself puts into a message's headers; the rest is the caller's own.
-_CELERYS = {*vars(Context), "lang", "task", "argsrepr", "kwargsrepr", "compression"}
+CELERYS = {*vars(Context), "lang", "task", "argsrepr", "kwargsrepr", "compression"}
 
 
 class JobContext(Context):
@@ -51,7 +51,7 @@ def request_of(task: Any, job: CurrentJob, run: object) -> dict[str, Any]:
     headers = job.headers
     task_id = task_id_of(job)
     info = headers.get("delivery_info") or {}
-    own = {name: value for name, value in headers.items() if name not in _CELERYS}
+    own = {name: value for name, value in headers.items() if name not in CELERYS}
     return {
         "lang": "py",
         **headers,

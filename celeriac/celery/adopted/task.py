@@ -7,8 +7,10 @@ from celery.contrib.django.task import DjangoTask
 
 from celeriac.celery import installing
 from celeriac.celery.adopted import declaring
+from celeriac.celery.adopted.choosing import choose_call, is_job_on_commit
 from celeriac.celery.adopted.patterns import is_adopted
 from celeriac.celery.adopted.writing import write_own_call
+from celeriac.celery.shadow.task import note_promise
 
 
 class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run time
@@ -61,7 +63,9 @@ class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run t
             again = take_retry(self, args, kwargs, task_id, options)
             if again is not None:
                 return again
-        if not self.is_on_ledger():
+        follows = {"link": link, "link_error": link_error}
+        task_id, is_job, options = choose_call(self, task_id, follows, options)
+        if not is_job:
             return super().apply_async(
                 args, kwargs, task_id, producer, link, link_error, shadow, **options
             )
@@ -72,28 +76,36 @@ class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run t
         dump = getattr(self, "_dump_pydantic_arguments", None)  # not before Celery 5.7
         if dump is not None:
             args, kwargs = dump(args, kwargs)
-        given |= {"link": link, "link_error": link_error, "shadow": shadow}
+        given |= {**follows, "shadow": shadow}
         return write_own_call(self, args, kwargs, task_id, given)
 
     def send(self, args: Any, kwargs: Any, task_id: str | None, options: dict[str, Any]) -> Any:
-        """Write the job of `send_task`, which looks at no signature and knows no eager mode."""
+        """Write the job of `send_task`, which looks at no signature and knows no eager mode.
+
+        Whoever calls has chosen its side.
+        """
         task: Any = self  # its stubs lack what follows
         given = {"ignore_result": self.ignore_result, **task._get_exec_options(), **options}
         return write_own_call(self, args, kwargs, task_id, given)
 
     def delay_on_commit(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]  # as it is
         """Write the job now: it exists if and only if the open transaction commits."""
-        if not self.is_on_ledger():
-            super().delay_on_commit(*args, **kwargs)
-        else:
-            self.delay(*args, **kwargs)
+        self.apply_async_on_commit(args, kwargs)
 
     def apply_async_on_commit(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]  # as it is
         """Write the job now: it exists if and only if the open transaction commits."""
-        if not self.is_on_ledger():
-            super().apply_async_on_commit(*args, **kwargs)
-        else:
+        args, kwargs = _named(args, kwargs)
+        if self.is_on_ledger() and is_job_on_commit(self, kwargs):
             self.apply_async(*args, **kwargs)
+        else:
+            note_promise(self, args, kwargs)
+            super().apply_async_on_commit(*args, **kwargs)
+
+
+def _named(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return a call of apply_async with its options by name."""
+    options = ("task_id", "producer", "link", "link_error", "shadow")
+    return args[:2], {**dict(zip(options, args[2:], strict=False)), **kwargs}
 
 
 def _check_call(task: Any, args: Any, kwargs: Any) -> None:

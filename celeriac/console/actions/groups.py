@@ -19,6 +19,7 @@ from celeriac.jobs.operating.actions import ACTIONS, Action
 _OPERATED = frozenset(
     {
         "celeriac_jobs.pause_queue",
+        "celeriac_jobs.route_tasks",
         "celeriac_breakers.force_breaker",
         "celeriac_breakers.clear_breaker",
         "celeriac_schedules.pause_schedule",

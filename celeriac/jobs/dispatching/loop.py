@@ -19,6 +19,7 @@ from celeriac.jobs.dispatching.periodic import PeriodicStep
 from celeriac.jobs.dispatching.sweep import Sweep
 from celeriac.jobs.enqueueing import queues
 from celeriac.jobs.nudge_message import Nudge
+from celeriac.jobs.routing.order_route import compare_orders
 from celeriac.jobs.running.prepared import AnswerHook
 from celeriac.settings import conf
 
@@ -65,6 +66,7 @@ class DispatcherLoop:
             PeriodicStep(self._say, interval=2.0),
             PeriodicStep(self._publish_counts, interval=conf.METRICS_PUBLISH_SECONDS),
             PeriodicStep(self._ask, interval=1.0),
+            PeriodicStep(compare_orders, interval=1.0, share=_SEARCH),
             PeriodicStep(self._prune_workers, interval=600.0),
         )
         #: Since when no rescue has been possible (monotonic), and whether that was said.

@@ -36,3 +36,16 @@ def adopt(settings):
 def acme(adopt):
     """Return an app whose tasks are all jobs."""
     return adopt("acme.*")
+
+
+@pytest.fixture(autouse=True)
+def _no_orders():
+    """Let no test go by another's routes."""
+    from celeriac.jobs.routing.current_orders import current_orders
+    from celeriac.jobs.routing.shared import shared_orders
+
+    for each in (current_orders, shared_orders):
+        each.forget()
+    yield
+    for each in (current_orders, shared_orders):
+        each.forget()

@@ -1,0 +1,1 @@
+"""The way in by degrees, and the way back: routes, shadow, handback, and what they are read by."""
