@@ -7,6 +7,7 @@ import django
 from django.apps import AppConfig, apps
 
 from celeriac.core.needs import Needs
+from celeriac.settings import conf
 
 #: What declares kinds, by the app without which it has nothing to do; "" for always.
 KINDS = {
@@ -36,5 +37,7 @@ class BuiltinConfig(Needs, AppConfig):
         for name, app in KINDS.items():
             if not app or apps.is_installed(app):
                 import_module(f"celeriac.builtin.{name}")
+        if conf.SHADOW:
+            import_module("celeriac.celery.shadow.noting").install_shadow()
         if django.VERSION >= (6, 0) or find_spec("django_tasks"):  # Django 5.2 has a backport
             import_module("celeriac.django_tasks.declaring").load_tasks()

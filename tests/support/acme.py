@@ -31,6 +31,7 @@ def declare_tasks(app, prefix):
     late = {"acks_late": True, "acks_on_failure_or_timeout": False}
     app.task(name=f"{prefix}.overruns_late", shared=False, time_limit=2, **late)(start)
     app.task(name=f"{prefix}.takes", shared=False)(take)
+    app.task(name=f"{prefix}.takes_late", shared=False, acks_late=True)(take)
     app.task(name=f"{prefix}.pid", shared=False)(pid)
     return app
 
