@@ -25,6 +25,7 @@ TARGETS = (
     "intervalschedule",
     "job",
     "queue",
+    "route",
     "schedule",
     "solarschedule",
     "user",

@@ -27,6 +27,12 @@ from celeriac.schedules.api import sync_schedules
 from celeriac.schedules.models import Tick
 from celeriac.settings import project_setting
 from tests.factories import UserFactory
+from tests.factories_rows import (
+    HandedBackFactory,
+    ShadowCallFactory,
+    ShadowGapFactory,
+    ShadowRunFactory,
+)
 from tests.factories_schedules import PeriodicTaskFactory
 from tests.support.conf import configure
 
@@ -61,6 +67,10 @@ MAKE = {
     "django_celery_results.GroupResult": lambda: GroupResult.objects.create(
         group_id=f"group-{GroupResult.objects.count()}"
     ),
+    "celeriac_jobs.HandedBack": lambda: HandedBackFactory(sent_at=clock.db_now()),
+    "celeriac_jobs.ShadowCall": ShadowCallFactory,
+    "celeriac_jobs.ShadowRun": ShadowRunFactory,
+    "celeriac_jobs.ShadowGap": ShadowGapFactory,
     "celeriac_breakers.Transition": lambda: Transition.objects.create(
         breaker_id="email", from_state="closed", to_state="open"
     ),
