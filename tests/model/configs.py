@@ -10,6 +10,8 @@ from dataclasses import replace
 
 from celeriac.jobs.losses import Loss
 from tests.model.call_off import CallOff
+from tests.model.flows import Flow
+from tests.model.flows_world import Faults
 from tests.model.halting import Halting
 from tests.model.heartbeat import Heartbeat
 from tests.model.loop import Loop
@@ -170,6 +172,11 @@ HALTING = Halting()
 CALL_OFF = CallOff()
 #: Whom a hard limit on a loop charges.
 LOOP = Loop()
+#: A job that waits for two groups, and how those close.
+WAITS = Flow("flow of jobs", faults=Faults(lost=1, again=1))
+WAITS_GROWS = Flow("flow, grows", grows=True, faults=Faults(worker=1, failover=1), dispatchers=1)
+WAITS_RETRY = Flow("flow, retry", faults=Faults(dies=1, retry=1, cancel=1), dispatchers=1)
+WAITS_GOES_ON = Flow("flow, goes on", goes_on=True, faults=Faults(dies=1, retry=1), dispatchers=1)
 
 
 def _more(model, **faults):
@@ -205,6 +212,10 @@ SMALL = (
     HALTING,
     CALL_OFF,
     LOOP,
+    WAITS,
+    WAITS_GROWS,
+    WAITS_RETRY,
+    WAITS_GOES_ON,
 )
 FULL = (
     _more(FLOW, dispatcher=1),
@@ -241,4 +252,8 @@ FULL = (
     HALTING,
     CallOff(children=3, messages=3, doorbells=2, deaths=1),
     LOOP,
+    replace(WAITS, faults=Faults(lost=1, crash=1, again=1, failover=1)),
+    replace(WAITS_GROWS, faults=Faults(worker=1), dispatchers=2),
+    replace(WAITS_RETRY, dispatchers=2),
+    replace(WAITS_GOES_ON, dispatchers=2),
 )

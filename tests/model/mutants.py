@@ -6,6 +6,7 @@ from celeriac.jobs.losses import Loss
 from tests.model import (
     call_off,
     explore,
+    flows_mutants,
     halting,
     heartbeat,
     line_mutants,
@@ -289,6 +290,7 @@ MUTANTS = (
     ),
     *(Mutant(model.name, model, breaks) for model, breaks in call_off.MUTANTS),
     *(Mutant(model.name, model, breaks) for model, breaks in loop.MUTANTS),
+    *(Mutant(model.name, model, breaks) for model, breaks in flows_mutants.models()),
 )
 
 #: What costs only time or order.

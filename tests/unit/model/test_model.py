@@ -5,6 +5,8 @@ import pytest
 from tests.model.call_off import CallOff, Watch
 from tests.model.configs import FULL, SMALL
 from tests.model.explore import STUCK, explore
+from tests.model.flows import Flow
+from tests.model.flows_world import Keep
 from tests.model.halting import Halt, Halting
 from tests.model.heartbeat import Beats, Heartbeat
 from tests.model.loop import Loop, Verdict
@@ -46,6 +48,7 @@ def test_every_rule_is_missed_by_some_mutant():
         *Halt._fields,
         *Watch._fields,
         *Verdict._fields,
+        *Keep._fields,
     }
 
 
@@ -70,4 +73,6 @@ def test_a_stuck_job_is_found_with_the_way_to_it():
 def _restored(model):
     if isinstance(model, Heartbeat | Halting | CallOff | Loop):
         return Heartbeat(faults=1) if isinstance(model, Heartbeat) else type(model)()
+    if isinstance(model, Flow):
+        return model.mutate(**Keep()._asdict())
     return model.mutate(**Rules()._asdict())
