@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass
 
 from celeriac.core.environment import env
 from celeriac.core.hints import did_you_mean
-from celeriac.core.setting_defaults import Count, Days, Seconds, Share, broker_url, slot_directory
+from celeriac.core.setting_defaults import Count, Days, Seconds, Share, slot_directory, store_url
 
 
 class OpenQueues(dict[str, dict[str, Any]]):
@@ -62,8 +62,9 @@ class Settings:
     #: Which of Django's backends sends what `celeriac.mail.EmailBackend` wrote, and the queue.
     MAIL_BACKEND: str = "django.core.mail.backends.smtp.EmailBackend"
     MAIL_QUEUE: str = "default"
-    #: Where nudges go; the broker's URL if nothing is said.
-    NUDGE_URL: str = field(default_factory=broker_url)
+    #: The Redis or Valkey where nudges go; the broker's URL if nothing is said and it is one. ""
+    #: sends none, and has no open line: dispatchers look for themselves.
+    NUDGE_URL: str = field(default_factory=store_url)
     #: What one nudge may cost the caller that committed, and for how long a broker that failed is
     #: spared further ones.
     NUDGE_TIMEOUT_SECONDS: Seconds = 0.05
@@ -110,9 +111,9 @@ class Settings:
     #: Circuit breakers by name; `family:member` (such as `callbacks:example.com`) takes the
     #: options of `family`, which are those of celeriac.breakers.options.Options.
     BREAKERS: dict[str, dict[str, Any]] = field(default_factory=_breakers)
-    #: Windows and probe permits; the broker's URL if nothing is said. Nothing in it is missed
-    #: when it is emptied.
-    BREAKERS_STORE_URL: str = field(default_factory=broker_url)
+    #: Windows and probe permits; the broker's URL if nothing is said and it is a Redis or Valkey.
+    #: Nothing in it is missed when it is emptied. "": each process has windows of its own.
+    BREAKERS_STORE_URL: str = field(default_factory=store_url)
     #: How long one question to the store may take.
     BREAKERS_STORE_TIMEOUT: Seconds = 0.1
     #: For how long a store that failed is not asked.

@@ -55,8 +55,8 @@ class BreakerStore:
 
     @property
     def muted(self) -> bool:
-        """Whether the store failed so recently that it is not asked."""
-        return time.monotonic() < self._muted_until
+        """Whether there is no store, or it failed so recently that it is not asked."""
+        return not self._url or time.monotonic() < self._muted_until
 
     def mute(self) -> None:
         """Leave the store alone for a while."""

@@ -9,6 +9,7 @@ from celeriac.breakers import registry
 from celeriac.breakers.database_writer import get_writer
 from celeriac.breakers.shared_store import PREFIX, connect_store
 from celeriac.core import tables
+from celeriac.settings import conf
 
 _FORGET = f"""
 WITH gone AS (DELETE FROM {tables.TRANSITION})
@@ -36,6 +37,14 @@ def reset_breakers() -> None:
     outside the test's transaction.
     """
     wait_until_written()
+    if conf.BREAKERS_STORE_URL:
+        _empty_store()
+    get_writer().ask(_FORGET, [], wait=5.0)
+    wait_until_written()
+    registry.forget_breakers()
+
+
+def _empty_store() -> None:
     client = connect_store().client
     try:
         keys = list(client.scan_iter(f"{PREFIX}*"))
@@ -45,6 +54,3 @@ def reset_breakers() -> None:
         pass  # a test may have stopped the store, which forgets by itself
     finally:
         client.close()
-    get_writer().ask(_FORGET, [], wait=5.0)
-    wait_until_written()
-    registry.forget_breakers()

@@ -6,18 +6,16 @@ from typing import Any
 
 from celery import Celery, Task
 from celery.bootsteps import StartStopStep
-from kombu import Queue
 
 from celeriac.celery import doorbells, worker
-
-#: The task's name.
-NAME = "celeriac.canary"
+from celeriac.celery.headers import CANARY
+from celeriac.celery.wires import canary_queue
 
 
 class CanaryTask(Task):  # type: ignore[type-arg]  # not generic at run time
     """What a canary runs: a claim of a job that exists nowhere."""
 
-    name = NAME
+    name = CANARY
     ignore_result = True
     Request = "celeriac.celery.doorbells:DoorbellRequest"
 
@@ -32,9 +30,9 @@ class CanaryStep(StartStopStep):
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, parent: Any) -> None:
-        """Add the queue, which nobody needs to declare, before the first message is taken."""
-        if (queue := worker.canary_queue()) is not None:
-            parent.task_consumer.add_queue(Queue(queue, no_declare=True))
+        """Add the queue before the first message is taken."""
+        if (name := worker.canary_queue()) is not None:
+            parent.task_consumer.add_queue(canary_queue(name, parent.connection))
 
 
 def install_canaries(app: Celery) -> None:
@@ -47,4 +45,4 @@ def install_canaries(app: Celery) -> None:
 
 def _is_of_a_task(record: logging.LogRecord) -> bool:
     said: Any = record.args
-    return not (isinstance(said, Mapping) and said.get("name") == NAME)
+    return not (isinstance(said, Mapping) and said.get("name") == CANARY)

@@ -7,6 +7,7 @@ from typing import Any
 from celeriac.celery.consumer import can_call_off
 from celeriac.celery.instance import WorkerInstance
 from celeriac.jobs import registry
+from celeriac.jobs.open_line import is_open
 from celeriac.jobs.running.liveness import WorkerInfo
 
 
@@ -31,7 +32,7 @@ def line_queues(consumer: Any, instance: WorkerInstance) -> tuple[str, ...]:
     parent could not tell that a message waits for a child (consumer.py).
     """
     app = consumer.app
-    if instance.slots.are_many or not can_call_off(consumer):
+    if instance.slots.are_many or not is_open() or not can_call_off(consumer):
         return ()
     return tuple(name for name in app.amqp.queues.consume_from.copy() if name != instance.canary)
 

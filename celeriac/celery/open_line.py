@@ -82,7 +82,7 @@ class OpenLine:
 
     def _follow_queues(self) -> bool:
         """Take what the worker consumes by now; return whether to go on, so as it is."""
-        stops = self._instance.is_stopping() or not conf.OPEN_LINE
+        stops = self._instance.is_stopping() or not open_line.is_open()
         queues = () if stops else tuple(map(open_line.own, self._instance.line_queues))
         if queues == self._queues:
             return bool(queues)

@@ -1,4 +1,4 @@
-"""Doorbells as Celery messages, all of a round in one pipeline.
+"""Doorbells as Celery messages: all of a round in one write, where the broker can.
 
 The app is the one that is current once the settings' package is loaded: config
 imports tasks, so tasks can't import config.
@@ -14,30 +14,14 @@ from celery.app import app_or_default
 from celery.utils import uuid
 from celery.utils.nodenames import anon_nodename
 
-from celeriac.celery.headers import DOORBELL, HEADER
+from celeriac.celery.headers import CANARY, DOORBELL, HEADER
+from celeriac.celery.wires import canary_queue, connect, wire_of
 from celeriac.jobs.dispatching.line import DispatcherLine
 from celeriac.jobs.dispatching.pending_doorbells import Doorbell, RingFailed
 from celeriac.jobs.open_line import LineState
 from celeriac.settings import conf
 
-#: Messages in one write to the broker.
-PIPELINE = 500
-#: Seconds for which a canary is kept that its worker does not take.
-CANARY_LIVES = 30
-#: Seconds. A dispatcher has better things to do than to wait for a broker: it tries again itself.
-IMPATIENT = {
-    "socket_timeout": 2.0,
-    "socket_connect_timeout": 1.0,
-    "max_retries": 1,
-    "interval_start": 0,
-    "interval_step": 0,
-    "interval_max": 0,
-}
 _HEADERS = {HEADER: DOORBELL}
-
-
-class BatchUnsupported(RingFailed):
-    """The broker's transport would send the doorbells one by one."""
 
 
 class CeleryPublisher:
@@ -48,6 +32,7 @@ class CeleryPublisher:
         _declare_tasks(self.app)
         self._connection: Any = None  # the types of kombu know neither batches nor channels
         self._producer: Any = None
+        self._wire: Any = None
         self._origin = anon_nodename()
         self._sends_events = bool(self.app.conf.task_send_sent_event)
         self.line = DispatcherLine()
@@ -74,7 +59,7 @@ class CeleryPublisher:
                 raise
             raise RingFailed(str(error), uncertain=False) from error
         try:
-            with self._batch(producer):
+            with self._wire.batch(producer):
                 for doorbell in doorbells:
                     self._send(doorbell, producer)
         except Exception as error:
@@ -83,12 +68,11 @@ class CeleryPublisher:
 
     def ask(self, canaries: Sequence[str]) -> None:
         """Send canaries: queues of one worker each, which vanish when it takes nothing."""
-        self._send_all([Doorbell("celeriac.canary", queue, (uuid4(),)) for queue in canaries])
-        for queue in canaries:
-            self._connection.default_channel.client.expire(queue, CANARY_LIVES)
+        self._send_all([Doorbell(CANARY, queue, (uuid4(),)) for queue in canaries])
+        self._wire.keep_canaries(self._connection, list(canaries))
 
     def check(self) -> None:
-        """Raise BatchUnsupported where the transport would send doorbells one by one."""
+        """Raise BatchUnsupported where the transport can't carry doorbells as they should go."""
         try:
             self._open()
         finally:
@@ -106,24 +90,14 @@ class CeleryPublisher:
         if self._producer is None:
             self._open()
         # A broker that is away is noticed before anything is sent.
-        self._connection.default_channel.client.ping()
+        self._wire.ping(self._connection)
         return self._producer
 
     def _open(self) -> None:
-        options = {**self.app.conf.broker_transport_options, **IMPATIENT}
-        self._connection = self.app.connection_for_write(transport_options=options)
+        self._connection = connect(self.app)
+        self._wire = wire_of(self._connection)
         self._producer = self.app.amqp.Producer(self._connection, auto_declare=False)
-        if getattr(self._producer, "supports_batch_publish", None) is False:
-            raise BatchUnsupported(
-                "The broker's transport can't pipeline doorbells: use Redis or Valkey, and take "
-                "retry, retry_on_timeout and retry_on_error out of the transport options.",
-                uncertain=False,
-            )
-
-    def _batch(self, producer: Any) -> contextlib.AbstractContextManager[Any]:
-        """Send what follows in one write; kombu before 5.7 can only send one by one."""
-        gathers = hasattr(producer, "batch")
-        return producer.batch(max_size=PIPELINE) if gathers else contextlib.nullcontext()
+        self._wire.check(self._producer)
 
     def _send(self, doorbell: Doorbell, producer: Any) -> None:
         """One message; a doorbell of one id bears the job's id.
@@ -147,11 +121,15 @@ class CeleryPublisher:
             producer,
             doorbell.kind,
             message,
-            queue=doorbell.queue,
+            queue=self._queue(doorbell),
             headers=_HEADERS,  # create_task_message would drop them
-            declare=(),
+            declare=() if doorbell.kind == CANARY else self._wire.declare,
             retry=False,
         )
+
+    def _queue(self, doorbell: Doorbell) -> Any:
+        is_canary = doorbell.kind == CANARY
+        return canary_queue(doorbell.queue, self._connection) if is_canary else doorbell.queue
 
 
 def _declare_tasks(app: Celery) -> None:

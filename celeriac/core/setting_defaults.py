@@ -35,6 +35,21 @@ def slot_directory() -> str:
     return str(Path(state) / "celeriac" / "slots")
 
 
+#: How addresses of RabbitMQ begin.
+_AMQP = ("amqp", "amqps", "pyamqp")
+
+
+def is_amqp(url: str) -> bool:
+    """Return whether an address is one of RabbitMQ, which carries doorbells alone."""
+    return url.partition("://")[0].lower() in _AMQP
+
+
+def store_url() -> str:
+    """Return the broker where it is a Redis or Valkey, "" where it is RabbitMQ."""
+    url = broker_url()
+    return "" if is_amqp(url) else url
+
+
 def broker_url() -> str:
     """Return the broker that the project's Celery settings name."""
     for name in ("BROKER_URL", "CELERY_BROKER_URL"):

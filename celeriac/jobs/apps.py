@@ -31,6 +31,7 @@ class JobsConfig(Needs, AppConfig):
         register(checks.check_heartbeat)
         register(checks.check_addresses)
         register(checks.check_broker)
+        register(checks.check_rabbit)
         register(checks.check_queues)
         register(checks.check_time_zones)
         register(checks.check_kinds)

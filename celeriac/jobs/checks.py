@@ -13,7 +13,7 @@ from celeriac.breakers import options
 from celeriac.breakers.errors import BreakerError
 from celeriac.core import broker
 from celeriac.core.hints import did_you_mean
-from celeriac.core.setting_defaults import LOCAL
+from celeriac.core.setting_defaults import LOCAL, broker_url, is_amqp
 from celeriac.jobs import registry
 from celeriac.jobs.enqueueing.queues import is_declared
 from celeriac.jobs.errors import InvalidArgs
@@ -40,16 +40,25 @@ def check_heartbeat(**_: Any) -> list[CheckMessage]:
 
 #: What CELERIAC['QUEUES'] may say of a queue.
 QUEUE_OPTIONS = ("window", "slots")
-#: Settings of a project that name a broker or a cache.
-_ADDRESSES = ("BROKER_URL", "CELERY_BROKER_URL", "CACHE_URL")
+#: Settings of a project that name a broker, which may be RabbitMQ, or a cache.
+_BROKERS = ("BROKER_URL", "CELERY_BROKER_URL")
+_ADDRESSES = (*_BROKERS, "CACHE_URL")
+#: What each setting of a Redis beside RabbitMQ would bring, and what happens without it.
+_WITHOUT = {
+    "NUDGE_URL": "a job starts when a dispatcher looks, within a second, and not at its commit",
+    "BREAKERS_STORE_URL": "each process counts the calls of a circuit by itself, and learns from "
+    "the database within a second what others decided",
+}
 
 
 def check_addresses(**_: Any) -> list[CheckMessage]:
     """Report addresses of Redis or Valkey that not every client could use."""
     found: list[CheckMessage] = []
-    named = {"NUDGE_URL": conf.NUDGE_URL, "BREAKERS_STORE_URL": conf.BREAKERS_STORE_URL}
+    named = {name: url for name in _WITHOUT if (url := getattr(conf, name))}
     named |= {name: value for name in _ADDRESSES if (value := getattr(settings, name, ""))}
     for name, url in named.items():
+        if name in _BROKERS and is_amqp(url):
+            continue
         try:
             broker.broker_client(url).close()
         except broker.BadAddress as error:
@@ -65,6 +74,16 @@ def check_broker(**_: Any) -> list[CheckMessage]:
     text = f"CELERY_BROKER_URL is not set: the ledger takes {LOCAL}, and Celery a RabbitMQ."
     hint = "Set CELERY_BROKER_URL to the address of your Redis or Valkey."
     return [Warning(text, hint=hint, id="celeriac_jobs.W011")]
+
+
+def check_rabbit(**_: Any) -> list[CheckMessage]:
+    """Say what RabbitMQ alone can't do: it is a broker, and no store that processes share."""
+    lacking = [name for name in _WITHOUT if not getattr(conf, name)]
+    if not lacking or not is_amqp(broker_url()):
+        return []
+    text = f"The broker is RabbitMQ: {'; '.join(_WITHOUT[name] for name in lacking)}."
+    hint = f"Name a Redis or Valkey in CELERIAC's {' and '.join(lacking)}, or silence this check."
+    return [Warning(text, hint=hint, id="celeriac_jobs.W020")]
 
 
 def check_queues(**_: Any) -> list[CheckMessage]:
@@ -95,7 +114,7 @@ def check_platform(**_: Any) -> list[CheckMessage]:
     """Report a database that can hold no ledger, and a library without its own kinds."""
     found: list[CheckMessage] = []
     if connection.vendor != "postgresql":
-        text = f"The default database is {connection.vendor}: the ledger needs PostgreSQL 18."
+        text = f"The default database is {connection.vendor}: the ledger needs PostgreSQL."
         hint = "Let DATABASES['default'] have the engine django.db.backends.postgresql."
         found.append(Error(text, hint=hint, id="celeriac_jobs.E009"))
     if not apps.is_installed("celeriac.builtin"):

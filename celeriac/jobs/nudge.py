@@ -115,7 +115,7 @@ class _Sender:
 
     def send(self, nudge: Nudge) -> None:
         """Publish; never raise."""
-        if time.monotonic() < self._muted_until:
+        if not conf.NUDGE_URL or time.monotonic() < self._muted_until:
             return
         try:
             self._send(self._connected(), nudge)

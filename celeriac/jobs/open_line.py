@@ -26,6 +26,7 @@ from redis import Redis
 from redis.commands.core import Script
 
 from celeriac.core import broker
+from celeriac.settings import conf
 
 PREFIX = "celeriac:line:"
 #: Milliseconds for which an offer is good; the child renews it twice as often.
@@ -76,6 +77,11 @@ class LineState(NamedTuple):
 
     slots: dict[str, int]
     held: frozenset[str]
+
+
+def is_open() -> bool:
+    """Return whether there may be a line: it needs the Redis that nudges go through."""
+    return conf.OPEN_LINE and bool(conf.NUDGE_URL)
 
 
 def own(name: str) -> str:

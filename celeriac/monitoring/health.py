@@ -20,7 +20,9 @@ from celeriac.breakers import selectors as breakers
 from celeriac.breakers.models import Breaker
 from celeriac.breakers.options import declared_breakers
 from celeriac.breakers.replies import BreakerState
+from celeriac.celery.wires import ping_broker
 from celeriac.core.queries import execute
+from celeriac.core.setting_defaults import broker_url, is_amqp
 from celeriac.jobs import nudge
 from celeriac.jobs.enqueueing.queues import queue_names
 from celeriac.jobs.models import Queue, Worker
@@ -121,15 +123,20 @@ def ledger_parts() -> Iterator[tuple[str, Part]]:
 
 def broker_part() -> Iterator[tuple[str, Part]]:
     """Yield whether the broker answers."""
-    client = nudge.nudge_client(conf.NUDGE_URL, timeout=conf.HEALTH_TIMEOUT_SECONDS / 2)
     try:
-        client.ping()
-    except Exception as error:  # redis' own, or a URL that is none
+        if is_amqp(broker_url()):
+            ping_broker()
+        else:
+            _ping_redis()
+    except Exception as error:  # the client's own, or a URL that is none
         yield "broker", Part(False, f"can't be reached ({type(error).__name__})")
     else:
         yield "broker", Part(True, "answers")
-    finally:
-        client.close()
+
+
+def _ping_redis() -> None:
+    with nudge.nudge_client(conf.NUDGE_URL, timeout=conf.HEALTH_TIMEOUT_SECONDS / 2) as client:
+        client.ping()
 
 
 def dispatcher_part(silent: Sequence[Unresponsive] = ()) -> Part:

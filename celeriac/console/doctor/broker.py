@@ -6,9 +6,10 @@ from typing import Any
 
 from django.conf import settings
 
+from celeriac.celery.wires import ping_broker
 from celeriac.console.doctor.database import judge_clock
 from celeriac.core.check_results import CheckResult, error, ok, warning
-from celeriac.core.setting_defaults import broker_url
+from celeriac.core.setting_defaults import broker_url, is_amqp
 from celeriac.jobs import nudge
 from celeriac.jobs.enqueueing.queues import queue_names
 from celeriac.jobs.phrases import waits
@@ -30,7 +31,18 @@ def check_stores() -> Iterator[CheckResult]:
     }
     for part, url in named.items():
         if url and url not in list(named.values())[: list(named).index(part)]:
-            yield from _store(part, url)
+            yield from _rabbit(part) if part == "broker" and is_amqp(url) else _store(part, url)
+
+
+def _rabbit(part: str) -> Iterator[CheckResult]:
+    """Ask RabbitMQ, which tells neither its clock nor its memory to who only sends."""
+    started = time.perf_counter()
+    try:
+        ping_broker()
+    except Exception as problem:  # of the client's many kinds
+        yield error(part, f"can't be reached: {type(problem).__name__}", _remedy(part))
+        return
+    yield ok(part, f"answers in {(time.perf_counter() - started) * 1000:.0f} ms")
 
 
 def _store(part: str, url: str) -> Iterator[CheckResult]:

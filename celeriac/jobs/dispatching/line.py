@@ -65,7 +65,7 @@ class DispatcherLine:
 
     @property
     def _is_there(self) -> bool:
-        return conf.OPEN_LINE and time.monotonic() >= self._muted_until
+        return open_line.is_open() and time.monotonic() >= self._muted_until
 
     def _ring(self, doorbells: Sequence[Doorbell], slots: dict[str, int]) -> list[Doorbell]:
         if not self._is_there:

@@ -35,7 +35,7 @@ class Listener:
     """
 
     def __init__(self, url: str | None = None) -> None:
-        self._url = url or conf.NUDGE_URL
+        self._url = url or conf.NUDGE_URL  # "": nobody nudges, and there is nothing to hear
         self._news: queue.SimpleQueue[Nudge] = queue.SimpleQueue()
         self._overflowed = False
         self._closed = threading.Event()
@@ -47,6 +47,8 @@ class Listener:
 
     def start(self, *, timeout: float = 2.0) -> bool:
         """Start listening; return whether the broker answered within `timeout` seconds."""
+        if not self._url:
+            return False
         self._thread.start()
         return self._hears.wait(timeout)
 
@@ -65,6 +67,8 @@ class Listener:
 
     def tend(self) -> None:
         """Try an ear that has heard nothing for a while, and replace one that is gone or deaf."""
+        if not self._url:
+            return
         now = time.monotonic()
         if not self._thread.is_alive():
             logger.error("the listener's thread died: it is started again")

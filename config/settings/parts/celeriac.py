@@ -3,6 +3,7 @@
 from typing import Any
 
 from celeriac.core.environment import env
+from celeriac.core.setting_defaults import is_amqp
 from celeriac.settings import from_environment
 from config.settings.parts.celery import BROKER_URL
 from config.settings.parts.security import ADMIN_CSP
@@ -76,13 +77,14 @@ CELERIAC: dict[str, Any] = {
     },
     "MODULES": ["tasks.payments", "tasks.notifications"],
     "SHUTDOWN_GRACE_SECONDS": 30.0,
-    "NUDGE_URL": BROKER_URL,
     "BREAKERS": {
         "payments": {},
         "email": {"slow_call": 10.0, "permit": 60.0},
         "callbacks": {"min_volume": 5, "max_cooldown": 900.0},
     },
-    "BREAKERS_STORE_URL": env.str("BREAKERS_STORE_URL", default=BROKER_URL),
+    "BREAKERS_STORE_URL": env.str(
+        "BREAKERS_STORE_URL", default="" if is_amqp(BROKER_URL) else BROKER_URL
+    ),
     "ADMIN_CSP": ADMIN_CSP,
     "API_DOCS": env.bool("API_DOCS", default=True),
     "PROXIES": env.int("PROXIES", default=env.int("API_PROXIES", default=0)),

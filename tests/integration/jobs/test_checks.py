@@ -12,6 +12,7 @@ from django.db.utils import ConnectionHandler
 from django.test import override_settings
 
 from celeriac.jobs import checks
+from celeriac.settings import conf
 from tests.support.conf import configure
 
 
@@ -121,9 +122,31 @@ def test_a_project_without_a_broker_is_told_which_setting_it_lacks(settings):
     (found,) = checks.check_broker()
     assert found.id == "celeriac_jobs.W011"
     assert "Set CELERY_BROKER_URL" in found.hint
-    settings.CELERY_BROKER_URL = "amqp://guest@localhost//"
+    settings.CELERY_BROKER_URL = "sqs://"
     assert checks.check_broker() == []
     assert any(message.msg.startswith("CELERY_BROKER_URL:") for message in checks.check_addresses())
+
+
+def test_rabbitmq_is_a_broker_and_what_it_lacks_is_said(settings):
+    """Until a Redis is named beside it, for each of what needs one."""
+    settings.BROKER_URL = ""
+    settings.CELERY_BROKER_URL = "amqp://guest@localhost//"
+    local = {"NUDGE_URL", "BREAKERS_STORE_URL"}
+    rest = {k: v for k, v in settings.CELERIAC.items() if k not in local}
+    settings.CELERIAC = rest
+    assert (conf.NUDGE_URL, conf.BREAKERS_STORE_URL) == ("", "")
+    assert checks.check_broker() == checks.check_addresses() == []
+    (found,) = checks.check_rabbit()
+    assert found.id == "celeriac_jobs.W020"
+    assert "within a second" in found.msg
+    assert "NUDGE_URL and BREAKERS_STORE_URL" in found.hint
+    settings.CELERIAC = rest | {"NUDGE_URL": "redis://localhost"}
+    (found,) = checks.check_rabbit()
+    assert "BREAKERS_STORE_URL, or silence" in found.hint
+    settings.CELERIAC = rest | dict.fromkeys(local, "redis://localhost")
+    assert checks.check_rabbit() == []
+    settings.CELERIAC = rest | {"NUDGE_URL": "amqp://localhost"}
+    assert any(message.msg.startswith("NUDGE_URL:") for message in checks.check_addresses())
 
 
 def test_an_option_that_no_queue_has_is_refused(settings):

@@ -7,9 +7,11 @@ from uuid import uuid4
 
 import pytest
 from celery import Celery
+from kombu import Producer
 
 from celeriac.celery.dispatcher_step import DispatcherStep
-from celeriac.celery.publisher import BatchUnsupported, CeleryPublisher
+from celeriac.celery.publisher import CeleryPublisher
+from celeriac.celery.wires import BatchUnsupported
 from celeriac.jobs.dispatching.pending_doorbells import Doorbell, RingFailed
 
 
@@ -86,11 +88,14 @@ def test_a_broker_that_refuses_in_the_middle_leaves_it_uncertain(publisher, brok
 
 def test_a_transport_that_can_not_pipeline_is_refused_with_the_reason():
     """It would ring one by one, silently."""
+    with pytest.raises(BatchUnsupported, match=r"\(memory\) can't carry doorbells"):
+        CeleryPublisher(app("memory://")).check()
     publisher = CeleryPublisher(app(retry_on_timeout=True))
+    if not hasattr(Producer, "batch"):  # kombu before 5.7 sends one by one in any case
+        publisher.check()
+        return
     with pytest.raises(BatchUnsupported, match="retry_on_timeout"):
         publisher.check()
-    with pytest.raises(BatchUnsupported):
-        CeleryPublisher(app("memory://")).check()
 
 
 class OneByOne(CeleryPublisher):

@@ -114,7 +114,7 @@ def test_sentinels_are_read_from_either_place(settings):
     assert broker.read_address(wanted).pool().service_name == "theirs"
 
 
-@pytest.mark.parametrize("name", ["BROKER_URL", "NUDGE_URL", "BREAKERS_STORE_URL", "CACHE_URL"])
+@pytest.mark.parametrize("name", ["NUDGE_URL", "BREAKERS_STORE_URL", "CACHE_URL"])
 def test_the_check_names_the_setting(settings, name):
     """Before the first job, not at it."""
     configure(settings, **{name: "amqp://guest:guest@rabbit//"})

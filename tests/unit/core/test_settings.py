@@ -17,6 +17,8 @@ def test_nothing_needs_to_be_said(settings):
     assert conf.WORKER_LEASE_SECONDS == Settings.WORKER_LEASE_SECONDS == 20.0
     settings.CELERY_BROKER_URL = ""
     assert conf.NUDGE_URL == LOCAL
+    settings.CELERY_BROKER_URL = "amqp://rabbit.example//"
+    assert conf.NUDGE_URL == conf.BREAKERS_STORE_URL == ""
 
 
 @pytest.mark.parametrize(
