@@ -75,9 +75,10 @@ def valkey_server():
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
     """Make the test database, and keep what `migrate` wrote into it."""
-    from tests.support import rows
+    from tests.support import rows, uuid7
 
     with django_db_blocker.unblock():
+        uuid7.make_function()
         rows.remember(django_db_blocker)
     yield
     rows.forget()

@@ -21,6 +21,10 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MIDDLEWARE = [name for name in MIDDLEWARE if "whitenoise" not in name]
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="sk_test_sandbox")
 INSTALLED_APPS = [*INSTALLED_APPS, "celeriac.mail", "tests.app"]
+#: Django's own Tasks, or before 6.0 their backport, whose checks its app has.
+_TASKS = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"
+if django.VERSION < (6, 0):
+    INSTALLED_APPS += [_TASKS]
 #: How many jobs of a queue run at once in a process: of workers in tests, and in tests/chaos.
 _queues = CELERIAC["QUEUES"] | {"payments": {"slots": env.str("TEST_SLOTS", default="threads:20")}}
 if chaos := env.str("CHAOS_SLOTS", default=""):
@@ -37,8 +41,6 @@ CELERIAC = CELERIAC | {
     # A thread that writes now and then would keep the test's database from being dropped.
     "METRICS_PUBLISH": env.bool("METRICS_PUBLISH", default=False),
 }
-#: Django's own Tasks, or before 6.0 their backport.
-_TASKS = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"
 PUBLIC_URL = "https://shop.example"
 TASKS = TASKS | {
     "immediate": {"BACKEND": f"{_TASKS}.backends.immediate.ImmediateBackend"},

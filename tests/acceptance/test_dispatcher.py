@@ -52,7 +52,7 @@ def fill(many, kind="test.noop", queue="default", args="{}"):
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO celeriac_jobs_job (id, kind, queue, args)"
-            " SELECT uuidv7(), %s, %s, %s::jsonb FROM generate_series(1, %s)",
+            " SELECT new_id(), %s, %s, %s::jsonb FROM generate_series(1, %s)",
             [kind, queue, args, many],
         )
 

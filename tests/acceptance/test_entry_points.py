@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pytest
 from celery import Celery
-from django.tasks import TaskResultStatus
 from django_celery_results.models import TaskResult
 
 from celeriac import JobFailed
+from celeriac.django_tasks.origin import TaskResultStatus
 from celeriac.jobs.models import Job, JobKey, Worker
 from tests import kinds
 from tests.app import elsewhere, moved, tasks

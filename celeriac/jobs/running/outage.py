@@ -33,6 +33,8 @@ BACK_AFTER = 1.0
 #: The handler's own doing, though the server ends the connection: it left its transaction idle,
 #: or open for too long.
 _OWN_FAULT = ("25P03", "25P04")
+#: psycopg before 3.2 drops the code of what ended a session, and keeps the server's words.
+_OWN_FAULT_WORDS = "transaction timeout"
 _COUNT = f"""
 SELECT cuts, pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean
 FROM {tables.JOB} WHERE id = %s AND state = 'running' AND attempt = %s
@@ -117,7 +119,11 @@ def error_chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_own_fault(error: BaseException) -> bool:
-    return isinstance(error, psycopg.Error) and error.sqlstate in _OWN_FAULT
+    if not isinstance(error, psycopg.Error):
+        return False
+    if error.sqlstate is None:
+        return _OWN_FAULT_WORDS in str(error)
+    return error.sqlstate in _OWN_FAULT
 
 
 def _came_from_ledger(error: BaseException, before: psycopg.Connection | None) -> bool:

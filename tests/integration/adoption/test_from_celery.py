@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from inspect import getsource
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -292,7 +293,9 @@ def periodic(at):
     scheduler.apply_async(
         scheduler.Entry(**at.app.conf.beat_schedule["tick"], name="tick", app=at.app)
     )
-    assert Job.objects.get().enqueued_by == "beat"
+    # Beats before Celery 5.7 say nothing of who they are.
+    says = "celery_beat_task" in getsource(beat)
+    assert Job.objects.get().enqueued_by == ("beat" if says else "")
     return "fires: the tick is a row"
 
 

@@ -237,7 +237,7 @@ def test_a_filter_that_finds_little_reads_no_whole_history(caller, account, monk
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO celeriac_jobs_job (id, kind, queue, priority, args, run_at, enqueued_by) "
-            "SELECT uuidv7(), 'test.noop', 'default', 0, '{}', now(), %s "
+            "SELECT new_id(), 'test.noop', 'default', 0, '{}', now(), %s "
             "FROM generate_series(1, 950)",
             [account.origin],
         )

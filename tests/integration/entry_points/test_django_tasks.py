@@ -1,24 +1,30 @@
-"""Django's documented behaviour of `django.tasks`, on the ledger and on its own backend."""
+"""Django's documented behaviour of its Tasks, on the ledger and on its own backend.
+
+Of `django.tasks`, or before Django 6.0 of its backport.
+"""
 
 import dataclasses
 import logging
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
 from django.core.checks import run_checks
 from django.db import OperationalError, transaction
-from django.tasks import TaskResultStatus, default_task_backend, task_backends
-from django.tasks.exceptions import (
-    InvalidTask,
-    InvalidTaskBackend,
-    TaskResultDoesNotExist,
-    TaskResultMismatch,
-)
-from django.tasks.signals import task_enqueued, task_finished, task_started
 from django.utils import timezone
 
 from celeriac import InvalidArgs, UnknownQueue, cancel
 from celeriac.django_tasks import LedgerBackend, LedgerTask, task as ledger_task
+from celeriac.django_tasks.origin import (
+    InvalidTask,
+    InvalidTaskBackend,
+    TaskResultDoesNotExist,
+    TaskResultStatus,
+    task_backends,
+    task_enqueued,
+    task_finished,
+    task_started,
+)
 from celeriac.jobs import registry
 from celeriac.jobs.errors import JobCancelled, WorkerLost
 from celeriac.jobs.models import Job
@@ -32,6 +38,9 @@ pytestmark = pytest.mark.django_db
 BACKENDS = ["default", "immediate"]
 ENDLESS = []
 ENDLESS.append(ENDLESS)
+#: Django's own Tasks, or before 6.0 their backport.
+TASKS = TaskResultDoesNotExist.__module__.rpartition(".")[0]
+TaskResultMismatch = import_module(f"{TASKS}.exceptions").TaskResultMismatch
 WORDS = ("enqueued", "RUNNING", "SUCCESSFUL", "FAILED")
 
 
@@ -143,9 +152,9 @@ def test_a_task_that_has_run_is_equal_to_the_one_that_was_enqueued(finish):
 
 def test_the_log_of_django_tells_the_life_of_a_task(finish, caplog):
     """enqueued, RUNNING, SUCCESSFUL or FAILED, with the error."""
-    with caplog.at_level(logging.DEBUG, logger="django.tasks"):
+    with caplog.at_level(logging.DEBUG, logger=TASKS):
         good, bad = finish(tasks.add, 1), finish(tasks.fail, "no luck")
-    lines = [each for each in caplog.records if each.name == "django.tasks"]
+    lines = [each for each in caplog.records if each.name == TASKS]
     words = [[word for word in WORDS if word in each.getMessage()] for each in lines]
     assert words == [
         ["enqueued"],
@@ -294,7 +303,7 @@ def test_the_backend_supports_everything_that_django_has_a_flag_for():
     assert backend.supports_async_task
     assert backend.supports_get_result
     assert backend.supports_priority
-    assert default_task_backend.task_class is LedgerTask
+    assert task_backends["default"].task_class is LedgerTask
 
 
 def test_a_task_is_a_job_of_the_ledger():
@@ -357,7 +366,7 @@ def test_a_result_can_be_had_again():
     """By its id, from the task or from the backend; equal to what enqueue returned."""
     result = tasks.add.enqueue(1)
     assert tasks.add.get_result(result.id) == result
-    assert default_task_backend.get_result(result.id) == result
+    assert task_backends["default"].get_result(result.id) == result
     with pytest.raises(TaskResultMismatch, match=r"tests\.app\.tasks\.add"):
         tasks.noop.get_result(result.id)
 
@@ -405,7 +414,7 @@ def test_a_job_that_is_no_task_has_no_result_here(make_job):
     """The ids of other kinds open nothing."""
     job = make_job("test.note", {"name": "Ada"})
     with pytest.raises(TaskResultDoesNotExist, match=r"test\.note"):
-        default_task_backend.get_result(str(job.id))
+        task_backends["default"].get_result(str(job.id))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -665,7 +674,7 @@ def test_a_task_of_another_backend_can_be_enqueued_on_this_one(heard):
     """With using(); its signals and its result are this backend's."""
     result = elsewhere.others.using(backend="default").enqueue("Ada")
     drain()
-    result = default_task_backend.get_result(result.id)
+    result = task_backends["default"].get_result(result.id)
     assert (result.return_value, result.backend, result.task.backend) == (
         *("Ada", "default"),
         "default",
@@ -743,7 +752,7 @@ def test_no_path_leads_to_anything_but_a_task(path, message, make_job, answer):
     assert job.state == "dead"
     assert message in job.error
     with pytest.raises(TaskResultDoesNotExist, match=message):
-        default_task_backend.get_result(str(job.id))
+        task_backends["default"].get_result(str(job.id))
 
 
 def test_options_of_a_task_that_workers_do_not_load_are_refused(monkeypatch):

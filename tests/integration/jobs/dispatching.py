@@ -119,7 +119,7 @@ def fill(kind, many, queue="default", priority=0, age=60):
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO celeriac_jobs_job (id, kind, queue, priority, args, run_at)"  # noqa: S608 constants
-            f" SELECT uuidv7(), %s, %s, %s, '{{}}',"
+            f" SELECT new_id(), %s, %s, %s, '{{}}',"
             f" {NOW} - make_interval(secs => %s) + n * interval '1 microsecond'"
             " FROM generate_series(1, %s) n",
             [kind, queue, priority, age, many],

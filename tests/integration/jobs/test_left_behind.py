@@ -13,6 +13,8 @@ from tests.app.models import Effect
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+#: Whether psycopg is older than 3.2, which has RawCursor.
+IS_OLD = not hasattr(psycopg, "RawCursor")
 NO_CLASS = "issubclass() arg 1 must be a class"
 
 
@@ -282,7 +284,9 @@ def test_a_changed_session_is_set_back_for_the_next_job(run, subtests):
             changed, _ = run(change, lambda: None, transactional=transactional)
             run(lambda question=question, answers=answers: answers.append(asked(question)))
             assert answers == [found], changed.error
-            assert asked("SELECT pg_backend_pid()") == pid or changed.state == "dead"
+            # psycopg before 3.2 goes on to use the statements that were discarded: it is replaced.
+            is_replaced = changed.state == "dead" or (statement == "DISCARD ALL" and IS_OLD)
+            assert asked("SELECT pg_backend_pid()") == pid or is_replaced
 
 
 def test_names_that_a_handler_gave_are_free_for_the_next_job(run, subtests):
@@ -352,7 +356,8 @@ def test_a_driver_that_was_reset_is_replaced(run, subtests):
     def cursors():
         connection.connection.cursor_factory = psycopg.RawCursor
 
-    for change in (rows, isolation, reads, autocommit, deferrable, cursors):
+    changes = (rows, isolation, reads, autocommit, deferrable, *(() if IS_OLD else (cursors,)))
+    for change in changes:
         with subtests.test(change.__name__):
             changed, after = run(change, write)
             assert (changed.state, after.state, effects()) == (

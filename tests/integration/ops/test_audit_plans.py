@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 FILL = """
 INSERT INTO celeriac_core_auditbatch (audit_id, targets)
-SELECT %s, ARRAY(SELECT uuidv7() FROM generate_series(1, 500) WHERE batch > 0)
+SELECT %s, ARRAY(SELECT new_id() FROM generate_series(1, 500) WHERE batch > 0)
 FROM generate_series(1, 300) batch
 """
 _HEARD = (

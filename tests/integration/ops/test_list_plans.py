@@ -37,7 +37,7 @@ FILL = {
 INSERT INTO payments_payment (id, provider, reference, amount, currency, payment_method,
     description, state, captured_amount, refunding_amount, refunded_amount, provider_id, created_at,
     finished_at)
-SELECT uuidv7(-age), 'stripe', 'order:' || n, 900, 'eur', 'pm', '',
+SELECT new_id(-age), 'stripe', 'order:' || n, 900, 'eur', 'pm', '',
     CASE WHEN n %% 1000 = 0 THEN 'pending' ELSE 'succeeded' END,
     CASE WHEN n %% 1000 = 0 THEN 0 ELSE 900 END, 0, 0, 'pi_' || n, now() - age,
     CASE WHEN n %% 1000 = 0 THEN NULL ELSE now() END
@@ -70,14 +70,14 @@ SELECT id, 'stripe', 'evt_' || reference, 'charge.succeeded', provider_id, '{}',
 INSERT INTO notifications_email (id, recipient, template, reference, context, message_class, state,
     message_id, provider_id, sends, resends_after_unknown, error, created_at, sending_at,
     finished_at)
-SELECT uuidv7(-age), 'Reader-' || n %% 1000 || '@mail.example', 'orders/receipt', 'order:' || n,
+SELECT new_id(-age), 'Reader-' || n %% 1000 || '@mail.example', 'orders/receipt', 'order:' || n,
     '{}', 'transactional', CASE WHEN n %% 1000 = 0 THEN 'failed' ELSE 'accepted' END,
     '<' || n || '@shop>', '', 1, 0, '', now() - age, now() - age, now() - age
 FROM (AGES) s""",
     "notifications.Recipient": """
 INSERT INTO notifications_recipient (id, campaign_id, address, context, state, sends, refusals,
     run, provider_id, error, due_at, sending_at, finished_at)
-SELECT uuidv7(-age), (SELECT max(id::text)::uuid FROM notifications_campaign),
+SELECT new_id(-age), (SELECT max(id::text)::uuid FROM notifications_campaign),
     'Reader-' || n || '@mail.example', '{}',
     CASE WHEN n %% 1000 = 0 THEN 'unknown' ELSE 'accepted' END, 1, 0,
     gen_random_uuid(), 'id-' || n, '', now() - age,
@@ -85,13 +85,13 @@ SELECT uuidv7(-age), (SELECT max(id::text)::uuid FROM notifications_campaign),
 FROM (AGES) s""",
     "notifications.Suppression": """
 INSERT INTO notifications_suppression (id, address, reason, note, created_at)
-SELECT uuidv7(-age), 'reader-' || n || '@mail.example',
+SELECT new_id(-age), 'reader-' || n || '@mail.example',
     CASE WHEN n %% 1000 = 0 THEN 'operator' ELSE 'bounce' END, '', now() - age FROM (AGES) s""",
     "celeriac_mail.Message": """
 INSERT INTO celeriac_mail_message (id, job_id, subject, from_email, "to", cc, bcc, reply_to,
     headers, body, content_subtype, encoding, alternatives, attachments, contents, extra, options,
     fail_silently, at_most_once, message_id, state, sends, resends, error, created_at, accepted_at)
-SELECT uuidv7(-age), gen_random_uuid(), 'Receipt', 'from@shop.example',
+SELECT new_id(-age), gen_random_uuid(), 'Receipt', 'from@shop.example',
     ARRAY['Reader-' || n || '@mail.example'], '{}', '{}', '{}', '{}', '', 'plain', '', '[]', '[]',
     '{}',
     '{}', '{}', false, false, '<' || n || '@shop>',
@@ -102,7 +102,7 @@ FROM (AGES) s""",
 INSERT INTO celeriac_schedules_tick (id, periodic_task_id, scheduled_for, status, reason,
     missed_before,
     source, decided_at)
-SELECT uuidv7(-age),
+SELECT new_id(-age),
     (ARRAY(SELECT id FROM django_celery_beat_periodictask ORDER BY id))[1 + n %% 3],
     now() - age, CASE WHEN n %% 1000 = 0 THEN 'missed' ELSE 'skipped' END, '', 0, 'beat',
     now() - age FROM (AGES) s""",
@@ -123,7 +123,7 @@ SELECT gen_random_uuid(), now() - age, 'ann@example.com', 'job.retry',
 INSERT INTO celeriac_console_bulkaction (id, verb, parameters, filter, reason, actor_name, audit_id,
     cutoff, state,
     error, seen, changed, held, rounds, created_at)
-SELECT uuidv7(at - now()), 'retry', '{}', '{}', 'why', actor_name, id, at,
+SELECT new_id(at - now()), 'retry', '{}', '{}', 'why', actor_name, id, at,
     CASE WHEN target_type = 'queue' THEN 'failed' ELSE 'finished' END, '', 1, 1, '[]', 0, at
 FROM celeriac_core_audit""",
     "django_celery_results.TaskResult": """

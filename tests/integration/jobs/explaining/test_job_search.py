@@ -127,7 +127,7 @@ FILL = """
 INSERT INTO celeriac_jobs_job (id, kind, queue, args, state, run_at, started_at, finished_at,
     attempt,
                       correlation_id, unique_key, lock_key)
-SELECT uuidv7(-n * interval '1 second'), 'test.ship', 'default', '{}', 'dead', now(), now(), now(),
+SELECT new_id(-n * interval '1 second'), 'test.ship', 'default', '{}', 'dead', now(), now(), now(),
        1, 'r' || n, 'u' || n, 'l' || n
 FROM generate_series(1, 50000) n
 """

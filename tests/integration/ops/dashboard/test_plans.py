@@ -28,24 +28,24 @@ FILL = """
 INSERT INTO celeriac_jobs_job (id, kind, queue, priority, args, state, run_at, started_at,
     finished_at,
                       created_at, attempt, worker, error)
-SELECT uuidv7(-age), CASE WHEN n %% 3 = 0 THEN 'test.note' ELSE 'test.noop' END,
+SELECT new_id(-age), CASE WHEN n %% 3 = 0 THEN 'test.note' ELSE 'test.noop' END,
        CASE WHEN n %% 5 = 0 THEN 'payments' ELSE 'default' END, n %% 3, '{}',
        CASE WHEN n %% 100 = 0 THEN 'dead' ELSE 'succeeded' END, now() - age, now() - age,
        now() - age, now() - age, 1, NULL, ''
 FROM (SELECT n, n * interval '14 days' / %(rows)s AS age FROM generate_series(1, %(rows)s) n) s;
 INSERT INTO celeriac_jobs_job (id, kind, queue, priority, args, state, run_at, lock_key, claim_id,
     worker)
-SELECT uuidv7(), 'test.noop', CASE WHEN n %% 2 = 0 THEN 'payments' ELSE 'default' END, n %% 3, '{}',
+SELECT new_id(), 'test.noop', CASE WHEN n %% 2 = 0 THEN 'payments' ELSE 'default' END, n %% 3, '{}',
        CASE WHEN n %% 1000 = 0 THEN 'running' ELSE 'queued' END, now() - n * interval '1 ms',
        CASE WHEN n %% 7 = 0 THEN 'lock' || n END,
        CASE WHEN n %% 1000 = 0 THEN gen_random_uuid() END, NULL
 FROM generate_series(1, %(rows)s / 20) n;
 INSERT INTO celeriac_jobs_attempt (id, job_id, number, outcome, started_at, finished_at,
     error_class)
-SELECT uuidv7(finished_at - now()), id, 1,
+SELECT new_id(finished_at - now()), id, 1,
        CASE WHEN state = 'dead' THEN 'dead' ELSE 'failed' END, started_at, finished_at,
        CASE WHEN state = 'dead' THEN 'KeyError' ELSE 'ValueError' END
-FROM celeriac_jobs_job WHERE finished_at IS NOT NULL AND (state = 'dead' OR id > uuidv7('-4 days'))
+FROM celeriac_jobs_job WHERE finished_at IS NOT NULL AND (state = 'dead' OR id > new_id('-4 days'))
 ORDER BY finished_at LIMIT %(rows)s / 4
 """
 
