@@ -1,5 +1,7 @@
 """The protocol keeps its invariants in every world within the small bound, and needs each rule."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.model.call_off import CallOff, Watch
@@ -12,6 +14,29 @@ from tests.model.heartbeat import Beats, Heartbeat
 from tests.model.loop import Loop, Verdict
 from tests.model.mutants import HARMLESS, MUTANTS
 from tests.model.rules import Rules
+
+
+def sound_worlds():
+    """Return the mutants' worlds without their mutations: each once, and none of `SMALL`'s."""
+    known, worlds = {_nameless(model) for model in SMALL}, []
+    for mutant in MUTANTS:
+        model = _restored(mutant.model)
+        if _nameless(model) not in known:
+            known.add(_nameless(model))
+            worlds.append(model)
+    return worlds
+
+
+def _restored(model):
+    if isinstance(model, Heartbeat | Halting | CallOff | Loop):
+        return Heartbeat(faults=1) if isinstance(model, Heartbeat) else type(model)()
+    if isinstance(model, Flow):
+        return model.mutate(**Keep()._asdict())
+    return model.mutate(**Rules()._asdict())
+
+
+def _nameless(model):
+    return replace(model, name="")
 
 
 @pytest.mark.parametrize("model", SMALL, ids=lambda model: model.name)
@@ -52,10 +77,11 @@ def test_every_rule_is_missed_by_some_mutant():
     }
 
 
-def test_the_worlds_of_the_mutants_are_sound_without_their_mutation():
+@pytest.mark.parametrize("model", sound_worlds(), ids=lambda model: model.name)
+def test_the_worlds_of_the_mutants_are_sound_without_their_mutation(model):
     """What is caught is the missing rule, not the world it was left out in."""
-    unsound = [mutant.name for mutant in MUTANTS if explore(_restored(mutant.model)).broken]
-    assert unsound == ["publish before the commit, and trust it"]  # nobody else rings there
+    nobody_rings = model.name == "publish before the commit, and trust it"
+    assert explore(model).broken == (STUCK if nobody_rings else "")
 
 
 def test_the_command_asks_more_of_the_same_worlds():
@@ -68,11 +94,3 @@ def test_a_stuck_job_is_found_with_the_way_to_it():
     found = explore(next(m.model for m in MUTANTS if m.name == "no re-ring"))
     assert found.broken == STUCK
     assert [label for label, _ in found.trace][-1] == "FLUSHALL"
-
-
-def _restored(model):
-    if isinstance(model, Heartbeat | Halting | CallOff | Loop):
-        return Heartbeat(faults=1) if isinstance(model, Heartbeat) else type(model)()
-    if isinstance(model, Flow):
-        return model.mutate(**Keep()._asdict())
-    return model.mutate(**Rules()._asdict())
