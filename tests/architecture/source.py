@@ -2,13 +2,15 @@
 
 import ast
 import subprocess
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
+@cache
 def tracked_files():
-    """Return every text file that git tracks or would track."""
+    """Return every text file that git tracks or would track; it is asked once."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     paths = [ROOT / name for name in sorted(set(listed.splitlines()))]
@@ -20,16 +22,27 @@ def python_files():
     return [p for p in tracked_files() if p.suffix == ".py" and "migrations" not in p.parts]
 
 
+@cache
+def nodes_of(text):
+    """Return all that a file's text consists of, parsed once for a module's tests (conftest.py)."""
+    return tuple(ast.walk(ast.parse(text)))
+
+
+def nodes(path):
+    """Return all that a file consists of."""
+    return nodes_of(path.read_text(encoding="utf-8"))
+
+
 def functions(path):
     """Yield every function of a file with its length in lines, decorators aside."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, node.end_lineno - node.lineno + 1
 
 
 def imports(path):
     """Yield the full name of every module that a file imports."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -56,7 +69,7 @@ def _module(path):
 
 def imported_names(path):
     """Yield what a file imports, each name with its module."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -70,12 +83,12 @@ def _home(name, files):
 
 def private_uses(path, tops):
     """Yield the private names of other files of ours that a file imports, or takes of a module."""
-    tree, modules = ast.parse(path.read_text()), set()
-    for node in ast.walk(tree):
+    modules = set()
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in tops:
             modules |= {alias.asname or alias.name for alias in node.names}
             yield from (alias.name for alias in node.names if _is_private(alias.name))
-    for node in ast.walk(tree):
+    for node in nodes(path):
         if isinstance(node, ast.Attribute) and _is_private(node.attr):
             owner = ast.unparse(node.value)
             yield from [f"{owner}.{node.attr}"] if owner in modules else []

@@ -20,7 +20,7 @@ from celeriac.breakers import api as breakers
 from celeriac.console.actions import services as bulk_actions
 from celeriac.jobs.operating import operate, operate_queues
 from celeriac.schedules import operate as schedules
-from tests.support.servers import ROOT
+from tests.architecture.source import ROOT, nodes
 
 DOORS = (celeriac, celeriac.celery, celeriac.testing)
 #: What operators and their tools call: services that leave an audit row, and the settings.
@@ -135,7 +135,7 @@ def test_no_docstring_of_the_library_has_another_heading_for_errors():
     """Private ones, too."""
     odd = []
     for file in (ROOT / "celeriac").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in nodes(file):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 continue
             lines = (ast.get_docstring(node) or "").splitlines()

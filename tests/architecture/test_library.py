@@ -6,7 +6,7 @@ import re
 
 import celeriac
 import celeriac.celery
-from tests.architecture.source import ROOT, python_files, tracked_files
+from tests.architecture.source import ROOT, nodes, python_files, tracked_files
 
 OURS = re.compile(r"(?<![\w.])(?:apps|config|tasks)\.(?!py\b)[a-z]\w+")
 LIBRARY = [path for path in python_files() if path.is_relative_to(ROOT / "celeriac")]
@@ -37,7 +37,7 @@ def test_no_text_of_the_library_names_a_module_of_its_users():
     """Neither in code nor in what it says: another project has other names."""
     named = []
     for path in LIBRARY:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 named += [(path.name, each) for each in OURS.findall(node.value)]
     assert named == []
@@ -90,7 +90,7 @@ def test_the_shop_uses_the_door_alone():
         f"{path.relative_to(ROOT)}:{node.lineno} {node.module}"
         for path in python_files()
         if path.relative_to(ROOT).parts[0] in ("apps", "tasks")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.ImportFrom)
         and (node.module or "").split(".")[0] == "celeriac"
         and node.module not in allowed

@@ -3,7 +3,6 @@
 import ast
 import re
 from dataclasses import fields
-from functools import cache
 
 import pytest
 from django.apps import apps
@@ -13,7 +12,7 @@ from celeriac.jobs.holds import HOLDS, PROBE, RAMP, UNKNOWN_KIND
 from celeriac.jobs.operating.actions import ACTIONS
 from celeriac.jobs.registry import Kind
 from celeriac.jobs.states import TERMINAL, State
-from tests.architecture.source import ROOT, python_files
+from tests.architecture.source import ROOT, nodes, nodes_of, python_files
 
 CODE = [
     path
@@ -22,17 +21,6 @@ CODE = [
     in ("celeriac", "apps", "tasks", "config", "sandbox", "bench")
     and "migrations" not in path.parts
 ]
-
-
-@cache
-def nodes_of(text):
-    """Return all that a module's text consists of, parsed once for all of these tests."""
-    return list(ast.walk(ast.parse(text)))
-
-
-def nodes(path):
-    """Return all that a module consists of."""
-    return nodes_of(path.read_text())
 
 
 def texts(path):

@@ -6,7 +6,7 @@ import re
 import pytest
 from django.urls import URLResolver, get_resolver
 
-from tests.architecture.source import ROOT, python_files, tracked_files
+from tests.architecture.source import ROOT, nodes_of, python_files, tracked_files
 
 SITES = ("celeriac", "apps", "tasks", "config")
 #: Django's own way of asking for a page, and no address of ours.
@@ -20,7 +20,7 @@ def paths(source):
     """Return the site's addresses that a module writes out."""
     return [
         node.value
-        for node in ast.walk(ast.parse(source))
+        for node in nodes_of(source)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and OURS.fullmatch(node.value)

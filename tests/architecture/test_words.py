@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import pytest
 
-from tests.architecture.source import ROOT, python_files
+from tests.architecture.source import ROOT, nodes, python_files
 
 #: Private words that went, with what each is called now. None is a part of a name in our code.
 GONE = {
@@ -87,7 +87,7 @@ def ours():
 def definitions(path):
     """Yield the classes, and the public functions and methods, of a file by name."""
     functions = ast.FunctionDef | ast.AsyncFunctionDef
-    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+    for node in nodes(ROOT / path):
         is_public = isinstance(node, functions) and not node.name.startswith("_")
         if is_public or isinstance(node, ast.ClassDef):
             yield node.name
@@ -95,7 +95,7 @@ def definitions(path):
 
 def log_texts(path):
     """Yield the words of each log line that a file writes."""
-    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+    for node in nodes(ROOT / path):
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -149,7 +149,7 @@ def test_no_class_name_stands_twice_in_the_library():
     places = defaultdict(list)
     for path in ours():
         if path.parts[0] == "celeriac":
-            for node in ast.walk(ast.parse((ROOT / path).read_text())):
+            for node in nodes(ROOT / path):
                 if isinstance(node, ast.ClassDef):
                     places[node.name].append(str(path))
     named_by_django = {"Command", "Media", "Meta"}
@@ -163,7 +163,7 @@ def test_public_functions_of_the_library_bear_a_noun():
         f"{path}: {node.name}"
         for path in ours()
         if path.parts[0] in {"celeriac", "apps", "tasks", "config"}
-        for node in ast.parse((ROOT / path).read_text()).body
+        for node in nodes(ROOT / path)[0].body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in BARE
     ]
     assert not found
