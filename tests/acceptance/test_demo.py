@@ -1,7 +1,6 @@
 """`make demo` itself: whole runs, with real processes of their own."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -9,6 +8,7 @@ import sys
 import psutil
 import pytest
 
+from sandbox.demo.stage import PLATFORM
 from sandbox.supervisor import TOKEN
 from tests.support.processes import wait_until
 from tests.support.servers import ROOT
@@ -87,24 +87,10 @@ def test_the_books_balance_though_everything_goes_wrong(demo, tmp_path):
     assert list(home.iterdir()) == []
 
 
-def test_the_audit_fails_when_the_gateway_charges_twice(demo):
-    """The check can fail."""
-    process = demo(
-        "--orders", "12", "--clients", "1", "--calm", GATEWAY_DOUBLE_CHARGE_RATE="1", SEED="11"
-    )
-    assert process.wait(DEADLINE) == 1, process.output()
-    text = process.output()
-    assert "The books do NOT balance." in text
-    assert re.search(r"order:\S+ was charged \[(\d+), \1\], owed \[\1\]", text), text
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "SIGKILL"])
-def test_nothing_is_left_when_the_demo_is_ended_in_the_middle(demo, number):
-    """No process, and no data directory."""
-    process = demo("--orders", "200", "--clients", "1")
-    begun = "clients place"
-    wait_until(lambda: begun in process.output() or process.poll() is not None, timeout=200)
-    assert begun in process.output(), process.output()
+def end_in_the_middle(process, number, *, once):
+    """End the demo by a signal once that is so; see that no process and no data is left."""
+    wait_until(lambda: once() or process.poll() is not None, timeout=200)
+    assert once(), process.output()
     running = parts(psutil.Process(process.pid))
     assert len(running) > 10
     state = next((ROOT / ".local" / "demo").glob(f"{process.pid}-*")) / "state"
@@ -112,3 +98,17 @@ def test_nothing_is_left_when_the_demo_is_ended_in_the_middle(demo, number):
     process.wait(120)
     wait_until(lambda: all(is_gone(each) for each in running), timeout=120)
     wait_until(lambda: not state.exists(), timeout=60)
+
+
+def test_nothing_is_left_when_the_demo_is_ended_in_the_middle(demo):
+    """By Ctrl-C: no process, and no data directory."""
+    process = demo("--orders", "200", "--clients", "1")
+    end_in_the_middle(process, signal.SIGINT, once=lambda: "clients place" in process.output())
+
+
+def test_nothing_is_left_when_the_demo_is_killed(demo):
+    """While its platform starts: its last part is there, and none has come far."""
+    process = demo("--orders", "200", "--clients", "1")
+    last = f"{process.pid}-*/logs/{PLATFORM[-1]}.log"
+    started = (ROOT / ".local" / "demo").glob
+    end_in_the_middle(process, signal.SIGKILL, once=lambda: any(started(last)))
