@@ -9,6 +9,7 @@ runs with a slot do; any other ending sets it back.
 """
 
 import logging
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from types import TracebackType
@@ -28,8 +29,9 @@ from celeriac.jobs.states import Verb
 logger = logging.getLogger(__name__)
 
 AWAY = "the database went away"
-#: Seconds until the next run.
-BACK_AFTER = 1.0
+#: Seconds until the next run, at the least and at the most: anywhere between, so that no run meets
+#: what breaks connections every half a second in the same moment each time, three times in a row.
+BACK_AFTER = (0.5, 1.5)
 #: The handler's own doing, though the server ends the connection: it left its transaction idle,
 #: or open for too long.
 _OWN_FAULT = ("25P03", "25P04")
@@ -66,7 +68,8 @@ def outcome_of(error: BaseException, job: ClaimedJob, failure: Outcome) -> Outco
     that was there let its handler wait.
     """
     reason = f"{AWAY}: {error_line(failure)}"[:200]
-    away = Outcome(Verb.SNOOZE, delay=BACK_AFTER, reason=reason, cuts=None)
+    delay = random.uniform(*BACK_AFTER)  # noqa: S311 no secret
+    away = Outcome(Verb.SNOOZE, delay=delay, reason=reason, cuts=None)
     if any(isinstance(each, NoConnection) for each in error_chain(error)):
         return away
     if connection.in_atomic_block:

@@ -209,6 +209,21 @@ def test_a_handler_that_breaks_its_connection_each_time_ends(run):
     assert job.cuts == 0
 
 
+def test_runs_that_meet_the_same_cut_come_back_at_different_moments(run_in_context):
+    """Around a second later: what cuts each half second does not meet the same runs three times."""
+
+    def handler():
+        connection.connection.close()
+        Effect.objects.create(name="written")
+
+    before = time.time()
+    jobs, _ = run_in_context(*[handler] * 8)
+    waits = sorted(job.run_at.timestamp() - before for job in jobs)
+    assert waits[-1] - waits[0] > 0.1
+    assert waits[0] >= 0.5
+    assert waits[-1] <= time.time() - before + 1.5
+
+
 def test_any_other_ending_starts_the_count_anew(run):
     """Only runs in a row say that it is the handler."""
     ways = [terminate, terminate, partial(fail, "other"), terminate, snooze, terminate]
