@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from django.apps import AppConfig
-from django.core.checks import register
+from django.core.checks import Tags, register
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 
@@ -33,6 +33,7 @@ class JobsConfig(Needs, AppConfig):
         register(checks.check_broker)
         register(checks.check_rabbit)
         register(checks.check_queues)
+        register(checks.check_connections, Tags.database)
         register(checks.check_time_zones)
         register(checks.check_kinds)
         register(checks.check_platform)

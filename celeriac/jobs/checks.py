@@ -1,24 +1,25 @@
 """System checks: what can be known wrong of settings and kinds before the first job."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from celeriac.breakers import options
 from celeriac.breakers.errors import BreakerError
 from celeriac.core import broker
 from celeriac.core.hints import did_you_mean
+from celeriac.core.queries import fetch_row
 from celeriac.core.setting_defaults import LOCAL, broker_url, is_amqp
 from celeriac.jobs import registry
 from celeriac.jobs.enqueueing.queues import is_declared
 from celeriac.jobs.errors import InvalidArgs
 from celeriac.jobs.registry import Kind
-from celeriac.jobs.slots import BadSlots, slots_of_queue
+from celeriac.jobs.slots import ONE, BadSlots, Slots, slots_of_queue
 from celeriac.settings import conf
 
 #: What the platform gives to an on_dead hook.
@@ -102,6 +103,39 @@ def _check(name: str, options: dict[str, Any]) -> Iterator[CheckMessage]:
         yield Error(f"CELERIAC['QUEUES'][{name!r}]: {error}", id="celeriac_jobs.E013")
 
 
+def check_connections(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Warn of slots that could take more connections than the database's server has in all.
+
+    It asks that server, as `migrate` and `check --database default` do: a plain `check` connects
+    to none.
+    """
+    many = {name: _slots(name).connections for name in conf.QUEUES if _slots(name).are_many}
+    if not many or "default" not in (databases or ()) or connection.vendor != "postgresql":
+        return []
+    try:
+        (most,) = fetch_row("SELECT current_setting('max_connections')::int")
+    except DatabaseError:
+        return []  # whoever needs it will tell
+    hint = "Give the queue fewer slots, or raise max_connections."
+    return [
+        Warning(
+            f"CELERIAC['QUEUES'][{name!r}]: slots={str(_slots(name))!r} may take {needed} database "
+            f"connections a process; the server has {most}.",
+            hint=hint,
+            id="celeriac_jobs.W021",
+        )
+        for name, needed in many.items()
+        if needed > most
+    ]
+
+
+def _slots(queue: str) -> Slots:
+    try:
+        return slots_of_queue(queue)
+    except BadSlots:
+        return ONE  # E013 says so
+
+
 def check_time_zones(**_: Any) -> list[CheckMessage]:
     """Refuse times without a zone: nobody would know which moment a run_at means."""
     if settings.USE_TZ:
@@ -134,7 +168,7 @@ def _check_kind(kind: Kind) -> Iterator[CheckMessage]:
     if not is_declared(kind.queue):
         text = f"{kind.name}: CELERIAC['QUEUES'] declares no queue {kind.queue!r}."
         yield Error(text, hint="No such job could be enqueued.", id="celeriac_jobs.E004")
-    if kind.transactional and kind.is_coroutine and _is_async(kind.queue):
+    if kind.transactional and kind.is_coroutine and _slots(kind.queue).mode == "async":
         text = f"{kind.name}: a transactional coroutine, on the async queue {kind.queue!r}."
         hint = "Django has no async transactions: declare a plain function, or name another queue."
         yield Error(text, hint=hint, id="celeriac_jobs.E014")
@@ -143,13 +177,6 @@ def _check_kind(kind: Kind) -> Iterator[CheckMessage]:
             options.breaker_options(kind.breaker)
         except BreakerError as error:
             yield Error(f"{kind.name}: {error}", id="celeriac_jobs.E005")
-
-
-def _is_async(queue: str) -> bool:
-    try:
-        return slots_of_queue(queue).mode == "async"
-    except BadSlots:
-        return False  # E013 says so
 
 
 def _check_hook(name: str, hook: str) -> Iterator[CheckMessage]:

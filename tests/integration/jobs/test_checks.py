@@ -166,6 +166,22 @@ def test_slots_that_can_not_be_read_are_refused(settings, text):
     assert 'write "async:200" or "threads:50", up to' in found.msg
 
 
+@pytest.mark.django_db
+def test_slots_for_which_the_server_has_too_few_connections_are_told(settings):
+    """Where a database may be asked; a loop lends few, however wide it is."""
+    queues = {"mail": {"slots": "threads:5000"}, "calls": {"slots": "async:5000"}, "default": {}}
+    settings.CELERIAC = settings.CELERIAC | {"QUEUES": queues | {"odd": {"slots": "threads"}}}
+
+    def told(**options):
+        return [each for each in run_checks(**options) if each.id == "celeriac_jobs.W021"]
+
+    (found,) = told(databases=["default"])
+    assert "'mail']: slots='threads:5000' may take 5002 database connections" in found.msg
+    assert found.msg.endswith("the server has 200.")
+    assert not told()
+    assert not checks.check_connections(databases=["other"])
+
+
 def test_a_transactional_coroutine_on_an_async_queue_is_refused(settings, declare):
     """A function may be there, and so may the coroutine elsewhere."""
 
