@@ -5,7 +5,6 @@ from typing import Any
 from celeriac.celery.base import job
 from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.callbacks import sql
-from celeriac.jobs.callbacks.deliver import deliver_callback
 from celeriac.jobs.running.current import current_job
 from celeriac.settings import conf
 
@@ -20,4 +19,6 @@ from celeriac.settings import conf
 )
 def send_callback(url: str, event: dict[str, Any]) -> int:
     """POST the event to the URL; return the status that its receiver answered with."""
+    from celeriac.jobs.callbacks.deliver import deliver_callback  # brings an HTTP client
+
     return deliver_callback(url=url, event=event, event_id=current_job().id)
