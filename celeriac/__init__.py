@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         plug_in as plug_in,
     )
     from celeriac.core.rates import limited as limited
+    from celeriac.core.reporting import redact_event as redact_event
     from celeriac.core.retention import RetentionRule as RetentionRule
     from celeriac.jobs import job_pages as job_pages, phrases as phrases
     from celeriac.jobs.backoff import Backoff as Backoff
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
         TransitionRefused as TransitionRefused,
         UnknownKind as UnknownKind,
         UnknownQueue as UnknownQueue,
+        WaitsForItself as WaitsForItself,
         WrongTransaction as WrongTransaction,
     )
     from celeriac.jobs.handle import JobHandle as JobHandle

@@ -192,11 +192,6 @@ class Settings:
     DOCTOR_TRANSACTION_SECONDS: Seconds = 600.0
     DOCTOR_DISK_SHARE: Share = 0.15
     DOCTOR_CONNECTIONS_SHARE: Share = 0.85
-    #: Where traces go (OTLP over HTTP); without it nothing is traced.
-    OTEL_EXPORTER_OTLP_ENDPOINT: str = ""
-    #: Where errors are reported, and as of what; without it nowhere.
-    SENTRY_DSN: str = ""
-    SENTRY_ENVIRONMENT: str = "production"
     #: What the doctor asks about the limits of plain tasks; "" for nothing.
     PLAIN_TASK_LIMITS: str = ""
 
@@ -219,6 +214,11 @@ class Settings:
     SIGN_INS_RETENTION_DAYS: Days = 90.0
 
 
+_HERE = " The ledger is in DATABASES['default']: a job commits with what is written there."
+#: What is looked for here, and why it is not.
+_BESIDE = dict.fromkeys(("DATABASE", "DATABASE_ALIAS", "DB_ALIAS", "USING"), _HERE)
+
+
 def read_settings(given: object) -> Settings:
     """Return the settings that `CELERIAC` gives.
 
@@ -230,7 +230,7 @@ def read_settings(given: object) -> Settings:
     known = [each.name for each in fields(Settings)]
     for key in given:
         if key not in known:
-            hint = did_you_mean(key, known)
+            hint = _BESIDE.get(key) or did_you_mean(key, known)
             raise ImproperlyConfigured(f"CELERIAC has no setting {key!r}.{hint}")
     try:
         return Settings(**{k: v for k, v in given.items() if (k, v) != ("QUEUES", "auto")})

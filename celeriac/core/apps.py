@@ -15,12 +15,10 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         """Have what is counted published, and every command print on any terminal."""
-        from celeriac.core import reporting  # settings are not read at import
-        from celeriac.core.counting import publish
+        from celeriac.core.counting import publish  # settings are not read at import
         from celeriac.core.printing import escape_unprintable
 
         escape_unprintable()
 
         if conf.METRICS_PUBLISH:
             publish.publish_by_thread()
-        reporting.start_reporting()

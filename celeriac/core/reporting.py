@@ -1,59 +1,43 @@
-"""Reporting errors to Sentry, or to what speaks its protocol; nothing where SENTRY_DSN is unset.
+"""Reporting errors to Sentry, by the project's own SDK; nothing where it has initialised none.
 
-What leaves is the error, its traceback without the values of variables, and the ids that join
-it with the logs: no argument of a job, no body of a request, no person, and of what a kind
-declares secret (`redact=`) nothing in any text.
+What leaves of a run that failed is the error, its traceback and the ids that join it with the logs;
+of what a kind declares secret (`redact=`) nothing in any text.
 """
 
+import sys
 from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
 from celeriac.core import context
-from celeriac.settings import conf
-
-
-def start_reporting() -> None:
-    """Begin reporting, where a DSN is set."""
-    if not conf.SENTRY_DSN:
-        return
-    import sentry_sdk  # not loaded where nothing is reported
-
-    sentry_sdk.init(
-        dsn=conf.SENTRY_DSN,
-        environment=conf.SENTRY_ENVIRONMENT,
-        send_default_pii=False,
-        include_local_variables=False,
-        max_request_body_size="never",
-        traces_sample_rate=0.0,
-        max_breadcrumbs=0,  # lines of one job would travel with the next one's error
-        before_send=_masked,
-    )
 
 
 def report_error(
     error: BaseException, *, level: str, redact: Callable[[str], str], tags: dict[str, str]
 ) -> None:
     """Report an error that was handled, with tags to find it by; `redact` redacts its text."""
-    if conf.SENTRY_DSN:
-        copy_context().run(_report, error, level, redact, tags)
+    sdk: Any = sys.modules.get("sentry_sdk")  # whoever initialises it has imported it
+    if sdk is not None and hasattr(sdk, "get_client") and sdk.get_client().is_active():
+        copy_context().run(_report, sdk, error, level, redact, tags)
+
+
+def redact_event(event: Any, hint: Any) -> Any:
+    """Redact what is secret where an event was made: for the SDK's `before_send`.
+
+    So nothing secret is in what a handler logs, either; what `report_error` reports needs it not.
+    """
+    return _walk(event)
 
 
 def _report(
-    error: BaseException, level: str, redact: Callable[[str], str], tags: dict[str, str]
+    sdk: Any, error: BaseException, level: str, redact: Callable[[str], str], tags: dict[str, str]
 ) -> None:
-    import sentry_sdk  # see start
-
     context.redact_with(redact)
-    with sentry_sdk.new_scope() as scope:
-        scope.set_level(level)  # type: ignore[arg-type] # one of Sentry's words
+    with sdk.new_scope() as scope:
+        scope.set_level(level)
         scope.set_tags(tags)
-        sentry_sdk.capture_exception(error)
-
-
-def _masked(event: Any, hint: Any) -> Any:
-    """Redact what is secret where the event was made."""
-    return _walk(event)
+        scope.add_event_processor(redact_event)
+        sdk.capture_exception(error)
 
 
 def _walk(value: Any) -> Any:

@@ -1,36 +1,28 @@
 """One trace from a request through enqueue and run to the provider's call (OpenTelemetry).
 
-Nothing of it is loaded or done while OTEL_EXPORTER_OTLP_ENDPOINT is unset. The SDK starts with
-a process' first span, so that no thread of it stands in a parent that forks. The environment's
-OTEL_ variables for sampling, service name, headers and limits mean what they always do.
+The spans are those of the project's own tracer provider, which it sets up as its SDK's manual says;
+where it has set none, nothing of OpenTelemetry is loaded or done.
 """
 
-import os
-import threading
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from celeriac.core import context
-from celeriac.core.environment import env
-from celeriac.settings import conf
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span
 
 NOTHING: AbstractContextManager[None] = nullcontext()
-#: Milliseconds that an ended span may wait to be sent.
-_DELAY = 1_000
-
-_lock = threading.Lock()
-_provider: "TracerProvider | None" = None
+#: Milliseconds that a process which ends waits for its spans to be sent.
+_PATIENCE = 2_000
 
 
 def is_on() -> bool:
     """Return whether anything is traced."""
-    return bool(conf.OTEL_EXPORTER_OTLP_ENDPOINT)
+    return _provider() is not None
 
 
 def span(
@@ -48,14 +40,14 @@ def span(
     elsewhere. An error makes the span a failure unless it is `expected`; `redact` redacts its text.
     A double underscore in the name of an attribute stands for a dot.
     """
-    if not conf.OTEL_EXPORTER_OTLP_ENDPOINT:
+    if not is_on():
         return NOTHING
     return _span(name, kind, parent, (expected, redact), attributes)
 
 
 def traceparent() -> str | None:
     """Return the current span as a W3C traceparent, None where there is none."""
-    if not conf.OTEL_EXPORTER_OTLP_ENDPOINT:
+    if not is_on():
         return None
     from opentelemetry import trace  # not loaded where nothing is traced
 
@@ -79,8 +71,9 @@ def with_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
 
 def flush() -> None:
     """Send what ended, within two seconds: for processes that end without a goodbye."""
-    if _provider is not None:
-        _provider.force_flush(2_000)
+    if (send := getattr(_provider(), "force_flush", None)) is not None:
+        with suppress(Exception):  # of whoever made it: the process ends all the same
+            send(_PATIENCE)
 
 
 @contextmanager
@@ -127,30 +120,14 @@ def _remote(parent: str | None) -> Any:
 
 
 def _tracer() -> Any:
-    global _provider
-    with _lock:
-        if _provider is None:
-            _provider = _make_provider(conf.OTEL_EXPORTER_OTLP_ENDPOINT)
-        return _provider.get_tracer("celeriac")
+    provider: Any = _provider()
+    return provider.get_tracer("celeriac")
 
 
-def _make_provider(endpoint: str) -> "TracerProvider":
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
-
-    name = env.str("OTEL_SERVICE_NAME", default="celeriac")
-    provider = TracerProvider(resource=Resource.create({"service.name": name}))
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=5)
-    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=_DELAY))
-    return provider
-
-
-def _forget() -> None:
-    """A fork starts its own: a lock may have been held at that moment."""
-    global _lock, _provider
-    _lock, _provider = threading.Lock(), None
-
-
-os.register_at_fork(after_in_child=_forget)
+def _provider() -> object | None:
+    """Return what the project has set; whoever sets one has imported the API."""
+    api: Any = sys.modules.get("opentelemetry.trace")
+    if api is None:
+        return None
+    found: object = api.get_tracer_provider()
+    return None if isinstance(found, api.ProxyTracerProvider) else found

@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "celeriac.console",
     "celeriac.http",
     "celeriac.builtin",
+    "config",
     "apps.accounts",
     "apps.payments",
     "apps.notifications",
@@ -102,3 +103,4 @@ from config.settings.parts.providers import *  # noqa: E402, F403 one file a top
 from config.settings.parts.retention import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.security import *  # noqa: E402, F403 one file a topic, joined here
 from config.settings.parts.tasks import *  # noqa: E402, F403 one file a topic, joined here
+from config.settings.parts.telemetry import *  # noqa: E402, F403 one file a topic, joined here

@@ -134,12 +134,11 @@ def test_each_knows_its_own_job(make_pool, make_job, declare):
 
 
 @pytest.fixture
-def spans(settings, monkeypatch):
+def spans(monkeypatch):
     """Trace, and return a function that lists the spans that ended."""
-    settings.CELERIAC = settings.CELERIAC | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(tracing, "_provider", provider)
+    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", provider)
     return exporter.get_finished_spans
 
 
