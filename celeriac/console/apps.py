@@ -12,7 +12,7 @@ class ConsoleConfig(Needs, AppConfig):
     name = "celeriac.console"
     label = "celeriac_console"
     verbose_name = "Console"
-    needed_apps = ("django.contrib.admin", "celeriac.jobs")
+    needed_apps = ("django.contrib.admin", "celeriac.jobs", "celeriac.monitoring")
     extra = "admin"
 
     def ready(self) -> None:

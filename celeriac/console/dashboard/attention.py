@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django_celery_beat.models import PeriodicTask
+from django.apps import apps
 
 from celeriac.console.dashboard import links
 from celeriac.jobs import phrases
@@ -104,7 +104,9 @@ def _schedules(facts: Facts) -> Iterator[dict[str, str]]:
     if (others := len(found) - NAMED) > 0:
         makes = "makes no job, either" if others == 1 else "make no jobs, either"
         text = f"{phrases.count(others, 'more schedule')} {makes}."
-        yield _say("warning", text, links.list_link(PeriodicTask))
+        yield _say(
+            "warning", text, links.list_link(apps.get_model("django_celery_beat.PeriodicTask"))
+        )
 
 
 def _circuits(facts: Facts) -> Iterator[dict[str, str]]:

@@ -1,10 +1,9 @@
-"""Who works: workers and beats with their heartbeats, circuits, and what fires next."""
+"""Who works: workers with their heartbeats, and circuits."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef
-from django_celery_beat.models import PeriodicTask
+from django.db.models import Exists, OuterRef
 
 from celeriac.breakers.api import breaker_statuses
 from celeriac.breakers.models import Breaker
@@ -12,13 +11,10 @@ from celeriac.console.dashboard import links
 from celeriac.jobs.enqueueing.queues import queue_names
 from celeriac.jobs.models import Job, Worker
 from celeriac.jobs.operating.unresponsive import unresponsive_processes
-from celeriac.schedules import api as schedules
-from celeriac.schedules.models import Beat, Policy
 
-#: Workers and beats that went without a word are shown for so long.
+#: Workers, and beats, that went without a word are shown for so long.
 REMEMBERED = timedelta(hours=1)
 MOST = 50
-TICKS = 8
 _FINE = ("closed", "forced closed")
 
 
@@ -44,7 +40,7 @@ def show_workers(rows: list[Worker], now: datetime) -> list[dict[str, Any]]:
             "everywhere": set(row.queues) >= every,
             "slots": row.slots,
             "busy": len(row.claims) if row.lives else 0,
-            "age": _age(row.heard_at, now),
+            "age": age_of(row.heard_at, now),
             "alive": row.lives,
             # It died, and what it held was taken back: over, whatever the row looks like.
             "over": not row.lives and not row.holds,  # type: ignore[attr-defined]  # workers()
@@ -56,17 +52,8 @@ def show_workers(rows: list[Worker], now: datetime) -> list[dict[str, Any]]:
 def silent_processes(now: datetime) -> list[dict[str, Any]]:
     """Return who lives and does nothing, though there was something to do."""
     return [
-        {"sentence": each.sentence, "todo": each.todo, "age": _age(each.since, now)}
+        {"sentence": each.sentence, "todo": each.todo, "age": age_of(each.since, now)}
         for each in unresponsive_processes()
-    ]
-
-
-def living_beats(now: datetime) -> list[dict[str, Any]]:
-    """Return the beats that have not signed off."""
-    rows = Beat.objects.living(REMEMBERED).with_life()[:MOST]
-    return [
-        {"name": str(row), "fired": row.fired, "age": _age(row.beat_at, now), "alive": row.lives}
-        for row in rows
     ]
 
 
@@ -90,37 +77,6 @@ def circuit_rows() -> list[dict[str, Any]]:
     return sorted(found, key=lambda each: (each["fine"], each["name"]))
 
 
-def next_ticks(now: datetime) -> list[dict[str, Any]]:
-    """Return what fires next; a time in the past means that no beat has come to it."""
-    rows = (
-        Policy.objects.filter(next_fire_at__isnull=False, periodic_task__enabled=True)
-        .order_by(F("next_fire_at"), "pk")
-        .select_related("periodic_task")[:TICKS]
-    )
-    return [
-        {
-            "name": row.periodic_task.name,
-            "kind": row.periodic_task.task,
-            "url": links.page_link(PeriodicTask, row.pk),
-            "at": row.next_fire_at,
-            "late": _age(row.next_fire_at, now) if row.next_fire_at else 0.0,
-            "paused": _is_paused(row, now),
-        }
-        for row in rows
-    ]
-
-
-def schedule_faults() -> list[dict[str, str]]:
-    """Return the schedules that can't fire, or whose job can't be made, and why."""
-    return [
-        {"name": task.name, "url": links.page_link(PeriodicTask, task.pk), "fault": fault}
-        for task, fault in schedules.schedule_faults(most=MOST)
-    ]
-
-
-def _is_paused(row: Policy, now: datetime) -> bool:
-    return row.paused_at is not None and (row.paused_until is None or row.paused_until > now)
-
-
-def _age(moment: datetime, now: datetime) -> float:
+def age_of(moment: datetime, now: datetime) -> float:
+    """Return how many seconds ago a moment was; 0 where it is ahead."""
     return max(0.0, round((now - moment).total_seconds(), 1))

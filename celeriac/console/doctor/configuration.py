@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import ERROR, run_checks
 from django.utils.module_loading import import_string
@@ -26,6 +27,8 @@ def check_settings() -> Iterator[CheckResult]:
 
 def check_engine() -> Iterator[CheckResult]:
     """Look at Celery's side of the wiring; how plain tasks travel is the project's own."""
+    if not apps.is_installed("celeriac.schedules"):
+        return  # beat is the project's own, too
     scheduler = getattr(settings, "CELERY_BEAT_SCHEDULER", "celery.beat:PersistentScheduler")
     if not str(scheduler).startswith("celeriac.celery.beat:"):
         todo = 'Set CELERY_BEAT_SCHEDULER = "celeriac.celery.beat:DatabaseScheduler".'

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, transaction
 
 from celeriac.core.check_results import CheckResult, error, ok, warning
 from celeriac.core.clock import NOW
@@ -43,6 +43,18 @@ def check_connection() -> Iterator[CheckResult]:
     yield ok("database", f"PostgreSQL {version} answers in {took:.0f} ms")
     if standby:
         yield error("database", "it is a read-only standby", "Point DATABASE_URL to the primary.")
+
+
+def check_others() -> Iterator[CheckResult]:
+    """Say what a transaction of another database means to a job: it can't commit with it."""
+    for alias in connections:
+        if alias != DEFAULT_DB_ALIAS:
+            yield ok(
+                "databases",
+                f"{alias}: no job commits with its transactions. Inside one, delay() of an adopted "
+                "task writes its row once that one has committed (a process that dies between the "
+                "two leaves no job), and enqueue() refuses",
+            )
 
 
 def check_migrations() -> Iterator[CheckResult]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from django.apps import apps
 from django.db import DatabaseError, InterfaceError, connection
 
 from celeriac.console.doctor import broker, configuration, database, platform
@@ -15,6 +16,7 @@ FIRST: tuple[Check, ...] = (
     configuration.check_engine,
     configuration.check_plain_limits,
     configuration.check_times,
+    database.check_others,
     broker.check_stores,
 )
 #: What needs nothing but a database.
@@ -30,8 +32,6 @@ THIRD: tuple[Check, ...] = (
     platform.check_workers,
     platform.check_answers,
     platform.check_kinds,
-    platform.check_beats,
-    platform.check_schedules,
     platform.check_pauses,
     platform.check_circuits,
     platform.check_dead_letters,
@@ -54,6 +54,10 @@ def run_checks() -> Iterator[CheckResult]:
         yield warning("platform", "not looked at: the tables are not up to date", todo)
         return
     yield from _all(THIRD)
+    if apps.is_installed("celeriac.schedules"):
+        from celeriac.console.doctor import schedules  # models of an app that may be left out
+
+        yield from _all((schedules.check_beats, schedules.check_schedules))
     for plugin in plugins():
         yield from _all(plugin.checks)
 

@@ -1,10 +1,9 @@
-"""The platform's own parts: dispatchers, workers, beats, kinds, queues, circuits."""
+"""The platform's own parts: dispatchers, workers, kinds, queues, circuits."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 
 from django.db.models import Exists, OuterRef
-from django_celery_beat.models import PeriodicTask
 
 from celeriac.breakers import selectors as breakers
 from celeriac.console.dashboard import dead_letters
@@ -18,12 +17,8 @@ from celeriac.jobs.models import Job, Queue, Worker
 from celeriac.jobs.operating.unresponsive import unresponsive_processes
 from celeriac.jobs.phrases import clock_time, count
 from celeriac.jobs.slots import queues_by_slots
-from celeriac.schedules.api import lag_seconds, schedule_faults
-from celeriac.schedules.models import Beat
-from celeriac.settings import celery_app, conf
+from celeriac.settings import celery_app
 
-#: Schedules with a fault that are named.
-MOST_NAMED = 20
 _QUEUED_KINDS = (
     f"SELECT DISTINCT queue, kind FROM {tables.JOB} WHERE state = 'queued' ORDER BY 1, 2"
 )
@@ -92,32 +87,6 @@ def check_kinds() -> Iterator[CheckResult]:
             "kinds",
             f"{sum(1 for _ in registry.declared_kinds())} declared, none unknown to workers",
         )
-
-
-def check_beats() -> Iterator[CheckResult]:
-    """Look at the beats' heartbeats, and for ticks that wait for one."""
-    living, needed = (
-        Beat.objects.living().count(),
-        PeriodicTask.objects.filter(enabled=True).exists(),
-    )
-    if not living and needed:
-        todo = f"Start one: celery -A {celery_app()} beat."
-        yield error("beat", "none lives, so nothing is fired", todo)
-    else:
-        says = f"{living} living" + (": any number may run, each tick fires once" * (living > 1))
-        yield ok("beat", says if living or needed else "nothing is scheduled")
-    late = lag_seconds()
-    if living and late > conf.SCHEDULES_LATE_SECONDS:
-        says = f"a tick has been due for {late:.0f} s"
-        yield warning("beat", says, "Read beat's log: one schedule or the database holds it up.")
-
-
-def check_schedules() -> Iterator[CheckResult]:
-    """Name the schedules that can't fire, or whose job can't be made."""
-    for task, fault in schedule_faults(most=MOST_NAMED):
-        todo = "Change it in the admin, or deploy the code that it needs."
-        why = fault.removeprefix(f"{task.name}: ")
-        yield warning("schedules", f"{task.name} makes no job: {why}", todo)
 
 
 def check_pauses() -> Iterator[CheckResult]:

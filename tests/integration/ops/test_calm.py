@@ -17,7 +17,7 @@ from django_celery_beat.models import PeriodicTask
 from apps.payments.models import Difference
 from apps.payments.plugin import check_review
 from celeriac.console.dashboard import dead_letters as dashboard_dead, payload
-from celeriac.console.doctor import platform
+from celeriac.console.doctor import platform, schedules
 from celeriac.core import clock
 from celeriac.core.models import Audit
 from celeriac.jobs import phrases, registry
@@ -325,9 +325,9 @@ def label(client, model, name):
         (nobody_serves, platform.check_workers, ["error"], r"payments \(where jobs wait\)"),
         (killed_and_holding, platform.check_workers, ["warning", "ok"], "w on h has been silent"),
         (books_disagree, check_review, ["warning"], "1 difference"),
-        (cannot_fire, platform.check_schedules, ["warning"], "nightly makes no job"),
-        (cannot_be_called, platform.check_schedules, ["warning"], "nightly makes no job"),
-        (could_be_called_again, platform.check_schedules, [], ""),
+        (cannot_fire, schedules.check_schedules, ["warning"], "nightly makes no job"),
+        (cannot_be_called, schedules.check_schedules, ["warning"], "nightly makes no job"),
+        (could_be_called_again, schedules.check_schedules, [], ""),
         (
             killed_and_over,
             platform.check_workers,

@@ -11,7 +11,14 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from apps.payments.plugin import check_times
 from celeriac.breakers import services as breakers
-from celeriac.console.doctor import broker, configuration, database, examine, platform
+from celeriac.console.doctor import (
+    broker,
+    configuration,
+    database,
+    examine,
+    platform,
+    schedules,
+)
 from celeriac.core import clock
 from celeriac.core.clock import Now
 from celeriac.jobs import registry
@@ -102,12 +109,12 @@ def test_a_check_that_stumbles_does_not_end_the_examination(healthy, monkeypatch
     def stumble():
         raise KeyError("x")
 
-    monkeypatch.setattr(platform, "lag_seconds", stumble)
+    monkeypatch.setattr(schedules, "lag_seconds", stumble)
     monkeypatch.setattr(connection, "close", lambda: None)
     code, text = doctor()
     assert code == 1
     assert "beats could not be looked at: 'x'" in text
-    assert "error   platform" in text
+    assert "error   schedules" in text
 
 
 def test_a_broker_that_is_away_is_named_without_its_password(settings):
@@ -186,12 +193,12 @@ def test_jobs_of_a_kind_that_no_worker_knows_are_named(healthy):
 
 def test_a_beat_is_missed_where_something_is_scheduled_and_two_are_none_too_many(healthy):
     """Ticks are unique, so doubled beats are no fault of anybody's."""
-    assert said(platform.check_beats)[0][:2] == ("ok", "1 living")
+    assert said(schedules.check_beats)[0][:2] == ("ok", "1 living")
     Beat.objects.create(host="h", pid=2)
-    assert said(platform.check_beats)[0][1].startswith("2 living: any number may run")
+    assert said(schedules.check_beats)[0][1].startswith("2 living: any number may run")
     Beat.objects.update(beat_at=Now() - timedelta(minutes=5))
     PeriodicTask.objects.all().delete()
-    assert said(platform.check_beats)[0][:2] == ("ok", "nothing is scheduled")
+    assert said(schedules.check_beats)[0][:2] == ("ok", "nothing is scheduled")
 
 
 def test_a_tick_that_waits_for_a_beat_is_late(healthy):
@@ -201,7 +208,7 @@ def test_a_tick_that_waits_for_a_beat_is_late(healthy):
     late = Now() - timedelta(minutes=5)
     defaults = {"anchor": late, "cursor": late, "next_fire_at": late}
     Policy.objects.update_or_create(periodic_task=task, defaults=defaults)
-    (_, (level, says, _)) = said(platform.check_beats)
+    (_, (level, says, _)) = said(schedules.check_beats)
     assert level == "warning"
     assert says.startswith("a tick has been due for 30")
 

@@ -15,7 +15,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from celeriac import clock
 from celeriac.celery.shared_tasks import _limits
 from celeriac.console.dashboard.attention import attention_sentences
-from celeriac.console.doctor import database, platform
+from celeriac.console.doctor import database, schedules
 from celeriac.core.clock import Now
 from celeriac.jobs import nudge
 from celeriac.jobs.models import Job
@@ -95,7 +95,7 @@ def test_a_late_tick_is_late_for_all_who_speak_of_it_at_once(tune):
         sentences = attention_sentences(beats, clock.db_now(), clock.db_now(), [])
         return [
             not health.beat_part().ok,
-            "warning" in said(platform.check_beats),
+            "warning" in said(schedules.check_beats),
             any("Beat is behind" in each["text"] for each in sentences),
         ]
 
