@@ -13,7 +13,7 @@ from celeriac.core import context, tracing
 from celeriac.core.arguments import LONGEST
 from celeriac.core.hints import did_you_mean
 from celeriac.core.ids import uuid7
-from celeriac.jobs import registry
+from celeriac.jobs import registry, schemas
 from celeriac.jobs.callbacks import targets
 from celeriac.jobs.enqueueing import queues, searching, templates
 from celeriac.jobs.errors import InvalidArgs, InvalidOption
@@ -125,6 +125,7 @@ def prepare_draft(kind: str, args: Mapping[str, Any], options: EnqueueOptions) -
         correlation_id=context.correlation_id() or str(job_id),
         trace=tracing.traceparent(),
         apart=dumped.apart,
+        tenant=schemas.current_tenant(),
     )
     if options:
         _apply(draft, options)
@@ -133,6 +134,8 @@ def prepare_draft(kind: str, args: Mapping[str, Any], options: EnqueueOptions) -
         draft.unique_key = templates.render_key(
             declared.unique, declared.schema.named(draft.values), defaults
         )
+    if draft.unique_key is not None:
+        draft.unique_key = schemas.key_within(draft.tenant, draft.unique_key)
     if declared.lock is not None and draft.lock_key is None:
         draft.lock_key = templates.render_key(
             declared.lock, declared.schema.named(draft.values), defaults
@@ -160,7 +163,7 @@ def _apply(draft: Draft, options: EnqueueOptions) -> None:
     _apply_times(draft, options)
     draft.unique_key = options.get("unique_key")
     draft.lock_key = options.get("lock_key")
-    draft.tenant = options.get("tenant") or ""
+    draft.tenant = options.get("tenant") or draft.tenant
     if url := options.get("callback_url"):
         targets.checked_target(url)
         draft.callback_url = url

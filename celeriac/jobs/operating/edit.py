@@ -6,7 +6,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from celeriac.core.sqlstates import violates
-from celeriac.jobs import registry
+from celeriac.jobs import registry, schemas
 from celeriac.jobs.enqueueing import searching, templates
 from celeriac.jobs.enqueueing.draft import checked_args
 from celeriac.jobs.errors import Superseded
@@ -40,6 +40,8 @@ def _keys(kind: Kind, job: Job, values: Mapping[str, Any]) -> dict[str, str]:
         if template is not None:
             named = (kind.schema.named(args) for args in (job.args, values))
             old, new = (templates.render_key(template, a, kind.schema.defaults) for a in named)
+            if field == "unique_key":
+                old, new = (schemas.key_within(job.tenant, key) for key in (old, new))
             if getattr(job, field) == old:
                 made[field] = new
     return made

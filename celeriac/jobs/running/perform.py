@@ -6,7 +6,7 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -17,7 +17,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from celeriac.breakers.api import CircuitOpen
 from celeriac.core import context, reporting, tracing
-from celeriac.jobs import outcomes, redaction
+from celeriac.jobs import outcomes, redaction, schemas
 from celeriac.jobs.errors import LostClaim
 from celeriac.jobs.outcomes import Outcome
 from celeriac.jobs.running import (
@@ -56,10 +56,14 @@ def perform_run(run: Run) -> None:
     _decide_by(_perform_traced, run, before)
 
 
-async def await_run(run: Run, lost: Callable[[], float]) -> Any:
-    """Call a coroutine's handler, and await it; `lost` as in `await_within`."""
+async def await_run(
+    run: Run, lost: Callable[[], float], prepare: Callable[[], Awaitable[None]]
+) -> Any:
+    """Await `prepare`, then the handler, a coroutine's; `lost` as in `await_within`."""
     with _traced(run) if tracing.is_on() else tracing.NOTHING:
-        return await await_within(run.limits[0], _enter(run)(), lost)
+        handler = _enter(run)
+        await prepare()
+        return await await_within(run.limits[0], handler(), lost)
 
 
 def conclude_run(run: Run, ended: Callable[[], Any], before: sessions.ConnectionsBefore) -> None:
@@ -151,13 +155,13 @@ def _enter(run: Run) -> Callable[[], Any]:
 
 def _perform(run: Run, before: sessions.ConnectionsBefore) -> Outcome:
     handler = _enter(run)
-    if run.kind.transactional:
-        outcome = _perform_in_transaction(run, handler, before)
-    else:
+    with schemas.entered(run.job.tenant, run.kind.handler):
+        if run.kind.transactional:
+            return _perform_in_transaction(run, handler, before)
         outcome = _returned(_call(handler, run.limits[0]))
         if before.left_open():
             raise TransactionLeftOpen
-    return outcome
+        return outcome
 
 
 def _perform_in_transaction(

@@ -15,8 +15,9 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
-from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 
+from celeriac.jobs import schemas
 from celeriac.jobs.running import awake_time
 from celeriac.jobs.running.journals import JournalFull, SlotJournal
 from celeriac.jobs.running.many.run_slot import RunSlot
@@ -105,10 +106,14 @@ class LoopRun:
         Nothing it raises may leave its task: the loop would end with some errors.
         """
         try:
-            value = await await_run(self.run, self._lost_to_others)
+            value = await await_run(self.run, self._lost_to_others, self._enter_schema)
         except BaseException as error:
             return _raising(error)
         return lambda: value
+
+    async def _enter_schema(self) -> None:
+        if schemas.has_schemas():
+            await sync_to_async(self._thread.enter_schema)(self.run)
 
     def _lost_to_others(self) -> float:
         return self._turn.lost - self.blocked

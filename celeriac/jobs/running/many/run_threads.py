@@ -12,12 +12,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 
+from celeriac.jobs import schemas
 from celeriac.jobs.running import sessions
 from celeriac.jobs.running.many.lent import (
     Fork,
     give_back_clean_connections,
     give_back_connections,
 )
+from celeriac.jobs.running.run import Run
 from celeriac.jobs.running.sessions import ConnectionsBefore
 
 logger = logging.getLogger(__name__)
@@ -78,6 +80,7 @@ class RunThread(Executor):
         self._taking = threading.Lock()
         self._fork = Fork()
         self._before: ConnectionsBefore | None = None
+        self._schema: object = None
 
     @property
     def is_used(self) -> bool:
@@ -107,10 +110,14 @@ class RunThread(Executor):
         """Return the thread's connections as the run found them: to a call in the thread."""
         return self._before or sessions.look_at_connections()
 
+    def enter_schema(self, run: Run) -> None:
+        """Let the thread work in the schema of the run's tenant: called in it, before all else."""
+        self._schema = schemas.enter(run.job.tenant, run.kind.handler)
+
     def leave(self) -> None:
         """Let another run have the thread, with nothing of this run's: the last call is over."""
         if (thread := self._thread) is not None:
-            thread.calls.put(give_back_connections)
+            thread.calls.put(self._give_back)
             self._threads.put_back(thread)
 
     def _call[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -121,6 +128,10 @@ class RunThread(Executor):
         finally:
             self._fork.end()
             give_back_clean_connections()
+
+    def _give_back(self) -> None:
+        schemas.leave(self._schema)
+        give_back_connections()
 
     def _take(self) -> _CallThread:
         with self._taking:
