@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -113,7 +114,9 @@ class ModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show the list below its buttons."""
-        buttons = [(each.description, self._place(each)) for each in self._list_buttons(request)]
+        buttons = [
+            (each.description, self._place(each.name)) for each in self._list_buttons(request)
+        ]
         return super().changelist_view(request, {**(extra_context or {}), "buttons": buttons})
 
     def changeform_view(
@@ -127,19 +130,23 @@ class ModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         found = self.get_actions_detail(request, object_id) if object_id else []
         context = {
             **(extra_context or {}),
-            "buttons": [(each.description, self._place(each, object_id)) for each in found],
+            "buttons": [(each.description, self._place(each.name, object_id)) for each in found],
             "above": self.change_form_outer_before_template,
         }
         return super().changeform_view(request, object_id, form_url, context)
 
     def ask(self, request: HttpRequest, dialog: dict[str, Any], form: Any) -> HttpResponse:
-        """Answer with the page of a button's form."""
+        """Answer with the page of a button's form, whose path leads back to the row."""
+        row = self.get_object(request, unquote(form.object_id)) if form.object_id else None
+        page = ("change", form.object_id) if row else ("changelist",)
         context = {
             **self.admin_site.each_context(request),
             "title": dialog.get("title", ""),
             "opts": self.model._meta,
             "dialog": dialog,
             "form": form,
+            "row": row,
+            "back": self._place(*page),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "celeriac/plain/dialog.html", context)
@@ -151,11 +158,11 @@ class ModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
     def _declared(self, names: Iterable[str]) -> list[PlainButton]:
         return [PlainButton(name, getattr(self, name)) for name in names]
 
-    def _name(self, button: str) -> str:
-        return f"{self.opts.app_label}_{self.opts.model_name}_{button}"
+    def _name(self, page: str) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_{page}"
 
-    def _place(self, button: PlainButton, *args: Any) -> str:
-        name = f"admin:{self._name(button.name)}"
+    def _place(self, page: str, *args: Any) -> str:
+        name = f"admin:{self._name(page)}"
         return reverse(name, args=args, current_app=self.admin_site.name)
 
 

@@ -15,6 +15,7 @@ from django.core.management import call_command  # noqa: E402
 from django.core.paginator import Paginator  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import setup_test_environment  # noqa: E402
+from django_celery_beat.models import IntervalSchedule, PeriodicTask  # noqa: E402
 
 from celeriac import enqueue, job  # noqa: E402
 from celeriac.breakers.models import Breaker  # noqa: E402
@@ -44,6 +45,7 @@ def press(client, model, key, button, **fields):
     form = client.get(place)
     assert form.status_code == 200, (place, form.status_code)
     assert 'name="reason"' in form.text, place
+    assert form.text.count(f'href="{changed(model, key, "change")}"') == 2, "two ways back"
     assert client.post(place, {"reason": ""}).status_code == 200, "a reason is asked for"
     done = client.post(place, {"reason": "as told", **fields}, follow=True)
     assert done.status_code == 200, place
@@ -69,6 +71,7 @@ def main():
     walk(client)
     buttons(client, first)
     in_bulk(client, second)
+    schedules(client)
     landing(client)
     print("fine")
 
@@ -82,6 +85,7 @@ def walk(client):
         for query in ("", "?p=2", "?q=host"):
             answer = client.get(place + query)
             assert answer.status_code == 200, (place, query, answer.status_code)
+            assert "matching results" not in answer.text, place
         row = model._default_manager.first()
         if row is not None:
             follow(client, changed(model, row.pk, "change"))
@@ -117,6 +121,28 @@ def buttons(client, job_id):
     press(client, Breaker, "payments", "force_open")
     assert Breaker.objects.get(name="payments").forced == "open"
     assert Audit.objects.count() == before + 5
+
+
+def schedules(client):
+    """Look at a new schedule's form; pause and resume one, run it now, backfill two hours."""
+    assert client.get(changed_list(PeriodicTask) + "add/").status_code == 200
+    hourly, _ = IntervalSchedule.objects.get_or_create(every=1, period="hours")
+    task = PeriodicTask.objects.create(
+        name="hourly", task="host.add", interval=hourly, kwargs='{"a": 1, "b": 2}'
+    )
+    press(client, PeriodicTask, task.pk, "pause", minutes="5")
+    stretch = {"start_0": "2026-01-01", "start_1": "00:00", "end_0": "2026-01-01", "end_1": "02:00"}
+    for button, fields in (("resume", {}), ("run_now", {}), ("backfill", stretch)):
+        place = changed(PeriodicTask, task.pk, button)
+        assert client.get(place).status_code == 200, place
+        done = client.post(place, {"reason": "", **fields}, follow=True)
+        assert done.redirect_chain, (place, done.text)
+        assert done.redirect_chain[-1][0] == changed(PeriodicTask, task.pk, "change")
+    assert Job.objects.filter(tick__isnull=False).count() == 3
+    verbs = Audit.objects.filter(target_type="schedule").values_list("verb", flat=True)
+    assert set(verbs) == {f"schedule.{verb}" for verb in ("pause", "resume", "run", "backfill")}
+    follow(client, changed(PeriodicTask, task.pk, "change"))
+    walk(client)
 
 
 def in_bulk(client, job_id):
