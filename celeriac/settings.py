@@ -215,8 +215,6 @@ class Settings:
 
 
 _HERE = " The ledger is in DATABASES['default']: a job commits with what is written there."
-#: What is looked for here, and why it is not.
-_BESIDE = dict.fromkeys(("DATABASE", "DATABASE_ALIAS", "DB_ALIAS", "USING"), _HERE)
 
 
 def read_settings(given: object) -> Settings:
@@ -230,7 +228,7 @@ def read_settings(given: object) -> Settings:
     known = [each.name for each in fields(Settings)]
     for key in given:
         if key not in known:
-            hint = _BESIDE.get(key) or did_you_mean(key, known)
+            hint = _HERE if key in ("DATABASE", "USING") else did_you_mean(key, known)
             raise ImproperlyConfigured(f"CELERIAC has no setting {key!r}.{hint}")
     try:
         return Settings(**{k: v for k, v in given.items() if (k, v) != ("QUEUES", "auto")})

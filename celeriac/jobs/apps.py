@@ -21,7 +21,7 @@ class JobsConfig(Needs, AppConfig):
 
     def ready(self) -> None:
         """Load the declared kinds; make the queues' rows whenever tables were made."""
-        from celeriac.jobs import checks, routing  # models are loaded by now, not before
+        from celeriac.jobs import checks, databases  # models are loaded by now, not before
         from celeriac.jobs.callbacks.checks import check_callbacks
         from celeriac.jobs.enqueueing import queues
         from celeriac.jobs.hosts import check_ledger_app
@@ -37,8 +37,8 @@ class JobsConfig(Needs, AppConfig):
         register(checks.check_time_zones)
         register(checks.check_kinds)
         register(checks.check_platform)
-        register(routing.check_routers)
-        register(routing.check_schemas)
+        register(databases.check_routers)
+        register(databases.check_schemas)
         register(check_callbacks)
         register(check_ledger_app)
         for module in conf.MODULES:

@@ -5,11 +5,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from celeriac.console.doctor.database import check_others
-from celeriac.jobs.routing import check_routers
+from celeriac.jobs.databases import check_routers
 from celeriac.settings import read_settings
 
-HERE = "tests.integration.jobs.test_routing"
-OURS = "celeriac.jobs.routing.LedgerRouter"
+HERE = "tests.integration.jobs.test_databases"
+OURS = "celeriac.jobs.databases.LedgerRouter"
 
 
 class Elsewhere:

@@ -37,8 +37,8 @@ def check_routers(**_: Any) -> list[CheckMessage]:
             for alias in _elsewhere(model):
                 strays.setdefault(alias, set()).add(model._meta.app_label)
     hint = (
-        "Put 'celeriac.jobs.routing.LedgerRouter' first in DATABASE_ROUTERS; where your own tables "
-        "are in the other one, let that be DATABASES['default']."
+        "Put 'celeriac.jobs.databases.LedgerRouter' first in DATABASE_ROUTERS; where your own "
+        "tables are in the other one, let that be DATABASES['default']."
     )
     return [
         Error(_stray_in_words(alias, labels), hint=hint, id="celeriac_jobs.E030")
