@@ -32,7 +32,7 @@ def run_report(options: Mapping[str, Any], write: Callable[[str], object]) -> in
     ]
     if not named:
         print(f"No task of TASKS or SHADOW in CELERIAC fits {pattern!r}.", file=sys.stderr)
-        return 2
+        return 0 if pattern == "*" else 2
     found = compare_tasks(named, clock.db_now() - timedelta(days=options["days"]))
     if options["json"]:
         sides = {task: [asdict(side) for side in each] for task, each in found.items()}

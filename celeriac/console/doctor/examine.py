@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from django.apps import apps
 from django.db import DatabaseError, InterfaceError, connection
 
-from celeriac.console.doctor import broker, configuration, database, platform
+from celeriac.console.doctor import broker, configuration, database, platform, routes
 from celeriac.core.check_results import Check, CheckResult, Level, error, warning
 from celeriac.core.plugins import plugins
 from celeriac.monitoring.health import unapplied_migrations
@@ -33,6 +33,7 @@ THIRD: tuple[Check, ...] = (
     platform.check_answers,
     platform.check_kinds,
     platform.check_pauses,
+    routes.check_routes,
     platform.check_circuits,
     platform.check_dead_letters,
 )

@@ -24,6 +24,7 @@ from celeriac.jobs.routing.current_orders import current_orders
 from celeriac.jobs.routing.order_route import order_route
 from celeriac.jobs.routing.shared import shared_orders
 from tests.app.models import Effect
+from tests.support.locked import locked_ledger  # noqa: F401 a fixture
 from tests.support.processes import wait_until
 
 
@@ -107,6 +108,39 @@ def test_a_route_that_is_switched_under_load_loses_and_doubles_nothing(
     assert set(begun().values()) == {1}
     assert 0 < Job.objects.count() < count
     elsewhere.close()
+
+
+#: A process that says each tenth of a second which share of a task's calls would be jobs.
+WATCHER = """
+import time, django
+django.setup()
+from celeriac.jobs.routing.current_orders import current_orders
+while True:
+    print(current_orders.share("acme.takes"), flush=True)
+    time.sleep(0.1)
+"""
+
+
+def seconds_until(process, share):
+    """Return after how many seconds a watcher has said a share."""
+    began = time.monotonic()
+    wait_until(lambda: process.output.splitlines()[-1:] == [str(float(share))], timeout=30)
+    return time.monotonic() - began
+
+
+def test_an_order_holds_in_another_process_within_five_seconds(acme, processes, locked_ledger):  # noqa: F811
+    """While all tables are locked by the broker alone; by the rows alone where it is away."""
+    by_broker = processes.python("broker", "-c", WATCHER)
+    by_rows = processes.python("rows", "-c", WATCHER, env={"BROKER_URL": "redis://127.0.0.1:1/0"})
+    for watcher in (by_broker, by_rows):
+        watcher.wait_for_output("100.0")
+    order_route("acme.*", share=0, reason="it hangs", actor="ann")
+    assert seconds_until(by_broker, 0) < 5
+    assert by_rows.output.splitlines()[-1] == "100.0"  # nothing can tell it
+    locked_ledger()
+    order_route("acme.*", share=5, reason="it moves", actor="ann")
+    assert seconds_until(by_rows, 5) < 5
+    assert seconds_until(by_broker, 5) < 5
 
 
 @pytest.fixture

@@ -1,24 +1,25 @@
 """Routes: which calls of adopted tasks are jobs, without a deploy."""
 
 import json
-import threading
 from io import StringIO
 
 import pytest
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
-from django.db import connection, transaction
 from django.urls import reverse
 
 from celeriac.celery.headers import HEADER, PLAIN
+from celeriac.core.check_results import Level
 from celeriac.core.models import Audit
 from celeriac.jobs.errors import InvalidOption, RouteNotOrdered
 from celeriac.jobs.models import Job, Route
 from celeriac.jobs.routing.current_orders import CurrentOrders, current_orders
 from celeriac.jobs.routing.order_route import compare_orders, order_route
-from celeriac.jobs.routing.orders import is_in_share
+from celeriac.jobs.routing.orders import Order, is_in_share
 from celeriac.jobs.routing.shared import KEY, shared_orders
+from tests.factories_rows import HandedBackFactory
+from tests.support.locked import locked_ledger  # noqa: F401 a fixture
 
 pytestmark = pytest.mark.django_db
 
@@ -138,34 +139,12 @@ def test_where_the_broker_knows_nothing_the_rows_do(note, broker):
     assert broker.hexists(KEY, "acme.note")
 
 
-@pytest.fixture
-def locked_ledger(transactional_db):
-    """Lock all tables of the library against every reader, by another session."""
-    tables = [
-        name for name in connection.introspection.table_names() if name.startswith("celeriac_")
-    ]
-    ready, done = threading.Event(), threading.Event()
-
-    def lock():
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
-            ready.set()
-            done.wait(60)
-        connection.close()
-
-    thread = threading.Thread(target=lock)
-    thread.start()
-    assert ready.wait(30)
-
-    def release():
-        done.set()
-        thread.join()
-
-    yield release
-    release()
-
-
-def test_an_order_takes_effect_while_all_tables_are_locked(note, broker, settings, locked_ledger):
+def test_an_order_takes_effect_while_all_tables_are_locked(
+    note,
+    broker,
+    settings,
+    locked_ledger,  # noqa: F811 the fixture above
+):
     """By the broker; its row and its audit entry are written by whoever can, later."""
     settings.CELERIAC = {**settings.CELERIAC, "LOCK_TIMEOUT_SECONDS": 0.2}
     found = order("acme.*", 0, reason="it hangs")
@@ -185,7 +164,7 @@ def test_an_order_takes_effect_while_all_tables_are_locked(note, broker, setting
     assert [each.recorded for each in shared_orders.read()] == [True]
 
 
-def test_an_order_that_reaches_nobody_is_refused(note, settings, locked_ledger):
+def test_an_order_that_reaches_nobody_is_refused(note, settings, locked_ledger):  # noqa: F811
     """Neither the broker nor the table took it: it is not said to hold."""
     settings.CELERIAC = {
         **settings.CELERIAC,
@@ -282,3 +261,20 @@ def test_the_console_orders_with_a_permission_and_a_reason(note, operator):
         client.post(button, {"share": share, "reason": "better", "_form_submitted": "on"})
     assert (Route.objects.get().share, Route.objects.get().reason) == (5, "better")
     assert Audit.objects.filter(verb="route.order").count() == 2
+
+
+def test_the_doctor_names_orders_and_what_they_left(note, broker):
+    """Those in force, those without a row, and messages of a handback that may not have gone."""
+    from celeriac.console.doctor.routes import check_routes
+
+    assert not list(check_routes())
+    order("acme.*", 5)
+    HandedBackFactory(task="acme.note")
+    shared_orders.write([Order("other.*", 0, 1, "why", "ann", recorded=False)])
+    found = [(each.level, each.says) for each in check_routes()]
+    assert (Level.OK, "acme.* goes to 5% by ann: because") in found
+    warned = [says for level, says in found if level is Level.WARNING]
+    assert warned == [
+        "the order of other.* to plain has no row and no audit entry",
+        "1 message of a handback may not have been sent",
+    ]
