@@ -55,16 +55,14 @@ def hand_back_tasks(
             written; what was sent is sent, and calling again goes on.
     """
     require_no_transaction("A handback")
-    if not hand_back.lock_handback():
-        raise HandbackStopped("Another handback is at work: let it end, and start again.")
-    try:
+    with hand_back.only_handback() as is_ours:
+        if not is_ours:
+            raise HandbackStopped("Another handback is at work: let it end, and start again.")
         order = order_route(pattern, share=0.0, reason=reason, actor=actor)
         if not order.recorded:
             raise HandbackStopped("The ledger's tables can't be written now: start again later.")
         wait(EFFECT_SECONDS)
         return _hand_back(pattern, tasks, reason=reason, actor=actor)
-    finally:
-        hand_back.unlock_handback()
 
 
 def _hand_back(pattern: str, tasks: dict[str, Any], *, reason: str, actor: Actor) -> Handback:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 
 from celeriac.core.queries import execute
 from celeriac.jobs.models import ShadowGap
@@ -24,14 +24,18 @@ logger = logging.getLogger(__name__)
 #: Notes that wait at most, seconds that one may be waited for, and for which none is written or
 #: waited for after a failure.
 _MOST, _PATIENCE, _SPARED = 10_000, 0.1, 5.0
-_SETUP = "SET synchronous_commit = off; SET lock_timeout = '300ms'; SET statement_timeout = '2s'"
+#: Of one transaction alone: a pooler may give its session to others.
+_BOUNDS = """
+SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '300ms', true),
+    set_config('statement_timeout', '2s', true)
+"""
 #: Seconds after which a thread that has nothing to write ends, and its connection with it.
 _IDLE = 30.0
 
 
 @dataclass(slots=True)
 class Note:
-    """Something to write: `write` runs in the writer's thread, in autocommit."""
+    """Something to write: `write` runs in the writer's thread, in a transaction of its own."""
 
     write: Callable[["Note"], object]
     #: Whether somebody gave up waiting: it is no longer of the moment that it tells of.
@@ -114,10 +118,9 @@ class NoteWriter:
 
     def _write(self, note: Note) -> None:
         try:
-            if connection.connection is None:
-                connection.ensure_connection()
-                execute(_SETUP)
-            note.write(note)
+            with transaction.atomic():
+                execute(_BOUNDS)
+                note.write(note)
             if self._lost:
                 self._tell()
         except Exception as error:  # a shadow that breaks is nobody's matter but its own

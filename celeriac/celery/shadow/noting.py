@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from celery import signals
 from celery.utils import uuid
 from celery.utils.time import maybe_iso8601
-from django.db import DataError
+from django.db import DataError, transaction
 
 from celeriac.celery.adopted.patterns import fits, is_adopted
 from celeriac.celery.headers import DOORBELL, HEADER, PLAIN
@@ -153,7 +153,8 @@ def _write_start(
         "otherwise": "unknown" if xid or not told else "",
     }
     try:
-        execute(_START, values)
+        with transaction.atomic():
+            execute(_START, values)
     except DataError:  # a number of another database's
         execute(_START, {**values, "xid": None})
 

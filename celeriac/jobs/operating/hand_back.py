@@ -5,11 +5,13 @@ with the time of the first try to send it. Whoever dies then leaves a row withou
 the next one sends: more than one try means that the message may have gone twice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.models import QuerySet
 
 from celeriac.core import audit, tables
@@ -41,14 +43,22 @@ WHERE h.job_id = lost.job_id RETURNING h.job_id
 _LOCK = 0x68616E646261636B
 
 
-def lock_handback() -> bool:
-    """Keep every other session from handing back until this one ends; False where one does."""
-    return bool(fetch_row("SELECT pg_try_advisory_lock(%s)", [_LOCK])[0])
+@contextmanager
+def only_handback() -> Iterator[bool]:
+    """Keep every other session from handing back meanwhile; yields False where one does.
 
-
-def unlock_handback() -> None:
-    """Let others hand back."""
-    fetch_row("SELECT pg_advisory_unlock(%s)", [_LOCK])
+    A transaction of a connection of its own holds the lock, which a pooler can't give to others.
+    """
+    own: Any = connections[DEFAULT_DB_ALIAS]
+    own = own.copy()
+    try:
+        own.set_autocommit(False)
+        with own.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+            is_ours = bool(cursor.fetchone()[0])
+        yield is_ours
+    finally:
+        own.close()
 
 
 def take_jobs(

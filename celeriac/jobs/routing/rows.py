@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from django.db import connection
+from django.db import connection, transaction
 
 from celeriac.core.queries import execute
 from celeriac.jobs.enqueueing.own_connection import is_within_test
@@ -11,7 +11,9 @@ from celeriac.jobs.models import Route
 from celeriac.jobs.routing.orders import Order
 
 #: What one statement may wait for a lock, and take in all.
-_BOUNDS = "SET lock_timeout = '300ms'; SET statement_timeout = '1s'"
+_BOUNDS = """
+SELECT set_config('lock_timeout', '300ms', true), set_config('statement_timeout', '1s', true)
+"""
 
 
 class Unanswered(Exception):
@@ -38,8 +40,9 @@ def ask_database[T](question: Callable[[], T], *, seconds: float) -> T:
 
     def ask() -> None:
         try:
-            execute(_BOUNDS)
-            answers.append(question())
+            with transaction.atomic():
+                execute(_BOUNDS)
+                answers.append(question())
         finally:
             connection.close()
 

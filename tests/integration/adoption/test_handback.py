@@ -201,27 +201,13 @@ def test_killed_at_each_statement_it_loses_nothing_and_names_what_may_be_doubled
     assert step > 15
 
 
-def test_only_one_works_at_a_time(note, transactional_db):
+def test_only_one_works_at_a_time(note):
     """Two would send the same."""
-    import threading
-
-    held, done = threading.Event(), threading.Event()
-
-    def hold():
-        assert hand_back.lock_handback()
-        held.set()
-        done.wait(20)
-        connection.close()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    held.wait(10)
-    try:
+    with hand_back.only_handback() as is_ours:
+        assert is_ours
         with pytest.raises(HandbackStopped, match="Another handback"):
             give_back(note)
-    finally:
-        done.set()
-        thread.join()
+    assert give_back(note).sent == 0
 
 
 def test_a_broker_that_is_away_takes_nothing(note, settings):
