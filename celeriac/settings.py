@@ -44,9 +44,9 @@ class Settings:
     #: kinds need `callbacks` and `maintenance`. Without it (or with "auto") a queue is declared by
     #: its first job, as Celery's routes name it.
     QUEUES: dict[str, dict[str, Any]] = field(default_factory=_queues)
-    #: Names of the project's own Celery tasks that are jobs, as patterns: `acme.billing.*`.
+    #: Names of the project's own Celery tasks that are jobs, as patterns: `acme.billing.*`; of
+    #: plain ones whose calls and starts are noted, and for how long.
     TASKS: list[str] = field(default_factory=list)
-    #: Plain tasks, as patterns, whose calls and starts are noted, and for how long.
     SHADOW: list[str] = field(default_factory=list)
     SHADOW_RETENTION_DAYS: Days = 7.0
     #: Whether a run of theirs that had begun and lost its process happens again, by pattern, in the
@@ -206,9 +206,8 @@ class Settings:
     ROLLUPS_RETENTION_DAYS: Days = 60.0
     #: Sign-ins that have expired: counted from then on.
     SESSIONS_RETENTION_DAYS: Days = 1.0
-    #: Which jobs a bulk action changed. The audit's own row stays for AUDIT_RETENTION_DAYS.
+    #: Which jobs a bulk action changed; who did what, and bulk actions with it.
     AUDIT_TARGETS_RETENTION_DAYS: Days = 90.0
-    #: Who did what, and bulk actions with it.
     AUDIT_RETENTION_DAYS: Days = 1095.0
     #: Sign-ins and failed ones, and Django's own log of edits in the admin.
     SIGN_INS_RETENTION_DAYS: Days = 90.0
