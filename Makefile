@@ -1,6 +1,6 @@
 # `make help` lists the commands. A file target makes the virtual environment: instant when it is there.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt up migrate server worker worker-payments dispatcher beat flower shell manage bench peers profile idle soak model chaos hosts screenshots docs release audit clean
+.PHONY: help setup demo test lint fmt up migrate server worker worker-payments dispatcher beat flower shell manage bench peers profile idle soak model chaos hosts canvas screenshots docs release audit clean
 
 PYTHON := .venv/bin/python
 RUN := $(PYTHON) -m sandbox.run
@@ -108,6 +108,9 @@ chaos: $(SETUP)  ## Throw faults at the platform under load, print the table, wr
 
 hosts: $(SETUP)  ## Move a real project in, and run its own tests: PROJECT=wger CHECKOUT=/path
 	@$(PYTHON) -m tests.hosts $(PROJECT) $(CHECKOUT) $(ARGS)
+
+canvas: $(SETUP)  ## Run Celery's own tests on the ledger: CELERY=/a/checkout ARGS="test_tasks.py"
+	@$(PYTHON) -m sandbox.canvas "$(CELERY)" $(ARGS)
 
 screenshots: $(SETUP)  ## Take pictures of the admin's pages into docs/screenshots
 	@$(PYTHON) -m sandbox.pictures $(ARGS)

@@ -52,6 +52,8 @@ class Settings:
     #: Whether a run of theirs that had begun and lost its process happens again, by pattern, in the
     #: place of what the task's acknowledgement means: True, False, or "worker" (the whole of it).
     RUN_AGAIN: dict[str, bool | Literal["worker"]] = field(default_factory=dict)
+    #: What is never shown of theirs, by pattern, as `redact=` of a task says it itself.
+    REDACT: dict[str, list[str]] = field(default_factory=dict)
     #: Kinds, and the project's own tasks, as patterns, whose jobs are written on a connection of
     #: their own: they outlive a rollback of the transaction that they are enqueued in.
     SURVIVES_ROLLBACK: list[str] = field(default_factory=list)

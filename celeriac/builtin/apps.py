@@ -12,6 +12,7 @@ from celeriac.settings import conf
 #: What declares kinds, by the app without which it has nothing to do; "" for always.
 KINDS = {
     "callbacks": "",
+    "lost_tasks": "",
     "maintenance": "",
     "rollups": "celeriac.monitoring",
     "bulk": "celeriac.console",

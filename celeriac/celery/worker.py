@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from celery import Celery, signals
 from django.core.exceptions import ImproperlyConfigured
 
-from celeriac.celery import consumed, many, pool_size, revoking, serving, sharing
+from celeriac.celery import consumed, inspecting, many, pool_size, revoking, serving, sharing
 from celeriac.celery.answering import limit_plain_tasks
 from celeriac.celery.child_monitor import ChildMonitor
 from celeriac.celery.consumer import can_call_off
@@ -262,7 +262,9 @@ def _begin_instance(worker: Any) -> WorkerInstance | None:
         pool_size.install_pool_size()
         _replace_children(worker)
         limit_plain_tasks(worker)
-        return WorkerInstance(_slot_directory(), many.slots_of_worker(worker))
+        instance = WorkerInstance(_slot_directory(), many.slots_of_worker(worker))
+        inspecting.install_inspecting(instance)
+        return instance
     except Exception as error:
         # Celery only logs what a receiver raises, and the worker would run jobs that nobody
         # watches: after a lease they would be rescued, and run twice.

@@ -19,10 +19,11 @@ from celeriac.jobs import registry
 from celeriac.jobs.enqueueing.queues import is_declared
 from celeriac.jobs.errors import InvalidArgs
 from celeriac.jobs.registry import Kind
+from celeriac.jobs.running.lost_kinds import TELL_LOST
 from celeriac.jobs.slots import ONE, BadSlots, Slots, slots_of_queue
 from celeriac.settings import conf
 
-#: What the platform gives to an on_dead hook.
+#: What the platform gives to a hook of a death.
 _HOOKED = {"job_id": str(UUID(int=0)), "error": ""}
 
 
@@ -163,8 +164,10 @@ def check_kinds(**_: Any) -> list[CheckMessage]:
 
 
 def _check_kind(kind: Kind) -> Iterator[CheckMessage]:
-    if kind.on_dead is not None:
-        yield from _check_hook(kind.name, kind.on_dead)
+    for option in ("on_dead", "on_lost"):
+        hook = getattr(kind, option)
+        if hook not in (None, TELL_LOST):  # W010 says of that one that it is missing
+            yield from _check_hook(kind.name, option, hook)
     if not is_declared(kind.queue):
         text = f"{kind.name}: CELERIAC['QUEUES'] declares no queue {kind.queue!r}."
         yield Error(text, hint="No such job could be enqueued.", id="celeriac_jobs.E004")
@@ -179,16 +182,16 @@ def _check_kind(kind: Kind) -> Iterator[CheckMessage]:
             yield Error(f"{kind.name}: {error}", id="celeriac_jobs.E005")
 
 
-def _check_hook(name: str, hook: str) -> Iterator[CheckMessage]:
+def _check_hook(name: str, option: str, hook: str) -> Iterator[CheckMessage]:
     found = registry.get_kind(hook)
     if found is None:
-        text = f"{name}: on_dead={hook!r} names no declared kind: deaths would go unnoticed."
+        text = f"{name}: {option}={hook!r} names no declared kind: deaths would go unnoticed."
         yield Error(text, hint="Is its module in CELERIAC['MODULES']?", id="celeriac_jobs.E002")
         return
     try:
         found.schema.check(_HOOKED)
     except InvalidArgs as error:
-        text = f"{name}: on_dead={hook!r} can't take job_id and error: {error}"
+        text = f"{name}: {option}={hook!r} can't take job_id and error: {error}"
         yield Error(
             text, hint="Declare it as hook(job_id: UUID, error: str).", id="celeriac_jobs.E003"
         )

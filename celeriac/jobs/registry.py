@@ -50,6 +50,8 @@ class Kind:
     redact: tuple[str, ...] = ()  # what is never shown: see redaction.py
     retention: float | None = None  # days; None: as CELERIAC says; 0 keeps only failures
     on_dead: str | None = None
+    #: The same, where it was a loss that ended the job: no process could say so itself.
+    on_lost: str | None = None
     schedule: object | None = None
     celery_result: bool = False
     #: Called with the run, in the process that ran it, once what became of it is written.

@@ -3,7 +3,7 @@
 import os
 import time
 
-from celery import current_task
+from celery import Task, current_task, signals
 
 #: The flags of delivery, by the name of the task that has them.
 FLAGS = {
@@ -23,11 +23,39 @@ FLAGS = {
 LONG = 120
 
 
+class Told(Task):
+    """A task that notes that its hook was called, in whichever process."""
+
+    def on_failure(self, exc, task_id, args, kwargs, einfo):
+        """Note it."""
+        _note("on_failure", self, exc, args)
+
+
+def _note(what, task, error, args):
+    """Leave an effect from a process whose next children must not share its connection."""
+    from django.db import connection
+
+    from tests.app.models import Effect
+
+    said = f"{args[0]}:{task.name.split('.')[-1]}:{type(error).__name__}"
+    Effect.objects.create(name=what, value=said)
+    connection.close()
+
+
+if "ACME_TELLS" in os.environ:  # of a worker's process: other tests have tasks of these names
+
+    @signals.task_failure.connect(weak=False)
+    def note_failure(sender, exception, args, **_):
+        """Note which task is said to have failed, and of what."""
+        if sender.name.startswith(("acme.", "plain.")):
+            _note("task_failure", sender, exception, args)
+
+
 def declare_tasks(app, prefix):
     """Declare the project's tasks; those of `prefix` are jobs where it is `acme`."""
     for name, flags in FLAGS.items():
         app.task(name=f"{prefix}.{name}", shared=False, **flags)(start)
-    app.task(name=f"{prefix}.overruns", shared=False, time_limit=2)(start)
+    app.task(name=f"{prefix}.overruns", shared=False, time_limit=2, base=Told)(start)
     late = {"acks_late": True, "acks_on_failure_or_timeout": False}
     app.task(name=f"{prefix}.overruns_late", shared=False, time_limit=2, **late)(start)
     app.task(name=f"{prefix}.takes", shared=False)(take)

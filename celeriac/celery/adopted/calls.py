@@ -56,26 +56,33 @@ def decode_call(values: Mapping[str, Any], job_id: UUID | None = None) -> tuple[
 class AdoptedSchema(Schema):
     """Takes any call that kombu's JSON can carry; annotations are not enforced, as in Celery."""
 
-    __slots__ = ("_signature",)
+    __slots__ = ("_named", "_signature")
     hidden = frozenset({"exact"})
 
-    def __init__(self, name: str, function: Any) -> None:
+    def __init__(self, name: str, function: Any, named: tuple[str, ...] = ()) -> None:
+        """Take calls of a function; `named` are keywords that its `**kwargs` may bring."""
         super().__init__(name, {"args": Any, "kwargs": Any}, {"args": [], "kwargs": {}})
         self._signature = _signature(function)
+        self._named = named
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """The names that a redaction or a search may use."""
         found = self._signature.parameters.values()
-        return tuple(each.name for each in found if each.kind not in _STARRED)
+        own = tuple(each.name for each in found if each.kind not in _STARRED)
+        takes_any = any(each.kind is Parameter.VAR_KEYWORD for each in found)
+        return own + self._named if takes_any else own
 
     def named(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the values by the function's own parameters, as far as they fit."""
         args, kwargs = values.get("args") or [], values.get("kwargs") or {}
         try:
-            return self._signature.bind_partial(*args, **kwargs).arguments
+            bound = self._signature.bind_partial(*args, **kwargs).arguments
         except TypeError:
             return dict(kwargs)
+        parameters = self._signature.parameters
+        more = [name for name in bound if parameters[name].kind is Parameter.VAR_KEYWORD]
+        return {**bound, **(bound[more[0]] if more else {})}
 
     def check(self, args: Mapping[str, Any]) -> Dumped:
         """Return a call as the row and the table beside it hold it.

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from celeriac.celery.adopted.calls import AdoptedSchema
+from celeriac.celery.adopted.patterns import fits
 from celeriac.celery.adopted.policy import policy_of
 from celeriac.celery.adopted.routes import default_queue
 from celeriac.jobs import registry
 from celeriac.jobs.registry import Kind
+from celeriac.settings import conf
 
 
 class Handler:
@@ -28,14 +30,33 @@ class Handler:
 
 def declare_adopted(task: Any) -> Kind:
     """Declare the kind of an adopted task; ValueError where another kind bears its name."""
+    schema, redact = _schema_of(task)
     kind = Kind(
         name=task.name,
         handler=Handler(task),
-        schema=AdoptedSchema(task.name, task.run),
+        schema=schema,
+        redact=redact,
         queue=default_queue(task),
         **policy_of(task),
     )
     return registry.declare_kind(kind)
+
+
+def _schema_of(task: Any) -> tuple[AdoptedSchema, tuple[str, ...]]:
+    """Return what checks a task's calls, and what of them is never shown.
+
+    A task names that itself (`redact=`); of what a pattern names it is what the task takes.
+    """
+    own = tuple(getattr(task, "redact", None) or ())
+    said = [
+        name
+        for pattern, names in conf.REDACT.items()
+        if fits(task.name, (pattern,))
+        for name in names
+    ]
+    schema = AdoptedSchema(task.name, task.run, (*own, *said))
+    known = {*schema.parameters, "result"}
+    return schema, (*own, *(name for name in said if name.split(".")[0] in known))
 
 
 def kind_of(task: Any) -> Kind:

@@ -7,19 +7,24 @@ from celery.exceptions import SecurityError, TaskRevokedError, TimeLimitExceeded
 from celery.result import result_from_tuple
 
 from celeriac.celery.adopted.calls import decode_call
+from celeriac.celery.adopted.declaring import Handler
 from celeriac.celery.adopted.reported import FORGOTTEN, told_of
 from celeriac.celery.adopted.values import own_value
 from celeriac.celery.results import state_of
+from celeriac.jobs import registry
 from celeriac.jobs.errors import JobFailed
 from celeriac.jobs.models import Attempt, Job
 from celeriac.jobs.outcomes import OVERRAN
 from celeriac.jobs.states import State
 
+#: How a row's error begins that a loss has left.
+_LOST = "WorkerLost: "
+
 
 def meta_of(job: Job, host: Any) -> dict[str, Any]:
     """Return a job's meta; `host` is the backend that makes exceptions of what is kept of them."""
     told = told_of(job)
-    status, result = state_of(job), None
+    status, result = _state_of(job), None
     if told.get("state") == FORGOTTEN:
         status = states.PENDING
     elif _is_told(job, told):
@@ -45,6 +50,15 @@ def meta_of(job: Job, host: Any) -> dict[str, Any]:
     }
 
 
+def _state_of(job: Job) -> str:
+    """Return the state of a job; that it runs a task tells only where it says `track_started`."""
+    state = state_of(job)
+    kind = registry.get_kind(job.kind) if state == states.STARTED else None
+    if kind is None or not isinstance(kind.handler, Handler) or kind.handler.task.track_started:
+        return state
+    return states.RETRY if job.failures else states.PENDING
+
+
 def _is_told(job: Job, told: Any) -> bool:
     """Return whether what was told stands: until a run ends, or where its task had it ignored."""
     ignored = job.state == State.CANCELLED and job.error.startswith("ignored by its task")
@@ -63,15 +77,20 @@ def _result(job: Job, status: str, host: Any) -> Any:
 
 def _error(job: Job, host: Any) -> BaseException:
     """Return the error that the last run ended with, of its own class where that is known here."""
-    if job.error.startswith("WorkerLost: "):
-        text = job.error.removeprefix("WorkerLost: ")
-        return TimeLimitExceeded(text) if text.startswith(OVERRAN) else WorkerLostError(text)
+    if job.error.startswith(_LOST):
+        return error_of_loss(job.error)
     kept: Any = job.result
     if _is_error(kept):
         kept = {**kept, "exc_message": own_value(kept.get("exc_message"))}
         error: BaseException = host.exception_to_python(kept)
         return error
     return _named_error(job, host)
+
+
+def error_of_loss(said: str) -> BaseException:
+    """Return what Celery raises of a loss that a job's row tells of."""
+    text = said.removeprefix(_LOST)
+    return TimeLimitExceeded(text) if text.startswith(OVERRAN) else WorkerLostError(text)
 
 
 def _named_error(job: Job, host: Any) -> BaseException:

@@ -1,12 +1,16 @@
 """The options of `apply_async` for an adopted task: all of Celery's, in the ledger's words."""
 
+import contextlib
 import logging
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from kombu.exceptions import EncodeError
+
 from celeriac.celery import call_options
 from celeriac.celery.adopted.routes import route_call
+from celeriac.celery.adopted.values import plain_value
 from celeriac.celery.canvas import CanvasRefused
 from celeriac.core.arguments import LONGEST
 from celeriac.jobs.errors import InvalidOption
@@ -22,6 +26,8 @@ _OF_TRAVEL = {
     *("exchange", "exchange_type", "routing_key", "queue", "reply_to", "event_dispatcher"),
     *("timeout", "confirm_timeout", "add_to_parent", "group_index", "replaced_task_nesting"),
 }
+#: What says something of a message, and asks a broker for nothing.
+_OF_MESSAGE = frozenset({"app_id", "user_id", "cluster_id", "message_id", "type", "timestamp"})
 _warned: set[tuple[str, str]] = set()
 
 
@@ -48,7 +54,8 @@ def read_options(task: Any, args: Any, kwargs: Any, given: dict[str, Any]) -> Ca
         headers["delivery_info"] = {"priority": priority}
     read = CallOptions(chosen, headers, options.pop("ignore_result", None))
     _read_headers(task, options, read)
-    _warn_of_rest(task.name, options)
+    if kept := _properties(task.name, options):
+        headers["properties"] = kept
     return read
 
 
@@ -124,12 +131,20 @@ def _read_headers(task: Any, options: dict[str, Any], read: CallOptions) -> None
         read.enqueue["enqueued_by"] = "beat"
 
 
-def _warn_of_rest(name: str, options: dict[str, Any]) -> None:
-    """Say once that an option is the broker's, and a job has none."""
+def _properties(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return what a message would have as its properties, for `request.properties`.
+
+    Says once that such an option is the broker's, and a job has none; JSON's alone are kept.
+    """
+    kept = {}
     for option, value in options.items():
-        if option in _OF_TRAVEL or value is None or option in CANVAS or (name, option) in _warned:
+        if option in _OF_TRAVEL or value is None or option in CANVAS:
             continue
         if option in ("immediate", "mandatory") and not value:
+            continue
+        with contextlib.suppress(EncodeError):
+            kept[option] = plain_value(value)
+        if option in _OF_MESSAGE or (name, option) in _warned:
             continue
         _warned.add((name, option))
         logger.warning(
@@ -137,6 +152,7 @@ def _warn_of_rest(name: str, options: dict[str, Any]) -> None:
             name,
             option,
         )
+    return kept
 
 
 def name_of_job(task_id: str | None) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Which of a project's own Celery tasks are jobs: those whose names fit `CELERIAC["TASKS"]`."""
 
+import os
+import sys
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -13,7 +15,7 @@ _NEVER = ("celery.", "celeriac.")
 
 def is_adopted(name: str | None) -> bool:
     """Return whether calls of the task of that name are jobs."""
-    if not name or not settings.configured:
+    if not name or not (settings.configured or _are_named()):
         return False
     return fits(name, tuple(conf.TASKS))
 
@@ -21,6 +23,15 @@ def is_adopted(name: str | None) -> bool:
 def is_named_in_shadow(name: str | None) -> bool:
     """Return whether CELERIAC["SHADOW"] names the task."""
     return bool(name) and settings.configured and fits(str(name), tuple(conf.SHADOW))
+
+
+def _are_named() -> bool:
+    """Return whether the environment names settings, which nobody has asked for or loads now.
+
+    An app may be asked for its tasks before anything else of a worker needs them.
+    """
+    named = os.environ.get("DJANGO_SETTINGS_MODULE")
+    return named is not None and named not in sys.modules
 
 
 @lru_cache(maxsize=4096)

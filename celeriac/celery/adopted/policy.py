@@ -11,6 +11,7 @@ from celeriac.celery.adopted.patterns import fits
 from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.losses import Loss
 from celeriac.jobs.outcomes import Retry, TimeLimitExceeded
+from celeriac.jobs.running.lost_kinds import TELL_LOST
 from celeriac.settings import conf
 
 
@@ -47,6 +48,7 @@ def policy_of(task: Any) -> dict[str, Any]:
         ),
         "runs_again": runs_again(task),
         "fails_on_outage": True,
+        "on_lost": TELL_LOST,
     }
     if retries_lost(task):
         policy["loss_delay"] = float(task.default_retry_delay)

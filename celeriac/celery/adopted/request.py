@@ -39,8 +39,7 @@ class Loader:
     """Stands for the app's loader while a job is traced: a process has no ends between jobs."""
 
     def on_task_init(self, task_id: str, task: Any) -> None:
-        """Let the request know the row."""
-        task.request.__class__ = JobContext
+        """Leave everything as it is."""
 
     def on_process_cleanup(self) -> None:
         """Leave everything as it is."""
@@ -50,7 +49,7 @@ def request_of(task: Any, job: CurrentJob, run: object) -> dict[str, Any]:
     """Return what a message of this job would say, for Celery to make a Context of."""
     headers = job.headers
     task_id = task_id_of(job)
-    info = headers.get("delivery_info") or {}
+    priority = (headers.get("delivery_info") or {}).get("priority")
     own = {name: value for name, value in headers.items() if name not in CELERYS}
     return {
         "lang": "py",
@@ -70,10 +69,15 @@ def request_of(task: Any, job: CurrentJob, run: object) -> dict[str, Any]:
         "delivery_info": {
             "exchange": "",
             "routing_key": job.queue,
-            "priority": info.get("priority"),
-            "redelivered": job.losses > 0,
+            "priority": priority,
+            # It has run before, and not to be tried again: it was lost, or rejected.
+            "redelivered": job.attempt > job.failures + 1,
         },
-        "properties": {"correlation_id": task_id, "priority": info.get("priority")},
+        "properties": {
+            **(headers.get("properties") or {}),
+            "correlation_id": task_id,
+            "priority": priority,
+        },
     }
 
 

@@ -15,9 +15,12 @@ from celery.app import trace
 from celeriac.breakers.api import CircuitOpen
 from celeriac.celery.adopted import retrying
 from celeriac.celery.adopted.calls import decode_call
+from celeriac.celery.adopted.received import tell_received
 from celeriac.celery.adopted.request import Loader, hostname, request_of
 from celeriac.celery.adopted.runs import AdoptedRun, running
 from celeriac.celery.adopted.values import plain_error
+from celeriac.core import context
+from celeriac.jobs import registry
 from celeriac.jobs.errors import LostClaim
 from celeriac.jobs.outcomes import Cancelled, GiveUp, Retry, Snooze
 from celeriac.jobs.running.current import current_job
@@ -37,13 +40,23 @@ def run_adopted(task: Any, values: Mapping[str, Any]) -> Any:
     job = current_job()
     args, kwargs = decode_call(values, job.id)
     run = AdoptedRun(task, job, args, kwargs)
+    request = _reprs(task, args, kwargs) | request_of(task, job, run)
+    tell_received(task, request, args, kwargs)
     with running(run):
-        traced = _tracer(task)(run.task_id, args, kwargs, request_of(task, job, run))
+        traced = _tracer(task)(run.task_id, args, kwargs, request)
     if traced.info is not None:
         _raise_outcome(run, traced.info)
     if run.again is not None:
         raise retrying.outcome_of(run, None)
     return run.value
+
+
+def _reprs(task: Any, args: Any, kwargs: Any) -> dict[str, str]:
+    """Return what Celery's logs are to say of the arguments, where some of them are secret."""
+    if not registry.find_kind(task.name).redact:
+        return {}
+    hide = context.redacted_text
+    return {"argsrepr": hide(repr(tuple(args))), "kwargsrepr": hide(repr(dict(kwargs)))}
 
 
 class TraceInfo(trace.TraceInfo):

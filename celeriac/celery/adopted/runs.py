@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from celeriac.celery.adopted.request import task_id_of
 from celeriac.celery.adopted.values import plain_value
+from celeriac.core import context
+from celeriac.jobs import redaction, registry
 from celeriac.jobs.running.current import CurrentJob
 
 
@@ -33,6 +35,18 @@ class AdoptedRun:
     def keep_value(self, value: Any) -> None:
         """Keep what the task returned; EncodeError where JSON can't carry it: the task fails."""
         self.value = plain_value(value)
+        self._redact_result()
+
+    def _redact_result(self) -> None:
+        """Have the log lines that follow redact what is secret of the result, too."""
+        kind = registry.find_kind(self.task.name)
+        paths = [tuple(name.split(".")[1:]) for name in kind.redact if name.startswith("result")]
+        if not paths:
+            return
+        known = redaction.redactor_of(kind, self.job.args)
+        found = {str(leaf) for path in paths for leaf in redaction.values_at(self.value, path)}
+        secrets = known.secrets | found - {"", "None", "True", "False"}
+        context.redact_with(replace(known, secrets=secrets).text)
 
 
 _running: ContextVar[AdoptedRun | None] = ContextVar("celeriac_adopted_run", default=None)

@@ -1,9 +1,12 @@
 """The task class of adopted tasks: a call writes a row, in the caller's own transaction."""
 
 from functools import lru_cache
+from inspect import getattr_static
 from typing import Any
 
 from celery.contrib.django.task import DjangoTask
+from celery.utils.threads import _LocalStack
+from django.apps import apps
 
 from celeriac.celery import installing
 from celeriac.celery.adopted import declaring
@@ -11,6 +14,18 @@ from celeriac.celery.adopted.choosing import choose_call, is_job_on_commit
 from celeriac.celery.adopted.patterns import is_adopted
 from celeriac.celery.adopted.writing import write_own_call
 from celeriac.celery.shadow.task import note_promise
+
+
+class RequestStack(_LocalStack):  # type: ignore[type-arg]  # not generic at run time
+    """The requests of a task that runs, in each thread; a job's knows its row."""
+
+    def push(self, obj: Any) -> Any:
+        """Add a request, which a receiver of `task_prerun` may already ask."""
+        if getattr(obj, "adopted_run", None) is not None:
+            from celeriac.celery.adopted.request import JobContext  # with the models
+
+            obj.__class__ = JobContext
+        return super().push(obj)
 
 
 class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run time
@@ -22,11 +37,33 @@ class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run t
     def bind(cls, app: Any) -> Any:
         """Declare the task's kind once it has its app."""
         bound = super().bind(app)
+        if not isinstance(cls.request_stack, RequestStack):
+            cls.request_stack = RequestStack()
         if not hasattr(app, "is_of_ledger"):  # Celery's own app class, with ours as its task_cls
             installing.install_ledger(app)
+        own = getattr_static(cls, "backend")
+        if not isinstance(own, property):  # its declaration's `backend=`
+            cls._backend = own
+            type.__setattr__(cls, "backend", AdoptedTask.backend)
         if is_adopted(cls.name) and (task := app._tasks.get(cls.name)) is not None:
             declaring.declare_adopted(task)
         return bound
+
+    @property
+    def backend(self) -> Any:
+        """The task's own backend, or its app's: that of an adopted task knows jobs besides."""
+        own: Any = self._backend
+        if own is None:
+            return self.app.backend
+        if not (apps.ready and is_adopted(self.name)):
+            return own
+        from celeriac.celery.adopted.backend import wrap_backend  # with the models
+
+        return wrap_backend(own)
+
+    @backend.setter
+    def backend(self, value: Any) -> None:
+        self._backend = value
 
     def start_strategy(self, app: Any, consumer: Any, **options: Any) -> Any:
         """Return what a worker does with a message of this name."""

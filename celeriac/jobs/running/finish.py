@@ -153,27 +153,31 @@ def _settle_deaths(runs: Sequence[Run]) -> None:
         with transaction.atomic():
             settle_runs(runs)
             for run in runs:
-                if run.settled and run.settled.state is State.DEAD and run.kind.on_dead:
-                    _follow_death(run.kind.on_dead, run)
+                if run.settled and run.settled.state is State.DEAD:
+                    _follow_death("on_dead", run.kind.on_dead, run)
+                    if run.settlement.losses:
+                        _follow_death("on_lost", run.kind.on_lost, run)
     except BaseException:
         for run in runs:
             run.settled = None  # nothing of it is written
         raise
 
 
-def _follow_death(hook: str, run: Run) -> None:
+def _follow_death(option: str, hook: str | None, run: Run) -> None:
     """Enqueue the hook; one that can't be enqueued must not keep the death from being written."""
+    if hook is None:
+        return
     try:
         enqueue(
             hook,
             {"job_id": str(run.job.id), "error": run.settlement.error},
-            idempotency_key=f"on_dead:{run.claim_id}",
+            idempotency_key=f"{option}:{run.claim_id}",
             scope=f"job:{run.job.id}",
         )
     except EnqueueBusy as error:
         raise (error.__cause__ or error) from None  # a lock: the whole settle is tried again
     except JobError as error:
-        logger.error("job %s is dead, but its on_dead=%r failed: %s", run.job.id, hook, error)
+        logger.error("job %s is dead, but its %s=%r failed: %s", run.job.id, option, hook, error)
 
 
 def _wake(runs: Sequence[Run]) -> None:

@@ -7,6 +7,9 @@ from celeriac.jobs import registry
 from celeriac.jobs.registry import Kind
 from celeriac.settings import conf
 
+#: The kind that tells a project of a loss that ended a job of one of its own tasks.
+TELL_LOST = "maintenance.tell_lost"
+
 
 def kind_of_lost(name: str) -> Kind:
     """Return the kind of a lost run; one with a kind's defaults where this process knows none.
@@ -19,5 +22,5 @@ def kind_of_lost(name: str) -> Kind:
         return known
     kind = registry.get_or_default(name)
     if any(fnmatchcase(name, pattern) for pattern in conf.TASKS):
-        return replace(kind, runs_again=frozenset())
+        return replace(kind, runs_again=frozenset(), on_lost=TELL_LOST)
     return kind

@@ -38,7 +38,8 @@ def acme(settings):
 @pytest.fixture
 def worker_env(tmp_path):
     """Return the environment of a worker of the ledger."""
-    return {**LEASE, "CELERIAC_SLOT_DIRECTORY": str(tmp_path), "ACME_TASKS": "acme.*"}
+    own = {"CELERIAC_SLOT_DIRECTORY": str(tmp_path), "ACME_TASKS": "acme.*", "ACME_TELLS": "yes"}
+    return {**LEASE, **own}
 
 
 def start_ledger(processes, env, concurrency=2, *options, wait=True):
@@ -47,7 +48,7 @@ def start_ledger(processes, env, concurrency=2, *options, wait=True):
         "--with-dispatcher",
         *options,
         app="tests.support.acme_ledger",
-        queues=["default"],
+        queues=["default", "maintenance"],
         concurrency=concurrency,
         env=env,
         wait=wait,
@@ -65,6 +66,7 @@ def start(processes, worker_env):
             app="tests.support.acme_plain",
             queues=["acme-plain"],
             concurrency=concurrency,
+            env={"ACME_TELLS": "yes"},
             wait=False,
         )
         for each in (ledger, plain):
@@ -104,6 +106,13 @@ def started_again(label, expected):
     return again()
 
 
+def told(what, label):
+    """Return the tasks of which a signal or a hook told, on either side, and what each said."""
+    values = Effect.objects.filter(name=what, value__contains=f":{label}:")
+    said = sorted(value.split(":") for value in values.values_list("value", flat=True))
+    return [[tuple(each[2:]) for each in said if each[0] == side] for side in ("acme", "plain")]
+
+
 def test_a_killed_process_brings_back_what_plain_celery_brings_back(acme, start):
     """The child alone, and the whole worker, in mid-handler, for each combination of the flags."""
     workers = start()
@@ -113,13 +122,20 @@ def test_a_killed_process_brings_back_what_plain_celery_brings_back(acme, start)
         os.kill(int(pid), signal.SIGKILL)
     again = {"late_rejects", "early_retries", "late_retries"}
     assert started_again("child", again) == [again, again]
+    lost = [(name, "WorkerLostError") for name in ("early", "early_rejects", "late")]
+    assert told("task_failure", "child") == [lost, lost]
     assert started_again("limit", {"overruns_late"}) == [{"overruns_late"}] * 2
+    overran = ("overruns", "TimeLimitExceeded")
+    for each in ("task_failure", "on_failure"):
+        assert [side.count(overran) for side in told(each, "limit")] == [1, 1]
     call(acme, "worker", FLAGS)
     for worker in workers:
         worker.kill_group()
     start()
     again = {"late", "late_rejects", "late_retries"}
     assert started_again("worker", again) == [again, again]
+    once = [(name, "WorkerLostError") for name in ("early", "early_rejects", "early_retries")]
+    wait_until(lambda: told("task_failure", "worker")[0] == once)  # plain Celery tells nobody
     dead = Job.objects.filter(state="dead")
     both = {"acme.late_rejects", "acme.late_retries", "acme.overruns_late"}
     assert {job.kind for job in dead} == {f"acme.{name}" for name in (*FLAGS, *OVERRUNS)} - both

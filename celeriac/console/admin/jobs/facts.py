@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from celeriac.console.explaining.facts import Facts
+from celeriac.jobs.models import Job
 from celeriac.jobs.phrases import clock_time
 
 #: Of these a job's page shows the beginning.
@@ -39,6 +40,7 @@ def fact_rows(facts: Facts) -> list[tuple[str, str]]:
         ("State", job.state),
         ("Queue", job.queue),
         ("Priority", job.priority),
+        ("Priority to the broker", _brokers_priority(job)),
         ("Runs", job.attempt),
         ("Failures", f"{job.failures} of {job.max_attempts}"),
         ("Losses", f"{job.losses} of {facts.kind.max_losses if facts.kind else '?'}"),
@@ -47,6 +49,11 @@ def fact_rows(facts: Facts) -> list[tuple[str, str]]:
         ("Trace", facts.trace_id),
     ]
     return [(name, _text(value)) for name, value in listed if value not in (None, "")]
+
+
+def _brokers_priority(job: Job) -> Any:
+    """Return the number that the caller gave: to Redis and its like lower ones run first."""
+    return ((job.headers or {}).get("delivery_info") or {}).get("priority")
 
 
 def fact_documents(facts: Facts) -> list[tuple[str, str]]:
