@@ -9,6 +9,8 @@ from django.apps import apps
 from celeriac.console.dashboard import links
 from celeriac.jobs import phrases
 from celeriac.jobs.holds import CIRCUIT, UNKNOWN_KIND
+from celeriac.jobs.models import Job
+from celeriac.jobs.operating.stopped import IN_A_ROW
 from celeriac.settings import celery_app, conf
 
 Facts = dict[str, Any]
@@ -16,6 +18,10 @@ Facts = dict[str, Any]
 STILL = timedelta(minutes=5)
 #: Kinds of dead letters that the sentence names.
 NAMED = 3
+STOPPED_REMEDY = (
+    "Give stops more time (SHUTDOWN_GRACE_SECONDS, and the supervisor's), or have its handler ask"
+    " current_job().should_stop() and go on where it stopped."
+)
 
 
 def attention_sentences(
@@ -34,6 +40,7 @@ def attention_sentences(
         *_circuits(facts),
         *_queues(facts),
         *_unknown(facts),
+        *_stopped(facts),
         *of_apps,
         *_dead(facts),
         *_charts(facts, now, upto),
@@ -154,6 +161,22 @@ def _unknown(facts: Facts) -> Iterator[dict[str, str]]:
             waits = f"{least}{phrases.waits(row['count'])}"
             text = f"{waits} for a kind that nobody declares: deploy its code, or cancel."
             yield _say("warning", text, links.jobs_link(state="queued"))
+
+
+def _stopped(facts: Facts) -> Iterator[dict[str, str]]:
+    """Jobs that no deploy lets end: they begin anew each time, and nothing fails."""
+    found = facts.get("stopped", [])
+    for each in found[:NAMED]:
+        url = links.page_link(Job, each["id"])
+        yield _say("warning", f"{stopped_in_words(each)}. {STOPPED_REMEDY}", url)
+    if (others := len(found) - NAMED) > 0:
+        text = f"So {'was' if others == 1 else 'were'} {phrases.count(others, 'more job')}."
+        yield _say("warning", text, links.jobs_link())
+
+
+def stopped_in_words(job: Facts) -> str:
+    """Return that the stops of its workers cut a job short again and again."""
+    return f"A job of {job['kind']} was cut short by {IN_A_ROW} stops of its workers in a row"
 
 
 def _dead(facts: Facts) -> Iterator[dict[str, str]]:

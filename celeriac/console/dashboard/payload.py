@@ -10,6 +10,7 @@ from django.contrib.auth.models import AbstractUser, AnonymousUser
 from celeriac.console.dashboard import attention, charts, dead_letters, processes, queues
 from celeriac.core import clock
 from celeriac.core.plugins import plugins
+from celeriac.jobs.operating.stopped import stopped_in_a_row
 from celeriac.monitoring.rollups import chart_series, rolling
 
 #: What each part of the page needs: the same as the admin's list of it.
@@ -48,6 +49,7 @@ def _sections(user: Reader, now: datetime) -> dict[str, Any]:
         facts["queues"] = queues.read_queues(now, [each for each in workers if each.lives])
         facts["parked"] = queues.parked_jobs(facts["queues"])
         facts["dead"] = dead_letters.read_dead_letters()
+        facts["stopped"] = stopped_in_a_row()
     if user.has_perm(WORKERS):
         facts["workers"] = processes.show_workers(workers, now)
         facts["dispatchers"] = queues.dispatcher_rows(now)

@@ -35,6 +35,7 @@ THIRD: tuple[Check, ...] = (
     platform.check_pauses,
     routes.check_routes,
     platform.check_circuits,
+    platform.check_stopped,
     platform.check_dead_letters,
 )
 

@@ -7,13 +7,19 @@ from django.db.models import Exists, OuterRef
 
 from celeriac.breakers import selectors as breakers
 from celeriac.console.dashboard import dead_letters
-from celeriac.console.dashboard.attention import dead_in_words, unseen_in_words
+from celeriac.console.dashboard.attention import (
+    STOPPED_REMEDY,
+    dead_in_words,
+    stopped_in_words,
+    unseen_in_words,
+)
 from celeriac.core import tables
 from celeriac.core.check_results import CheckResult, error, ok, warning
 from celeriac.core.queries import fetch_rows
 from celeriac.jobs import registry
 from celeriac.jobs.enqueueing.queues import queue_names
 from celeriac.jobs.models import Job, Queue, Worker
+from celeriac.jobs.operating.stopped import stopped_in_a_row
 from celeriac.jobs.operating.unresponsive import unresponsive_processes
 from celeriac.jobs.phrases import clock_time, count
 from celeriac.jobs.slots import queues_by_slots
@@ -110,6 +116,12 @@ def check_circuits() -> Iterator[CheckResult]:
             says = f"{each.name} is {each.state}{until}: {each.last_error or 'no error is kept'}"
             todo = "Its jobs wait and lose nothing; ask the provider's status page."
             yield warning("circuits", says, todo)
+
+
+def check_stopped() -> Iterator[CheckResult]:
+    """Name the jobs that no deploy lets end."""
+    for each in stopped_in_a_row():
+        yield warning("deploys", f"{stopped_in_words(each)}: {each['id']}", STOPPED_REMEDY)
 
 
 def check_dead_letters() -> Iterator[CheckResult]:

@@ -22,13 +22,13 @@ from celeriac.console.doctor import (
 from celeriac.core import clock
 from celeriac.core.clock import Now
 from celeriac.jobs import registry
-from celeriac.jobs.models import Queue, Worker
+from celeriac.jobs.models import Job, Queue, Worker
 from celeriac.jobs.operating import operate_queues
 from celeriac.jobs.operating.dead import acknowledge_dead
 from celeriac.schedules.models import Beat, Policy
 from celeriac.settings import conf
 from config import plain
-from tests.factories import JobFactory
+from tests.factories import AttemptFactory, JobFactory
 from tests.integration.payments.conftest import circuits  # noqa: F401 a fixture
 from tests.support.conf import configure
 
@@ -224,6 +224,24 @@ def test_pauses_and_circuits_are_named_with_who_and_why(healthy):
     assert "forced open" in circuit
     assert "bob: maintenance" in circuit
     assert "breakers clear payments" in clear
+
+
+def test_a_job_that_deploys_cut_short_three_times_in_a_row_is_named(healthy):
+    """Not after two, nor where a run between them ended otherwise, nor once it has ended."""
+    cut, twice, between, over = JobFactory.create_batch(4)
+    for job, ends in (
+        (cut, ("failed", *["stopped"] * 3)),
+        (twice, ["stopped"] * 2),
+        (between, ("stopped", "stopped", "failed", "stopped")),
+        (over, ["stopped"] * 3),
+    ):
+        for number, outcome in enumerate(ends, 1):
+            AttemptFactory(job=job, number=number, outcome=outcome)
+    Job.objects.filter(pk=over.pk).update(state="succeeded", finished_at=Now())
+    ((level, says, todo),) = said(platform.check_stopped)
+    assert level == "warning"
+    assert says == f"A job of {cut.kind} was cut short by 3 stops of its workers in a row: {cut.id}"
+    assert "SHUTDOWN_GRACE_SECONDS" in todo
 
 
 def test_deaths_are_named_until_somebody_has_dealt_with_them(healthy):

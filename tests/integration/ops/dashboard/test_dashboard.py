@@ -17,7 +17,7 @@ from celeriac.monitoring.models import Sample
 from celeriac.monitoring.rollups import rolling
 from celeriac.schedules.api import sync_schedules
 from celeriac.schedules.models import Beat
-from tests.factories import JobFactory, UserFactory
+from tests.factories import AttemptFactory, JobFactory, UserFactory
 from tests.factories_domain import PaymentFactory, capture_of
 from tests.integration.ops.dashboard.support import ended, failed, minute
 
@@ -159,6 +159,16 @@ def test_waiting_jobs_are_told_apart_by_what_they_wait_for(root):
 
 
 @pytest.mark.usefixtures("served")
+def test_a_job_that_no_deploy_lets_end_is_said_and_linked(root, served):
+    """What nothing else would say: it fails nowhere, and begins anew each time."""
+    job = JobFactory()
+    for number in (1, 2, 3):
+        AttemptFactory(job=job, number=number, outcome="stopped")
+    told = {each["text"]: each["url"] for each in facts(root)["attention"]}
+    [url] = [told[text] for text in told if f"{job.kind} was cut short by 3 stops" in text]
+    assert str(job.id) in url
+
+
 def test_a_paused_queue_says_by_whom_and_why(root):
     """And how many wait for it."""
     Queue.objects.filter(name="default").update(
