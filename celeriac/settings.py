@@ -40,22 +40,19 @@ def _breakers() -> dict[str, dict[str, Any]]:
 class Settings:
     """What may be set, with its defaults. Times are seconds unless the name says otherwise."""
 
-    #: Every queue that a job may name. Values are options of the queue's row. The engine's own
-    #: kinds need `callbacks` and `maintenance`. Without it (or with "auto") a queue is declared by
-    #: its first job, as Celery's routes name it.
+    #: Every queue that a job may name, with its options; the engine's own kinds need `callbacks`
+    #: and `maintenance`. Without it (or with "auto") a queue is declared by its first job.
     QUEUES: dict[str, dict[str, Any]] = field(default_factory=_queues)
     #: Names of the project's own Celery tasks that are jobs, as patterns: `acme.billing.*`; of
     #: plain ones whose calls and starts are noted, and for how long.
     TASKS: list[str] = field(default_factory=list)
     SHADOW: list[str] = field(default_factory=list)
     SHADOW_RETENTION_DAYS: Days = 7.0
-    #: Whether a run of theirs that had begun and lost its process happens again, by pattern, in the
-    #: place of what the task's acknowledgement means: True, False, or "worker" (the whole of it).
+    #: Whether what lost its process runs again, by pattern: True, False, "worker" (all of it).
     RUN_AGAIN: dict[str, bool | Literal["worker"]] = field(default_factory=dict)
     #: What is never shown of theirs, by pattern, as `redact=` of a task says it itself.
     REDACT: dict[str, list[str]] = field(default_factory=dict)
-    #: Kinds, and the project's own tasks, as patterns, whose jobs are written on a connection of
-    #: their own: they outlive a rollback of the transaction that they are enqueued in.
+    #: Kinds and tasks, as patterns, whose jobs outlive a rollback of the caller's transaction.
     SURVIVES_ROLLBACK: list[str] = field(default_factory=list)
     #: Modules whose import declares kinds, beside each app's `tasks.py` and `jobs.py`.
     MODULES: list[str] = field(default_factory=list)

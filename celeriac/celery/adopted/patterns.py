@@ -15,23 +15,21 @@ _NEVER = ("celery.", "celeriac.")
 
 def is_adopted(name: str | None) -> bool:
     """Return whether calls of the task of that name are jobs."""
-    if not name or not (settings.configured or _are_named()):
-        return False
-    return fits(name, tuple(conf.TASKS))
+    return bool(name) and _can_be_asked() and fits(str(name), tuple(conf.TASKS))
 
 
 def is_named_in_shadow(name: str | None) -> bool:
     """Return whether CELERIAC["SHADOW"] names the task."""
-    return bool(name) and settings.configured and fits(str(name), tuple(conf.SHADOW))
+    return bool(name) and _can_be_asked() and fits(str(name), tuple(conf.SHADOW))
 
 
-def _are_named() -> bool:
-    """Return whether the environment names settings, which nobody has asked for or loads now.
+def _can_be_asked() -> bool:
+    """Return whether there are settings: loaded, or named, and nobody loads them now.
 
     An app may be asked for its tasks before anything else of a worker needs them.
     """
     named = os.environ.get("DJANGO_SETTINGS_MODULE")
-    return named is not None and named not in sys.modules
+    return settings.configured or (named is not None and named not in sys.modules)
 
 
 @lru_cache(maxsize=4096)

@@ -30,14 +30,17 @@ def test_each_beat_fires_entries_signatures_and_rows(processes, tmp_path):
     PeriodicTask.objects.create(
         name="a row", task="acme.note", interval=every, args='["of a row"]', one_off=True
     )
+    beats = []
     for name, scheduler in BEATS.items():
         command = ["-m", "celery", "-A", "tests.app.acme", "beat", "-S", scheduler]
         if name == "persistent":
             command += ["-s", str(tmp_path / "beat")]
-        processes.python(f"beat-{name}", *command, env={"ACME_TICK": name})
+        beats.append(processes.python(f"beat-{name}", *command, env={"ACME_TICK": name}))
     for name in BEATS:
         wait_until(lambda each=name: fired(each), message=f"{name} fires an entry")
         wait_until(lambda each=name: fired(f"{each} by signature"), message=f"{name}, a signature")
     wait_until(lambda: fired("of a row"), message="a row fires")
+    for beat in beats:
+        beat.kill_group()
     assert fired("persistent") == {"beat"}
     assert fired("of a row") == {"beat: a row"}
