@@ -16,6 +16,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("celeriac.http.urls")),
     path("flower/", include("celeriac.monitoring.flower.urls")),
-    path("", include("apps.payments.urls")),
-    path("", include("apps.notifications.urls")),
+    path("", include("apps.payments.urls")),  # here only
+    path("", include("apps.notifications.urls")),  # here only
 ]

@@ -24,8 +24,8 @@ PRODUCTION = {
     "CACHE_URL": "redis://broker.example:6379/1",
     "ALLOWED_HOSTS": "celeriac.example",
     "FLOWER_BASIC_AUTH": f"flower:{secrets.token_urlsafe(16)}",
-    "STRIPE_API_KEY": "sk_test_lint",
-    "STRIPE_WEBHOOK_SECRET": "whsec_lint",
+    "STRIPE_API_KEY": "sk_test_lint",  # here only
+    "STRIPE_WEBHOOK_SECRET": "whsec_lint",  # here only
     "METRICS_TOKEN": secrets.token_urlsafe(16),
 }
 

@@ -24,7 +24,12 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Tests give their platforms homes of their own.
 HOME = Path(os.environ.get("CELERIAC_HOME") or ROOT / ".local" / "platform")
 DATABASE = "celeriac"
-PORTS = ("WEB_PORT", "FLOWER_PORT", "GATEWAY_PORT", "SMTP_PORT")
+PORTS = (
+    "WEB_PORT",
+    "FLOWER_PORT",
+    "GATEWAY_PORT",  # here only
+    "SMTP_PORT",
+)
 #: Seconds to wait for the first command to finish starting its servers.
 PATIENCE = 60
 
@@ -129,9 +134,11 @@ def settings(*, memory: Path | None = None) -> dict[str, str]:
         "WEB_CONCURRENCY": "2",
         "DJANGO_SETTINGS_MODULE": "config.settings.development",
         "CELERIAC_SLOT_DIRECTORY": str(HOME / "slots"),
+        # here only:
         "STRIPE_API_BASE": f"http://{ports.LOOPBACK}:{chosen['GATEWAY_PORT']}",
         "STRIPE_API_KEY": "sk_test_sandbox",
         "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(16)}",
+        # to here
         "CALLBACK_SECRET": secrets.token_hex(32),
         "EMAIL_URL": f"smtp://{ports.LOOPBACK}:{chosen['SMTP_PORT']}",
         "FLOWER_URL": f"http://{ports.LOOPBACK}:{chosen['FLOWER_PORT']}",

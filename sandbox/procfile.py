@@ -8,7 +8,14 @@ from honcho.environ import parse_procfile
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What runs our code, and so starts again when it changes; the stand-ins and Flower do not.
-RELOADED = ("web", "dispatcher", "worker", "worker-payments", "plain", "beat")
+RELOADED = (
+    "web",
+    "dispatcher",
+    "worker",
+    "worker-payments",  # here only
+    "plain",
+    "beat",
+)
 
 
 def parts_of_procfile() -> dict[str, str]:

@@ -71,12 +71,12 @@ def run_procfile(env: dict[str, str]) -> int:
 
 def announce(env: dict[str, str]) -> None:
     """Print where everything is, once everything answers."""
-    for name in ("WEB_PORT", "FLOWER_PORT", "GATEWAY_PORT", "SMTP_PORT"):
+    for name in platform.PORTS:
         ports.wait_for_port(int(env[name]), timeout=120)
     text = READY.format(
         host=ports.LOOPBACK,
         web=env["WEB_PORT"],
-        gateway=env["GATEWAY_PORT"],
+        gateway=env["GATEWAY_PORT"],  # here only
         smtp=env["SMTP_PORT"],
         admin=ADMIN,
         password=platform.kept_secret("admin"),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 
+import celeriac
 from celeriac.settings import Settings
 from sandbox.procfile import ROOT
 
@@ -17,7 +18,9 @@ _VARIABLES: dict[str, str] = next(
     if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "VARIABLES"
 )
 _READERS = {"str", "bool", "int", "float", "list", "word"}
-_FILES = ("config", "celeriac/core", "celeriac/settings.py", "flowerconfig.py")
+#: The library may lie in a clone, or be installed.
+_LIBRARY = Path(celeriac.__file__).parent
+_FILES = (ROOT / "config", _LIBRARY / "core", _LIBRARY / "settings.py", ROOT / "flowerconfig.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,7 @@ def variables() -> set[str]:
 
 def reads() -> Iterator[Variable]:
     """Yield each reading of a variable through `env` (celeriac/core/environment.py)."""
-    for place in _FILES:
-        path = ROOT / place
+    for path in _FILES:
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             yield from _reads_of(file)
     for key, name in _VARIABLES.items():
@@ -63,4 +65,5 @@ def _reads_of(file: Path) -> Iterator[Variable]:
             ) if reader in _READERS:
                 default = next((k.value for k in keywords if k.arg == "default"), None)
                 code = "" if default is None else ast.unparse(default)
-                yield Variable(name, code, str(file.relative_to(ROOT)))
+                home = _LIBRARY.parent if file.is_relative_to(_LIBRARY) else ROOT
+                yield Variable(name, code, str(file.relative_to(home)))

@@ -37,9 +37,9 @@ INSTALLED_APPS = [
     "celeriac.builtin",
     "config",
     "apps.accounts",
-    "apps.payments",
-    "apps.notifications",
-    "apps.orders",
+    "apps.payments",  # here only
+    "apps.notifications",  # here only
+    "apps.orders",  # here only
 ]
 
 #: Django's own from 6.0 on.

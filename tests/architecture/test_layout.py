@@ -24,6 +24,12 @@ def make(*arguments):
     )
 
 
+def phony():
+    """Return the names of the Makefile's commands."""
+    lines = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    return {name for line in lines for name in line.split()}
+
+
 def test_no_file_names_a_registry():
     """Where packages come from is each machine's own configuration."""
     text = {path: path.read_text(errors="replace") for path in tracked_files()}
@@ -66,17 +72,15 @@ def test_every_dependency_is_justified_in_one_line():
 
 def test_help_lists_every_command():
     """A target without a word of help is a secret."""
-    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
     listed = re.findall(r"^  make ([\w-]+)", make("help").stdout, re.MULTILINE)
-    assert sorted(listed) == sorted(phony)
+    assert sorted(listed) == sorted(phony())
 
 
 def test_every_make_command_that_the_docs_name_exists():
     """Nobody should type a command from the README and fail."""
-    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     named = {name for page in pages for name in re.findall(r"`make ([\w-]+)", page.read_text())}
-    assert named <= set(phony)
+    assert named <= phony()
 
 
 def test_the_procfile_names_every_part_of_the_platform():

@@ -15,6 +15,8 @@ SERVER = Path(__file__).with_name("forkserver.py")
 PR_SET_CHILD_SUBREAPER = 36
 #: What Python reads when it starts: a fork is no start, so these must be as they were.
 AT_START = ("PYTHON", "LC_", "LANG", "LD_")
+#: But these, which the server heeds itself.
+HEEDED = {"PYTHONPATH"}
 
 
 class Forked:
@@ -105,7 +107,8 @@ class ForkServer:
 
 def at_start(env):
     """Return the variables that matter to a starting interpreter."""
-    return {name: value for name, value in env.items() if name.startswith(AT_START)}
+    found = {name: value for name, value in env.items() if name.startswith(AT_START)}
+    return {name: value for name, value in found.items() if name not in HEEDED}
 
 
 def adopt_orphans(yes):

@@ -5,6 +5,7 @@ program that it forks differs from one that was started in nothing but its age, 
 quarters of the processor time that a start of Python, Django and Celery takes.
 """
 
+import contextlib
 import gc
 import importlib
 import json
@@ -41,7 +42,8 @@ def main():
     channel = socket.socket(fileno=int(sys.argv[1]))
     del sys.path[0]  # this file's folder, where another `flower` lies
     for name in LIBRARIES.split():
-        importlib.import_module(name)
+        with contextlib.suppress(ModuleNotFoundError):  # of a platform that goes without
+            importlib.import_module(name)
     gc.collect()
     gc.freeze()  # a child's first collection would copy every page
     while True:
@@ -88,6 +90,7 @@ def run(request, output):
     os.close(output)
     os.environ.clear()
     os.environ.update(request["env"])
+    sys.path[:0] = filter(None, request["env"].get("PYTHONPATH", "").split(os.pathsep))
     arguments = request["arguments"]
     if arguments[0] == "-m":
         sys.path.insert(0, request["cwd"])

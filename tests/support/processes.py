@@ -29,9 +29,9 @@ def wait_until(condition, timeout=30.0, every=0.05, message=""):
 class Process:
     """A process in a process group of its own, its output in a log file."""
 
-    def __init__(self, name, command, *, env, directory, forks=None):
-        """Start the command in the repository's root, by a fork where `forks` can."""
-        self.name = name
+    def __init__(self, name, command, *, env, directory, forks=None, cwd=ROOT):
+        """Start the command in the repository's root or elsewhere, by a fork where `forks` can."""
+        self.name, self._cwd = name, cwd
         self._forks = forks
         self.command = [str(part) for part in command]
         self.log = directory / f"{name}.log"
@@ -42,11 +42,13 @@ class Process:
         """Start the command (again)."""
         with self.log.open("ab") as log:
             if self._forks is not None and self._forks.can_start(self.command, self._env):
-                self.popen = self._forks.start(self.command, env=self._env, cwd=ROOT, output=log)
+                self.popen = self._forks.start(
+                    self.command, env=self._env, cwd=self._cwd, output=log
+                )
                 return
             self.popen = subprocess.Popen(
                 self.command,
-                cwd=ROOT,
+                cwd=self._cwd,
                 env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -143,9 +145,9 @@ class Process:
 class Processes:
     """Starts the platform's processes on the test's database and broker, and ends them all."""
 
-    def __init__(self, *, env, directory, forks=None):
+    def __init__(self, *, env, directory, forks=None, cwd=ROOT):
         """Start nothing yet; `env` is what every process gets over this one's environment."""
-        self.env = env
+        self.env, self.cwd = env, cwd
         self.forks = forks
         self.directory = directory
         self.started = []
@@ -154,7 +156,8 @@ class Processes:
         """Start any command."""
         unique = f"{name}-{len(self.started) + 1}"
         every = {**self.env, **(env or {})}
-        process = Process(unique, command, env=every, directory=self.directory, forks=self.forks)
+        options = {"directory": self.directory, "forks": self.forks, "cwd": self.cwd}
+        process = Process(unique, command, env=every, **options)
         self.started.append(process)
         return process
 

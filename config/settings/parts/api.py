@@ -8,8 +8,10 @@ from redis.retry import Retry
 from celeriac.core.environment import env
 from config.settings.parts.database import CACHE_URL, CACHES
 
+# here only:
 #: Webhooks a minute from one address; their providers send an outage's events in one burst.
 WEBHOOK_CALLS_PER_MINUTE = env.int("WEBHOOK_CALLS_PER_MINUTE", default=6000)
+# to here
 
 #: The throttle's own, which waits for nobody: a cache that is away must not hold calls up.
 CACHES["api"] = {

@@ -66,17 +66,21 @@ VARIABLES = {
 CELERIAC: dict[str, Any] = {
     "QUEUES": {
         "default": {},
-        # They wait for a provider most of the time: many at once in one process.
+        # here only: they wait for a provider most of the time, so many at once in one process
         "payments": {"slots": "threads:20"},
         "notifications": {"slots": "threads:20"},
+        # to here
         "callbacks": {},
         "maintenance": {},
     },
-    "MODULES": ["tasks.payments", "tasks.notifications"],
+    "MODULES": [
+        "tasks.payments",  # here only
+        "tasks.notifications",  # here only
+    ],
     "SHUTDOWN_GRACE_SECONDS": 30.0,
     "BREAKERS": {
-        "payments": {},
-        "email": {"slow_call": 10.0, "permit": 60.0},
+        "payments": {},  # here only
+        "email": {"slow_call": 10.0, "permit": 60.0},  # here only
         "callbacks": {"min_volume": 5, "max_cooldown": 900.0},
     },
     "BREAKERS_STORE_URL": env.str(

@@ -1,10 +1,11 @@
-"""The payment gateway and the mail provider."""
+"""Those outside whom this platform calls."""
 
 from email.utils import parseaddr
 
 from celeriac.core.environment import env
 from config.settings.parts.mail import mail_settings
 
+# here only: the payment gateway
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
@@ -18,6 +19,7 @@ PAYMENTS_LOOKUP_SETTLE_SECONDS = env.float("PAYMENTS_LOOKUP_SETTLE_SECONDS", def
 #: The wait between the steps of an unknown outcome: doubled each time, up to the cap.
 PAYMENTS_RESOLVE_BASE_SECONDS = env.float("PAYMENTS_RESOLVE_BASE_SECONDS", default=1.0)
 PAYMENTS_RESOLVE_CAP_SECONDS = env.float("PAYMENTS_RESOLVE_CAP_SECONDS", default=600.0)
+# to here
 
 #: `smtp://`, `smtp+tls://`, `smtp+ssl://user:password@host:port`, or any provider that anymail
 #: knows: `anymail://postmark?server_token=…&webhook_secret=user:password`.

@@ -27,7 +27,7 @@ from tests.integration.payments.conftest import (  # noqa: F401 fixtures
     mailsink,
 )
 from tests.support.declarations import fresh  # noqa: F401 a fixture
-from tests.support.pages import blocks
+from tests.support.pages import WALKED, blocks
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +38,7 @@ for block in blocks("python"):
 ELSEWHERE = {
     "docs/sandbox.md": "tests/integration/sandbox/test_docs.py",
     "docs/library.md": "tests/acceptance/test_wheel.py",
+    **dict.fromkeys(WALKED, "tests/acceptance/test_newcomer.py"),
 }
 
 

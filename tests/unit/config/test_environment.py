@@ -200,7 +200,8 @@ def test_development_asks_what_libpq_would_ask(monkeypatch, name):
         check_local(database_settings("postgres:///n"))
 
 
-BARE = {"PATH": os.environ["PATH"]}
+#: Where programs and packages are, and nothing else.
+BARE = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
 FULL = BARE | {
     "SECRET_KEY": "$" * 50,
     "DATABASE_URL": POSTGRES,

@@ -44,7 +44,7 @@ def test_every_worker_of_the_compose_file_has_its_slots_on_a_volume():
     programs = {"--app=config", "manage.py"}
     commands = [each for each in services.values() if programs & set(each.get("command", []))]
     ledger = [each for each in commands if "worker" in each["command"]]
-    assert len(ledger) == 2
+    assert ledger
     for each in ledger:
         place = Path(each["environment"]["CELERIAC_SLOT_DIRECTORY"])
         mounted = [Path(volume.split(":")[1]) for volume in each["volumes"]]

@@ -1,0 +1,1 @@
+"""`make bare`: a platform with this one's top level, and an empty domain."""

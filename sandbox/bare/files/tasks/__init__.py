@@ -1,0 +1,1 @@
+"""The kinds of this platform: each module is named in CELERIAC["MODULES"]."""
