@@ -32,7 +32,7 @@ LOGGING: dict[str, Any] = {
     # A collector that is away is said once a batch, not once a try.
     # Who signs in, or fails to, is in our own lines; axes' repeat whatever was typed.
     "loggers": {
-        "stripe": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},  # here only
         "opentelemetry": {"level": "ERROR"},
         "axes": {"level": "ERROR"},
     },
