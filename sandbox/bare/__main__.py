@@ -12,19 +12,19 @@ import sys
 from pathlib import Path
 
 from sandbox.bare.cutting import CutError, cut_file, replace_once
+from sandbox.bare.following import follow_imports
 from sandbox.platform import ROOT
 
 OWN = Path(__file__).parent / "files"
-#: What goes along: files by folder, and whole folders.
+#: What goes along, with what it imports: files by folder, and whole folders.
 FILES = {
     ".": """manage.py flowerconfig.py Procfile Makefile docker-compose.yml Dockerfile .dockerignore
         .gitignore .python-version .squawk.toml .ci/run pyproject.toml apps/__init__.py""",
     "requirements": "base.txt dev.txt uv.txt",
-    "sandbox": """__init__.py administrator.py audit.py bootstrap.py lint.py platform.py ports.py
-        procfile.py reloading.py run.py supervisor.py supervisor_process.py up.py variables.py""",
+    "sandbox": """__init__.py administrator.py audit.py bootstrap.py lint.py reloading.py run.py
+        supervisor_process.py up.py""",
     "tests": "__init__.py conftest.py factories.py acceptance/conftest.py",
-    "tests/support": """__init__.py forks.py forkserver.py leftovers.py processes.py rows.py
-        servers.py settings_seen.py valkey_keys.py""",
+    "tests/support": "__init__.py forkserver.py leftovers.py servers.py",
     "tests/unit/config": """test_environment.py test_laptop.py test_plain.py
         test_slot_directory.py test_web.py""",
     "tests/integration/accounts": "test_sign_ins.py",
@@ -99,7 +99,7 @@ def sources() -> list[Path]:
     found = [file for folder in FOLDERS for file in sorted((ROOT / folder).rglob("*.*"))]
     found = [file for file in found if file.is_file() and "__pycache__" not in file.parts]
     named = [ROOT / folder / name for folder in FILES for name in FILES[folder].split()]
-    return named + found
+    return follow_imports(named + found)
 
 
 def write_like(source: Path, target: Path, text: str) -> None:
