@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from redis import VERSION
 from redis.exceptions import NoScriptError, RedisError
 
 from celeriac.celery.instance import WorkerInstance
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 #: Seconds: one wait, the longest time without a doorbell, and the longest turn, after which Celery
 #: hears of the child again.
 WAIT, LINGER, TURN = 0.25, 5.0, 60.0
+#: What redis-py before 5.3 wants to know of a connection, and newer ones want nobody to say.
+_COMMAND = ("EVALSHA",) * (VERSION < (5, 3))
 #: Seconds after which it says again that it is on the line.
 _SAY_EVERY = 0.5
 #: Seconds that an answer may take longer than the wait.
@@ -147,7 +150,7 @@ class OpenLine:
     def _connected(self) -> Any:
         if self._connection is None:
             self._client = nudge.nudge_client(conf.NUDGE_URL, timeout=WAIT + 2 * _PATIENCE)
-            self._connection = self._client.connection_pool.get_connection()
+            self._connection = self._client.connection_pool.get_connection(*_COMMAND)
             self._commands = b"", b""
         if not self._commands[0]:
             self._commands = self._pack(say=False), self._pack(say=True)

@@ -46,5 +46,8 @@ def _event(sun: Sun, start: datetime) -> datetime:
         event=sun.event, latitude=float(sun.latitude), longitude=float(sun.longitude)
     ).schedule
     schedule.nowfun = lambda: start
-    found: datetime = start + schedule.remaining_estimate(start)
+    try:
+        found: datetime = start + schedule.remaining_estimate(start)
+    except TypeError:  # Celery before 5.7 trips over a day without a sunrise or sunset
+        return start + _DAY
     return found.replace(microsecond=0)
