@@ -4,6 +4,8 @@ from typing import Any
 
 from django import template
 from django.template.base import NodeList, Parser, Token, token_kwargs
+from django.templatetags.static import static
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from celeriac.console.theme import HAS_UNFOLD
@@ -39,6 +41,14 @@ def component(parser: Parser, token: Token) -> template.Node:
     return PlainPart(
         name.strip('"').replace("unfold/components", "celeriac/plain"), values, nodelist
     )
+
+
+@register.simple_tag
+def plain_style() -> str:
+    """Return the link to the plain admin's own styles, where there is no theme."""
+    if HAS_UNFOLD:
+        return ""
+    return format_html('<link rel="stylesheet" href="{}">', static("celeriac/plain.css"))
 
 
 @register.simple_tag(takes_context=True)
