@@ -147,9 +147,12 @@ def read_shadow(
     # is looked for once more.
     on_their_way = waiting()
     started = _started_since(messages, parameters)
+    last_gap = fetch_rows(f"SELECT max(at) FROM {tables.SHADOW_GAP}")[0][0]
     for message in messages:
         later = (message.task_id, message.retries) in started
-        found[message.task].findings += _findings(message, on_their_way, has_started=later)
+        found[message.task].findings += _findings(
+            message, on_their_way, last_gap, has_started=later
+        )
     for task, task_id, at, site in fetch_rows(_BROKEN_PROMISES, parameters):
         each = found.setdefault(task, TaskShadow(task))
         each.findings.append(Observation(LOST, task_id, 0, at, site, _UNKEPT))
@@ -168,7 +171,11 @@ def _started_since(messages: list[_Message], parameters: dict[str, Any]) -> set[
 
 
 def _findings(
-    message: _Message, on_their_way: set[str] | None, *, has_started: bool
+    message: _Message,
+    on_their_way: set[str] | None,
+    last_gap: datetime | None,
+    *,
+    has_started: bool,
 ) -> Iterator[Observation]:
     def say(what: str, why: str = "") -> Observation:
         return Observation(what, message.task_id, message.retries, message.at, message.site, why)
@@ -179,6 +186,8 @@ def _findings(
             yield say(WAITING)
         elif on_their_way is None:
             yield say(UNKNOWN, "it has not started, and the broker does not say what it holds")
+        elif last_gap is not None and last_gap >= message.at:
+            yield say(UNKNOWN, "notes were lost after it was called: its start may be among them")
         else:
             yield say(LOST)
     elif message.calls == 0:

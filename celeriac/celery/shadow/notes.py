@@ -1,7 +1,8 @@
 """Writing notes beside the program's own work: on a thread and a connection of their own.
 
-A note that can't be written costs the one who waits for it a tenth of a second, once; then nobody
-waits for a while. What was lost is counted, and the count is written once writing works again.
+A note that takes long costs the one who waits for it half a second, once; then nobody waits for a
+while. What can't be written is lost, and for a while nothing is tried. What was lost is counted, and
+the count is written once writing works again.
 """
 
 import atexit
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 #: Notes that wait at most, seconds that one may be waited for, and for which none is written or
 #: waited for after a failure.
-_MOST, _PATIENCE, _SPARED = 10_000, 0.1, 5.0
+_MOST, _PATIENCE, _SPARED = 10_000, 0.5, 5.0
 #: Of one transaction alone: a pooler may give its session to others.
 _BOUNDS = """
 SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '300ms', true),
@@ -54,7 +55,7 @@ class NoteWriter:
         self._notes: queue.Queue[Note | None] = queue.Queue(_MOST)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._spared_until = 0.0
+        self._spared_until = self._hasty_until = 0.0
         self._lost, self._why = 0, ""
 
     def add(self, note: Note, *, wait: bool = True) -> None:
@@ -69,9 +70,13 @@ class NoteWriter:
         except queue.Full:
             self._lose(1, "there were too many")
             return
-        if wait and not note.written.wait(_PATIENCE):
+        if not wait:
+            return
+        if now < self._hasty_until:
+            note.is_late = True  # it is written all the same, as one that came later
+        elif not note.written.wait(_PATIENCE):
             note.is_late = True
-            self._spare("the database was slow")
+            self._hasty_until = time.monotonic() + _SPARED
 
     def flush(self, seconds: float = 1.0) -> None:
         """Wait until what was added is written, for so long at most."""

@@ -154,6 +154,8 @@ def test_a_message_that_never_started_is_lost_unless_the_broker_has_it(note, bro
     unknown = findings(note, waiting=lambda: None)
     assert set(unknown) == {(lost, UNKNOWN), (waiting, UNKNOWN), (later, WAITING)}
     assert (lost, WAITING) in findings(note, settled=3600)
+    ShadowGap.objects.create(host="here", pid=7, notes=3, why="the database was slow")
+    assert (lost, UNKNOWN) in findings(note)
 
 
 def test_two_starts_of_one_call_are_named_and_a_retry_is_none(note, plain, broker):
