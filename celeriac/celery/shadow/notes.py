@@ -1,8 +1,8 @@
 """Writing notes beside the program's own work: on a thread and a connection of their own.
 
 A note that takes long costs the one who waits for it half a second, once; then nobody waits for a
-while. What can't be written is lost, and for a while nothing is tried. What was lost is counted, and
-the count is written once writing works again.
+while. What cannot be written is lost, and for a while nothing is tried. What was lost is counted,
+and the count is written once writing works again.
 """
 
 import atexit
