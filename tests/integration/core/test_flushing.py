@@ -22,10 +22,11 @@ USUAL = {"reset_sequences": False, "allow_cascade": False, "inhibit_post_migrate
 
 @pytest.fixture(autouse=True)
 def _forgotten():
-    """Let each test begin with Django's flush."""
+    """Let each test begin with Django's flush, and end with no id that it gave."""
     flushing.forget_database(connection)
     yield
     flushing.forget_database(connection)
+    ContentType.objects.clear_cache()
 
 
 def flush(**options):
