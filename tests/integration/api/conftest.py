@@ -92,9 +92,9 @@ def name_of(answer):
 
 
 @pytest.fixture(scope="session")
-def web(process_env, run_directory):
+def web(process_env, run_directory, forks):
     """Yield a real web server on this test process's database, shared by its tests."""
     env = process_env | {"API_CALLS_PER_MINUTE": "1000000", "LOG_LEVEL": "INFO"}
-    server = WebServer(env=env, directory=run_directory / "logs" / "web")
+    server = WebServer(env=env, directory=run_directory / "logs" / "web", forks=forks)
     yield server
     server.stop()

@@ -13,12 +13,12 @@ _LISTENS = re.compile(r"Listening at: (http://127\.0\.0\.1:\d+)")
 class WebServer:
     """A running web server."""
 
-    def __init__(self, *, env, directory, name="web", workers=2, threads=4):
+    def __init__(self, *, env, directory, forks, workers=2, threads=4):
         """Start it and wait until it answers."""
         command = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", "127.0.0.1:0"]
         command += ["--workers", workers, "--threads", threads, "--no-control-socket"]
         directory.mkdir(parents=True, exist_ok=True)
-        self.process = Process(name, command, env=env, directory=directory)
+        self.process = Process("web", command, env=env, directory=directory, forks=forks)
         self.process.wait_for_output("Listening at:", timeout=200)
         self.url = _LISTENS.search(self.process.output)[1]
         wait_until(self._answers, timeout=200, message="the web server answers")

@@ -105,11 +105,13 @@ def posted(client, count=20):
     return sorted(took)[count // 2]
 
 
-def test_without_a_broker_jobs_are_taken_as_before(own_broker, process_env, run_directory, token):
+def test_without_a_broker_jobs_are_taken_as_before(
+    own_broker, process_env, run_directory, token, forks
+):
     """The broker carries doorbells only, the cache counts only: neither holds a call up."""
     urls = {"BROKER_URL": own_broker.url(0), "CACHE_URL": own_broker.url(1)}
     directory = run_directory / "logs" / "web-without-broker"
-    server = WebServer(env=process_env | urls, directory=directory, workers=1)
+    server = WebServer(env=process_env | urls, directory=directory, forks=forks, workers=1)
     try:
         with server.client(token) as client:
             took = {"there": posted(client)}
