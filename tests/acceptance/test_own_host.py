@@ -176,7 +176,7 @@ def send(client, place, fields, through=""):
 
 
 def judge_api(host, client):
-    """An account that somebody with a badge makes gets a secret, and a token by it."""
+    """An account that somebody with a badge makes gets a secret, and a job by it."""
     accounts = "/backstage/celeriac_http/serviceaccount/"
     fields = {"name": "billing", "is_active": "on", "reason": "asked for"}
     fields |= {"grants-TOTAL_FORMS": 1, "grants-INITIAL_FORMS": 0, "grants-0-kinds": "seen.*"}
@@ -188,7 +188,11 @@ def judge_api(host, client):
     shown = send(client, f"{accounts}{key}/secret/", {"reason": "first", "overlap_hours": 0})
     secret = re.search(r'id="secret">([^<]+)<', shown.text)[1]
     given = {"client_id": "billing", "client_secret": secret}
-    assert "access" in client.post("/api/v1/token/", json=given).json()
+    token = client.post("/api/v1/token/", json=given).json()["access"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    sent = client.post("/api/v1/jobs/", json={"kind": "seen.found", "args": {}}, headers=bearer)
+    assert sent.status_code == 201, sent.text
+    assert client.get("/api/v1/schedules/", headers=bearer).json() == {"results": []}
 
 
 def judge_reports(host, client):

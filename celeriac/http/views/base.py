@@ -2,19 +2,36 @@
 
 from typing import Any, cast
 
+from drf_spectacular.openapi import AutoSchema
 from pydantic import BaseModel
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from celeriac.http import bodies
+from celeriac.http import bodies, problems
+from celeriac.http.authentication import BearerAuthentication
 from celeriac.http.models import ServiceAccount
+from celeriac.http.parsing import StrictJSONParser
 from celeriac.http.problems import Problem
+from celeriac.http.throttling import Throttle
 from celeriac.settings import conf
 
 
 class ApiView(APIView):
-    """A view for service accounts; queries that say nothing to it are refused."""
+    """A view for service accounts; queries that say nothing to it are refused.
 
+    Who may call, how often and in what form is its own, whatever a project's REST_FRAMEWORK says
+    for the views of its own.
+    """
+
+    authentication_classes = [BearerAuthentication]
+    permission_classes = [IsAuthenticated]
+    throttle_classes = [Throttle]
+    parser_classes = [StrictJSONParser]
+    renderer_classes = [JSONRenderer]
+    metadata_class = None
+    schema = AutoSchema()
     http_method_names = ["get", "post", "head"]
     #: The largest body it takes, in bytes.
     max_body: int = conf.API_MAX_BODY_BYTES
@@ -28,6 +45,10 @@ class ApiView(APIView):
             )
         if request.method == "POST":
             bodies.read_query(bodies.NoQuery, request.query_params)
+
+    def get_exception_handler(self) -> Any:
+        """Return what makes a problem of an error."""
+        return problems.handle_error
 
     def account(self, request: Request) -> ServiceAccount:
         """Return who calls."""
