@@ -40,8 +40,8 @@ def policy_of(task: Any) -> dict[str, Any]:
     """Return the options of the kind that a task becomes; times are in seconds."""
     retries = task.max_retries
     policy: dict[str, Any] = {
-        "timeout": task.soft_time_limit or None,
-        "hard_timeout": task.time_limit or None,
+        "timeout": _limit(task, "soft_time_limit"),
+        "hard_timeout": _limit(task, "time_limit"),
         "limit_error": SoftTimeLimitExceeded,
         "retry": Backoff(
             max_attempts=FOR_EVER if retries is None else max(1, retries + 1), retry_on=(Retry,)
@@ -81,3 +81,10 @@ def _acks_on_timeout(task: Any) -> bool:
     if said is None:
         said = task.acks_on_failure_or_timeout
     return said is None or bool(said)
+
+
+def _limit(task: Any, name: str) -> float | None:
+    """Return a limit of the task's, or of Celery's settings, which tasks do not take before 5.7."""
+    own: float | None = getattr(task, name)
+    limit: float | None = task.app.conf[f"task_{name}"] if own is None else own
+    return limit or None
