@@ -58,7 +58,7 @@ def test_a_campaign_whose_worker_is_killed_reaches_nobody_twice(start_worker, ma
     worker = start_worker()
     services.campaign_start(campaign_id=campaign.id, actor="cli")
     for moment in moments:
-        wait_until(lambda moment=moment: settled() >= moment, timeout=PATIENCE, every=0.002)
+        wait_until(lambda moment=moment: settled() >= moment, timeout=PATIENCE, every=0.01)
         worker.kill_group()
         worker = start_worker()
     wait_until(lambda: Campaign.objects.get().state == "finished", timeout=PATIENCE)
