@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup test lint fmt up migrate server worker dispatcher beat flower shell manage audit clean
 # here only: `make bare` leaves out of a new platform what stands between such lines
-.PHONY: demo worker-payments bench peers profile idle soak model chaos hosts canvas screenshots docs release bare
+.PHONY: demo worker-payments bench matrix peers profile idle soak model chaos hosts canvas screenshots docs release bare
 # to here
 
 PYTHON := .venv/bin/python
@@ -101,6 +101,9 @@ manage: $(SETUP)  ## Run manage.py on the same database: make manage ARGS='jobs 
 # here only:
 bench: $(SETUP)  ## Measure, print the table, write bench/results/latest.json
 	@$(PYTHON) -m bench $(ARGS)
+
+matrix: $(SETUP) $(TOOLS)  ## Run the fast half of the suite on every corner of what is supported
+	@$(PYTHON) -m sandbox.matrix $(ARGS)
 
 peers: $(PEERS)  ## Measure other queues beside this one
 	@$(PYTHON) -m bench --table peers $(ARGS)

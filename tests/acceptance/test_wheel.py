@@ -62,7 +62,7 @@ print(enqueue("shop.add", {{"a": 1, "b": 2}}).get(timeout=60), add.delay(3, 4).g
 EXTRAS = (
     *("unfold", "rest_framework", "rest_framework_simplejwt", "drf_spectacular", "flower"),
     *("django_celery_beat", "django_celery_results", "sentry_sdk", "opentelemetry", "httpx"),
-    *("stripe", "anymail", "axes", "gunicorn", "whitenoise"),
+    *("django_tasks", "stripe", "anymail", "axes", "gunicorn", "whitenoise"),
 )
 BLOCK = f"""
 import sys
@@ -167,7 +167,16 @@ def test_the_wheel_names_no_extra_of_this_repository(wheel):
         (name,) = [each for each in archive.namelist() if each.endswith("/METADATA")]
         metadata = message_from_bytes(archive.read(name))
     offered = set(metadata.get_all("Provides-Extra"))
-    assert offered == {"admin", "flower", "http", "otel", "results", "schedules", "sentry"}
+    assert offered == {
+        "admin",
+        "backport",
+        "flower",
+        "http",
+        "otel",
+        "results",
+        "schedules",
+        "sentry",
+    }
     page = (ROOT / "docs" / "library.md").read_text()
     assert {extra for extra in offered if f"`{extra}`" in page} == offered
     needed = " ".join(metadata.get_all("Requires-Dist"))

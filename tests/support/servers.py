@@ -55,7 +55,8 @@ def start():
     if not os.environ.get("DATABASE_URL"):
         Running.postgres = PostgresServer(Running.directory / "postgres")
         Running.postgres.start()
-        os.environ["DATABASE_URL"] = Running.postgres.url("celeriac")
+        options = os.environ.get("TEST_DATABASE_OPTIONS", "")
+        os.environ["DATABASE_URL"] = f"{Running.postgres.url('celeriac')}?{options}".rstrip("?")
     if not os.environ.get("BROKER_URL"):
         Running.valkey = ValkeyServer(Running.directory / "valkey")
         Running.valkey.start()
