@@ -67,7 +67,8 @@ def write_sql(directory: Path) -> list[Path]:
     from django.core.management import call_command  # management loads after setup
 
     files = []
-    for migration in sorted(ROOT.glob("*/*/migrations/0*.py")):
+    ours = (ROOT / name for name in ("apps", "celeriac"))
+    for migration in sorted(each for part in ours for each in part.glob("*/migrations/0*.py")):
         app = migration.parent.parent.name
         if migration.is_relative_to(ROOT / "celeriac"):
             app = f"celeriac_{app}"
