@@ -56,6 +56,14 @@ if TYPE_CHECKING:
     from celeriac.core.rates import limited as limited
     from celeriac.core.reporting import redact_event as redact_event
     from celeriac.core.retention import RetentionRule as RetentionRule
+    from celeriac.flows.handle import FlowHandle as FlowHandle
+    from celeriac.flows.parts import Result as Result
+    from celeriac.flows.start import emit as emit, flow as flow, grow_flow as grow_flow
+    from celeriac.flows.steering import (
+        cancel_flow as cancel_flow,
+        let_go_on as let_go_on,
+        retry_flow as retry_flow,
+    )
     from celeriac.jobs import job_pages as job_pages, phrases as phrases
     from celeriac.jobs.backoff import Backoff as Backoff
     from celeriac.jobs.callbacks.targets import CallbackRefused as CallbackRefused
@@ -66,7 +74,10 @@ if TYPE_CHECKING:
         enqueue_many as enqueue_many,
     )
     from celeriac.jobs.errors import (
+        CyclicFlow as CyclicFlow,
         EnqueueBusy as EnqueueBusy,
+        FlowClosed as FlowClosed,
+        FlowNotFound as FlowNotFound,
         IdempotencyConflict as IdempotencyConflict,
         InvalidArgs as InvalidArgs,
         InvalidOption as InvalidOption,

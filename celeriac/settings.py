@@ -70,11 +70,11 @@ class Settings:
     NUDGE_MUTE_SECONDS: Seconds = 5.0
     #: Whether a child that has answered stays for the next doorbell, and jobs go straight to it.
     OPEN_LINE: bool = True
-    #: The largest arguments and the largest result of one job, in bytes.
+    #: The most bytes of a job. LARGE: of an adopted task's, beside its row; FLOW: others' results.
     MAX_ARGS_BYTES: Count = 256 * 1024
-    #: The largest arguments of an adopted task's job: past MAX_ARGS_BYTES they stand beside it.
     MAX_LARGE_ARGS_BYTES: Count = 16 * 1024 * 1024
     MAX_RESULT_BYTES: Count = 1024 * 1024
+    MAX_FLOW_RESULT_BYTES: Count = 16 * 1024 * 1024
     #: Where workers keep the memory that they share with their children. Never where a cleaner of
     #: temporary files comes, nor what a stop or a logout removes: the next worker reads it.
     SLOT_DIRECTORY: str = field(default_factory=slot_directory)

@@ -20,8 +20,11 @@ from celeriac.core.models import Audit, AuditBatch, Counter
 from celeriac.http.models import Secret
 from celeriac.jobs.models import (
     Dispatcher,
+    Emission,
     HandedBack,
     LargeCall,
+    Node,
+    NodeEdge,
     Queue,
     Route,
     SearchTerm,
@@ -306,6 +309,42 @@ class ShadowGapFactory(Row):
     pid = 1
     notes = 3
     why = "the database was slow"
+
+
+class NodeFactory(Row):
+    """A flow of its own that is open."""
+
+    class Meta:
+        model = Node
+
+    id = factory.LazyFunction(uuid4)
+    flow = factory.SelfAttribute("id")
+    name = unique("flow")
+    form = "flow"
+    state = "open"
+    opened_at = MINUTE
+
+
+class NodeEdgeFactory(Row):
+    """What a node waits for."""
+
+    class Meta:
+        model = NodeEdge
+
+    before = factory.LazyFunction(uuid4)
+    after = factory.LazyFunction(uuid4)
+    condition = "done"
+
+
+class EmissionFactory(Row):
+    """An event that came."""
+
+    class Meta:
+        model = Emission
+
+    id = factory.LazyFunction(uuid4)
+    name = unique("event")
+    key = "7"
 
 
 class MessageFactory(Row):

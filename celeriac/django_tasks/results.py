@@ -11,7 +11,11 @@ from celeriac.django_tasks.types import AnyResult, AnyTask
 from celeriac.jobs.models import Attempt, Job
 from celeriac.jobs.states import ENDINGS, State
 
-_STATUS = {State.QUEUED: TaskResultStatus.READY, State.RUNNING: TaskResultStatus.RUNNING} | {
+_STATUS = {
+    State.WAITING: TaskResultStatus.READY,
+    State.QUEUED: TaskResultStatus.READY,
+    State.RUNNING: TaskResultStatus.RUNNING,
+} | {
     ending.state: TaskResultStatus.SUCCESSFUL if ending.has_result else TaskResultStatus.FAILED
     for ending in ENDINGS
 }

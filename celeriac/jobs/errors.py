@@ -69,6 +69,18 @@ class LostClaim(JobError):
     """The run no longer owns its job: another one does, or the job was settled elsewhere."""
 
 
+class FlowClosed(JobError):
+    """What a job or an event was to be added to has ended."""
+
+
+class FlowNotFound(JobError):
+    """There is no such flow."""
+
+
+class CyclicFlow(JobError):
+    """Parts of a flow would wait for each other for ever."""
+
+
 class NoCurrentJob(JobError):
     """There is no running job here: current_job() works inside a handler only."""
 

@@ -71,6 +71,12 @@ def nudge_jobs(*, ids: Sequence[UUID], using: str = "default") -> None:
         _after_commit(Nudge(ids=set(ids)), using)
 
 
+def nudge_nodes(*, nodes: Sequence[UUID], using: str = "default") -> None:
+    """Tell the dispatchers that members of these groups have ended, or that events came."""
+    if nodes:
+        _after_commit(Nudge(nodes=set(nodes)), using)
+
+
 def nudge_queues(*, queues: Iterable[str], using: str = "default") -> None:
     """Tell the dispatchers that these queues changed: paused, resumed, given up."""
     _after_commit(Nudge(queues={name: {} for name in queues}), using)

@@ -25,6 +25,8 @@ class Nudge:
     queues: dict[str, dict[int, float]] = field(default_factory=dict)
     ids: set[UUID] = field(default_factory=set)
     locks: set[str] = field(default_factory=set)
+    #: Groups of flows that may be closed, and events.
+    nodes: set[UUID] = field(default_factory=set)
     workers: bool = False
     #: Jobs that may go straight to a child that waits: see open_line.py.
     fresh: list[FreshJob] = field(default_factory=list)
@@ -35,6 +37,11 @@ class Nudge:
 
     def __bool__(self) -> bool:
         """Whether it says anything."""
+        return bool(self.nodes) or self.asks_for_round
+
+    @property
+    def asks_for_round(self) -> bool:
+        """Whether it says anything of what a round looks at."""
         return bool(
             self.queues or self.ids or self.locks or self.workers or self.missed or self.fresh
         )
@@ -52,6 +59,7 @@ class Nudge:
                 self.add(queue, priority, run_at)
         self.ids |= other.ids
         self.locks |= other.locks
+        self.nodes |= other.nodes
         self.workers |= other.workers
         self.missed |= other.missed
         self.fresh += other.fresh
@@ -72,6 +80,7 @@ class Nudge:
                 "ids": [str(job_id) for job_id in list(self.ids)[:MOST_IDS]],
                 "locks": sorted(self.locks),
                 "workers": self.workers,
+                **({"nodes": list(map(str, list(self.nodes)[:MOST_IDS]))} if self.nodes else {}),
                 **({"canary": self.canary} if self.canary else {}),
             },
             separators=(",", ":"),
@@ -93,6 +102,7 @@ class Nudge:
         nudge = cls(
             ids={UUID(job_id) for job_id in ids[:MOST_IDS]},
             locks={_name(lock) for lock in locks},
+            nodes={UUID(node) for node in values.get("nodes", ())[:MOST_IDS]},
             workers=bool(values.get("workers")),
             canary=_name(values.get("canary", "")),
         )

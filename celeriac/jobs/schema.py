@@ -7,7 +7,7 @@ filled by the handler's signature on the day it runs.
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, NoReturn, NotRequired, TypedDict, Union, cast, get_type_hints
@@ -36,11 +36,12 @@ class Dumped:
 class Schema:
     """Validates arguments when a job is enqueued and restores their types before a run."""
 
-    __slots__ = ("_adapter", "_restore", "defaults", "fields", "name")
+    __slots__ = ("_adapter", "_hints", "_restore", "defaults", "fields", "name")
 
     def __init__(self, name: str, hints: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
         self.name = name
         self.defaults = dict(defaults)
+        self._hints = dict(hints)
         self.fields = tuple(hints)
         types = {name: NotRequired[h] if name in defaults else h for name, h in hints.items()}
         typed = TypedDict(name, types)  # type: ignore[misc]  # known at run time only
@@ -67,6 +68,18 @@ class Schema:
             if parameter.default is not parameter.empty:
                 defaults[name] = parameter.default
         return cls(handler.__qualname__, fields, defaults)
+
+    def without(self, names: Iterable[str]) -> "Schema":
+        """Return the schema of what is given before the arguments of these names are known.
+
+        Raises:
+            InvalidArgs: the handler takes no argument of such a name.
+        """
+        if unknown := set(names) - set(self.fields):
+            problems = dict.fromkeys(unknown, "is unknown")
+            raise InvalidArgs(field_errors(problems), errors=problems)
+        hints = {name: hint for name, hint in self._hints.items() if name not in names}
+        return Schema(self.name, hints, self.defaults)
 
     @property
     def parameters(self) -> tuple[str, ...]:

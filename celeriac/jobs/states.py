@@ -1,6 +1,6 @@
 """The life of a job, as one table. Pure: no Django, no clock, no database.
 
-A job is in one of five states; a verb moves it along an edge of `EDGES`, and
+A job is in one of six states; a verb moves it along an edge of `EDGES`, and
 nothing else does. `scheduled`, `retrying` and `parked` are how people read a
 queued row (see `view`), not states.
 """
@@ -12,6 +12,8 @@ from enum import StrEnum
 class State(StrEnum):
     """What a job's row says; each names what moves it on."""
 
+    #: Waits for other jobs or an event of its flow; moved on by what closes those, or a cancel.
+    WAITING = "waiting"
     #: Waits for its run_at and a claim; moved on by claim, cancel, expire or supersede.
     QUEUED = "queued"
     #: Owned by one claim; moved on by its owner, or by the rescuer once the owner is lost.
@@ -28,6 +30,8 @@ class Verb(StrEnum):
     """What moves a job along an edge."""
 
     ENQUEUE = "enqueue"
+    ENQUEUE_BEHIND = "enqueue_behind"  # others of its flow
+    UNBLOCK = "unblock"  # what it waited for has ended
     CLAIM = "claim"
     COMPLETE = "complete"
     RETRY = "retry"  # by the engine: a failure with runs left
@@ -40,6 +44,7 @@ class Verb(StrEnum):
     CANCEL = "cancel"
     EXPIRE = "expire"
     REVIVE = "revive"  # an operator's retry
+    REOPEN = "reopen"  # by a retry of what it was cancelled for
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +69,17 @@ ENDINGS = (
     Ending(State.CANCELLED, "REVOKED", tone="idle", label="warning"),
 )
 TERMINAL = frozenset(ending.state for ending in ENDINGS)
+#: Endings that brought nothing about.
+FAILED = tuple(ending.state for ending in ENDINGS if not ending.has_result)
 #: What may still come to something.
 UNFINISHED = tuple(state for state in State if state not in TERMINAL)
 
 #: (from, verb) -> to. None is "not there yet".
 EDGES: dict[tuple[State | None, Verb], State] = {
     (None, Verb.ENQUEUE): State.QUEUED,
+    (None, Verb.ENQUEUE_BEHIND): State.WAITING,
+    (State.WAITING, Verb.UNBLOCK): State.QUEUED,
+    (State.WAITING, Verb.CANCEL): State.CANCELLED,
     (State.QUEUED, Verb.CLAIM): State.RUNNING,
     (State.RUNNING, Verb.COMPLETE): State.SUCCEEDED,
     (State.RUNNING, Verb.RETRY): State.QUEUED,
@@ -83,6 +93,7 @@ EDGES: dict[tuple[State | None, Verb], State] = {
     (State.QUEUED, Verb.EXPIRE): State.CANCELLED,
     (State.DEAD, Verb.REVIVE): State.QUEUED,
     (State.CANCELLED, Verb.REVIVE): State.QUEUED,
+    (State.CANCELLED, Verb.REOPEN): State.WAITING,
 }
 
 

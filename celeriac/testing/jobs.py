@@ -12,6 +12,7 @@ from celeriac.core.clock import NOW
 from celeriac.jobs import holds, registry
 from celeriac.jobs.enqueueing.enqueue import enqueue_job
 from celeriac.jobs.models import Job
+from celeriac.jobs.nodes.watching import settle_nodes
 from celeriac.jobs.running import execute
 from celeriac.jobs.running.execute import WorkerContext, capabilities
 from celeriac.jobs.running.run import Run
@@ -94,10 +95,12 @@ def drain(
     ran: dict[UUID, None] = {}
     held: set[UUID] = set()
     runs = 0
+    settle_nodes()
     while (job_id := _next(queue, held, with_scheduled=with_scheduled)) is not None:
         if not _started(execute.answer_doorbell([job_id], context=_worker_context())):
             held.add(job_id)  # by a lock, a pause, a circuit: perhaps not after the next run
             continue
+        settle_nodes()
         ran[job_id] = None
         held.clear()
         runs += 1

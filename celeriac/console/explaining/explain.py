@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from celeriac.console.explaining import ended, queued, running
+from celeriac.console.explaining import behind, ended, queued, running
 from celeriac.console.explaining.facts import Facts, gather_facts
 from celeriac.jobs import registry, states
 from celeriac.jobs.job_pages import JobPageSection, sections_of
@@ -35,6 +35,8 @@ def queued_reasons(facts: Facts) -> list[Wait]:
     """Return why a queued job has not started; for one superseded, by whom."""
     if facts.job.superseded_by is not None:
         return [ended.ended_reason(facts)]
+    if facts.job.state == State.WAITING:
+        return behind.waiting_reasons_of(facts)
     return queued.queued_reasons(facts) if facts.job.state == State.QUEUED else []
 
 
@@ -67,6 +69,8 @@ def explanation_of(facts: Facts, sections: Sequence[JobPageSection]) -> Explanat
 def _reasons(facts: Facts, theirs: list[Wait]) -> list[Wait]:
     """What an app knows comes first where the job itself ended well."""
     match facts.job.state:
+        case State.WAITING:
+            return [*behind.waiting_reasons_of(facts), *theirs]
         case State.QUEUED:
             return [*queued.queued_reasons(facts), *theirs]
         case State.RUNNING:

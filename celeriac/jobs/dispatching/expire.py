@@ -3,7 +3,7 @@
 from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.core.queries import fetch_row
-from celeriac.jobs import metrics
+from celeriac.jobs import metrics, nudge
 from celeriac.jobs.callbacks import sql as callbacks
 
 MOST = 1_000
@@ -26,15 +26,17 @@ WITH expired AS (
         error = 'expired: not started by ' || to_char(j.expires_at AT TIME ZONE 'UTC',
                                                       'YYYY-MM-DD"T"HH24:MI:SS"Z"')
     FROM locked WHERE j.id = locked.id
-    RETURNING {callbacks.OWED}
+    RETURNING j.node, {callbacks.OWED}
 ), called AS ({callbacks.enqueue_from("ended")}
 )
-SELECT count(*), count(callback) FROM ended
+SELECT count(*), count(callback), array_agg(DISTINCT node) FILTER (WHERE node IS NOT NULL)
+FROM ended
 """
 
 
 def expire_jobs(*, most: int = MOST) -> int:
     """Cancel up to `most` queued jobs that never ran and whose deadline passed; return how many."""
-    count, calls = fetch_row(EXPIRE, {"most": most})
+    count, calls, nodes = fetch_row(EXPIRE, {"most": most})
+    nudge.nudge_nodes(nodes=nodes or [])
     metrics.count_callbacks(calls)
     return int(count)

@@ -18,6 +18,7 @@ from celeriac.jobs.dispatching.nudge_listener import Listener
 from celeriac.jobs.dispatching.periodic import PeriodicStep
 from celeriac.jobs.dispatching.sweep import Sweep
 from celeriac.jobs.enqueueing import queues
+from celeriac.jobs.nodes.watching import NodeWatch
 from celeriac.jobs.nudge_message import Nudge
 from celeriac.jobs.routing.order_route import compare_orders
 from celeriac.jobs.running.prepared import AnswerHook
@@ -52,6 +53,7 @@ class DispatcherLoop:
         self._canaries = Canaries(dispatcher.id, dispatcher.publisher, dispatcher.clock)
         self._sweep = Sweep(dispatcher.doorbells)
         self._glance = Glance(dispatcher.clock)
+        self._nodes = NodeWatch(dispatcher.clock)
         self._publish_counts = publish.publish_in_loop()
         self._fleet = PeriodicStep(dispatcher.read_workers, interval=1.0, share=0.2)
         self._steps = (
@@ -62,6 +64,7 @@ class DispatcherLoop:
             PeriodicStep(dispatcher.reread, interval=1.0),
             PeriodicStep(self._find_levels, interval=1.0, share=_SEARCH),
             PeriodicStep(self._sweep_slice, interval=5.0, share=_SEARCH),
+            PeriodicStep(self._nodes.tend, interval=1.0, share=_SEARCH),
             PeriodicStep(listener.tend, interval=1.0),
             PeriodicStep(self._say, interval=2.0),
             PeriodicStep(self._publish_counts, interval=conf.METRICS_PUBLISH_SECONDS),
@@ -113,6 +116,7 @@ class DispatcherLoop:
     def _turn(self, nudge: Nudge) -> int:
         if not self.dispatcher.contact.is_there(self.dispatcher.clock()):
             self._start_over()
+        self._nodes.hear(nudge.nodes)
         if nudge.workers:
             self._fleet.hasten()
         pending = self.dispatcher.run_round(nudge)
@@ -149,10 +153,23 @@ class DispatcherLoop:
         """
         away = self._attempt(lambda: self._turn(nudge))
         if away is None:
-            return self.listener.wait(self.dispatcher.seconds_to_next_round())
+            return self._wait()
         nudge = nudge if away else Nudge(missed=True)
         nudge.merge(self.listener.wait(0))
         return nudge
+
+    def _wait(self) -> Nudge:
+        """Return what the next round should hear; close what ends meanwhile, which needs none."""
+        heard, clock = Nudge(), self.dispatcher.clock
+        until = clock() + self.dispatcher.seconds_to_next_round()
+        while True:
+            heard.merge(self.listener.wait(min(until - clock(), self._nodes.seconds_left)))
+            self._nodes.hear(heard.nodes)
+            heard.nodes.clear()
+            if heard.asks_for_round or clock() >= until or self._stopped.is_set():
+                return heard
+            if self._attempt(self._nodes.close) is not None:
+                return Nudge(missed=True)
 
     def _attempt(self, step: Callable[[], object]) -> bool | None:
         """Do `step`; where it fails, pause and return whether the database is away, else None."""

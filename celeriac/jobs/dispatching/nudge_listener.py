@@ -59,7 +59,7 @@ class Listener:
             heard.merge(self._news.get(timeout=timeout) if timeout > 0 else self._news.get_nowait())
             while True:
                 heard.merge(self._news.get_nowait())
-                if len(heard.ids) + len(heard.locks) > MOST_NAMED:
+                if len(heard.ids) + len(heard.locks) + len(heard.nodes) > MOST_NAMED:
                     heard = Nudge(missed=True, workers=heard.workers)
         if self._overflowed:
             self._overflowed, heard.missed = False, True

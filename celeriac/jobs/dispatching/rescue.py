@@ -41,6 +41,7 @@ _LIMIT = """
 LOST = f"""
 SELECT j.claim_id, j.id, j.kind, '', j.attempt, j.failures, j.losses, j.max_attempts,
        j.lock_key, j.correlation_id, j.tenant, false, 0.0, NULL,
+       NULL, j.headers::text, j.queue, false, j.node,
        coalesce(w.name, ''),
        CASE
            WHEN w.id IS NULL THEN 'unknown'

@@ -100,6 +100,9 @@ class Draft:
     apart: str | None = None
     #: Whether the caller chose an id: a job that has it is given back.
     is_named: bool = False
+    #: The group of a flow that it is a member of, and how its row begins.
+    node: UUID | None = None
+    state: str = "queued"
 
     @property
     def headers_text(self) -> str | None:
@@ -107,10 +110,19 @@ class Draft:
         return None if self.headers is None else json.dumps(self.headers)
 
 
-def prepare_draft(kind: str, args: Mapping[str, Any], options: EnqueueOptions) -> Draft:
-    """Return the draft of one job; raises what `enqueue` raises, but touches no database."""
+def prepare_draft(
+    kind: str,
+    args: Mapping[str, Any],
+    options: EnqueueOptions,
+    later: frozenset[str] = frozenset(),
+) -> Draft:
+    """Return the draft of one job; raises what `enqueue` raises, but touches no database.
+
+    Arguments of the names in `later` are given when it runs.
+    """
     declared = registry.find_kind(kind)
-    dumped = declared.schema.check(args)
+    schema = declared.schema.without(later) if later else declared.schema
+    dumped = schema.check(args)
     if len(dumped.text) > conf.MAX_ARGS_BYTES // 4:
         _check_size(declared.name, dumped.text)
     job_id = uuid7()
@@ -129,20 +141,24 @@ def prepare_draft(kind: str, args: Mapping[str, Any], options: EnqueueOptions) -
     )
     if options:
         _apply(draft, options)
-    defaults = declared.schema.defaults
-    if declared.unique is not None and draft.unique_key is None:
-        draft.unique_key = templates.render_key(
-            declared.unique, declared.schema.named(draft.values), defaults
-        )
-    if draft.unique_key is not None:
-        draft.unique_key = schemas.key_within(draft.tenant, draft.unique_key)
-    if declared.lock is not None and draft.lock_key is None:
-        draft.lock_key = templates.render_key(
-            declared.lock, declared.schema.named(draft.values), defaults
-        )
+    _apply_keys(draft, declared, later)
     if declared.search:
         draft.terms = _terms(declared, draft)
     return draft
+
+
+def _apply_keys(draft: Draft, kind: Kind, later: frozenset[str]) -> None:
+    """Give it the keys that its kind makes of its arguments."""
+    for option in ("unique", "lock"):
+        template, name = getattr(kind, option), f"{option}_key"
+        if template is None or getattr(draft, name) is not None:
+            continue
+        if unknown := templates.template_fields(template) & later:
+            raise InvalidOption(f"{kind.name}: give {name}=: {min(unknown)} is known later only.")
+        values = kind.schema.named(draft.values)
+        setattr(draft, name, templates.render_key(template, values, kind.schema.defaults))
+    if draft.unique_key is not None:
+        draft.unique_key = schemas.key_within(draft.tenant, draft.unique_key)
 
 
 def _terms(kind: Kind, draft: Draft) -> tuple[tuple[str, str], ...]:

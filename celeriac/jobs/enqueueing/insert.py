@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -93,6 +94,27 @@ def write_large_calls(drafts: Sequence[Draft], written: Mapping[Any, Job]) -> No
         for draft in drafts
         if draft.apart is not None and draft.id in written and not written[draft.id].absorbed
     )
+
+
+def insert_members(drafts: Sequence[Draft]) -> datetime:
+    """Write members of a flow, keys and hits apart; return when the first of them is due."""
+    due: list[datetime] = []
+    for chunk in _chunks(drafts):
+        rows = [_row_of(draft) | {"node": draft.node, "state": draft.state} for draft in chunk]
+        terms = [row for draft in chunk if draft.terms for row in _terms(draft)]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                insert_sql.MEMBERS,
+                {
+                    "rows": json.dumps(rows, default=str),
+                    "terms": json.dumps(terms, default=str),
+                },
+            )
+            due.append(cursor.fetchone()[0])
+    LargeCall.objects.bulk_create(
+        LargeCall(job_id=draft.id, text=draft.apart) for draft in drafts if draft.apart is not None
+    )
+    return min(due)
 
 
 def insert_many(drafts: Sequence[Draft]) -> dict[Any, Job]:

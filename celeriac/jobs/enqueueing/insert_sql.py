@@ -102,6 +102,25 @@ WITH bound AS MATERIALIZED (
 SELECT written.*, set_config('lock_timeout', bound.before, true)
 FROM (SELECT * FROM written ORDER BY id OFFSET 0) AS written, bound
 """
+_MEMBER = COLUMNS | {"node": "uuid", "state": "text"}
+#: Members of a flow's groups, of which no unique key binds yet.
+MEMBERS = f"""
+WITH written AS (
+    INSERT INTO {tables.JOB} ({", ".join([*_MEMBER, "run_at", "expires_at"])})
+    SELECT {", ".join(_MEMBER)},
+        coalesce(run_at, {NOW} + make_interval(secs => delay)),
+        coalesce(expires_at, {NOW} + make_interval(secs => expires_in))
+    FROM json_to_recordset(%(rows)s) AS draft (
+        {", ".join(f"{name} {type_}" for name, type_ in (_MEMBER | TIMES).items())})
+    RETURNING run_at
+), terms AS (
+    INSERT INTO {tables.SEARCH_TERM} (job_id, field, value)
+    SELECT d.draft, d.field, d.value
+    FROM json_to_recordset(%(terms)s) AS d (draft uuid, field text, value text)
+)
+SELECT min(run_at) FROM written
+"""
+
 #: A draft that a queued job took in without its arguments leaves no terms.
 _TERMS = f""", drafted AS MATERIALIZED (
     SELECT w.id, d.draft, d.field, d.value

@@ -6,6 +6,7 @@ from celeriac.jobs.models.handedback import HandedBack as HandedBack
 from celeriac.jobs.models.job import Job as Job
 from celeriac.jobs.models.jobkey import JobKey as JobKey
 from celeriac.jobs.models.largecall import LargeCall as LargeCall
+from celeriac.jobs.models.node import Emission as Emission, Node as Node, NodeEdge as NodeEdge
 from celeriac.jobs.models.queue import Queue as Queue
 from celeriac.jobs.models.route import Route as Route
 from celeriac.jobs.models.searchterm import SearchTerm as SearchTerm

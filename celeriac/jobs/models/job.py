@@ -8,7 +8,7 @@ from django.db.models.lookups import Exact
 from celeriac.core.clock import Now
 from celeriac.core.ids import uuid7
 from celeriac.jobs.operating.actions import ACTIONS, permissions_of
-from celeriac.jobs.states import TERMINAL, UNFINISHED, State
+from celeriac.jobs.states import FAILED, TERMINAL, UNFINISHED, State
 
 MIN_PRIORITY, MAX_PRIORITY = -100, 100
 #: Constraints that tell two sessions apart which met: of one unique key, of one lock.
@@ -86,6 +86,8 @@ class Job(models.Model):
     #: What a message of Celery would bear beside its arguments: the caller's own headers, ids of
     #: parent and root, limits of this call.
     headers = models.JSONField(null=True, blank=True)
+    #: The group of a flow that it is a member of.
+    node = models.UUIDField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now())
 
     objects = JobQuerySet.as_manager()
@@ -170,6 +172,19 @@ class Job(models.Model):
                 models.F("id").desc(),
                 name="celeriac_job_of_api",
                 condition=OF_ACCOUNTS,
+            ),
+            models.Index("node", "id", name="celeriac_job_member", condition=Q(node__isnull=False)),
+            models.Index(
+                "node",
+                "id",
+                name="celeriac_job_member_unfinished",
+                condition=Q(node__isnull=False, state__in=UNFINISHED),
+            ),
+            models.Index(
+                "node",
+                "id",
+                name="celeriac_job_member_failed",
+                condition=Q(node__isnull=False, state__in=FAILED),
             ),
         ]
 

@@ -13,23 +13,23 @@ from typing import Any
 from celeriac.core import tables
 from celeriac.core.clock import NOW
 from celeriac.jobs.callbacks import sql as callbacks
-from celeriac.jobs.states import State, Verb, sources
+from celeriac.jobs.states import UNFINISHED, State, Verb, sources
 
 #: What a retry may queue again.
 _ENDED = sources(Verb.REVIVE)
-_MOVED = "j.id, j.state, j.queue, j.priority, j.run_at"
+_MOVED = "j.id, j.state, j.queue, j.priority, j.run_at, j.node"
 _CHOSEN = f"""
     SELECT id FROM {tables.JOB}
     WHERE id = ANY(%(ids)s) AND state = ANY(%(states)s) ORDER BY id FOR UPDATE
 """
 
-#: Queued: over at once. Running: asked; no index or predicate knows, so the update is HOT.
+#: Waiting or queued: over at once. Running: asked; no index or predicate knows it, so it is HOT.
 CANCEL = f"""
 WITH asked AS (
     UPDATE {tables.JOB} j
-    SET state = CASE WHEN j.state = 'queued' THEN 'cancelled' ELSE j.state END,
-        finished_at = CASE WHEN j.state = 'queued' THEN {NOW} ELSE j.finished_at END,
-        error = CASE WHEN j.state = 'queued' THEN %(error)s ELSE j.error END,
+    SET state = CASE WHEN j.state <> 'running' THEN 'cancelled' ELSE j.state END,
+        finished_at = CASE WHEN j.state <> 'running' THEN {NOW} ELSE j.finished_at END,
+        error = CASE WHEN j.state <> 'running' THEN %(error)s ELSE j.error END,
         wait_reason = '',
         cancel_requested_at = coalesce(j.cancel_requested_at, {NOW})
     FROM ({_CHOSEN}) AS chosen
@@ -37,7 +37,7 @@ WITH asked AS (
     RETURNING {_MOVED}, {callbacks.OWED}
 ), called AS ({callbacks.enqueue_from("asked")}
 )
-SELECT id, state, queue, priority, run_at, callback IS NOT NULL FROM asked
+SELECT id, state, queue, priority, run_at, node, callback IS NOT NULL FROM asked
 """
 
 #: Of several rows with one unique key the newest, and none whose key is queued.
@@ -158,12 +158,12 @@ ACTIONS = actions_by_name(
         name="cancel",
         label="Cancel",
         title="Cancel this job",
-        description="A queued job ends at once; a running one at its handler's next look.",
+        description="A job that waits ends at once; a running one at its handler's next look.",
         submit="Cancel the job",  # beside a button that closes the dialog
         event="Cancel asked for",
         past="cancelled",
         done="cancelled, or asked to stop",
-        states=(State.QUEUED, State.RUNNING),
+        states=UNFINISHED,
         statement=CANCEL,
         codename="cancel_job",
         permits="Can cancel jobs",

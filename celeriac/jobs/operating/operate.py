@@ -21,9 +21,10 @@ from celeriac.jobs.enqueueing.locks import bounded_wait
 from celeriac.jobs.errors import InvalidOption, JobNotFound, Superseded, TransitionRefused
 from celeriac.jobs.models import Job
 from celeriac.jobs.models.job import UNIQUE_KEY_QUEUED
+from celeriac.jobs.nodes.reopening import reopen_nodes
 from celeriac.jobs.operating import edit
 from celeriac.jobs.operating.actions import ACTIONS, Action
-from celeriac.jobs.states import State
+from celeriac.jobs.states import TERMINAL, State
 
 Actor = Any  # a user, a name, or None for the program itself
 
@@ -94,10 +95,12 @@ def act_on_jobs(
     error = f"{action.past}: {reason}"[:500] if reason else action.past
     states = [state.value for state in action.states]
     parameters = {"ids": list(ids), "states": states, "error": error, **values}
-    rows = _moved_rows(action.statement, parameters)
+    with transaction.atomic():
+        rows = _moved_rows(action.statement, parameters)
+        _follow([row for row in rows if row[5] is not None], action)
     # The last column of a statement that ends jobs: whether it enqueued a callback.
-    metrics.count_callbacks(sum(row[5] for row in rows if len(row) > 5))
-    _nudge([row for row in rows if row[1] == State.QUEUED])
+    metrics.count_callbacks(sum(row[6] for row in rows if len(row) > 6))
+    _nudge([row[:5] for row in rows if row[1] == State.QUEUED])
     return [row[0] for row in rows]
 
 
@@ -136,6 +139,14 @@ def _moved_rows(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, .
             if not violates(error, UNIQUE_KEY_QUEUED) or race == _RACES - 1:
                 raise
     return []
+
+
+def _follow(rows: Sequence[tuple[Any, ...]], action: Action) -> None:
+    """See to the groups of members that were moved: a retry opens them, an end may close them."""
+    queued = {row[5] for row in rows if row[1] == State.QUEUED}
+    if queued and State.DEAD in action.states:
+        reopen_nodes(sorted(queued))
+    nudge.nudge_nodes(nodes=[row[5] for row in rows if row[1] in TERMINAL])
 
 
 def _nudge(rows: Sequence[tuple[Any, ...]]) -> None:

@@ -43,6 +43,9 @@ WITH page AS MATERIALIZED (
 ), doomed AS MATERIALIZED (
     SELECT j.id FROM {tables.JOB} j JOIN page USING (id)
     WHERE j.finished_at IS NOT NULL AND j.state = ANY(%(states)s)
+      AND (j.node IS NULL OR NOT EXISTS (
+          SELECT FROM {tables.NODE} n JOIN {tables.NODE} f ON f.id = n.flow
+          WHERE n.id = j.node AND f.closed_at IS NULL))
       AND NOT EXISTS (
           SELECT FROM {tables.JOB_KEY} k
           WHERE k.job_id = j.id

@@ -50,6 +50,8 @@ class ClaimedJob:
     queue: str = ""
     #: Whether its circuit is half-open or has just closed, so that it must take its place.
     gated: bool = False
+    #: The group of a flow that it is a member of.
+    node: UUID | None = None
 
 
 def claim_statement(holds: Sequence[HoldReason]) -> str:
@@ -85,7 +87,8 @@ RETURNING j.id, j.kind, j.args::text, j.attempt, j.failures, j.losses, j.max_att
               SELECT g.kind
               FROM unnest(%(guarded)s::text[], %(breakers)s::text[]) AS g(kind, breaker)
               JOIN {tables.BREAKER} b ON b.name = g.breaker
-              WHERE {UNSETTLED}))
+              WHERE {UNSETTLED})),
+          j.node
 """
 
 
@@ -96,7 +99,7 @@ _CLAIM_ONE = prepared.for_one(_CLAIM, "ids")
 _HELD = f"""
 SELECT id, kind, args, attempt, failures, losses, max_attempts, lock_key, correlation_id, tenant,
        callback_url = '', extract(epoch FROM started_at - run_at)::float8, trace,
-       task_id, headers::text, queue, true
+       task_id, headers::text, queue, true, node
 FROM {tables.JOB}
 WHERE id = ANY(%s) AND state = 'running' AND claim_id = %s
 ORDER BY id

@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from celeriac.core import tables
+from celeriac.core.queries import fetch_row
 from celeriac.jobs.enqueueing.enqueue import enqueue
 from celeriac.jobs.errors import LostClaim, NoCurrentJob
 from celeriac.jobs.handle import JobHandle
@@ -39,6 +40,11 @@ SELECT cancel_requested_at IS NOT NULL FROM {tables.JOB}
 WHERE id = %s AND state = 'running' AND claim_id = %s
 """
 
+#: Nobody settles or rescues the run before the transaction ends.
+_HOLD = f"""
+SELECT true FROM {tables.JOB} WHERE id = %s AND state = 'running' AND claim_id = %s FOR SHARE
+"""
+
 #: How to see whether the worker stops: bool() is False, for a process that is none's.
 _is_stopping: Callable[[], bool] = bool
 #: The runs that should_stop() told of that, by their claim and job.
@@ -61,6 +67,8 @@ class CurrentJob:
         self.task_id = job.task_id
         self.tenant = job.tenant
         self.correlation_id = job.correlation_id
+        #: The group of a flow that it is a member of.
+        self.node = job.node
         self._args, self._headers = job.args, job.headers
         self._claim_id = claim_id
         #: Why should_stop() said yes, or ''.
@@ -79,6 +87,15 @@ class CurrentJob:
         """What a message of Celery would bear beside its arguments."""
         headers: dict[str, Any] = json.loads(self._headers) if self._headers else {}
         return headers
+
+    def hold(self) -> None:
+        """Keep the job this run's until the open transaction ends.
+
+        Raises:
+            LostClaim: it is no longer this run's.
+        """
+        if fetch_row(_HOLD, [self.id, self._claim_id]) is None:
+            raise LostClaim(f"Job {self.id} is no longer this run's; what it writes is refused.")
 
     def idempotency_key(self, step: str) -> str:
         """Return a key for an external effect: the same on every attempt of this job."""

@@ -23,10 +23,11 @@ from celeriac.jobs.callbacks import sql as callbacks
 from celeriac.jobs.enqueueing.enqueue import enqueue
 from celeriac.jobs.errors import EnqueueBusy, JobError
 from celeriac.jobs.log_names import job_names
+from celeriac.jobs.nodes.closing import close_soon
 from celeriac.jobs.outcomes import Settlement
 from celeriac.jobs.running.run import Run, Settled
 from celeriac.jobs.running.settle import settle_joint, settle_runs
-from celeriac.jobs.states import State, Verb
+from celeriac.jobs.states import TERMINAL, State, Verb
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +120,8 @@ def settle_in_its_transaction(run: Run, began: str) -> Settled:
     settled = settle_joint(run, began)
     if settled.state is not None:
         _wake_for([run.job.lock_key] if run.job.lock_key else [], [], int(settled.called))
+        if run.job.node is not None:
+            nudge.nudge_nodes(nodes=[run.job.node])
     return settled
 
 
@@ -192,6 +195,17 @@ def _wake(runs: Sequence[Run]) -> None:
             returned.append(run.job.id)
         calls += settled.called
     _wake_for(locks, returned, calls)
+    if any(run.job.node for run in runs):
+        _close_for(runs)
+
+
+def _close_for(runs: Sequence[Run]) -> None:
+    """See to the groups of jobs that have ended; one's own group bears its id."""
+    ended = [
+        run.job for run in runs if run.settled and run.settled.state in TERMINAL and run.job.node
+    ]
+    own = [job.id for job in ended if job.node == job.id]
+    close_soon(own, {job.node for job in ended if job.node and job.node != job.id})
 
 
 def _is_due(run: Run) -> bool:

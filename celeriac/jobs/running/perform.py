@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn
 
+from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -19,6 +20,7 @@ from celeriac.breakers.api import CircuitOpen
 from celeriac.core import context, reporting, tracing
 from celeriac.jobs import outcomes, redaction, schemas
 from celeriac.jobs.errors import LostClaim
+from celeriac.jobs.nodes.inputs import filled_args
 from celeriac.jobs.outcomes import Outcome
 from celeriac.jobs.running import (
     commit_hooks,
@@ -60,6 +62,8 @@ async def await_run(
     run: Run, lost: Callable[[], float], prepare: Callable[[], Awaitable[None]]
 ) -> Any:
     """Await `prepare`, then the handler, a coroutine's; `lost` as in `await_within`."""
+    if run.job.headers is not None:
+        await sync_to_async(_fill_in)(run)
     with _traced(run) if tracing.is_on() else tracing.NOTHING:
         handler = _enter(run)
         await prepare()
@@ -153,7 +157,15 @@ def _enter(run: Run) -> Callable[[], Any]:
     return partial(run.kind.handler, **run.kind.schema.load(run.job.args))
 
 
+def _fill_in(run: Run) -> None:
+    """Put the results of others in their places, which may be the job's fault."""
+    run.reached = True
+    run.job.args = filled_args(run.job.args, run.job.headers)
+
+
 def _perform(run: Run, before: sessions.ConnectionsBefore) -> Outcome:
+    if run.job.headers is not None:
+        _fill_in(run)
     handler = _enter(run)
     with schemas.entered(run.job.tenant, run.kind.handler):
         if run.kind.transactional:

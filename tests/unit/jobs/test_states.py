@@ -8,6 +8,7 @@ from celeriac.jobs.states import EDGES, TERMINAL, Counters, State, Verb
 
 #: DESIGN's table once more, by hand.
 EXPECTED = {
+    State.WAITING: {"unblock": "queued", "cancel": "cancelled"},
     State.QUEUED: {"claim": "running", "cancel": "cancelled", "expire": "cancelled"},
     State.RUNNING: {
         "complete": "succeeded",
@@ -21,7 +22,7 @@ EXPECTED = {
     },
     State.SUCCEEDED: {},
     State.DEAD: {"revive": "queued"},
-    State.CANCELLED: {"revive": "queued"},
+    State.CANCELLED: {"revive": "queued", "reopen": "waiting"},
 }
 
 
@@ -36,14 +37,16 @@ def test_each_state_has_exactly_its_edges(state):
 
 def test_a_job_begins_by_being_enqueued_only():
     """Nothing else leads out of nowhere."""
-    assert [verb for verb in Verb if states.allows(None, verb)] == [Verb.ENQUEUE]
+    begins = [verb for verb in Verb if states.allows(None, verb)]
+    assert begins == [Verb.ENQUEUE, Verb.ENQUEUE_BEHIND]
     assert states.after(None, Verb.ENQUEUE) is State.QUEUED
+    assert states.after(None, Verb.ENQUEUE_BEHIND) is State.WAITING
 
 
 def test_what_has_ended_is_moved_by_a_revival_only():
-    """And a success by nothing."""
+    """Its own, or that of what it was cancelled for; and a success by nothing."""
     for (state, verb), _ in EDGES.items():
-        assert state not in TERMINAL or verb is Verb.REVIVE
+        assert state not in TERMINAL or verb in (Verb.REVIVE, Verb.REOPEN)
     assert not any(states.allows(State.SUCCEEDED, verb) for verb in Verb)
 
 

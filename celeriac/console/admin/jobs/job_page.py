@@ -23,7 +23,7 @@ from celeriac.jobs import redaction
 from celeriac.jobs.job_pages import sections_of
 from celeriac.jobs.models import Job
 from celeriac.jobs.phrases import Link
-from celeriac.jobs.states import ENDINGS, State
+from celeriac.jobs.states import ENDINGS, UNFINISHED
 from celeriac.settings import conf
 
 #: How the sentence's panel looks.
@@ -104,7 +104,7 @@ def page_context(job: Job, *, may: Callable[[str], bool]) -> dict[str, Any]:
             "links": _linked(job_links(facts, sections), may),
             "progress": job_progress(job),
             "now": facts.now,
-            "lives": job.state in (State.QUEUED, State.RUNNING),
+            "lives": job.state in UNFINISHED,
             "seen": sha256(repr(seen).encode()).hexdigest()[:16],
         }
     }

@@ -13,7 +13,7 @@ from celeriac.jobs.models import Job
 from celeriac.jobs.operating.actions import ACTIONS
 from celeriac.jobs.states import ENDINGS
 
-STATES = {"queued": "info", "running": "primary"} | {
+STATES = {"waiting": "info", "queued": "info", "running": "primary"} | {
     ending.state.value: ending.label for ending in ENDINGS
 }
 

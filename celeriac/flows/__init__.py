@@ -1,0 +1,1 @@
+"""Flows: jobs in an order, as rows. `declaring.py` declares them, `steering.py` moves them."""

@@ -1,0 +1,1 @@
+"""Order between jobs: the rows of flows, and how they move."""
