@@ -45,6 +45,7 @@ RULES = (
 )
 
 _PRUNE = "maintenance.prune deletes it with its job"
+_FLOW = "maintenance.prune deletes it once its flow has ended and none of the flow's jobs is left"
 _ROLL_UP = (
     "maintenance.roll_up forgets it: minutes after 2 days, hours after ROLLUPS_RETENTION_DAYS"
 )
@@ -59,6 +60,9 @@ KEPT = {
     "celeriac_jobs.SearchTerm": _PRUNE,
     "celeriac_jobs.JobKey": _PRUNE,
     "celeriac_jobs.LargeCall": _PRUNE,
+    "celeriac_jobs.Node": _FLOW,
+    "celeriac_jobs.NodeEdge": _FLOW,
+    "celeriac_jobs.Emission": "maintenance.prune deletes it: RETENTION_DAYS, once no flow knows it",
     "celeriac_jobs.Worker": _DISPATCHER,
     "celeriac_jobs.Sign": _DISPATCHER,
     "celeriac_jobs.Dispatcher": _DISPATCHER,

@@ -464,10 +464,7 @@ class Migration(migrations.Migration):
                     ),
                     models.Index(
                         models.F("event"),
-                        condition=models.Q(
-                            ("event__isnull", False),
-                            ("state", celeriac.jobs.nodes.states.NodeState["OPEN"]),
-                        ),
+                        condition=models.Q(("event__isnull", False)),
                         name="celeriac_node_event",
                     ),
                     models.Index(
@@ -481,6 +478,12 @@ class Migration(migrations.Migration):
                             ),
                         ),
                         name="celeriac_node_timed",
+                    ),
+                    models.Index(
+                        models.F("closed_at"),
+                        models.F("id"),
+                        condition=models.Q(("closed_at__isnull", False), ("parent__isnull", True)),
+                        name="celeriac_node_closed",
                     ),
                     models.Index(
                         models.OrderBy(models.F("id"), descending=True),

@@ -91,13 +91,19 @@ class Node(models.Model):
             models.Index(
                 "event",
                 name="celeriac_node_event",
-                condition=Q(state=NodeState.OPEN, event__isnull=False),
+                condition=Q(event__isnull=False),
             ),
             models.Index(
                 "deadline",
                 name="celeriac_node_timed",
                 condition=Q(state=NodeState.OPEN)
                 & (Q(deadline__isnull=False) | Q(substitute__isnull=False)),
+            ),
+            models.Index(
+                "closed_at",
+                "id",
+                name="celeriac_node_closed",
+                condition=Q(parent__isnull=True, closed_at__isnull=False),
             ),
             models.Index(
                 models.F("id").desc(),

@@ -108,5 +108,5 @@ def note_sent(rows: Sequence[HandedBack]) -> None:
 
 
 def waiting_jobs(kinds: Sequence[str]) -> QuerySet[Job]:
-    """Return the queued jobs of these kinds that can be handed back."""
-    return Job.objects.queued().filter(kind__in=kinds, callback_url="")
+    """Return the queued jobs of these kinds that can be handed back: a flow keeps its members."""
+    return Job.objects.queued().filter(kind__in=kinds, callback_url="", node=None)

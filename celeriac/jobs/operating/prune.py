@@ -90,6 +90,52 @@ FROM (VALUES (1)) AS one LEFT JOIN (
 ) AS last ON true
 """
 
+#: Flows that have ended, once none of their jobs is left: a key is answered as long as a job's.
+_FLOWS = f"""
+WITH page AS MATERIALIZED (
+    SELECT id, closed_at FROM {tables.NODE}
+    WHERE parent IS NULL AND closed_at IS NOT NULL
+      AND (closed_at, id) > (%(after)s::timestamptz, %(after_id)s)
+    ORDER BY closed_at, id LIMIT %(batch)s
+), doomed AS MATERIALIZED (
+    SELECT f.id FROM {tables.NODE} f JOIN page USING (id)
+    WHERE f.closed_at IS NOT NULL
+      AND (f.key IS NULL
+           OR f.created_at < {NOW} - make_interval(secs => %(key_days)s * 86400))
+      AND NOT EXISTS (
+          SELECT FROM {tables.NODE} n JOIN {tables.JOB} j ON j.node = n.id
+          WHERE n.flow = f.id AND j.node IS NOT NULL)
+    ORDER BY f.id
+    FOR UPDATE OF f SKIP LOCKED
+), edges AS (
+    DELETE FROM {tables.NODE_EDGE} e USING doomed, {tables.NODE} n
+    WHERE n.flow = doomed.id AND e.after = n.id
+), nodes AS (
+    DELETE FROM {tables.NODE} n USING doomed WHERE n.flow = doomed.id
+)
+SELECT 0, 0, 0, (SELECT count(*) FROM page), last.closed_at, last.id
+FROM (VALUES (1)) AS one LEFT JOIN (
+    SELECT closed_at, id FROM page ORDER BY closed_at DESC, id DESC LIMIT 1
+) AS last ON true
+"""
+
+#: Events of which no flow knows any more.
+_EMISSIONS = f"""
+WITH page AS MATERIALIZED (
+    SELECT id, emitted_at FROM {tables.EMISSION}
+    WHERE emitted_at < {NOW} - make_interval(secs => %(days)s * 86400)
+      AND (emitted_at, id) > (%(after)s::timestamptz, %(after_id)s)
+    ORDER BY emitted_at, id LIMIT %(batch)s
+), gone AS (
+    DELETE FROM {tables.EMISSION} e USING page
+    WHERE e.id = page.id AND NOT EXISTS (SELECT FROM {tables.NODE} n WHERE n.event = e.id)
+)
+SELECT 0, 0, 0, (SELECT count(*) FROM page), last.emitted_at, last.id
+FROM (VALUES (1)) AS one LEFT JOIN (
+    SELECT emitted_at, id FROM page ORDER BY emitted_at DESC, id DESC LIMIT 1
+) AS last ON true
+"""
+
 
 @dataclass(slots=True)
 class Pruned:
@@ -116,6 +162,8 @@ def prune_jobs(
             rule = {"kind": kind, "states": states, "days": days}
             _walk(_PRUNE, rule | limits, UUID(int=0), pruned, deadline)
     _walk(_ORPHANS, limits, 0, pruned, deadline)
+    _walk(_FLOWS, limits, UUID(int=0), pruned, deadline)
+    _walk(_EMISSIONS, limits | {"days": conf.RETENTION_DAYS}, UUID(int=0), pruned, deadline)
     return pruned
 
 

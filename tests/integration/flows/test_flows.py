@@ -23,7 +23,7 @@ from celeriac import (
     retry,
     retry_flow,
 )
-from celeriac.jobs.models import Emission, Job, Node
+from celeriac.jobs.models import Emission, Job, Node, NodeEdge
 from celeriac.jobs.nodes.watching import NodeWatch, settle_nodes, sweep_nodes
 from celeriac.jobs.operating.prune import prune_jobs
 from celeriac.testing import assert_enqueued, drain
@@ -489,3 +489,24 @@ def test_an_empty_group_has_ended_at_once(script):
         f.add(KIND, {"name": "sum", "given": Result(none)}, after=none)
     drain()
     assert script.given == {"sum": []}
+
+
+def test_what_has_ended_is_deleted_with_its_jobs(script):
+    """Nodes, edges and events go once nothing of the flow is left; an open flow keeps all."""
+    with flow("short") as f:
+        first = f.add(KIND, {"name": "a"})
+        f.add(KIND, {"name": "b"}, after=[first, f.event("go", key="1")])
+    with flow("open") as g:
+        g.add(KIND, {"name": "c"}, after=g.event("never", key="2"))
+    emit("go", key="1")
+    drain()
+    prune_jobs()
+    assert Node.objects.filter(flow=f.id).exists()
+    old = clock.db_now() - timedelta(days=90)
+    Job.objects.filter(state="succeeded").update(finished_at=old)
+    Emission.objects.update(emitted_at=old)
+    prune_jobs()
+    assert not Node.objects.filter(flow=f.id).exists()
+    assert not Emission.objects.exists()
+    assert Node.objects.filter(flow=g.id).count() == 3
+    assert NodeEdge.objects.count() == 1
