@@ -3,7 +3,7 @@
 from typing import Any
 
 from celeriac.celery.adopted.declaring import declare_adopted
-from celeriac.celery.adopted.patterns import is_adopted
+from celeriac.celery.adopted.patterns import may_be_job
 
 _LIMITS = ("time_limit", "soft_time_limit")
 
@@ -31,5 +31,5 @@ def limit_plain_tasks(worker: Any) -> None:
         for task in worker.app.tasks.values() if limit else ():
             if getattr(task, name) is None:
                 setattr(task, name, limit)
-                if is_adopted(task.name):
+                if may_be_job(task.name):
                     declare_adopted(task)

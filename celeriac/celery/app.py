@@ -9,8 +9,9 @@ from django.apps import apps
 from django.conf import settings
 
 from celeriac.celery import installing
+from celeriac.celery.adopted.canvas.recording import refuse_stand_ins
 from celeriac.celery.adopted.choosing import as_plain, choose_side
-from celeriac.celery.adopted.patterns import is_adopted, is_named_in_shadow
+from celeriac.celery.adopted.patterns import is_adopted, is_named_in_shadow, may_be_job
 
 #: What send_task says where its caller says nothing.
 _SILENT = {"add_to_parent": True, "retries": 0, "replaced_task_nesting": 0}
@@ -55,7 +56,7 @@ class LedgerApp(Base):
         """Put the ledger's task class under that of a task that is adopted."""
         parent: Any = super()
         name = name or self.gen_task_name(fun.__name__, fun.__module__)
-        if "kind" not in options and (is_adopted(name) or is_named_in_shadow(name)):
+        if "kind" not in options and (may_be_job(name) or is_named_in_shadow(name)):
             base = _adopting(base or self.Task, name)
         return parent._task_from_fun(fun, name=name, base=base, **options)
 
@@ -97,6 +98,7 @@ class LedgerApp(Base):
             known, options = True, as_plain(options)
         task = None if known else self._kind_task(name)
         if task is None or hasattr(task, "is_on_ledger"):
+            refuse_stand_ins(name, args, kwargs)
             parent: Any = super()
             return parent.send_task(name, args, kwargs, countdown, eta, task_id, *rest, **options)
         given = {
@@ -127,7 +129,7 @@ class Celery(LedgerApp, CeleryApp):
 
 def _adopting(base: Any, name: str) -> Any:
     """Return the class with the ledger's under it, or with the shadow's: those import models."""
-    if not is_adopted(name):
+    if not may_be_job(name):
         from celeriac.celery.shadow.task import shadowing
 
         return shadowing(base)

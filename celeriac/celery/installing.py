@@ -8,6 +8,7 @@ from click import Option
 from django.apps import apps
 from django.core.checks import register
 
+from celeriac.celery.adopted.canvas.hooks import install_hooks
 from celeriac.celery.adopted.checks import check_adopted
 from celeriac.celery.defaults import DEFAULTS
 from celeriac.celery.quiet import install_quiet
@@ -43,6 +44,7 @@ def answer_doorbells(sender: Celery, **_: object) -> None:
 def install_ledger(app: Any, *, doorbells: bool = True) -> None:
     """Give an app our defaults, and let its workers answer doorbells; once is enough."""
     install_quiet()
+    install_hooks()
     app.add_defaults(lambda: DEFAULTS)
     if doorbells:
         ledger_apps[app.main or ""] = app

@@ -21,7 +21,7 @@ from celeriac.flows.parts import (
     ordered_parts,
 )
 from celeriac.flows.writing import write_flow
-from celeriac.jobs.enqueueing.draft import EnqueueOptions, prepare_draft
+from celeriac.jobs.enqueueing.draft import Draft, EnqueueOptions, prepare_draft
 from celeriac.jobs.enqueueing.enqueue import check_transaction
 from celeriac.jobs.errors import InvalidOption
 from celeriac.jobs.nodes.events import event_id
@@ -132,6 +132,26 @@ class Flow:
         part = self._part(name, Form.GROUP, after, if_dead)
         part.delay = checked_seconds("delay", delay) or 0.0
         part.members = lambda: (self._draft(part, *call)() for call in calls)
+        return part
+
+    def add_drafted(
+        self,
+        name: str,
+        drafts: Iterable[Draft],
+        *,
+        after: After = None,
+        if_dead: str = IfDead.STOP,
+        delay: float = 0.0,
+        job_id: UUID | None = None,
+    ) -> FlowPart:
+        """Add a group of jobs that are drafted already; with a `job_id` it is that one job's own.
+
+        Raises:
+            InvalidOption: an option does not fit.
+        """
+        part = self._part(name, Form.GROUP, after, if_dead)
+        part.delay, part.members = delay, lambda: drafts
+        part.is_single, part.id = job_id is not None, job_id
         return part
 
     def event(

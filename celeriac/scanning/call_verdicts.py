@@ -8,8 +8,8 @@ from celeriac.scanning.remarks import Remark, Weight
 from celeriac.scanning.sources import SourceLine
 from celeriac.scanning.transactions import Moment
 
-#: When what a canvas needs will be there.
-FLOWS = "until flows come"
+#: What a canvas becomes.
+FLOW = "becomes a flow: all tasks in it move, or none"
 #: TaskOptions of apply_async that speak to the broker alone.
 _BROKERS = {
     "exchange",
@@ -78,7 +78,7 @@ def _canvas(calls: list[TaskCall]) -> Iterator[Remark]:
         elif call.how in ("s", "si", "signature", "subtask") and not call.goes:
             astray.append(call.place)
     for name, places in built.items():
-        yield Remark(Weight.CANT, f"{name} is canvas, {FLOWS}", tuple(places))
+        yield Remark(Weight.CHANGES, f"{name} {FLOW}", tuple(places))
     if astray:
         yield Remark(Weight.UNKNOWN, "where its signature goes can't be seen here", tuple(astray))
 

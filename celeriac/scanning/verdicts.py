@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from celeriac.scanning.arguments import Arguments, has_parameters, has_returns
-from celeriac.scanning.call_verdicts import FLOWS, Reached, call_remarks
+from celeriac.scanning.call_verdicts import FLOW, Reached, call_remarks
 from celeriac.scanning.calls import TaskCall, canvases
 from celeriac.scanning.configuration import Configuration
 from celeriac.scanning.constants import Value
@@ -139,17 +139,17 @@ class Verdicts:
         if built:
             yield Remark(
                 Weight.AS_IS,
-                f"it builds a {built[0][0]}, whose tasks have to stay plain {FLOWS}",
+                f"it builds a {built[0][0]}, which {FLOW}",
                 tuple(task.module.line_of(node) for _, node in built),
             )
         for node in ast.walk(task.node):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 owner = node.func.value
                 if isinstance(owner, ast.Name) and owner.id in ("self", "task"):
-                    if node.func.attr in ("replace", "add_to_chord", "replace_in_chord"):
+                    if node.func.attr in ("add_to_chord", "replace_in_chord"):
                         yield Remark(
                             Weight.CANT,
-                            f"self.{node.func.attr}() is canvas, {FLOWS}",
+                            f"self.{node.func.attr}() is not there: use self.replace()",
                             (task.module.line_of(node),),
                         )
                     elif node.func.attr in ("start_strategy", "store_result"):

@@ -14,6 +14,7 @@ from celery.exceptions import TimeoutError as CelerysTimeoutError
 from django.db import DatabaseError, InterfaceError
 
 from celeriac.celery.adopted import reported, runs
+from celeriac.celery.adopted.canvas.hooks import is_recording_header, takes_chord
 from celeriac.celery.adopted.job_meta import meta_of
 from celeriac.celery.adopted.lookup import find_job, find_jobs
 from celeriac.jobs.handle import refuse_own_transaction
@@ -105,6 +106,18 @@ class ResultBackend:
             self.host.forget(task_id)
         else:
             reported.forget_result(job)
+
+    # -- chords ----------------------------------------------------------------------------
+
+    def apply_chord(self, header_result_args: Any, body: Any, **options: Any) -> Any:
+        """Prepare a chord: that of jobs is a flow."""
+        if not takes_chord(body):
+            self.host.apply_chord(header_result_args, body, **options)
+
+    def set_chord_size(self, group_id: Any, chord_size: int) -> Any:
+        """Keep the size of a chord's header: a flow counts its own."""
+        if not is_recording_header():
+            self.host.set_chord_size(group_id, chord_size)
 
     # -- what is told of one id ------------------------------------------------------------
 

@@ -34,13 +34,17 @@ def choose_side(
 
 
 def choose_call(
-    task: Any, task_id: str | None, follows: dict[str, Any], options: dict[str, Any]
+    task: Any,
+    kwargs: Any,
+    task_id: str | None,
+    follows: dict[str, Any],
+    options: dict[str, Any],
 ) -> tuple[str | None, bool, dict[str, Any]]:
     """Return the id of a call, whether it is a job, and its options: a plain one's bear a header.
 
     Under task_always_eager it is no job, and no message either.
     """
-    if not task.is_on_ledger():
+    if not task.is_on_ledger(kwargs):
         return task_id, False, options
     task_id, is_job = choose_side(task, task_id, {**follows, **options})
     return task_id, is_job, options if is_job else as_plain(options)
@@ -49,6 +53,11 @@ def choose_call(
 def as_plain(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a call whose message is to run as plain, wherever it arrives."""
     return {**options, "headers": {**(options.get("headers") or {}), HEADER: PLAIN}}
+
+
+def are_all_jobs(name: str) -> bool:
+    """Return whether all calls of an adopted task are jobs: nobody has ordered otherwise."""
+    return _share(name) >= ALL
 
 
 def is_job_on_commit(task: Any, options: dict[str, Any]) -> bool:

@@ -7,7 +7,9 @@ from celery.exceptions import SecurityError, TaskRevokedError, TimeLimitExceeded
 from celery.result import result_from_tuple
 
 from celeriac.celery.adopted.calls import decode_call
+from celeriac.celery.adopted.canvas.causes import cause_of
 from celeriac.celery.adopted.declaring import Handler
+from celeriac.celery.adopted.lookup import successor_of
 from celeriac.celery.adopted.reported import FORGOTTEN, told_of
 from celeriac.celery.adopted.values import own_value
 from celeriac.celery.results import state_of
@@ -23,9 +25,12 @@ _LOST = "WorkerLost: "
 
 def meta_of(job: Job, host: Any) -> dict[str, Any]:
     """Return a job's meta; `host` is the backend that makes exceptions of what is kept of them."""
+    asked, job = job, successor_of(job)
     told = told_of(job)
     status, result = _state_of(job), None
-    if told.get("state") == FORGOTTEN:
+    if (cause := cause_of(job)) is not None:
+        status, result = states.FAILURE, meta_of(cause, host)["result"]
+    elif told.get("state") == FORGOTTEN:
         status = states.PENDING
     elif _is_told(job, told):
         status, result = told["state"], own_value(told.get("meta"))
@@ -35,7 +40,7 @@ def meta_of(job: Job, host: Any) -> dict[str, Any]:
         result = _result(job, status, host)
     children = [result_from_tuple(each, app=host.app) for each in told.get("children") or []]
     return {
-        "task_id": job.task_id or str(job.id),
+        "task_id": asked.task_id or str(asked.id),
         "status": status,
         "result": result,
         "traceback": _traceback(job) if status in states.EXCEPTION_STATES else None,

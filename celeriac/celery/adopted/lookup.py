@@ -14,6 +14,16 @@ def find_job(task_id: Any) -> Job | None:
     return Job.objects.filter(_known_by([str(task_id)])).first()
 
 
+def successor_of(job: Job) -> Job:
+    """Return the job that has taken the place of one, as `self.replace(…)` asks."""
+    while job.superseded_by is not None:
+        successor = Job.objects.filter(pk=job.superseded_by).first()
+        if successor is None:
+            break
+        job = successor
+    return job
+
+
 def find_jobs(task_ids: Iterable[Any]) -> dict[str, Job]:
     """Return the jobs among those ids, by them."""
     ids = [str(each) for each in task_ids]

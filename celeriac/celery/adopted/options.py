@@ -11,7 +11,6 @@ from kombu.exceptions import EncodeError
 from celeriac.celery import call_options
 from celeriac.celery.adopted.routes import route_call
 from celeriac.celery.adopted.values import plain_value
-from celeriac.celery.canvas import CanvasRefused
 from celeriac.core.arguments import LONGEST
 from celeriac.jobs.errors import InvalidOption
 
@@ -60,12 +59,6 @@ def read_options(task: Any, args: Any, kwargs: Any, given: dict[str, Any]) -> Ca
 
 
 def _refuse(task: Any, given: dict[str, Any]) -> None:
-    for name in CANVAS:
-        if given.get(name):
-            raise CanvasRefused(
-                f"{task.name}.apply_async({name}=…): canvas of adopted tasks is not there yet. "
-                "Leave this task out of CELERIAC['TASKS'], or enqueue what follows in the task."
-            )
     if "pickle" in str(given.get("serializer") or ""):
         raise InvalidOption(
             f"{task.name}: pickled arguments can't be kept; pass plain data and serializer='json', "
@@ -120,6 +113,8 @@ def _read_headers(task: Any, options: dict[str, Any], read: CallOptions) -> None
     for name in ("shadow", "root_id", "parent_id", "argsrepr", "kwargsrepr", "origin", "retries"):
         if value := options.pop(name, None):
             headers[name] = value
+    if group := options.pop("group_id", None):
+        headers["group"], headers["group_index"] = group, options.pop("group_index", None)
     if stamped := options.pop("stamped_headers", None):
         headers["stamped_headers"] = list(stamped)
         headers["stamps"] = {name: options.pop(name, None) for name in stamped}

@@ -2,8 +2,10 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from typing import Any
 
 from django.conf import settings
 
@@ -11,6 +13,8 @@ from celeriac.settings import conf
 
 #: Celery's own, and ours: they are about the machinery.
 _NEVER = ("celery.", "celeriac.")
+#: Celery's own tasks that its canvas is made with: they run others, or gather results.
+CARRIERS = frozenset({"celery.map", "celery.starmap", "celery.accumulate"})
 
 
 def is_adopted(name: str | None) -> bool:
@@ -30,6 +34,17 @@ def _can_be_asked() -> bool:
     """
     named = os.environ.get("DJANGO_SETTINGS_MODULE")
     return settings.configured or (named is not None and named not in sys.modules)
+
+
+def is_carried(name: str, kwargs: Mapping[str, Any] | None) -> bool:
+    """Return whether a call of one of Celery's own carriers is about a task of the ledger."""
+    carried = (kwargs or {}).get("task") if name in CARRIERS else None
+    return carried is not None and is_adopted(carried.get("task"))
+
+
+def may_be_job(name: str | None) -> bool:
+    """Return whether jobs may bear that name: a task's, or a carrier's of tasks."""
+    return is_adopted(name) or (name in CARRIERS and settings.configured and bool(conf.TASKS))
 
 
 @lru_cache(maxsize=4096)

@@ -10,8 +10,14 @@ from django.apps import apps
 
 from celeriac.celery import installing
 from celeriac.celery.adopted import declaring
+from celeriac.celery.adopted.canvas.recording import (
+    has_stand_ins,
+    is_gathering,
+    is_part,
+    refuse_stand_ins,
+)
 from celeriac.celery.adopted.choosing import choose_call, is_job_on_commit
-from celeriac.celery.adopted.patterns import is_adopted
+from celeriac.celery.adopted.patterns import is_adopted, is_carried, may_be_job
 from celeriac.celery.adopted.writing import write_own_call
 from celeriac.celery.shadow.task import note_promise
 
@@ -45,7 +51,7 @@ class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run t
         if not isinstance(own, property):  # its declaration's `backend=`
             cls._backend = own
             type.__setattr__(cls, "backend", AdoptedTask.backend)
-        if is_adopted(cls.name) and (task := app._tasks.get(cls.name)) is not None:
+        if may_be_job(cls.name) and (task := app._tasks.get(cls.name)) is not None:
             declaring.declare_adopted(task)
         return bound
 
@@ -72,9 +78,10 @@ class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run t
         plain = super().start_strategy(app, consumer, **options)
         return receiving.start_strategy(self, app, consumer, plain)
 
-    def is_on_ledger(self) -> bool:
+    def is_on_ledger(self, kwargs: Any = None) -> bool:
         """Whether a call becomes a job now."""
-        return is_adopted(self.name) and not self.app.conf.task_always_eager
+        known = is_adopted(self.name) or is_carried(self.name, kwargs) or is_gathering(self.name)
+        return known and not self.app.conf.task_always_eager
 
     def apply_async(
         self,
@@ -101,8 +108,9 @@ class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run t
             if again is not None:
                 return again
         follows = {"link": link, "link_error": link_error}
-        task_id, is_job, options = choose_call(self, task_id, follows, options)
+        task_id, is_job, options = choose_call(self, kwargs, task_id, follows, options)
         if not is_job:
+            refuse_stand_ins(self.name, args, kwargs)
             return super().apply_async(
                 args, kwargs, task_id, producer, link, link_error, shadow, **options
             )
@@ -114,7 +122,7 @@ class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run t
         if dump is not None:
             args, kwargs = dump(args, kwargs)
         given |= {**follows, "shadow": shadow}
-        return write_own_call(self, args, kwargs, task_id, given)
+        return _write_or_ask(self, args, kwargs, task_id, given)
 
     def send(self, args: Any, kwargs: Any, task_id: str | None, options: dict[str, Any]) -> Any:
         """Write the job of `send_task`, which looks at no signature and knows no eager mode.
@@ -123,7 +131,16 @@ class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run t
         """
         task: Any = self  # its stubs lack what follows
         given = {"ignore_result": self.ignore_result, **task._get_exec_options(), **options}
-        return write_own_call(self, args, kwargs, task_id, given)
+        return _write_or_ask(self, args, kwargs, task_id, given)
+
+    def on_replace(self, sig: Any) -> Any:
+        """Let what replaces a running job take its place: Celery's replace() ends here."""
+        run = getattr(self.request, "adopted_run", None)
+        if run is None:
+            return super().on_replace(sig)
+        from celeriac.celery.adopted.canvas.replacing import replace_run  # with the models
+
+        return replace_run(run, sig)
 
     def delay_on_commit(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]  # as it is
         """Write the job now: it exists if and only if the open transaction commits."""
@@ -145,12 +162,22 @@ def _named(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str
     return args[:2], {**dict(zip(options, args[2:], strict=False)), **kwargs}
 
 
+def _write_or_ask(
+    task: Any, args: Any, kwargs: Any, task_id: str | None, given: dict[str, Any]
+) -> Any:
+    if is_part(given):
+        from celeriac.celery.adopted.canvas import asking  # with the models
+
+        return asking.ask_own_call(task, args, kwargs, task_id, given)
+    return write_own_call(task, args, kwargs, task_id, given)
+
+
 def _check_call(task: Any, args: Any, kwargs: Any) -> None:
     """Check a call as Celery does: TypeError where the arguments do not fit the signature."""
     if task.soft_time_limit and task.time_limit and task.soft_time_limit > task.time_limit:
         raise ValueError("soft_time_limit must be less than or equal to time_limit")
     check = getattr(task, "__header__", None)
-    if task.typing and check is not None:
+    if task.typing and check is not None and not has_stand_ins(args, kwargs):
         check(*(args or ()), **(kwargs or {}))
 
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from celery.result import ResultBase
 from celery.utils.serialization import get_pickleable_exception
 from kombu.exceptions import EncodeError
 from kombu.utils.json import dumps, loads
@@ -18,6 +19,9 @@ def plain_value(value: Any) -> Any:
     """
     if type(value) in _SIMPLE:
         return value
+    if isinstance(value, ResultBase):  # as Celery's backends keep it
+        whole: Any = value
+        value = whole.as_tuple()
     try:
         return json.loads(dumps(value))
     except (TypeError, ValueError, RecursionError) as error:

@@ -12,7 +12,7 @@ def write_own_call(
     task: Any, args: Any, kwargs: Any, task_id: str | None, given: dict[str, Any]
 ) -> Any:
     """Write the job of a call made here, a child of the task that runs here if one does."""
-    parent = _name_parents(task._get_app(), given)
+    parent = name_parents(task._get_app(), given)
     result = write_call(task, args, kwargs, task_id, given, is_told=True)
     if parent is not None and given.get("add_to_parent", True):
         parent.add_trail(result)
@@ -47,7 +47,7 @@ def write_call(
     return result
 
 
-def _name_parents(app: Any, given: dict[str, Any]) -> Any:
+def name_parents(app: Any, given: dict[str, Any]) -> Any:
     """Name the task that calls, and the first of them all, as Celery does; return the caller."""
     parent = app.current_worker_task
     if parent is None:

@@ -102,7 +102,7 @@ def enqueue_after_others(
 
 def _write_after_others(draft: Draft) -> Job | Draft:
     """Write it where no other database's transaction could roll back alone; else wait for that."""
-    if (other := _transaction_elsewhere()) is None:
+    if (other := transaction_elsewhere()) is None:
         return write_draft(draft)
     transaction.on_commit(partial(_write_after_others, draft), using=other)
     return draft
@@ -225,7 +225,7 @@ def write_drafts(drafts: Sequence[Draft]) -> list[Job]:
 
 def check_transaction(*, detached: bool) -> None:
     """Refuse to join no transaction while another database's is open: it could roll back alone."""
-    if not detached and (other := _transaction_elsewhere()) is not None:
+    if not detached and (other := transaction_elsewhere()) is not None:
         raise WrongTransaction(
             f"The open transaction is on {other!r}, but jobs live on "
             f"{connection.alias!r}: the job would outlive a rollback. Enqueue outside of "
@@ -233,7 +233,7 @@ def check_transaction(*, detached: bool) -> None:
         )
 
 
-def _transaction_elsewhere() -> str | None:
+def transaction_elsewhere() -> str | None:
     """Return the alias of a database whose transaction is open while the ledger's has none."""
     if connection.in_atomic_block:
         return None

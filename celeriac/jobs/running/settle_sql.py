@@ -120,7 +120,8 @@ END = f"""
 WITH settled AS (
     UPDATE {tables.JOB} j
     SET state = {_STATE},
-        superseded_by = CASE WHEN j.cancel_requested_at IS NULL THEN {_TWIN} END,
+        superseded_by = CASE WHEN j.cancel_requested_at IS NULL
+            THEN coalesce({_TWIN}, j.superseded_by) END,
         claim_id = NULL,
         attempt = j.attempt - (o.verb = 'release')::int,
         failures = j.failures + o.failures,

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy
 
 from celeriac import InvalidArgs
-from celeriac.celery import CanvasRefused, Celery
+from celeriac.celery import Celery
 from celeriac.celery.app import LedgerApp
 from celeriac.core import clock
 from celeriac.jobs import registry
@@ -287,17 +287,6 @@ def test_what_only_a_broker_could_use_is_left_out_with_one_warning(note, caplog)
             )
     assert [record.args[1] for record in caplog.records] == ["MessageGroupId"]
     assert Job.objects.filter(headers__ignore_result=True).count() == 2
-
-
-@pytest.mark.parametrize("option", ["link", "link_error", "chain", "chord"])
-def test_canvas_is_refused_by_name(note, option):
-    """Until flows are there."""
-    with pytest.raises(CanvasRefused, match=rf"acme\.note\.apply_async\({option}="):
-        note.apply_async(**{option: [note.s()]})
-    for call in (celery.chain(note.s(), note.si()), celery.group(note.s(), note.s())):
-        with pytest.raises(CanvasRefused):
-            call.apply_async()
-    assert not Job.objects.exists()
 
 
 def test_signatures_are_celerys_own(acme, note, seen):
