@@ -5,6 +5,7 @@ from typing import Any
 from celery import current_app
 
 from celeriac.celery.base import JobTask, job
+from celeriac.celery.importing import import_tasks
 from celeriac.jobs.backoff import Backoff
 from celeriac.jobs.running.current import current_job
 
@@ -24,7 +25,7 @@ def send_plain_task(
 
 def plain_tasks() -> frozenset[str]:
     """Return the names of the registered plain Celery tasks."""
-    current_app.loader.import_default_modules()
+    import_tasks(current_app)
     return frozenset(
         name
         for name, task in current_app.tasks.items()

@@ -1,5 +1,6 @@
 """What makes the workers of a Celery app workers of the ledger."""
 
+from functools import partial
 from typing import Any
 
 import django
@@ -10,8 +11,10 @@ from django.core.checks import register
 
 from celeriac.celery.adopted.canvas.hooks import install_hooks
 from celeriac.celery.adopted.checks import check_adopted
+from celeriac.celery.adopted.declaring import declare_carrier
 from celeriac.celery.defaults import DEFAULTS
 from celeriac.celery.quiet import install_quiet
+from celeriac.jobs import registry
 from celeriac.jobs.hosts import ledger_apps
 
 WITH_DISPATCHER = Option(
@@ -38,6 +41,7 @@ def answer_doorbells(sender: Celery, **_: object) -> None:
     canary.install_canaries(sender)
     receiving.install_receiving(sender)
     kinds.install_kinds(sender)
+    registry.declare_when_asked(partial(declare_carrier, sender))
     child_setup.install_child_setup()
 
 

@@ -15,6 +15,7 @@ from celery.utils import uuid
 from celery.utils.nodenames import anon_nodename
 
 from celeriac.celery.headers import CANARY, DOORBELL, HEADER
+from celeriac.celery.importing import keep_setup
 from celeriac.celery.wires import canary_queue, connect, wire_of
 from celeriac.jobs.dispatching.line import DispatcherLine
 from celeriac.jobs.dispatching.pending_doorbells import Doorbell, RingFailed
@@ -135,9 +136,9 @@ class CeleryPublisher:
 def _declare_tasks(app: Celery) -> None:
     """Have the kinds of a project's own tasks declared: who rings also judges what was lost.
 
-    Once a process, for Celery sets Django up on the way, and its logging with it: a worker that is
-    a dispatcher too has done so before it set the level that it was asked for.
+    Once a process: a worker that is a dispatcher too has done so already.
     """
     if conf.TASKS:
+        keep_setup(app)
         app.loader.init_worker()
         app.finalize()

@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import current_app
 
+from celeriac.celery.importing import import_tasks
 from celeriac.scanning.declared import Registered
 
 #: Options that Celery completes from its settings when a task is bound to an app.
@@ -25,7 +26,7 @@ _OURS = ("celery.", "celeriac.")
 
 def registered_tasks() -> Iterator[Registered]:
     """Iterate over the tasks of the current app that its project declares."""
-    current_app.loader.import_default_modules()
+    import_tasks(current_app)
     tasks: dict[str, Any] = dict(current_app.tasks)
     for name, task in sorted(tasks.items()):
         if not name.startswith("celery.") and not _is_kind(task):

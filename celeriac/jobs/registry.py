@@ -137,6 +137,8 @@ class Kind:
 
 _kinds: dict[str, Kind] = {}
 _aliases: dict[str, str] = {}
+#: Each may declare a kind of that name, where nobody has.
+_declarers: list[Callable[[str], object]] = []
 
 
 def declare_kind(kind: Kind) -> Kind:
@@ -163,7 +165,17 @@ def find_kind(name: str) -> Kind:
 
 def get_kind(name: str) -> Kind | None:
     """Return the kind of that name or alias, or None."""
-    return _kinds.get(_aliases.get(name, name))
+    kind = _kinds.get(_aliases.get(name, name))
+    if kind is None and _declarers:
+        for declare in _declarers:
+            declare(name)
+        kind = _kinds.get(name)
+    return kind
+
+
+def declare_when_asked(declarer: Callable[[str], object]) -> None:
+    """Ask `declarer` for kinds by names that nobody has declared."""
+    _declarers.append(declarer)
 
 
 def get_or_default(name: str) -> Kind:

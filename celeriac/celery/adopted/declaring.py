@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from celeriac.celery.adopted.calls import AdoptedSchema
-from celeriac.celery.adopted.patterns import fits
+from celeriac.celery.adopted.patterns import CARRIERS, fits
 from celeriac.celery.adopted.policy import policy_of
 from celeriac.celery.adopted.routes import default_queue
 from celeriac.jobs import registry
@@ -57,6 +57,12 @@ def _schema_of(task: Any) -> tuple[AdoptedSchema, tuple[str, ...]]:
     schema = AdoptedSchema(task.name, task.run, (*own, *said))
     known = {*schema.parameters, "result"}
     return schema, (*own, *(name for name in said if name.split(".")[0] in known))
+
+
+def declare_carrier(app: Any, name: str) -> None:
+    """Declare one of Celery's own tasks that carry others, once a job bears its name."""
+    if name in CARRIERS and name in app.tasks:
+        declare_adopted(app.tasks[name])
 
 
 def kind_of(task: Any) -> Kind:

@@ -38,8 +38,13 @@ def _can_be_asked() -> bool:
 
 def is_carried(name: str, kwargs: Mapping[str, Any] | None) -> bool:
     """Return whether a call of one of Celery's own carriers is about a task of the ledger."""
+    return is_adopted(carried_name(name, kwargs))
+
+
+def carried_name(name: str, kwargs: Mapping[str, Any] | None) -> str | None:
+    """Return the name of the task that a call of one of Celery's carriers is about."""
     carried = (kwargs or {}).get("task") if name in CARRIERS else None
-    return carried is not None and is_adopted(carried.get("task"))
+    return None if carried is None else carried.get("task")
 
 
 def may_be_job(name: str | None) -> bool:

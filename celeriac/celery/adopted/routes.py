@@ -5,6 +5,8 @@ from typing import Any
 
 from celery.exceptions import QueueNotFound
 
+from celeriac.celery.adopted.patterns import carried_name
+
 logger = logging.getLogger(__name__)
 
 
@@ -25,6 +27,8 @@ def route_call(
 ) -> tuple[str, dict[str, Any]]:
     """Return the queue of a call, and its options as the router leaves them."""
     app = task._get_app()
+    if (carried := app.tasks.get(carried_name(task.name, kwargs))) is not None:
+        task = carried
     route: dict[str, Any] = app.amqp.router.route(options, task.name, args, kwargs, task)
     queue = route.get("queue")
     if queue is None:

@@ -17,7 +17,7 @@ from celeriac.celery.adopted.canvas.recording import (
     refuse_stand_ins,
 )
 from celeriac.celery.adopted.choosing import choose_call, is_job_on_commit
-from celeriac.celery.adopted.patterns import is_adopted, is_carried, may_be_job
+from celeriac.celery.adopted.patterns import is_adopted, is_carried
 from celeriac.celery.adopted.writing import write_own_call
 from celeriac.celery.shadow.task import note_promise
 
@@ -51,7 +51,7 @@ class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run t
         if not isinstance(own, property):  # its declaration's `backend=`
             cls._backend = own
             type.__setattr__(cls, "backend", AdoptedTask.backend)
-        if may_be_job(cls.name) and (task := app._tasks.get(cls.name)) is not None:
+        if is_adopted(cls.name) and (task := app._tasks.get(cls.name)) is not None:
             declaring.declare_adopted(task)
         return bound
 

@@ -6,6 +6,7 @@ from typing import Any
 from celery import current_app
 
 from celeriac.celery.adopted.patterns import is_adopted
+from celeriac.celery.importing import import_tasks
 from celeriac.jobs.hosts import ledger_apps
 
 
@@ -19,7 +20,7 @@ def project_tasks() -> dict[str, Any]:
     """Return the tasks of the ledger's apps by name, all of their modules imported."""
     found: dict[str, Any] = {}
     for app in project_apps():
-        app.loader.import_default_modules()
+        import_tasks(app)
         found |= {name: task for name, task in app.tasks.items() if name not in found}
     return {name: found[name] for name in sorted(found) if not name.startswith("celery.")}
 

@@ -21,6 +21,7 @@ TARGETS = (
     "clockedschedule",
     "crontabschedule",
     "dead letters",
+    "flow",
     "group",
     "intervalschedule",
     "job",

@@ -9,7 +9,7 @@ from celeriac.jobs.states import TERMINAL
 #: Stops in a row that are worth a word.
 IN_A_ROW = 3
 #: The newest attempts that are looked at, and the jobs that are named at most.
-_NEWEST, _MOST = 5_000, 20
+_NEWEST, _MOST = 2_000, 20
 
 #: By the primary key of attempts, which is by time, and one probe for each job that was stopped.
 _STOPPED = f"""

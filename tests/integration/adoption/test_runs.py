@@ -633,3 +633,18 @@ def test_a_forgotten_result_is_pending_as_in_celery(acme):
     result_of(acme, call).forget()
     assert (result_of(acme, call).state, result_of(acme, call).result) == ("PENDING", None)
     assert Job.objects.get().state == "succeeded"
+
+
+def test_a_projects_logging_stays_as_it_is_when_its_tasks_are_imported(acme):
+    """Celery would set Django up once more, and its LOGGING with it."""
+    from celeriac.celery.importing import import_tasks
+
+    own = logging.NullHandler()
+    logging.getLogger("django").addHandler(own)
+    before = [list(logging.getLogger(name).handlers) for name in (None, "django")]
+    try:
+        import_tasks(celery.current_app)
+        import_tasks(acme)
+        assert [list(logging.getLogger(name).handlers) for name in (None, "django")] == before
+    finally:
+        logging.getLogger("django").removeHandler(own)

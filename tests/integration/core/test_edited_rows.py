@@ -90,5 +90,6 @@ def test_what_people_edit_is_dated_and_nothing_else():
         "celeriac_http.Grant",
         "celeriac_http.ServiceAccount",
         "celeriac_jobs.Queue",
+        "celeriac_jobs.Route",
         "celeriac_schedules.Policy",
     }

@@ -13,9 +13,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.orders.services import order_create
-from celeriac import GiveUp, current_job, enqueue, enqueue_many, job
+from celeriac import GiveUp, current_job, enqueue, enqueue_many, grow_flow, job
 from celeriac.jobs import registry
 from celeriac.jobs.callbacks import signature
+from celeriac.jobs.schema import Schema
 from celeriac.settings import conf
 from celeriac.testing import drain
 from tests.factories_domain import EmailFactory, LineFactory
@@ -94,6 +95,7 @@ def pages_names():
         "payment": AnyOrder()(None).payment,
         "request": some(user="ada"), "client": some(capture=lambda charge: charge), "charge": 1,
         "tell": lambda job: None, "ids": [1, 2], "Timeout": TimeoutError, "email": None,
+        "upload": some(id=7), "grow_flow": grow_flow, "links": lambda url: [],
         "order_create": AnyOrder(), "Invoice": None,
         "Report": some(objects=some(create=lambda details: some(id=7))),
     }  # fmt: skip
@@ -116,6 +118,23 @@ def before(page):
     }.get(page, {})
 
 
+def path(**_):
+    """Stand for a handler that returns where a file is."""
+    return {"path": "in.csv"}
+
+
+#: The kinds that a page names and does not declare.
+ARGS = ("upload_id", "n", "path")
+NAMED = {"docs/flows.md": ["csv.parse", "row.load", "mail.report", "ledger.post"]}
+
+
+def declare_named(page):
+    """Declare what a page takes for declared: handlers of any arguments."""
+    for name in NAMED.get(page, []):
+        schema = Schema(name, dict.fromkeys(ARGS, Any), dict.fromkeys(ARGS))
+        registry.declare_kind(registry.Kind(name=name, handler=path, schema=schema))
+
+
 def redeclared(text):
     """Return the kinds that a block declares."""
     return [
@@ -130,6 +149,7 @@ def test_the_python_of_a_page_runs(page, fresh, module, circuits, gateway, mails
     """In the order of the page, in one module; what it shows of testing is run as a test."""
     settings.CELERIAC = {**settings.CELERIAC, "MODULES": [*conf.MODULES, "shop.pages"]}
     made = module("shop.pages", **pages_names())
+    declare_named(page)
     for text in PYTHON[page]:
         if "# before " in text:
             before_, text = columns(text)

@@ -16,10 +16,12 @@ from celeriac.celery.adopted.canvas.recording import (
     Position,
     Recording,
     What,
+    is_gathering,
     recording,
 )
 from celeriac.celery.adopted.canvas.writing import write_recording
 from celeriac.celery.adopted.options import name_of_job
+from celeriac.celery.adopted.routes import default_queue
 from celeriac.celery.adopted.writing import name_parents
 from celeriac.core.ids import uuid7
 from celeriac.jobs.nodes.states import EdgeCondition
@@ -62,6 +64,8 @@ def ask_call(
     call.is_successor = call.task_id == record.successor_of
     call.id = uuid7() if call.is_successor else name_of_job(call.task_id).get("job_id")
     call.options["root_id"] = call.options.get("root_id") or call.task_id
+    if is_gathering(task.name) and not call.options.get("queue") and record.calls:
+        call.options["queue"] = _queue_of(record.calls[-1])
     follows = {name: call.options.pop(name, None) for name in FOLLOWS}
     if follows["chord"] is not None:
         position.scope.counted.append(call)
@@ -73,6 +77,11 @@ def ask_call(
     result = task.AsyncResult(call.task_id)
     result.ignored = options.get("ignore_result")
     return result
+
+
+def _queue_of(call: CanvasCall) -> str:
+    """Return the queue of a call: what gathers results waits where one of them is made."""
+    return str(call.options.get("queue") or default_queue(call.task))
 
 
 def _after(call: CanvasCall, *, is_aside: bool = False) -> Position:
