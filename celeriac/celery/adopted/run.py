@@ -15,7 +15,6 @@ from celery.app import trace
 from celeriac.breakers.api import CircuitOpen
 from celeriac.celery.adopted import retrying
 from celeriac.celery.adopted.calls import decode_call
-from celeriac.celery.adopted.canvas.causes import is_replaced
 from celeriac.celery.adopted.canvas.inputs import filled_call
 from celeriac.celery.adopted.received import tell_received
 from celeriac.celery.adopted.request import Loader, hostname, request_of
@@ -42,8 +41,6 @@ def run_adopted(task: Any, values: Mapping[str, Any]) -> Any:
     job = current_job()
     args, kwargs = filled_call(task, *decode_call(values, job.id), job.headers)
     run = AdoptedRun(task, job, args, kwargs)
-    if job.losses and is_replaced(job.id):
-        raise Cancelled("ignored by its task: replaced by another task")
     request = _reprs(task, args, kwargs) | request_of(task, job, run)
     tell_received(task, request, args, kwargs)
     with running(run):

@@ -108,10 +108,11 @@ _TWIN = f"""(
     WHERE o.state = 'queued' AND t.state = 'queued'
       AND t.kind = j.kind AND t.unique_key = j.unique_key
 )"""
+#: One that has named its successor before it ended, by `self.replace(…)`, has nothing left to do.
 _STATE = f"""
     CASE
         WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled'
-        WHEN {_TWIN} IS NOT NULL THEN 'cancelled'
+        WHEN {_TWIN} IS NOT NULL OR j.superseded_by IS NOT NULL THEN 'cancelled'
         ELSE o.state
     END"""
 
@@ -120,8 +121,8 @@ END = f"""
 WITH settled AS (
     UPDATE {tables.JOB} j
     SET state = {_STATE},
-        superseded_by = CASE WHEN j.cancel_requested_at IS NULL
-            THEN coalesce({_TWIN}, j.superseded_by) END,
+        superseded_by = CASE WHEN j.cancel_requested_at IS NULL AND j.superseded_by IS NULL
+            THEN {_TWIN} ELSE j.superseded_by END,
         claim_id = NULL,
         attempt = j.attempt - (o.verb = 'release')::int,
         failures = j.failures + o.failures,
@@ -167,9 +168,10 @@ WITH settled AS (
            worker, started_at, ended_at, error_class, message, traceback
     FROM settled WHERE recorded <> ''
 ), heirs AS (
-    -- The run that is superseded had started, so its deadline binds no more, nor its successor's.
+    -- The run that is superseded had started, so its deadline binds no more, nor its twin's.
     UPDATE {tables.JOB} h SET expires_at = NULL
-    FROM settled WHERE h.id = settled.superseded_by AND h.expires_at IS NOT NULL
+    FROM settled
+    WHERE h.id = settled.superseded_by AND h.unique_key IS NOT NULL AND h.expires_at IS NOT NULL
 ), moved AS (
     -- The arguments of its next run, where they are too large for the row.
     INSERT INTO {tables.LARGE_CALL} AS kept (job_id, text)
