@@ -9,7 +9,7 @@ from django.apps import apps
 from django.conf import settings
 
 from celeriac.celery import installing
-from celeriac.celery.adopted.canvas.recording import refuse_stand_ins
+from celeriac.celery.adopted.canvas.recording import refuse_plain_follower
 from celeriac.celery.adopted.choosing import as_plain, choose_side
 from celeriac.celery.adopted.patterns import is_adopted, is_named_in_shadow, may_be_job
 
@@ -98,7 +98,7 @@ class LedgerApp(Base):
             known, options = True, as_plain(options)
         task = None if known else self._kind_task(name)
         if task is None or hasattr(task, "is_on_ledger"):
-            refuse_stand_ins(name, args, kwargs)
+            refuse_plain_follower(name, args, kwargs, options)
             parent: Any = super()
             return parent.send_task(name, args, kwargs, countdown, eta, task_id, *rest, **options)
         given = {

@@ -84,16 +84,17 @@ def _cancel_jobs(app: Any, ids: Sequence[str], *, terminate: bool = False) -> li
 
 
 def _cancel_all(app: Any, jobs: Iterable[Any]) -> None:
+    from celeriac.celery.adopted.lookup import successor_of
     from celeriac.jobs.operating.operate import cancel
 
-    for job in jobs:
+    for job in map(successor_of, jobs):
         if job.cancel_requested_at is not None or job.is_finished:
             continue
         try:
             cancel(job.id, actor="celery control", reason="revoked")
         except TransitionRefused:
             continue  # it has ended meanwhile, which Celery does not mind
-        if (task := app.tasks.get(job.kind)) is not None and job.state == "queued":
+        if (task := app.tasks.get(job.kind)) is not None and job.state in ("queued", "waiting"):
             request = Context(id=job.task_id or str(job.id), task=job.kind, called_directly=False)
             signals.task_revoked.send(
                 sender=task, request=request, terminated=False, signum=None, expired=False

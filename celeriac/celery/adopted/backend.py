@@ -15,8 +15,10 @@ from django.db import DatabaseError, InterfaceError
 
 from celeriac.celery.adopted import reported, runs
 from celeriac.celery.adopted.canvas.hooks import is_recording_header, takes_chord
+from celeriac.celery.adopted.canvas.inputs import KEPT
+from celeriac.celery.adopted.canvas.recording import current
 from celeriac.celery.adopted.job_meta import meta_of
-from celeriac.celery.adopted.lookup import find_job, find_jobs
+from celeriac.celery.adopted.lookup import find_job, find_jobs, successor_of
 from celeriac.jobs.handle import refuse_own_transaction
 from celeriac.jobs.models import Job
 
@@ -105,7 +107,7 @@ class ResultBackend:
         if job is None:
             self.host.forget(task_id)
         else:
-            reported.forget_result(job)
+            reported.forget_result(successor_of(job))
 
     # -- chords ----------------------------------------------------------------------------
 
@@ -151,7 +153,7 @@ class ResultBackend:
         if run is None:
             self.host.mark_as_done(task_id, result, request, store_result, *rest)
             return
-        if store_result:
+        if store_result or run.job.headers.get(KEPT):
             run.keep_value(result)
         reported.tell_children(run.job, request)
 
@@ -170,8 +172,8 @@ class ResultBackend:
     # -- waiting ---------------------------------------------------------------------------
 
     def add_pending_result(self, result: Any, weak: bool = False) -> Any:
-        """Have the host's backend listen, unless it is a job that is waited for."""
-        if find_job(result.id) is None:
+        """Have the host's backend listen, unless it is a job, or a call that is being recorded."""
+        if current() is None and find_job(result.id) is None:
             return self.host.add_pending_result(result, weak=weak)
         return result
 

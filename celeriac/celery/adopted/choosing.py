@@ -7,11 +7,15 @@ plain bears a header, so that whichever worker takes it runs it as plain.
 from collections.abc import Mapping
 from typing import Any
 
+from celery.utils.functional import maybe_list
+
+from celeriac.celery.adopted.canvas.recording import FOLLOWS, current, leaves
+from celeriac.celery.adopted.patterns import is_adopted
 from celeriac.celery.headers import HEADER, PLAIN
 from celeriac.core.ids import uuid7
 from celeriac.jobs.routing.orders import ALL, is_in_share
 
-_CANVAS = ("link", "link_error", "chain", "chord", "group_id")
+_CANVAS = (*FOLLOWS, "group_id")
 
 
 def choose_side(
@@ -25,12 +29,25 @@ def choose_side(
     if _is_own_retry(task, task_id, options):
         return task_id, False
     share = _share(task.name)
-    if share <= 0.0 or share >= ALL:
+    if share <= 0.0 or (share >= ALL and are_jobs_behind(options)):
         return task_id, share >= ALL
     if any(options.get(name) for name in _CANVAS):
         return task_id, False
     task_id = str(task_id or uuid7())
     return task_id, is_in_share(task_id, share)
+
+
+def are_jobs_behind(options: Mapping[str, Any]) -> bool:
+    """Return whether those that follow a call, as far as they are adopted, are all jobs.
+
+    Of what follows in a recording that was asked before: a chain may be long.
+    """
+    record = current()
+    if record is not None and record.continues:
+        return True
+    given = (maybe_list(options[name]) for name in FOLLOWS if options.get(name))
+    calls = (call for wholes in given for whole in wholes for call in leaves(whole))
+    return all(are_all_jobs(call["task"]) for call in calls if is_adopted(call["task"]))
 
 
 def choose_call(

@@ -7,12 +7,16 @@ from typing import Any
 from celery.app import trace
 from celery.app.task import Context
 
+from celeriac.celery.adopted.canvas import inputs
 from celeriac.celery.adopted.policy import retries_lost
 from celeriac.jobs.models import Job
+from celeriac.jobs.nodes.sql import REPLACES, TIMES
 from celeriac.jobs.running.current import CurrentJob
 
 #: What Celery itself puts into a message's headers; the rest is the caller's own.
 CELERYS = {*vars(Context), "lang", "task", "argsrepr", "kwargsrepr", "compression"}
+#: What we keep there of a canvas: it is this job's alone, whatever a task hands on to others.
+OURS = {inputs.KEY, inputs.KEPT, TIMES, REPLACES}
 
 
 class JobContext(Context):
@@ -50,7 +54,7 @@ def request_of(task: Any, job: CurrentJob, run: object) -> dict[str, Any]:
     headers = job.headers
     task_id = task_id_of(job)
     priority = (headers.get("delivery_info") or {}).get("priority")
-    own = {name: value for name, value in headers.items() if name not in CELERYS}
+    own = {name: value for name, value in headers.items() if name not in CELERYS | OURS}
     return {
         "lang": "py",
         **headers,

@@ -14,7 +14,7 @@ from celeriac.celery.adopted.canvas.recording import (
     has_stand_ins,
     is_gathering,
     is_part,
-    refuse_stand_ins,
+    refuse_plain_follower,
 )
 from celeriac.celery.adopted.choosing import choose_call, is_job_on_commit
 from celeriac.celery.adopted.patterns import is_adopted, is_carried
@@ -110,7 +110,7 @@ class AdoptedTask(DjangoTask):  # type: ignore[type-arg]  # not generic at run t
         follows = {"link": link, "link_error": link_error}
         task_id, is_job, options = choose_call(self, kwargs, task_id, follows, options)
         if not is_job:
-            refuse_stand_ins(self.name, args, kwargs)
+            refuse_plain_follower(self.name, args, kwargs, options)
             return super().apply_async(
                 args, kwargs, task_id, producer, link, link_error, shadow, **options
             )

@@ -4,10 +4,10 @@ Its group is open again, a generation later. Members that had been cancelled for
 what had waited for the group, wait again; what had been unblocked already stays as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from celeriac.core.queries import execute, fetch_row
+from celeriac.core.queries import execute, fetch_row, fetch_rows
 from celeriac.jobs.nodes import sql
 from celeriac.jobs.nodes.closing import (
     close_after_commit,
@@ -18,6 +18,15 @@ from celeriac.jobs.nodes.closing import (
 from celeriac.jobs.nodes.states import FINISHED, UNRUN, NodeDecision, NodeState
 
 _OPEN = NodeDecision(NodeState.OPEN)
+
+
+def reopen_nodes_of(jobs: Mapping[UUID, UUID | None]) -> None:
+    """Open what the ends of jobs closed that are queued again; each with its own group, if any.
+
+    Also the groups of those whose places they took.
+    """
+    replaced = {node for (node,) in fetch_rows(sql.REPLACED, {"ids": list(jobs)})}
+    reopen_nodes([*replaced.union(node for node in jobs.values() if node is not None)])
 
 
 def reopen_nodes(nodes: Sequence[UUID]) -> None:

@@ -14,6 +14,10 @@ _UNFINISHED, _FAILED = listed_states(UNFINISHED), listed_states(FAILED)
 _BAD = listed_states(BAD)
 #: What marks a cancelled job that a retry of what it was cancelled for brings back.
 MARK = "flow"
+#: Where a member's headers have the seconds that it counts from its unblocking.
+TIMES = "celeriac_times"
+#: Where the headers of jobs that took the place of a running one have its id.
+REPLACES = "celeriac_replaces"
 
 _UNFINISHED_JOB = f"""(
     SELECT j.id FROM {tables.JOB} j
@@ -184,7 +188,10 @@ WITH held AS MATERIALIZED (
         finished_at = CASE WHEN r.twin IS NULL THEN NULL ELSE (SELECT {NOW}) END,
         error = CASE WHEN r.twin IS NULL THEN j.error
             ELSE 'its unique key was queued already' END,
-        run_at = greatest(j.run_at, (SELECT {NOW}) + make_interval(secs => n.delay))
+        run_at = greatest(j.run_at, (SELECT {NOW}) + make_interval(
+            secs => greatest(n.delay, (j.headers #>> '{{{TIMES},countdown}}')::float8))),
+        expires_at = coalesce((SELECT {NOW}) + make_interval(
+            secs => (j.headers #>> '{{{TIMES},expires}}')::float8), j.expires_at)
     FROM (SELECT * FROM ranked ORDER BY id OFFSET 0) r, {tables.NODE} n
     WHERE j.id = r.id AND n.id = j.node
     RETURNING j.id, j.kind, j.queue, j.priority, j.run_at, j.lock_key, j.state, j.node,
@@ -220,4 +227,16 @@ SET state = 'waiting', finished_at = NULL, error = '', wait_reason = '', result 
     cancel_requested_at = NULL
 WHERE j.node = ANY(%(ids)s::uuid[]) AND j.node IS NOT NULL AND j.state = 'cancelled'
   AND j.wait_reason = '{MARK}'
+"""
+
+#: Nodes that ended for what has become of those that took the places of their members.
+REPLACED = f"""
+WITH RECURSIVE replaced(id) AS (
+    SELECT (j.headers ->> '{REPLACES}')::uuid FROM {tables.JOB} j WHERE j.id = ANY(%(ids)s::uuid[])
+    UNION
+    SELECT (j.headers ->> '{REPLACES}')::uuid FROM replaced JOIN {tables.JOB} j USING (id)
+)
+SELECT DISTINCT n.id FROM replaced JOIN {tables.JOB} j USING (id) JOIN {tables.NODE} n
+    ON n.id = j.node
+WHERE j.superseded_by IS NOT NULL AND n.state IN {_BAD}
 """

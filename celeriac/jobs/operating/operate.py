@@ -21,7 +21,7 @@ from celeriac.jobs.enqueueing.locks import bounded_wait
 from celeriac.jobs.errors import InvalidOption, JobNotFound, Superseded, TransitionRefused
 from celeriac.jobs.models import Job
 from celeriac.jobs.models.job import UNIQUE_KEY_QUEUED
-from celeriac.jobs.nodes.reopening import reopen_nodes
+from celeriac.jobs.nodes.reopening import reopen_nodes_of
 from celeriac.jobs.operating import edit
 from celeriac.jobs.operating.actions import ACTIONS, Action
 from celeriac.jobs.states import TERMINAL, State
@@ -97,7 +97,7 @@ def act_on_jobs(
     parameters = {"ids": list(ids), "states": states, "error": error, **values}
     with transaction.atomic():
         rows = _moved_rows(action.statement, parameters)
-        _follow([row for row in rows if row[5] is not None], action)
+        _follow(rows, action)
     # The last column of a statement that ends jobs: whether it enqueued a callback.
     metrics.count_callbacks(sum(row[6] for row in rows if len(row) > 6))
     _nudge([row[:5] for row in rows if row[1] == State.QUEUED])
@@ -143,10 +143,10 @@ def _moved_rows(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, .
 
 def _follow(rows: Sequence[tuple[Any, ...]], action: Action) -> None:
     """See to the groups of members that were moved: a retry opens them, an end may close them."""
-    queued = {row[5] for row in rows if row[1] == State.QUEUED}
+    queued = {row[0]: row[5] for row in rows if row[1] == State.QUEUED}
     if queued and State.DEAD in action.states:
-        reopen_nodes(sorted(queued))
-    nudge.nudge_nodes(nodes=[row[5] for row in rows if row[1] in TERMINAL])
+        reopen_nodes_of(queued)
+    nudge.nudge_nodes(nodes=[row[5] for row in rows if row[5] and row[1] in TERMINAL])
 
 
 def _nudge(rows: Sequence[tuple[Any, ...]]) -> None:

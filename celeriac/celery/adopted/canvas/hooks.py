@@ -1,6 +1,6 @@
 """Where Celery's classes are listened to: they take a canvas apart as ever, in one recording."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
 
@@ -15,9 +15,11 @@ from celeriac.celery.adopted.canvas.recording import (
     What,
     current,
     is_gathering,
+    leaves,
     recording,
+    refuse_plain_follower,
 )
-from celeriac.celery.adopted.choosing import are_all_jobs
+from celeriac.celery.adopted.choosing import are_all_jobs, are_jobs_behind
 from celeriac.celery.adopted.patterns import is_adopted, is_carried
 from celeriac.celery.canvas import CanvasRefused
 
@@ -39,6 +41,8 @@ def _recorded(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     def run(self: Any, *args: Any, **options: Any) -> Any:
         if current() is None and not any(map(_is_job, leaves(self))):
             return original(self, *args, **options)
+        if name == "chain" and current() is None:
+            self = self.clone()  # Celery leaves its id there: the next call would be the same one
         with recording(name, _write):
             return original(self, *args, **options)
 
@@ -49,7 +53,9 @@ def _chord_run(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def run(self: Any, header: Any, body: Any, partial_args: Any, **options: Any) -> Any:
         found = list(leaves(header)) if header.tasks else []
-        if not any(map(_is_job, found)):
+        if not any(map(_is_job, found)) or not are_jobs_behind({"chord": body}):
+            for each in found:
+                refuse_plain_follower(each["task"], partial_args, {}, {"parent_id": ""})
             return original(self, header, body, partial_args, **options)
         if plain := [each["task"] for each in found if not _is_job(each)]:
             raise CanvasRefused(
@@ -77,8 +83,9 @@ def _write(record: Recording) -> None:
 
 def _ask_body(scope: Scope) -> None:
     """Ask for a chord's body as the member that ends last would: that is its parent."""
-    last = scope.members()[-1].task_id if scope.counted else None
-    scope.body.apply_async((Given(scope, What.RESULTS),), parent_id=last)
+    last = scope.members()[-1] if scope.counted else None
+    named = {"parent_id": last.task_id, "root_id": last.options["root_id"]} if last else {}
+    scope.body.apply_async((Given(scope, What.RESULTS),), **named)
 
 
 def takes_chord(body: Any) -> bool:
@@ -102,16 +109,3 @@ def _is_job(call: Any) -> bool:
     if is_adopted(name):
         return are_all_jobs(name)
     return is_carried(name, call["kwargs"]) or is_gathering(name)
-
-
-def leaves(whole: Any) -> Iterator[Any]:
-    """Iterate over the calls of tasks that a canvas holds, as signatures."""
-    whole = canvas.maybe_signature(whole)
-    tasks = getattr(whole, "tasks", None)
-    if tasks is None:
-        yield whole
-        return
-    for each in getattr(tasks, "tasks", tasks):
-        yield from leaves(each)
-    if (body := getattr(whole, "body", None)) is not None:
-        yield from leaves(body)

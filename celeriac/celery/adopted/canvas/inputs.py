@@ -17,6 +17,8 @@ from celeriac.settings import conf
 
 #: Where a job's headers keep it: by the place among the arguments.
 KEY = "celeriac_canvas"
+#: Where they keep that others are given its result, whatever `ignore_result` says.
+KEPT = "celeriac_kept"
 
 _ENDS = f"""
 WITH RECURSIVE ends AS (
@@ -47,6 +49,8 @@ def filled_call(
         return args, kwargs
     args, kwargs = list(args), dict(kwargs)
     for place, source in given.items():
+        if _is_taken(place, args, kwargs):
+            continue
         value = _read(task, source)
         if place.isdigit():
             args[int(place)] = value
@@ -55,25 +59,33 @@ def filled_call(
     return args, kwargs
 
 
+def _is_taken(place: str, args: list[Any], kwargs: dict[str, Any]) -> bool:
+    """Return whether a retry, or an operator, has put something else into a place."""
+    if place.isdigit():
+        return int(place) >= len(args) or args[int(place)] is not None
+    return kwargs.get(place) is not None
+
+
 def _read(task: Any, source: Mapping[str, Any]) -> Any:
     match source["what"]:
         case What.RESULT:
             return _results([source["job"]], None)[0]
         case What.RESULTS:
-            return _results(source.get("jobs"), source.get("group"))
+            return _results(source.get("jobs"), source.get("group"), source.get("count", 0))
         case what:
             return _failure(task, source["job"], what)
 
 
-def _results(jobs: list[str] | None, group: str | None) -> list[Any]:
+def _results(jobs: list[str] | None, group: str | None, count: int = 1) -> list[Any]:
     if group is not None:
         rows = fetch_rows(_OF_GROUP, {"group": group})
     else:
         rows = fetch_rows(_OF_JOBS, {"jobs": jobs})
         places = {job_id: place for place, job_id in enumerate(jobs or [])}
         rows.sort(key=lambda row: places[str(row[0])])
-        if len(rows) < len(places):
-            raise GiveUp("A job is gone whose result it was to be given.")
+        count = len(places)
+    if len(rows) < count:
+        raise GiveUp("A job is gone whose result it was to be given.")
     size = sum(len(text or "") for _, _, text in rows)
     if size > conf.MAX_FLOW_RESULT_BYTES:
         raise GiveUp(

@@ -1,13 +1,15 @@
 """What a canvas comes to: its calls, what each waits for, and what it is given of others."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
+
+from celery import canvas
 
 from celeriac.celery.canvas import CanvasRefused
 from celeriac.jobs.nodes.states import EdgeCondition
@@ -119,6 +121,8 @@ class Recording:
         self.continues = False
         #: The id of the running task whose place one of the calls takes.
         self.successor_of = ""
+        #: What the headers of all calls are to have.
+        self.headers: dict[str, Any] = {}
 
     @contextmanager
     def at(self, position: Position) -> Iterator[None]:
@@ -168,6 +172,19 @@ def recording(name: str, write: Callable[[Recording], None]) -> Iterator[Recordi
         write(record)
 
 
+def leaves(whole: Any) -> Iterator[Any]:
+    """Iterate over the calls of tasks that a canvas holds, as signatures."""
+    whole = canvas.maybe_signature(whole)
+    tasks = getattr(whole, "tasks", None)
+    if tasks is None:
+        yield whole
+        return
+    for each in getattr(tasks, "tasks", tasks):
+        yield from leaves(each)
+    if (body := getattr(whole, "body", None)) is not None:
+        yield from leaves(body)
+
+
 #: The options of a call that say what follows it.
 FOLLOWS = ("link", "link_error", "chain", "chord")
 
@@ -187,13 +204,15 @@ def has_stand_ins(args: Any, kwargs: Any) -> bool:
     return any(isinstance(each, Given) for each in (*(args or ()), *(kwargs or {}).values()))
 
 
-def refuse_stand_ins(name: str, args: Any, kwargs: Any) -> None:
-    """Refuse to give a plain task what a job will return.
+def refuse_plain_follower(name: str, args: Any, kwargs: Any, options: Mapping[str, Any]) -> None:
+    """Refuse to send a plain task now that is to run once a job has ended, or failed.
 
     Raises:
         CanvasRefused: the task is not adopted, and what is before it is.
     """
-    if has_stand_ins(args, kwargs):
+    record = current()
+    follows = record is not None and record.continues and options.get("parent_id") is not None
+    if follows or has_stand_ins(args, kwargs):
         raise CanvasRefused(
             f"{name} follows jobs of the ledger in a canvas, but is a plain Celery task: "
             f"add {name!r} to CELERIAC['TASKS'], so that the whole canvas is the "

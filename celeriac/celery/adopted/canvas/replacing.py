@@ -5,10 +5,12 @@ from typing import Any
 from celery.exceptions import Ignore, ImproperlyConfigured
 from django.db import transaction
 
+from celeriac.celery.adopted.canvas.inputs import KEPT
 from celeriac.celery.adopted.canvas.recording import recording
 from celeriac.celery.adopted.canvas.writing import write_recording
 from celeriac.celery.adopted.runs import AdoptedRun
 from celeriac.jobs.models import Job
+from celeriac.jobs.nodes.sql import REPLACES
 
 
 def replace_run(run: AdoptedRun, signature: Any) -> None:
@@ -24,6 +26,8 @@ def replace_run(run: AdoptedRun, signature: Any) -> None:
         run.job.hold()
         with recording("replacement", write_recording) as record:
             record.successor_of = run.task_id
+            record.headers = {REPLACES: str(run.job.id)}
+            record.headers |= {KEPT: True} if KEPT in run.job.headers else {}
             signature.delay()
         successors = [call for call in record.calls if call.task_id == run.task_id]
         if not successors:

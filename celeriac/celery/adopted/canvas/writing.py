@@ -1,10 +1,12 @@
 """Writing a recorded canvas: as a flow, or as a job where it is no more than one."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from celeriac.celery.adopted import declaring
 from celeriac.celery.adopted.calls import encode_call
@@ -15,16 +17,21 @@ from celeriac.celery.adopted.canvas.recording import (
     Given,
     Recording,
     Scope,
+    What,
 )
+from celeriac.celery.adopted.lookup import find_jobs
 from celeriac.celery.adopted.options import name_of_job, read_options
 from celeriac.celery.adopted.publishing import publishing
 from celeriac.celery.adopted.writing import write_call
+from celeriac.core.arguments import LONGEST
 from celeriac.core.ids import uuid7
 from celeriac.flows.declaring import Flow
 from celeriac.flows.parts import End, FlowPart
 from celeriac.flows.start import flow
 from celeriac.jobs.enqueueing.draft import Draft, prepare_draft
 from celeriac.jobs.enqueueing.enqueue import transaction_elsewhere
+from celeriac.jobs.errors import IdempotencyConflict
+from celeriac.jobs.nodes.sql import TIMES
 from celeriac.jobs.nodes.states import IfDead
 
 
@@ -32,14 +39,54 @@ def write_recording(record: Recording) -> None:
     """Write what was recorded: in the open transaction, or once another database's commits."""
     for call in record.calls:
         call.id = call.id or uuid7()
+        _add_headers(call, record.headers)
+    for call in _given_calls(record):
+        _add_headers(call, {inputs.KEPT: True})
     if (other := transaction_elsewhere()) is not None:
         transaction.on_commit(partial(write_recording, record), using=other)
     elif len(record.calls) == 1:
         call = record.calls[0]
         write_call(call.task, call.args, call.kwargs, call.name, call.options, is_told=True)
     else:
-        with ExitStack() as told, flow(record.root.name) as whole:
-            _Writer(whole, told).write(record)
+        try:
+            with ExitStack() as told, flow(record.root.name) as whole:
+                _Writer(whole, told).write(record)
+        except IntegrityError as error:
+            _require_same(record, error)
+
+
+def _require_same(record: Recording, error: IntegrityError) -> None:
+    """Take a canvas whose first call has the id of a job for that one again, as a call alone is.
+
+    Raises:
+        IdempotencyConflict: another of its calls has the id of a job, or two of them have one.
+    """
+    first = record.calls[0]
+    known = find_jobs(call.name for call in record.calls)
+    if first.name not in known or known[first.name].kind != first.task.name:
+        named = min(known) if known else "one of its ids"
+        raise IdempotencyConflict(
+            f"The canvas {record.root.name!r} can't be written: {named} is the id of another job, "
+            "or of two of its calls. Let Celery choose the ids.",
+            job_id=str(known[named].id) if known else "",
+        ) from error
+
+
+def _add_headers(call: CanvasCall, headers: dict[str, Any]) -> None:
+    if headers:
+        call.options["headers"] = {**(call.options.get("headers") or {}), **headers}
+
+
+def _given_calls(record: Recording) -> Iterator[CanvasCall]:
+    """Iterate over the calls whose results others are given."""
+    for call in record.calls:
+        for value in (*call.args, *call.kwargs.values()):
+            if not isinstance(value, Given):
+                continue
+            if isinstance(value.of, Scope):
+                yield from value.of.members()
+            elif value.what is What.RESULT:
+                yield value.of
 
 
 class _Writer:
@@ -63,16 +110,17 @@ class _Writer:
         """Declare what is in a scope; what waits for a header is declared after it."""
         waiting: list[CanvasCall | Scope] = [*scope.scopes, *scope.calls]
         while waiting:
-            ready = [each for each in waiting if all(self._is_made(end.of) for end in each.after)]
-            for each in ready:
-                if isinstance(each, Scope):
-                    self._header(each)
-                else:
-                    self._call(each)
-            waiting = [each for each in waiting if id(each) not in self._parts]
+            waiting = [each for each in waiting if not self._make(each)]
 
-    def _is_made(self, of: CanvasCall | Scope) -> bool:
-        return id(of) in self._parts
+    def _make(self, each: CanvasCall | Scope) -> bool:
+        """Declare a call or a header if all that it waits for is; return whether it is now."""
+        if any(id(end.of) not in self._parts for end in each.after):
+            return False
+        if isinstance(each, Scope):
+            self._header(each)
+        else:
+            self._call(each)
+        return True
 
     def _header(self, scope: Scope) -> None:
         outer = self._flows[id(scope.outer)]
@@ -90,7 +138,7 @@ class _Writer:
         node = uuid7()
         part = within.add_drafted(
             scope.name,
-            (self._draft(call)[0] for call in scope.calls),
+            (self._draft(call) for call in scope.calls),
             after=self._ends(scope.after),
             if_dead=IfDead.GO_ON,
         )
@@ -100,13 +148,12 @@ class _Writer:
         return part
 
     def _call(self, call: CanvasCall) -> None:
-        draft, delay = self._draft(call)
+        draft = self._draft(call)
         part = self._flows[id(call.scope)].add_drafted(
             call.task.name,
             [draft],
             after=self._ends(call.after),
             if_dead=IfDead.GO_ON if call.is_aside else IfDead.STOP,
-            delay=delay if call.after else 0.0,
             job_id=draft.id,
         )
         self._parts[id(call)] = part
@@ -114,19 +161,18 @@ class _Writer:
     def _ends(self, after: tuple[Ahead, ...]) -> list[End]:
         return [End(self._parts[id(end.of)], end.condition) for end in after]
 
-    def _draft(self, call: CanvasCall) -> tuple[Draft, float]:
-        """Return the draft of a call's job, and for how long it is to wait once it may run."""
+    def _draft(self, call: CanvasCall) -> Draft:
+        """Return the draft of a call's job."""
         declaring.kind_of(call.task)
+        times = _take_times(call)
         read = read_options(call.task, call.args, call.kwargs, call.options)
         named = {**name_of_job(call.name), "job_id": call.id}
         args, kwargs, given = self._stand_ins(call)
         values = encode_call(args, kwargs)
-        if given:
-            read.headers[inputs.KEY] = given
+        read.headers |= times | ({inputs.KEY: given} if given else {})
         self._told.enter_context(publishing(call.task, values, read, named))
-        delay = read.enqueue.pop("delay", 0.0) if call.after else 0.0
         options: Any = {**read.enqueue, **named, "headers": read.headers or None}
-        return prepare_draft(call.task.name, values, options), delay
+        return prepare_draft(call.task.name, values, options)
 
     def _stand_ins(self, call: CanvasCall) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
         """Return the arguments without stand-ins, and what takes the places of those."""
@@ -146,8 +192,27 @@ class _Writer:
             return {"job": str(of.id)}
         part = self._parts[id(of)]
         if _is_plain_group(of):
-            return {"group": str(part.id)}
+            return {"group": str(part.id), "count": len(of.calls)}
         return {"jobs": [str(call.id) for call in of.members()]}
+
+
+def _take_times(call: CanvasCall) -> dict[str, Any]:
+    """Take what a call counts from when nothing is before it any more: Celery sends it then."""
+    scope: Scope | None = call.scope
+    waits = bool(call.after)
+    while scope is not None and not waits:
+        waits, scope = bool(scope.after), scope.outer
+    if not waits:
+        return {}
+    found: dict[str, Any] = {}
+    for name in ("countdown", "expires"):
+        value = call.options.get(name)
+        if isinstance(value, timedelta):
+            value = value.total_seconds()
+        if isinstance(value, int | float) and 0 < value <= LONGEST:
+            found[name] = value
+            del call.options[name]
+    return {TIMES: found} if found else {}
 
 
 def _is_plain_group(scope: Scope) -> bool:
@@ -155,5 +220,6 @@ def _is_plain_group(scope: Scope) -> bool:
     return (
         not scope.scopes
         and bool(scope.calls)
+        and not (scope.is_header and len(scope.counted) < len(scope.calls))
         and not any(call.is_followed or call.after for call in scope.calls)
     )
