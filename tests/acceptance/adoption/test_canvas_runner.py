@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+from sandbox.canvas import __main__ as runner
 from tests.support.servers import ROOT
 
 FILES = {
@@ -90,7 +91,7 @@ class test_small:
 }
 
 
-def test_the_runner_tells_what_passed_failed_and_skipped(tmp_path):
+def test_the_runner_tells_what_passed_failed_and_skipped(tmp_path, capsys):
     """Their files as they are, a worker of its own, and every task a job."""
     for name, text in FILES.items():
         file = tmp_path / name
@@ -104,6 +105,5 @@ def test_the_runner_tells_what_passed_failed_and_skipped(tmp_path):
     assert "| test_tasks.py::test_small::test_elsewhere | skipped | not here |" in done.stdout
     assert "test_wrong failed, and the guide gives no reason." in done.stdout
     assert done.returncode == 1
-    nothing = subprocess.run([*command[:3], ROOT], **options)
-    assert nothing.returncode == 2
-    assert "is no checkout of Celery" in nothing.stdout
+    assert runner.main([str(ROOT)]) == 2
+    assert "is no checkout of Celery" in capsys.readouterr().out

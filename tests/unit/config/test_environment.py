@@ -200,6 +200,7 @@ def test_development_asks_what_libpq_would_ask(monkeypatch, name):
         check_local(database_settings("postgres:///n"))
 
 
+# here only: a platform has these lines as they are, and each start takes seconds
 #: Where programs and packages are, and nothing else.
 BARE = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
 FULL = BARE | {
@@ -251,6 +252,9 @@ def test_every_process_is_one_of_production_unless_told_otherwise():
     assert "SIGNING_KEY_FALLBACKS holds a key of less than 50 characters" in weak
     assert "Set SECRET_KEY, DATABASE_URL, BROKER_URL" in refused
     assert "the database is on database.example" in elsewhere
+
+
+# to here
 
 
 def test_only_the_laptops_commands_name_development():
