@@ -206,4 +206,5 @@ def judge_reports(host, client):
     assert (events[0]["tags"]["signed"], events[0]["environment"]) == ("host", "host")
     assert "4111-1111" not in json.dumps(events)
     spans = [each["name"] for each in kept(host, "spans") if each["trace"] == TRACE]
-    assert spans == ["enqueue seen.secret", "GET /give/", "run seen.secret"]
+    # The job may end before the request that asked for it.
+    assert sorted(spans) == ["GET /give/", "enqueue seen.secret", "run seen.secret"]
