@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from sandbox.ports import free_port, wait_for_port
-from tests.host.expected import EXPECTED
+from tests.support.host_expected import EXPECTED
 from tests.support.processes import wait_until
 
 QUEUES = ["default", "callbacks", "maintenance"]

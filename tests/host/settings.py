@@ -6,7 +6,7 @@ import sys
 import environ
 
 from tests.host import telemetry
-from tests.host.expected import LEVELS
+from tests.support.host_expected import LEVELS
 
 #: What this project has not installed.
 ABSENT = (

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from sentry_sdk.transport import Transport
 
-from tests.host.expected import LEVELS
+from tests.support.host_expected import LEVELS
 
 FOLDER = Path(os.environ["HOST_FOLDER"])
 

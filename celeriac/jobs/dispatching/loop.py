@@ -163,10 +163,14 @@ class DispatcherLoop:
         heard, clock = Nudge(), self.dispatcher.clock
         until = clock() + self.dispatcher.seconds_to_next_round()
         while True:
-            heard.merge(self.listener.wait(min(until - clock(), self._nodes.seconds_left)))
-            self._nodes.hear(heard.nodes)
-            heard.nodes.clear()
-            if heard.asks_for_round or clock() >= until or self._stopped.is_set():
+            news = self.listener.wait(min(until - clock(), self._nodes.seconds_left))
+            self._nodes.hear(news.nodes)
+            is_about_nodes = bool(news.nodes) or self._nodes.seconds_left <= 0.0
+            news.nodes.clear()
+            heard.merge(news)
+            if not is_about_nodes or heard.asks_for_round or clock() >= until:
+                return heard
+            if self._stopped.is_set():
                 return heard
             if self._attempt(self._nodes.close) is not None:
                 return Nudge(missed=True)

@@ -362,13 +362,11 @@ def test_the_command_names_what_it_refused_and_fails(settings):
     assert PeriodicTask.objects.filter(name="good").exists()
 
 
-def test_a_beat_names_what_was_refused_and_fires_the_rest(settings, capsys):
+def test_a_beat_names_what_was_refused_and_fires_the_rest(settings, caplog):
     """Once, as it starts."""
     settings.CELERY_BEAT_SCHEDULE = {"bad": {**NOTE, "task": "nothing"}, "good": NOTE}
     Loop().turn()
-    assert (
-        "a declared schedule was refused: bad: task: nothing of the name" in capsys.readouterr().err
-    )
+    assert "a declared schedule was refused: bad: task: nothing of the name" in caplog.text
     assert PeriodicTask.objects.filter(name="good").exists()
 
 
