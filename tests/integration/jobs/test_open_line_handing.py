@@ -22,8 +22,9 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 @pytest.fixture(autouse=True)
-def speaks():
-    """Let every test speak."""
+def speaks(settings):
+    """Let every test speak, and wait for its answer though the machine is busy."""
+    configure(settings, NUDGE_TIMEOUT_SECONDS=2.0)
     queues.make_queue_rows()
     nudge.reset()
     yield
