@@ -11,7 +11,7 @@ from django_celery_beat.models import PeriodicTask
 
 from celeriac.core import audit, clock
 from celeriac.core.clock import Now
-from celeriac.jobs.enqueueing.draft import checked_moment as aware
+from celeriac.jobs.enqueueing.option_checks import checked_moment as aware
 from celeriac.schedules import refresh
 from celeriac.schedules.calls import call_of
 from celeriac.schedules.decide import TickVerdict

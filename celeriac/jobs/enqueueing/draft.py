@@ -1,39 +1,28 @@
 """A draft: what a call asks for, validated, before anything is written."""
 
 import json
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypedDict
 from uuid import UUID
 
 from celeriac.core import context, tracing
-from celeriac.core.arguments import LONGEST
 from celeriac.core.hints import did_you_mean
 from celeriac.core.ids import uuid7
 from celeriac.jobs import registry, schemas
 from celeriac.jobs.callbacks import targets
 from celeriac.jobs.enqueueing import queues, searching, templates
+from celeriac.jobs.enqueueing.option_checks import (
+    LENGTHS,
+    check_text,
+    checked_moment,
+    checked_priority,
+    checked_span,
+)
 from celeriac.jobs.errors import InvalidArgs, InvalidOption
-from celeriac.jobs.models.job import MAX_PRIORITY, MIN_PRIORITY
 from celeriac.jobs.registry import Kind
 from celeriac.settings import conf
-
-_UNFIT = re.compile("[\x00\ud800-\udfff]")
-_LENGTHS = {
-    "idempotency_key": 255,
-    "unique_key": templates.MAX_KEY,
-    "lock_key": templates.MAX_KEY,
-    "tenant": 200,
-    "callback_url": 2000,
-    "scope": 200,
-    "enqueued_by": 254,
-    "fingerprint": 64,
-    "task_id": 500,
-}
-
 
 #: What Celery calls it.
 _CELERYS = {"countdown": "delay=", "eta": "run_at=", "expires": "expires_at="}
@@ -172,8 +161,8 @@ def _terms(kind: Kind, draft: Draft) -> tuple[tuple[str, str], ...]:
 def _apply(draft: Draft, options: EnqueueOptions) -> None:
     if unknown := options.keys() - EnqueueOptions.__optional_keys__:
         raise InvalidOption(_unknown(min(unknown)))
-    for name in _LENGTHS.keys() & options.keys():
-        _check_text(name, options.get(name))
+    for name in LENGTHS.keys() & options.keys():
+        check_text(name, options.get(name))
     if (priority := options.get("priority")) is not None:
         draft.priority = checked_priority(priority)
     _apply_times(draft, options)
@@ -217,9 +206,9 @@ def _apply_times(draft: Draft, options: EnqueueOptions) -> None:
     if run_at is not None:
         draft.run_at = checked_moment("run_at", run_at)
     if delay is not None:
-        draft.delay = _seconds("delay", delay)
+        draft.delay = checked_span("delay", delay)
     if isinstance(expires, timedelta):
-        draft.expires_in = _seconds("expires_at", expires)
+        draft.expires_in = checked_span("expires_at", expires)
         if delay is not None and draft.expires_in <= draft.delay:
             raise InvalidOption(
                 "expires_at (or the kind's own expires=) is not after delay: the job could never "
@@ -229,58 +218,6 @@ def _apply_times(draft: Draft, options: EnqueueOptions) -> None:
         draft.expires_at = checked_moment("expires_at", expires)
         if draft.run_at is not None and draft.expires_at <= draft.run_at:
             raise InvalidOption("expires_at is not after run_at: the job could never start.")
-
-
-def checked_priority(value: object) -> int:
-    """Return a priority in range, or refuse it."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidOption(f"priority is a whole number, not {value!r}.")
-    if not MIN_PRIORITY <= value <= MAX_PRIORITY:
-        raise InvalidOption(
-            f"priority {value} is outside {MIN_PRIORITY} to {MAX_PRIORITY} (higher runs first)."
-        )
-    return value
-
-
-def checked_moment(name: str, value: object) -> datetime:
-    """Return an aware datetime in UTC, or refuse the option `name`."""
-    if not isinstance(value, datetime):
-        raise InvalidOption(f"{name} is a datetime, not {type(value).__name__}.")
-    if value.utcoffset() is None:
-        raise InvalidOption(
-            f"{name} is naive, so nobody knows which moment it means: give it a time zone, "
-            "as django.utils.timezone.now() does."
-        )
-    try:
-        return value.astimezone(UTC)  # PostgreSQL knows no zones as far off as Python does
-    except OverflowError:
-        raise InvalidOption(f"{name} is outside the years 1 to 9999, in UTC.") from None
-
-
-def _seconds(name: str, value: object) -> float:
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise InvalidOption(f"{name} is a number of seconds or a timedelta, not {value!r}.")
-    if not 0 <= value <= LONGEST:
-        raise InvalidOption(f"{name} of {value:g} s is outside 0 to ten years.")
-    return float(value)
-
-
-def _check_text(name: str, value: object) -> None:
-    if value is None or value == "":
-        if value == "" and name.endswith("_key"):
-            raise InvalidOption(f"{name} is empty: leave it out, or give it a value.")
-        return
-    if not isinstance(value, str):
-        raise InvalidOption(f"{name} is text, not {type(value).__name__}.")
-    if len(value) > _LENGTHS[name]:
-        raise InvalidOption(
-            f"{name} has {len(value)} characters, {_LENGTHS[name]} are allowed: "
-            "use a digest of it, such as its SHA-256."
-        )
-    if _UNFIT.search(value):
-        raise InvalidOption(f"{name} holds a NUL character or half a surrogate pair.")
 
 
 def checked_args(kind: Kind, args: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from celeriac.core.queries import fetch_rows
 from celeriac.core.sqlstates import violates
 from celeriac.jobs import metrics, nudge
 from celeriac.jobs.enqueueing import queues
-from celeriac.jobs.enqueueing.draft import checked_priority
 from celeriac.jobs.enqueueing.locks import bounded_wait
+from celeriac.jobs.enqueueing.option_checks import checked_priority
 from celeriac.jobs.errors import InvalidOption, JobNotFound, Superseded, TransitionRefused
 from celeriac.jobs.models import Job
 from celeriac.jobs.models.job import UNIQUE_KEY_QUEUED

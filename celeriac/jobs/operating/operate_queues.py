@@ -8,8 +8,8 @@ from celeriac.core import audit, clock
 from celeriac.core.clock import Now
 from celeriac.jobs import nudge
 from celeriac.jobs.enqueueing import queues
-from celeriac.jobs.enqueueing.draft import checked_moment
 from celeriac.jobs.enqueueing.locks import bounded_wait
+from celeriac.jobs.enqueueing.option_checks import checked_moment
 from celeriac.jobs.errors import InvalidOption
 from celeriac.jobs.models import Queue
 from celeriac.jobs.operating.operate import Actor

@@ -8,16 +8,14 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn
 
 from asgiref.sync import sync_to_async
-from django.db import connection, transaction
-from pydantic_core import PydanticSerializationError, to_json
+from django.db import transaction
 
 from celeriac.breakers.api import CircuitOpen
-from celeriac.core import context, reporting, tracing
+from celeriac.core import context, tracing
 from celeriac.jobs import outcomes, redaction, schemas
 from celeriac.jobs.errors import LostClaim
 from celeriac.jobs.nodes.inputs import filled_args
@@ -26,8 +24,6 @@ from celeriac.jobs.running import (
     commit_hooks,
     current,
     joint_transaction,
-    outage,
-    parking,
     sessions,
     soft_limit,
     thread_limit,
@@ -35,11 +31,9 @@ from celeriac.jobs.running import (
 from celeriac.jobs.running.coroutines import await_within, run_within
 from celeriac.jobs.running.finish import settle_in_its_transaction
 from celeriac.jobs.running.joint_transaction import TransactionLeftOpen
+from celeriac.jobs.running.observing import labels_of, outcome_of_error, outcome_of_value
 from celeriac.jobs.running.run import Run
-from celeriac.jobs.running.setbacks import one_line
 from celeriac.jobs.running.soft_limit import call_within
-from celeriac.jobs.states import Verb
-from celeriac.settings import conf
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +68,7 @@ def conclude_run(run: Run, ended: Callable[[], Any], before: sessions.Connection
     """Decide how a run ended that was awaited: `ended` returns what it did, or raises it."""
 
     def conclude(run: Run, before: sessions.ConnectionsBefore) -> Outcome:
-        outcome = _returned(ended())
+        outcome = outcome_of_value(ended())
         if before.left_open():
             raise TransactionLeftOpen
         return outcome
@@ -98,7 +92,7 @@ def _decide_by(step: _Step, run: Run, before: sessions.ConnectionsBefore) -> Non
             run.started_at = 0.0  # this platform stumbled before the job's turn
             raise
         run.error = error
-        outcome = _observe(error, run, before)
+        outcome = outcome_of_error(error, run, before)
     finally:
         if process is not _process:
             _leave_fork(run.error)
@@ -112,17 +106,6 @@ def _is_cut(error: BaseException | None) -> bool:
     if error is not None and issubclass(type(error), outcomes.Retry):  # it may lie of its class
         error = getattr(error, "cause", None)
     return error is not None and issubclass(type(error), _CUTTING)
-
-
-def _labels(run: Run) -> dict[str, str]:
-    """Return what every log line of the run bears, to find it by."""
-    job = run.job
-    return {
-        "job_id": str(job.id),
-        "kind": run.kind.name,
-        "attempt": str(job.attempt),
-        "correlation_id": job.correlation_id,
-    }
 
 
 def _traced(run: Run) -> AbstractContextManager[object]:
@@ -146,7 +129,7 @@ def _perform_traced(run: Run, before: sessions.ConnectionsBefore) -> Outcome:
 
 def _enter(run: Run) -> Callable[[], Any]:
     """Make the current context the run's; return the call of its handler."""
-    context.bind_lazily(partial(_labels, run))
+    context.bind_lazily(partial(labels_of, run))
     current.enter_job(run.job, run.claim_id)
     decimal.setcontext(decimal.getcontext().copy())  # a copied context shares the object
     if run.kind.redact:
@@ -170,7 +153,7 @@ def _perform(run: Run, before: sessions.ConnectionsBefore) -> Outcome:
     with schemas.entered(run.job.tenant, run.kind.handler):
         if run.kind.transactional:
             return _perform_in_transaction(run, handler, before)
-        outcome = _returned(_call(handler, run.limits[0]))
+        outcome = outcome_of_value(_call(handler, run.limits[0]))
         if before.left_open():
             raise TransactionLeftOpen
         return outcome
@@ -183,7 +166,7 @@ def _perform_in_transaction(
     with block:
         began = joint_transaction.begin_transaction()
         try:
-            outcome = _returned(_call(handler, run.limits[0]))
+            outcome = outcome_of_value(_call(handler, run.limits[0]))
         except BaseException as error:
             if not isinstance(error, KeyboardInterrupt) and joint_transaction.has_ended(began):
                 raise joint_transaction.ended_error() from error
@@ -213,73 +196,6 @@ def _call(handler: Callable[[], Any], limit: float | None) -> Any:
         return value
     soft_limit.look_again()
     return run_within(limit, value)
-
-
-def _returned(value: object) -> Outcome:
-    """The handler has done its work: what goes wrong now drops its result, and fails nothing."""
-    if value is None:
-        return outcomes.SUCCEEDED
-    try:
-        return _kept(value)
-    except Exception as error:
-        logger.exception("a result was dropped, it could not be judged")
-        problem = f"its result was dropped: {one_line(error)}"
-        return replace(outcomes.succeeded(None), message=problem)
-
-
-def _kept(value: object) -> Outcome:
-    problem = ""
-    text: str | None = None
-    try:
-        text = to_json(value, inf_nan_mode="null").decode()
-    except (PydanticSerializationError, ValueError) as error:
-        problem = f"its result was dropped, it is not JSON: {error}"
-    if text is not None and len(text) > conf.MAX_RESULT_BYTES:
-        problem = f"its result was dropped: {len(text)} bytes is over MAX_RESULT_BYTES"
-    elif text is not None and "\\u0000" in text:
-        problem = "its result was dropped: PostgreSQL keeps no NUL characters"
-    if problem:
-        logger.error("%s", problem)
-        return replace(outcomes.succeeded(None), message=problem)
-    return outcomes.succeeded(text)
-
-
-def _observe(error: BaseException, run: Run, before: sessions.ConnectionsBefore) -> Outcome:
-    """Return what the error makes of the run; one that can't be read is a failure all the same."""
-    try:
-        return _judge(error, run, before)
-    except BaseException as broken:  # it says what it likes, the other error's own text
-        words = f"{type(error).__qualname__} can't be read ({type(broken).__name__})"
-        logger.error("what job %s raised is lost: %s", run.job.id, words)
-        return outcomes.observe_error(TypeError(words), run.kind.retry)
-
-
-def _judge(error: BaseException, run: Run, before: sessions.ConnectionsBefore) -> Outcome:
-    redact = redaction.redactor_of(run.kind, run.job.args).text
-    if isinstance(error, CircuitOpen):
-        return parking.parked_outcome(error, run.kind)
-    outcome = outcomes.observe_error(error, run.kind.retry, redact=redact)
-    if not outcome.error_class:
-        return outcome
-    if outage.went_away(error, before.ledger):
-        # Should its commit have happened after all, the fence refuses what is written now.
-        before.throw_away(connection)
-        if not run.kind.fails_on_outage:
-            outcome = outage.outcome_of(error, run.job, outcome)
-        if outcome.verb is Verb.SNOOZE:
-            return outcome
-    logger.warning("%s failed: %s", run.kind.name, outcomes.error_line(outcome))
-    _report(error, run, outcome, redact)
-    return outcome
-
-
-def _report(error: BaseException, run: Run, outcome: Outcome, redact: Callable[[str], str]) -> None:
-    """Tell of a failure; as a warning while the job will be tried again."""
-    final = run.judge(outcome).verb is Verb.GIVE_UP
-    with context.bind(**_labels(run)):
-        reporting.report_error(
-            error, level="error" if final else "warning", redact=redact, tags=context.bound_values()
-        )
 
 
 #: Stands for this process: a fork has another. (To ask for its number is a system call.)
