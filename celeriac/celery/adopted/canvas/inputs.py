@@ -48,10 +48,11 @@ def filled_call(
     if not given:
         return args, kwargs
     args, kwargs = list(args), dict(kwargs)
+    failures: dict[str, dict[What, Any]] = {}
     for place, source in given.items():
         if _is_taken(place, args, kwargs):
             continue
-        value = _read(task, source)
+        value = _read(task, source, failures)
         if place.isdigit():
             args[int(place)] = value
         else:
@@ -66,14 +67,17 @@ def _is_taken(place: str, args: list[Any], kwargs: dict[str, Any]) -> bool:
     return kwargs.get(place) is not None
 
 
-def _read(task: Any, source: Mapping[str, Any]) -> Any:
+def _read(task: Any, source: Mapping[str, Any], failures: dict[str, dict[What, Any]]) -> Any:
     match source["what"]:
         case What.RESULT:
             return _results([source["job"]], None)[0]
         case What.RESULTS:
             return _results(source.get("jobs"), source.get("group"), source.get("count", 0))
         case what:
-            return _failure(task, source["job"], what)
+            job_id = source["job"]
+            if job_id not in failures:
+                failures[job_id] = _failure(task, job_id)
+            return failures[job_id][What(what)]
 
 
 def _results(jobs: list[str] | None, group: str | None, count: int = 1) -> list[Any]:
@@ -102,15 +106,16 @@ def _result(job_id: Any, state: str, text: str | None) -> Any:
     return own_value(json.loads(text)) if text is not None else None
 
 
-def _failure(task: Any, job_id: str, what: str) -> Any:
+def _failure(task: Any, job_id: str) -> dict[What, Any]:
     """Return what Celery tells an error callback of a call that failed."""
     job = Job.objects.filter(pk=job_id).first()
     if job is None:
         raise GiveUp(f"Job {job_id}, of whose failure it was to be told, is gone.")
     meta = task.app.backend.get_task_meta(job.task_id or str(job.id))
-    if what == What.ERROR:
-        return meta["result"]
-    if what == What.TRACEBACK:
-        return meta["traceback"]
     context = {"id": meta["task_id"], "task": job.kind, "args": meta["args"]}
-    return Context(**context, kwargs=meta["kwargs"], **(job.headers or {}))
+    request = Context(**context, kwargs=meta["kwargs"], **(job.headers or {}))
+    return {
+        What.REQUEST: request,
+        What.ERROR: meta["result"],
+        What.TRACEBACK: meta["traceback"],
+    }
